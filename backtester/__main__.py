@@ -1,0 +1,7 @@
+"""`python -m backtester`."""
+
+import sys
+
+from backtester.cli.app import main
+
+sys.exit(main())

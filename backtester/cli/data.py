@@ -1,0 +1,207 @@
+"""`backtester data`: recordings into tapes, synthetic tapes, and what is on a tape."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from backtester.cli.console import Cell, emit_rows, settings, talk
+from backtester.errors import ExitCode
+
+if TYPE_CHECKING:
+    from backtester.market.ingest.source import Clock
+    from backtester.market.ingest.trades import TradeColumns
+    from backtester.market.inspect import TapeSummary
+    from backtester.market.read import Tape
+
+app = typer.Typer(
+    help="Tapes: make them from recordings or a seed, look at them, check them.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+ingest = typer.Typer(help="Turn a recording into a tape.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(ingest, name="ingest")
+
+
+class Unit(StrEnum):
+    """How a column of times counts."""
+
+    S = "s"
+    MS = "ms"
+    US = "us"
+    NS = "ns"
+    ISO = "iso"
+
+
+Tapes = Annotated[
+    list[str],
+    typer.Argument(metavar="TAPE…", help="Parquet files that are read as one tape, or a shipped tape's name."),
+]
+Instruments = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--instrument",
+        metavar="SYM:tick=…,lot=…",
+        help="Describe a symbol of a tape without metadata. Further keys: venue, base, contract, multiplier, quote, "
+        "size_unit. Repeatable.",
+    ),
+]
+
+
+@app.command("inspect")
+def inspect_tape(ctx: typer.Context, tapes: Tapes, instrument: Instruments = None) -> None:
+    """Show what is on a tape: instruments, span, rows by kind, spread, size at the best price, rates."""
+    from backtester.market.inspect import inspect
+
+    summary = inspect(_open(tapes, instrument))
+    columns, rows = _inspect_rows(summary)
+    options = settings(ctx)
+    if options.format in ("table", "markdown"):  # one instrument a column: the fields are many, the instruments few
+        shown = [[_short(cell) for cell in row] for row in rows]
+        headings = ("field", *(each.instrument.symbol for each in summary.instruments))
+        emit_rows("tape", headings, zip(columns, *shown, strict=True), options)
+    else:
+        emit_rows("tape", columns, rows, options)
+
+
+@app.command("check")
+def check_tape(
+    ctx: typer.Context,
+    tapes: Tapes,
+    instrument: Instruments = None,
+    gap: Annotated[float, typer.Option("--gap", min=0, help="Warn of a longer time without a message, in s.")] = 5.0,
+) -> int:
+    """Check every row of a tape; exit 4 if it is not fit for a run. Rows count from 0, as `seq` does."""
+    from backtester.market.check import check
+
+    tape = _open(tapes, instrument)
+    report = check(tape, gap)
+    rows: list[tuple[Cell, ...]] = [
+        (level, found.where, found.message, found.hint)
+        for level, group in (("error", report.faults), ("warning", report.warnings))
+        for found in group
+    ]
+    verdict = "valid" if report.is_valid else "invalid"
+    names = ", ".join(str(file.path) for file in tape.files)
+    rows.append((verdict, names, f"{report.rows:,} rows, {report.fault_count:,} faults", ""))
+    emit_rows("tape_check", ("level", "where", "message", "hint"), rows, settings(ctx))
+    return ExitCode.OK if report.is_valid else ExitCode.DATA
+
+
+@app.command()
+def synth(
+    ctx: typer.Context,
+    profile: Annotated[str, typer.Argument(metavar="PROFILE", help="Which market to imitate.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="The tape to write.")],
+    minutes: Annotated[float, typer.Option("--minutes", min=1, help="Length of the tape.")] = 25.0,
+) -> None:
+    """Make a synthetic tape: the same profile, --seed and length give the same bytes."""
+    from backtester.market.synth import synth_tape
+
+    options = settings(ctx)
+    made = synth_tape(profile, out, options.seed, minutes)
+    said: list[tuple[Cell, ...]] = [
+        (name, value if isinstance(value, int | float) else str(value), None)
+        for name, value in made._asdict().items()
+        if name not in ("figures", "recorded")
+    ]
+    figures = zip(made.figures._fields, made.figures, made.recorded, strict=True)
+    emit_rows("synth", ("what", "tape", "recorded"), [*said, *figures], options)
+
+
+@ingest.command("wide-snapshots")
+def wide_snapshots(
+    ctx: typer.Context,
+    order_books: Annotated[Path, typer.Argument(metavar="CSV", help="One order book per row.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="The tape to write.")],
+    symbol: Annotated[str, typer.Option(help="Name of the instrument on the tape.")],
+    instrument: Annotated[
+        str, typer.Option(metavar="SYM:tick=…,lot=…", help="Its tick and lot, and what else differs.")
+    ],
+    venue: Annotated[str, typer.Option(help="Where it was recorded.")],
+    quote: Annotated[str, typer.Option(help="Quote currency.")] = "",
+    bid_price: Annotated[str, typer.Option(metavar="PATTERN", help="Columns; {i} is the level.")] = "bid_price_{i}",
+    bid_size: Annotated[str, typer.Option(metavar="PATTERN")] = "bid_size_{i}",
+    ask_price: Annotated[str, typer.Option(metavar="PATTERN")] = "ask_price_{i}",
+    ask_size: Annotated[str, typer.Option(metavar="PATTERN")] = "ask_size_{i}",
+    ts: Annotated[str, typer.Option(metavar="COLUMN", help="Exchange time.")] = "exchange_timestamp",
+    ts_unit: Annotated[Unit, typer.Option(help="Its unit.")] = Unit.MS,
+    recv_ts: Annotated[str | None, typer.Option(metavar="COLUMN", help="Receive time, if it was recorded.")] = None,
+    recv_unit: Annotated[Unit, typer.Option(help="Its unit.")] = Unit.S,
+    trades: Annotated[Path | None, typer.Option(metavar="CSV", help="The trades of the same recording.")] = None,
+    trade_price: Annotated[str, typer.Option(metavar="COLUMN")] = "price",
+    trade_size: Annotated[str, typer.Option(metavar="COLUMN")] = "size",
+    trade_side: Annotated[str, typer.Option(metavar="COLUMN", help="Of the aggressor: buy or sell.")] = "side",
+    trade_id: Annotated[str | None, typer.Option(metavar="COLUMN", help="Finds trades recorded twice.")] = None,
+    trade_ts: Annotated[str | None, typer.Option(metavar="COLUMN", help="Default: as --ts.")] = None,
+    trade_recv_ts: Annotated[str | None, typer.Option(metavar="COLUMN", help="Default: as --recv-ts.")] = None,
+    source: Annotated[str, typer.Option(help="Where the recording is from; kept in the tape.")] = "",
+    licence: Annotated[str, typer.Option(help="Its licence; kept in the tape.")] = "",
+) -> None:
+    """Ingest CSV rows of whole order books, and the trades beside them; every fault of the source is counted."""
+    from backtester.market.ingest.source import Clock
+    from backtester.market.ingest.trades import TradeColumns
+    from backtester.market.ingest.wide_snapshots import BookColumns, ingest_wide_snapshots
+    from backtester.market.schema import ingest_instrument
+
+    def recv(column: str | None) -> Clock | None:
+        return Clock(column, recv_unit.value) if column else None
+
+    trade_columns: TradeColumns | None = None
+    if trades:
+        clock = Clock(trade_ts or ts, ts_unit.value)
+        trade_columns = TradeColumns(
+            trade_price, trade_size, trade_side, clock, recv(trade_recv_ts or recv_ts), trade_id
+        )
+    options = settings(ctx)
+    summary = ingest_wide_snapshots(
+        order_books,
+        BookColumns(bid_price, bid_size, ask_price, ask_size, Clock(ts, ts_unit.value), recv(recv_ts)),
+        trades,
+        trade_columns,
+        ingest_instrument(instrument, symbol, venue, quote),
+        out,
+        source,
+        licence,
+    )
+    rows: list[tuple[Cell, ...]] = [*summary.counts]
+    if summary.longest_gap_from_ns is not None:
+        gap = f"longest gap, in ms, from {_iso(summary.longest_gap_from_ns)}"
+        rows.append((str(order_books), gap, summary.longest_gap_ns // 1_000_000))
+    rows.append((str(out), "rows of the tape", summary.rows))
+    emit_rows("ingest", ("file", "what", "count"), rows, options)
+    talk(f"next: backtester data check {out}", options)
+
+
+def _open(tapes: list[str], instruments: list[str] | None) -> Tape:
+    from backtester.market.read import open_tape
+    from backtester.market.schema import parse_instruments
+
+    return open_tape(tapes, parse_instruments(instruments or ()))
+
+
+def _inspect_rows(summary: TapeSummary) -> tuple[tuple[str, ...], list[tuple[Cell, ...]]]:
+    """Column names, and one row per instrument."""
+    span = [_iso(ts) if ts is not None else None for ts in (summary.first_ts_ns, summary.last_ts_ns)]
+    rows: list[tuple[Cell, ...]] = []
+    columns: tuple[str, ...] = ()
+    for each in summary.instruments:
+        kinds = [kind.rows for kind in each.kinds]
+        names = [f"{kind.kind}_rows" for kind in each.kinds]
+        columns = (*each.instrument._fields, "first_ts", "last_ts", "rows", *names, *each._fields[2:])
+        rows.append((*each.instrument, *span, sum(kinds), *kinds, *each[2:]))
+    return columns, rows
+
+
+def _iso(ts_ns: int) -> str:
+    """ISO 8601, UTC, with nanoseconds."""
+    seconds, ns = divmod(ts_ns, 1_000_000_000)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{ns:09d}Z"
+
+
+def _short(cell: Cell) -> Cell:
+    return f"{cell:.8g}" if isinstance(cell, float) else cell

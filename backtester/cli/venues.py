@@ -1,0 +1,112 @@
+"""`backtester venues`: the dated rules of each exchange, with their sources."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from backtester.cli.console import Cell, emit_rows, settings
+
+if TYPE_CHECKING:
+    from backtester.venue.profile import MarketRules, VenueProfile
+
+app = typer.Typer(
+    help="The dated rules of each exchange: list them, show them with their sources, compare two dates.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+Venue = Annotated[str, typer.Argument(metavar="ID[@DATE]", help="A venue of `venues list`, or a .toml file of yours.")]
+
+
+@app.command("list")
+def list_venues(ctx: typer.Context) -> None:
+    """List every venue and the dates from which its rules hold."""
+    from backtester.venue.loader import load_profiles, venue_ids
+
+    columns = ("venue", "rules_date", "until", "assumed_share", "markets", "basis")
+    rows: list[tuple[Cell, ...]] = [
+        (
+            profile.id,
+            str(profile.rules_date),
+            str(profile.until) if profile.until else None,
+            round(profile.assumed_share, 3),
+            len(profile.markets),
+            profile.basis,
+        )
+        for venue_id in venue_ids()
+        for profile in load_profiles(venue_id)
+    ]
+    emit_rows("venues", columns, rows, settings(ctx))
+
+
+@app.command()
+def show(ctx: typer.Context, venue: Venue) -> None:
+    """Show every rule of a venue on a date: value, whether it is assumed, source. Example: hyperliquid@2025-10-10."""
+    profile = _profile(venue)
+    rows: list[tuple[Cell, ...]] = [
+        ("rules_date", str(profile.rules_date), None, profile.basis),
+        ("assumed_share", round(profile.assumed_share, 3), None, "of the rules below, without the markets"),
+        *((stated.rule, _text(stated.value), stated.assumed, stated.source) for stated in profile.provenance),
+        *((name, value, market.assumed, market.source) for name, market, value in _market_values(profile)),
+        *(("note", note, None, None) for note in profile.notes),
+        *((f"document {document.key}", document.title, None, None) for document in profile.documents),
+        ("sha256", profile.sha256, None, "of the profile file"),
+    ]
+    emit_rows("venue", ("rule", "value", "assumed", "source"), rows, settings(ctx))
+
+
+@app.command()
+def diff(ctx: typer.Context, left: Venue, right: Venue) -> None:
+    """Show the rules in which two dates, or two venues, differ."""
+    one, other = _profile(left), _profile(right)
+    before, after = dict(_values(one)), dict(_values(other))
+    rows = [
+        (rule, before.get(rule), after.get(rule))
+        for rule in dict.fromkeys((*before, *after))
+        if before.get(rule) != after.get(rule)
+    ]
+    emit_rows("venue_diff", ("rule", one.name, other.name), rows, settings(ctx))
+
+
+def _profile(text: str) -> VenueProfile:
+    from backtester.errors import usage_error
+    from backtester.venue.loader import VenueRef, load_profile
+
+    ref = VenueRef.parse(text)
+    if ref.at_scenario:
+        raise usage_error(f"venue {text}", "there is no scenario here", f"name a date: {ref.id}@2025-10-10")
+    return load_profile(ref.id, ref.on)
+
+
+def _values(profile: VenueProfile) -> Iterator[tuple[str, Cell]]:
+    """Everything that decides a result, by name."""
+    yield from ((stated.rule, _text(stated.value)) for stated in profile.provenance)
+    yield from ((name, value) for name, _, value in _market_values(profile))
+
+
+def _market_values(profile: VenueProfile) -> Iterator[tuple[str, MarketRules, str]]:
+    for market in (*profile.markets, profile.default_market):
+        yield f"market {market.symbol or '(any other)'}", market, _tiers_text(market)
+
+
+def _tiers_text(market: MarketRules) -> str:
+    """`40x, maintenance 1.25%; from 150,000,000: 20x, 2.5% less 1,875,000; impact 20,000`."""
+    from backtester.venue.profile import deductions
+
+    parts = []
+    for tier, deduction in zip(market.tiers, deductions(market.tiers), strict=True):
+        start = f"from {tier.floor_quote:,.0f}: " if tier.floor_quote else ""
+        less = f" less {deduction:,.0f}" if deduction else ""
+        parts.append(f"{start}{tier.max_leverage:g}x, maintenance {tier.maintenance_rate:.6g}{less}")
+    parts.append(f"impact {market.impact_notional_quote:,.0f}")
+    if market.size_decimals is not None:
+        parts.append(f"{market.size_decimals} size decimals")
+    return "; ".join(parts)
+
+
+def _text(value: str | float | bool) -> Cell:
+    """As TOML writes it."""
+    return str(value).lower() if isinstance(value, bool) else value

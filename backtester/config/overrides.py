@@ -1,0 +1,133 @@
+"""`--set key=value`: other values for a document, put in before it is validated.
+
+A key is a path such as `accounts[main].positions[BTC].margin_mode`; `[...]` selects a table by its name, symbol or id,
+without it every table of the array is meant. A path may start at any table, so a bare `margin_mode` means every place
+where it may stand. A key that finds no place is a usage error.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import re
+import tomllib
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+from backtester.config.lines import Place
+from backtester.config.toml import Document, Record, did_you_mean
+from backtester.errors import BacktesterError, usage_error
+
+_STEP = re.compile(r"([A-Za-z0-9_-]+)(?:\[([^\[\]]+)\])?")
+_PATH = re.compile(rf"{_STEP.pattern}(?:\.{_STEP.pattern})*")
+_IDENTITIES = ("name", "id", "symbol")
+
+
+class Step(NamedTuple):
+    """One part of a key: `positions[BTC]` is ("positions", "BTC")."""
+
+    key: str
+    selector: str
+
+
+class Spot(NamedTuple):
+    """A table of the document, with the record type that it will become."""
+
+    place: Place
+    table: dict[str, Any]
+    record_type: type[Record]
+
+
+def override(document: Document, overrides: Iterable[str], record_type: type[Record]) -> Document:
+    """A copy of the document with every `key=value` applied, in order. Raises usage errors."""
+    data = copy.deepcopy(document.data)
+    overridden = dict(document.overridden)
+    root = Spot((), data, record_type)
+    for text in overrides:
+        steps, value = _parse(text)
+        targets = list(_targets(root, steps))
+        if not targets:
+            raise _no_place(text, steps, root)
+        for spot in targets:
+            key = steps[-1].key
+            spot.table[key] = copy.deepcopy(value)
+            overridden[*spot.place, key] = text
+    return dataclasses.replace(document, data=data, overridden=overridden)
+
+
+def _parse(text: str) -> tuple[list[Step], Any]:
+    key, equals, value = text.partition("=")
+    key = key.strip()
+    if not equals or not _PATH.fullmatch(key):
+        raise usage_error(f"--set {text}", "expected key=value", "for example --set leverage=10")
+    steps = [Step(*found.groups(default="")) for found in _STEP.finditer(key)]
+    if steps[-1].selector:
+        raise usage_error(f"--set {text}", "the key ends at a table", f"add a key of it: {key}.size=1")
+    return steps, _parse_value(value.strip())
+
+
+def _parse_value(text: str) -> Any:
+    """A TOML value; what is none is a text, so that quotes are not needed."""
+    try:
+        data = tomllib.loads(f"value = {text}")
+    except tomllib.TOMLDecodeError:
+        return text
+    return data["value"] if len(data) == 1 else text
+
+
+def _targets(root: Spot, steps: list[Step]) -> Iterator[Spot]:
+    """The tables in which the last step of the key is to be set."""
+    for spot in _spots(root):
+        if len(steps) == 1:
+            if steps[0].key in spot.record_type.key_names() and spot.record_type.accepts(spot.table, steps[0].key):
+                yield spot
+        else:
+            yield from _follow(spot, steps)
+
+
+def _follow(spot: Spot, steps: list[Step]) -> Iterator[Spot]:
+    step, rest = steps[0], steps[1:]
+    if not rest:
+        if step.key in spot.record_type.key_names() or spot.record_type is Record:
+            yield spot
+        return
+    for child in _children(spot):
+        if child.place[len(spot.place)] == step.key and _selects(step, child):
+            yield from _follow(child, rest)
+
+
+def _spots(spot: Spot) -> Iterator[Spot]:
+    """The table itself and all tables below it, in document order."""
+    yield spot
+    for child in _children(spot):
+        yield from _spots(child)
+
+
+def _children(spot: Spot) -> Iterator[Spot]:
+    tables = spot.record_type.tables()
+    for key, value in spot.table.items():
+        place = (*spot.place, key)
+        if isinstance(value, dict):  # a free table such as collateral
+            yield Spot(place, value, tables.get(key, Record))
+        elif isinstance(value, list) and key in tables:
+            numbered = enumerate(value)
+            yield from (Spot((*place, n), item, tables[key]) for n, item in numbered if isinstance(item, dict))
+
+
+def _selects(step: Step, spot: Spot) -> bool:
+    return not step.selector or step.selector in (spot.table.get(key) for key in _IDENTITIES)
+
+
+def _no_place(text: str, steps: list[Step], root: Spot) -> BacktesterError:
+    """What is wrong with a key that reaches nothing: a selector, a name, or how they stand together."""
+    spots = list(_spots(root))
+    for step in steps:
+        tables = [spot for spot in spots if spot.place[-2:-1] == (step.key,)]
+        if step.selector and not any(_selects(step, spot) for spot in tables):
+            names = [str(next((spot.table[key] for key in _IDENTITIES if key in spot.table), "?")) for spot in tables]
+            known = f"known: {', '.join(dict.fromkeys(names))}" if names else ""
+            hint = did_you_mean(step.selector, names) or known
+            return usage_error(f"--set {text}", f"there is no {step.key}[{step.selector}]", hint)
+    known_keys = dict.fromkeys(key for spot in spots for key in spot.record_type.key_names())
+    unknown = next((step.key for step in steps if step.key not in known_keys), "")
+    return usage_error(f"--set {text}", "no place takes this key", did_you_mean(unknown, known_keys))

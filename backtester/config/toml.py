@@ -1,0 +1,211 @@
+"""TOML documents that remember where each key stands, and their validation with every fault in one go."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import re
+import tomllib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from inspect import isclass
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple, TypeVar, get_args
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
+
+from backtester.config.lines import Place, index_lines
+from backtester.errors import BacktesterError, Diagnostic, config_error
+
+RecordT = TypeVar("RecordT", bound="Record")
+
+
+def _key_of(name: str) -> str:
+    """Durations are text in TOML ("200ms") and ns inside: `reaction` becomes `reaction_ns`."""
+    return name.removesuffix("_ns")
+
+
+class Record(BaseModel):
+    """A table of a configuration: every key is known, typed and fixed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, alias_generator=_key_of)
+    unsupported: ClassVar[Mapping[str, str]] = {}  # unknown keys that deserve a hint of their own
+
+    @classmethod
+    def key_names(cls) -> list[str]:
+        """The keys as they are written in TOML."""
+        return [info.alias or name for name, info in cls.model_fields.items()]
+
+    @classmethod
+    def tables(cls) -> dict[str, type[Record]]:
+        """The keys that hold tables of another record type."""
+        found = {}
+        for name, info in cls.model_fields.items():
+            for kind in (info.annotation, *get_args(info.annotation)):
+                if isclass(kind) and issubclass(kind, Record):
+                    found[info.alias or name] = kind
+        return found
+
+    @classmethod
+    def accepts(cls, table: Mapping[str, Any], key: str) -> bool:
+        """Whether `key`, one of `key_names()`, makes sense beside what this table already says."""
+        return True
+
+
+class Fault(NamedTuple):
+    """Something wrong at a place of a document."""
+
+    place: Place
+    message: str
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class Document:
+    """A TOML file as read, before validation."""
+
+    name: str  # as the user wrote it
+    data: dict[str, Any]
+    lines: Mapping[Place, int]
+    sha256: str  # of the file's bytes
+    overridden: Mapping[Place, str] = field(default_factory=dict)  # place -> the `key=value` that put it there
+
+    def where(self, place: Place) -> str:
+        """`portfolio.toml:7 accounts.0.margin_mode`, or the override that put the value there."""
+        path = ".".join(map(str, place))
+        override = next((self.overridden[upper] for upper in _upwards(place) if upper in self.overridden), None)
+        origin = f"{self.name}:{self.line(place)}" if override is None else f"--set {override}"
+        return f"{origin} {path}".rstrip()
+
+    def line(self, place: Place) -> int:
+        """The line of a place, or of the nearest table around it."""
+        return next(self.lines[upper] for upper in _upwards(place) if upper in self.lines)
+
+
+def read_document(path: str | Path) -> Document:
+    """Read a TOML file. Raises a configuration error when it is missing, not UTF-8 or not TOML."""
+    try:
+        return parse_document(Path(path).read_bytes(), str(path))
+    except OSError as error:
+        raise config_error(str(path), f"cannot be read: {error.strerror}") from error
+
+
+def parse_document(raw: bytes, name: str) -> Document:
+    """The same for bytes that are already here; `name` stands in messages."""
+    try:
+        text = raw.decode("utf-8-sig").replace("\r\n", "\n")
+        data = tomllib.loads(text)
+    except UnicodeDecodeError as error:
+        raise config_error(name, f"not UTF-8 at byte {error.start}") from error
+    except tomllib.TOMLDecodeError as error:
+        message, line = _syntax_error(str(error), raw.count(b"\n") + 1)
+        raise config_error(f"{name}:{line}", message) from error
+    return Document(name, data, index_lines(text), hashlib.sha256(raw).hexdigest())
+
+
+def validate(
+    record_type: type[RecordT],
+    document: Document,
+    rules: Callable[[Mapping[str, Any]], Iterable[Fault]] = lambda _: (),
+) -> RecordT:
+    """The document as a record. Raises one error with all faults, of single keys and of `rules` between keys."""
+    faults: list[Fault] = []
+    record = None
+    try:
+        record = record_type.model_validate(document.data)
+    except ValidationError as error:
+        faults += (fault_of(details, record_type) for details in error.errors())
+    faults += rules(document.data)
+    if faults or record is None:
+        raise faults_error(document, faults)
+    return record
+
+
+def faults_error(document: Document, faults: Iterable[Fault]) -> BacktesterError:
+    """All faults of a document, in the order of its lines."""
+    ordered = sorted(dict.fromkeys(faults), key=lambda fault: document.line(fault.place))
+    return BacktesterError(Diagnostic("config", document.where(f.place), f.message, f.hint) for f in ordered)
+
+
+def did_you_mean(word: object, candidates: Iterable[str]) -> str:
+    """A hint for a misspelt word, or nothing."""
+    close = difflib.get_close_matches(word, list(candidates), n=1) if isinstance(word, str) else []
+    return f'did you mean "{close[0]}"?' if close else ""
+
+
+def shown(value: Any) -> str:
+    """A TOML value as a user would write it."""
+    if isinstance(value, dict):
+        return "a table"
+    if isinstance(value, list):
+        return "an array"
+    return value.isoformat() if isinstance(value, date) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+_EXPECTED = {
+    "float_type": "a number",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "bool_type": "true or false",
+    "string_type": "a text",
+    "finite_number": "a finite number",
+    "date_type": "a date such as 2025-10-10",
+    "model_type": "a table",
+    "dict_type": "a table",
+    "tuple_type": "an array",
+    "string_too_short": "a text that is not empty",
+    "greater_than": "more than {gt:g}",
+    "greater_than_equal": "at least {ge:g}",
+    "less_than": "less than {lt:g}",
+    "less_than_equal": "at most {le:g}",
+}
+
+
+def fault_of(details: ErrorDetails, root: type[Record], inside: Place = ()) -> Fault:
+    """One of pydantic's findings about a record that stands at `inside`, in plain words."""
+    message, hint = _plain_words(details, root)
+    return Fault((*inside, *details["loc"]), message, hint)
+
+
+def _plain_words(details: ErrorDetails, root: type[Record]) -> tuple[str, str]:
+    place, kind, value = details["loc"], details["type"], details["input"]
+    if kind == "extra_forbidden":
+        record_type, key = _record_at(root, place[:-1]), str(place[-1])
+        hint = record_type.unsupported.get(key) or did_you_mean(key, record_type.key_names())
+        return "unknown key", hint
+    if kind == "missing":
+        return "missing key", ""
+    if kind == "tuple_type" and isinstance(value, dict):
+        return "expected an array of tables, was a table", f"write [[{place[-1]}]]"
+    context = details.get("ctx", {})
+    if kind == "literal_error":
+        expected = "expected " + str(context["expected"]).replace("'", '"')
+    elif kind in _EXPECTED:
+        expected = "expected " + _EXPECTED[kind].format(**context)
+    else:  # a ValueError of config.values
+        expected = str(context.get("error", details["msg"]))
+    if not expected.startswith("expected"):
+        return expected, ""
+    return f"{expected}, was {shown(value)}", did_you_mean(value, re.findall(r'"([^"]+)"', expected))
+
+
+def _record_at(root: type[Record], place: Place) -> type[Record]:
+    record_type = root
+    for key in place:
+        if isinstance(key, str):
+            record_type = record_type.tables().get(key, record_type)
+    return record_type
+
+
+def _syntax_error(message: str, last_line: int) -> tuple[str, int]:
+    """tomllib says "Expected '=' after a key (at line 3, column 5)"."""
+    text, _, position = message.partition(" (at ")
+    found = re.match(r"line (\d+)", position)
+    return f"not TOML: {text[:1].lower()}{text[1:]}", int(found[1]) if found else last_line
+
+
+def _upwards(place: Place) -> Iterator[Place]:
+    return (place[:length] for length in range(len(place), -1, -1))

@@ -1,0 +1,131 @@
+"""The small values that a configuration writes as text: durations, times, relative prices."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal
+from enum import Enum
+from typing import Any, Literal, NamedTuple, TypeVar
+
+_NS_PER = {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9, "d": 86400 * 10**9}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ns|us|ms|s|m|h|d)")
+_RELATIVE = re.compile(r"mark(?:([+-])(\d+(?:\.\d+)?)%)?")
+_FRACTION_OF_SECOND = re.compile(r"\.(\d+)")
+LARGEST = 1e18  # of a price or an amount: beyond it nothing is meant seriously
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+T = TypeVar("T")
+EnumT = TypeVar("EnumT", bound=Enum)
+
+
+class Offset(NamedTuple):
+    """A time counted from the start of the run."""
+
+    ns: int
+
+
+class Instant(NamedTuple):
+    """A time of the calendar, ns since the epoch, UTC."""
+
+    ts_ns: int
+
+
+class RelativePrice(NamedTuple):
+    """A price that is known only when the run has its first mark. `fraction` is signed: -0.06 is 6 % below."""
+
+    base: Literal["mark"]
+    fraction: float
+
+    def at(self, base_price: float) -> float:
+        """The price in quote currency. Example: `mark-6%` at a mark of 50,000 is 47,000."""
+        return base_price * (1.0 + self.fraction)
+
+
+class Collateral(NamedTuple):
+    """What backs an account: an amount of one asset."""
+
+    asset: str
+    amount: float
+
+
+def parse_duration_ns(value: Any) -> int:
+    """`"200ms"`, `"90s"`, `"1.5h"` in ns. Units: ns, us, ms, s, m, h, d. Raises ValueError."""
+    found = _DURATION.fullmatch(value) if isinstance(value, str) else None
+    ns = Decimal(found[1]) * _NS_PER[found[2]] if found else Decimal("0.5")
+    if ns != int(ns) or ns >= 2**62:
+        raise ValueError('expected a duration such as "200ms", "90s" or "10m"')
+    return int(ns)
+
+
+def parse_moment(value: Any) -> Offset | Instant:
+    """`"90s"` after the start, or an ISO 8601 time with its zone, as text or as a TOML date-time. Raises ValueError."""
+    if isinstance(value, datetime) and value.tzinfo is not None:
+        return Instant(_microseconds(value) * 1000)
+    if isinstance(value, str) and _DURATION.fullmatch(value):
+        return Offset(parse_duration_ns(value))
+    try:
+        return parse_instant(value)
+    except (TypeError, ValueError):
+        raise ValueError('expected an offset such as "90s" or a time such as "2025-10-10T21:15:00Z"') from None
+
+
+def parse_instant(text: str) -> Instant:
+    """An ISO 8601 time with its zone, down to the ns. Raises ValueError.
+
+    Example: 2025-10-10T21:15:00.000000001Z is 1760130900000000001.
+    """
+    digits = _FRACTION_OF_SECOND.search(text)
+    whole = datetime.fromisoformat(text.replace(digits[0], "", 1) if digits else text)
+    if whole.tzinfo is None or (digits and len(digits[1]) > 9):
+        raise ValueError("a time needs its zone and at most nine digits of a second")
+    return Instant(_microseconds(whole) * 1000 + (int(digits[1].ljust(9, "0")) if digits else 0))
+
+
+def parse_price(value: Any) -> float | RelativePrice:
+    """A number above 0, `"mark"` or `"mark-1.5%"`. Raises ValueError."""
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < LARGEST:
+        return float(value)
+    found = _RELATIVE.fullmatch(value) if isinstance(value, str) else None
+    if not found:
+        raise ValueError('expected a price above 0, "mark" or "mark-1.5%"')
+    fraction = float(Decimal((found[1] or "") + (found[2] or "0")) / 100)
+    if fraction <= -1:
+        raise ValueError("expected a price above 0")
+    return RelativePrice("mark", fraction)
+
+
+def parse_collateral(value: Any) -> Collateral:
+    """`{ USDC = 250_000.0 }`: exactly one asset, an amount above 0. Raises ValueError."""
+    if not isinstance(value, dict) or not value:
+        raise ValueError("expected a table such as { USDC = 250_000.0 }")
+    if len(value) > 1:
+        raise ValueError(f"one collateral asset is supported, found {', '.join(value)}")
+    [(asset, amount)] = value.items()
+    if isinstance(amount, bool) or not isinstance(amount, int | float) or not 0 < amount < LARGEST:
+        raise ValueError(f"the amount of {asset} must be a number above 0")
+    return Collateral(asset, float(amount))
+
+
+def one_of(**meanings: T) -> Callable[[Any], T]:
+    """A parser of a fixed set of words. It raises ValueError with all of them."""
+    words = [f'"{word}"' for word in meanings]
+    expected = " or ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+    def parse(value: Any) -> T:
+        if not isinstance(value, str) or value not in meanings:
+            raise ValueError(f"expected {expected}")
+        return meanings[value]
+
+    return parse
+
+
+def name_in(codes: type[EnumT]) -> Callable[[Any], EnumT]:
+    """A parser of the names of an enum, in lower case."""
+    return one_of(**{code.name.lower(): code for code in codes})
+
+
+def _microseconds(time: datetime) -> int:
+    since = time - _EPOCH
+    return (since.days * 86400 + since.seconds) * 10**6 + since.microseconds

@@ -1,0 +1,168 @@
+"""A venue profile as it is written: dated periods of rules and markets, each statement with its source.
+
+Periods are written newest first, because today's rules are the ones that are documented: the newest period is complete,
+an older one says what was different and takes over the rest from the period above it.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, PlainValidator, ValidationError
+
+from backtester.config.lines import Place
+from backtester.config.toml import Document, Fault, Record, did_you_mean, fault_of, faults_error, validate
+from backtester.config.values import name_in, one_of, parse_duration_ns
+from backtester.enums import CloseOrder, Disposal, MarkFormula, PriceReference, RefillModel
+
+Text = Annotated[str, Field(min_length=1)]
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+Quote = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Duration = Annotated[int, PlainValidator(parse_duration_ns)]
+
+
+class VenueRules(Record):
+    """The rules of a venue as far as they hold for all of its markets. Durations are text in TOML ("3s")."""
+
+    taker_fee: Fraction
+    maker_fee: Annotated[float, Field(gt=-0.01, lt=1)]  # below 0 is a rebate
+    mark_formula: Annotated[MarkFormula, PlainValidator(name_in(MarkFormula))]
+    mark_interval_ns: Duration
+    funding_interval_ns: Duration
+    funding_price: Annotated[
+        PriceReference, PlainValidator(one_of(mark=PriceReference.MARK, index=PriceReference.INDEX))
+    ]
+    funding_cap: Fraction  # largest |rate| of one interval
+    funding_premium: bool  # a stamp without a recorded rate: average the sampled premium
+    funding_interest: Fraction  # interest term of the 8 h rate
+    funding_clamp: Fraction  # of (interest - premium), 8 h rate
+    funding_sample_ns: Duration
+    market_bound: Fraction  # from mid
+    stop_bound: Fraction
+    reject_breached_trigger: bool
+    feed_latency_ns: Duration
+    order_latency_ns: Duration
+    engine_latency_ns: Duration  # from a venue-held trigger to the arrival of its order
+    block_ns: Duration
+    isolated_fee_from_margin: bool
+    isolated_funding_from_margin: bool
+    liquidation_cancels_orders: bool
+    liquidation_close_order: Annotated[CloseOrder, PlainValidator(name_in(CloseOrder))]
+    liquidation_partial_above_quote: Quote
+    liquidation_partial_share: Annotated[float, Field(gt=0, le=1)]
+    liquidation_full_window_ns: Duration
+    liquidation_bound: Fraction
+    liquidation_fee: Fraction
+    takeover_threshold: Fraction  # of maintenance; 0 = never
+    takeover_disposal: Annotated[Disposal, PlainValidator(name_in(Disposal))]
+    refill_model: Annotated[RefillModel, PlainValidator(name_in(RefillModel))]
+    refill_half_life_ns: Duration
+    insurance_start: Quote  # balance of the fund or vault that takes over positions
+    price_significant_figures: Annotated[int, Field(ge=0)]  # of an order price; 0 = any
+    price_decimals: Annotated[int, Field(ge=0)]  # of an order price, less the market's size_decimals
+
+
+class Stated(Record):
+    """One rule: its value, where it is written, and whether it is a guess."""
+
+    value: Any
+    source: Text
+    assumed: bool = False
+
+
+class TierRow(Record):
+    """One row of a marginal maintenance table: from `floor_quote` of notional on."""
+
+    floor_quote: Quote
+    maintenance_rate: Annotated[float, Field(gt=0, le=1)]
+    max_leverage: Annotated[float, Field(ge=1)]
+
+
+class MarketEntry(Record):
+    """The margin tiers and figures of some markets that share them."""
+
+    symbols: Annotated[tuple[Text, ...], Field(strict=False)] = ()
+    tiers: Annotated[tuple[TierRow, ...], Field(strict=False)]
+    impact_notional_quote: Annotated[float, Field(gt=0)]
+    size_decimals: Annotated[int, Field(ge=0)] | None = None
+    source: Text
+    assumed: bool = False
+
+
+class Period(Record):
+    """The rules from a date on, until the next newer period."""
+
+    valid_from: datetime.date
+    basis: Text  # what is known about these dates
+    takes_over: Literal["documented", "assumed"] = "assumed"  # what a rule of the newer period is in this one
+    notes: Annotated[tuple[Text, ...], Field(strict=False)] = ()
+    rules: dict[str, Stated] = Field(default_factory=dict)
+    markets: Annotated[tuple[MarketEntry, ...], Field(strict=False)] = ()
+    default_market: MarketEntry | None = None
+
+
+class VenueFile(Record):
+    """A profile file: one venue, all of its periods."""
+
+    id: Text
+    title: Text
+    collateral: Text  # the asset that accounts are kept in
+    documents: dict[str, Text]  # what a source `docs: trading/fees.md` calls docs
+    periods: Annotated[tuple[Period, ...], Field(strict=False)]
+
+
+def read_venue(document: Document) -> VenueFile:
+    """The profile of a document. Raises one error with all faults, of the rules' values too."""
+    venue = validate(VenueFile, document)
+    if faults := [*_period_faults(venue), *_rule_faults(venue), *_tier_faults(venue)]:
+        raise faults_error(document, faults)
+    return venue
+
+
+def _period_faults(venue: VenueFile) -> Iterator[Fault]:
+    if not venue.periods:
+        yield Fault(("periods",), "expected at least one period")
+        return
+    newest = venue.periods[0]
+    for name in VenueRules.key_names():
+        if name not in newest.rules:
+            yield Fault(("periods", 0, "rules", name), "missing key", "the newest period states every rule")
+    if newest.default_market is None:
+        yield Fault(("periods", 0, "default_market"), "missing key", "the newest period states it")
+    for number, (newer, older) in enumerate(pairwise(venue.periods), start=1):
+        if older.valid_from >= newer.valid_from:
+            yield Fault(("periods", number, "valid_from"), "periods are written newest first")
+
+
+def _rule_faults(venue: VenueFile) -> Iterator[Fault]:
+    """Every stated value, read as the rule it is for."""
+    for number, period in enumerate(venue.periods):
+        place: Place = ("periods", number, "rules")
+        known = {name: stated.value for name, stated in period.rules.items() if name in VenueRules.key_names()}
+        for name in period.rules.keys() - known.keys():
+            yield Fault((*place, name), "unknown key", did_you_mean(name, VenueRules.key_names()))
+        try:
+            VenueRules.model_validate(known)
+        except ValidationError as error:
+            for details in error.errors():
+                if details["type"] != "missing":
+                    yield fault_of(details, VenueRules, inside=place)
+
+
+def _tier_faults(venue: VenueFile) -> Iterator[Fault]:
+    for number, period in enumerate(venue.periods):
+        place: Place = ("periods", number)
+        entries: Mapping[Place, MarketEntry | None] = {
+            **{(*place, "markets", index): entry for index, entry in enumerate(period.markets)},
+            (*place, "default_market"): period.default_market,
+        }
+        for where, entry in entries.items():
+            tiers = entry.tiers if entry else ()
+            if entry and (not tiers or tiers[0].floor_quote != 0):
+                yield Fault((*where, "tiers"), "the first tier starts at 0")
+            for low, high in pairwise(tiers):
+                if not (low.floor_quote < high.floor_quote and low.maintenance_rate <= high.maintenance_rate):
+                    yield Fault((*where, "tiers"), "tiers rise in floor_quote and maintenance_rate")

@@ -1,0 +1,83 @@
+"""The order book of one instrument: two sides of cells indexed by tick, best and edge kept up to date (RULES 1.1)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from backtester.engine.jit import helper
+from backtester.engine.state import NO_ASK, NO_BID
+
+
+@helper
+def outward(k: int) -> int:
+    """Direction away from mid on side `k`: -1 for bids (even), +1 for asks."""
+    return -1 + 2 * (k & 1)
+
+
+@helper
+def beyond(k: int, tick: int, limit: int) -> bool:
+    """Whether `tick` lies farther out on side `k` than `limit`."""
+    return tick > limit if k & 1 else tick < limit
+
+
+@helper
+def next_level(cells: np.ndarray, side: np.void, k: int, tick: int) -> int:
+    """First displayed tick from `tick` outward; NO_BID or NO_ASK when there is none."""
+    step = outward(k)
+    edge = side["edge"]
+    while not beyond(k, tick, edge):
+        if cells[side["offset"] + tick]["lots"] > 0:
+            return tick
+        tick += step
+    return NO_ASK if k & 1 else NO_BID
+
+
+@helper
+def set_level(cells: np.ndarray, side: np.void, k: int, tick: int, lots: int, message: int) -> int:
+    """Set the displayed size of a level; returns the head of the own orders that rest there."""
+    cell = cells[side["offset"] + tick]
+    cell["lots"] = lots
+    cell["message"] = message
+    if lots > 0:
+        if beyond(k, side["best"], tick):
+            side["best"] = tick
+        if beyond(k, tick, side["edge"]):
+            side["edge"] = tick
+    elif tick == side["best"]:
+        side["best"] = next_level(cells, side, k, tick + outward(k))
+    return cell["head"]
+
+
+@helper
+def impact_price(cells: np.ndarray, side: np.void, k: int, quote_lots: float) -> float:
+    """Average tick of taking levels until Σ tick · lots reaches `quote_lots`, the last one in part (RULES 7.3).
+
+    All of the side when it holds less. The side must not be empty.
+    Example: bids 100×2, 99×4; 299 → (200 + 99) / 3 lots = 99.667.
+    """
+    value = 0.0
+    lots = 0.0
+    tick = side["best"]
+    step = outward(k)
+    while not beyond(k, tick, side["edge"]):
+        shown = cells[side["offset"] + tick]["lots"]
+        if shown > 0:
+            part = min(float(shown), (quote_lots - value) / tick)
+            value += part * tick
+            lots += part
+            if part < shown:
+                break
+        tick += step
+    return value / lots
+
+
+@helper
+def depth_within(cells: np.ndarray, side: np.void, k: int, limit: int) -> int:
+    """Displayed lots from the best price to `limit`."""
+    total = 0
+    tick = side["best"]
+    step = outward(k)
+    while not beyond(k, tick, side["edge"]) and not beyond(k, tick, limit):
+        total += cells[side["offset"] + tick]["lots"]
+        tick += step
+    return total

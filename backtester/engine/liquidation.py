@@ -1,0 +1,313 @@
+"""The waterfall of one margin pool: cancel, reduce or close through the order book, backstop, fund (RULES 6.4, 8)."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from backtester.engine.jit import helper
+from backtester.engine.ledger import ROWS_OF_A_FILL, fill_position, lacks_rows, lacks_slots, post, post_fund, transfer
+from backtester.engine.margin import liquidation_distance, maintenance, pool_state
+from backtester.engine.resting import finish_order
+from backtester.engine.state import NONE
+from backtester.engine.walk import bound_tick, measure, take
+from backtester.enums import (
+    CloseOrder,
+    Disposal,
+    FillReason,
+    Held,
+    LedgerKind,
+    LiquidationStage,
+    Liquidity,
+    OrderReason,
+    OrderStatus,
+    Party,
+    PoolState,
+    TradingStatus,
+)
+
+
+@helper
+def evaluate(m, w, ts: int, pool: int) -> bool:
+    """Measure a pool (RULES 6.4); True when it is to be liquidated."""
+    row = w.pools[pool]
+    equity, needed, count = pool_state(m, w, pool)
+    row["equity"] = equity
+    row["maintenance"] = needed
+    if count == 0:
+        return False
+    buffer = equity - needed
+    if buffer < row["buffer_min"]:
+        row["buffer_min"] = buffer
+        row["buffer_min_ts"] = ts
+    row["margin_ratio_max"] = max(row["margin_ratio_max"], needed / equity if equity > 0.0 else np.inf)
+    for i in range(row["position_first"], row["position_first"] + row["position_count"]):
+        x = w.positions[i]
+        if x["lots"] != 0:
+            x["distance_min"] = min(x["distance_min"], liquidation_distance(m, x, buffer))
+    if buffer >= 0.0:
+        row["state"] = PoolState.HEALTHY
+        return False
+    if row["breach_ts"] < 0:
+        row["breach_ts"] = ts
+    return w.worlds[row["world"]]["liquidation"] != 0
+
+
+@helper
+def settle(w, c: np.void, ts: int, pool: int) -> None:
+    """A flat pool owes nothing and keeps nothing isolated (RULES 8.3). Needs 2 rows."""
+    row = w.pools[pool]
+    if row["balance"] < 0.0:
+        owed = -row["balance"]
+        paid = min(owed, max(0.0, w.parties[row["world"], Party.INSURANCE_FUND]))
+        row["deficit"] += owed
+        if paid > 0.0:
+            post(w, c, ts, pool, NONE, LedgerKind.DEFICIT, Party.INSURANCE_FUND, paid)
+        if paid < owed:
+            post(w, c, ts, pool, NONE, LedgerKind.DEFICIT, Party.RESERVE, owed - paid)
+        row["balance"] = 0.0
+    elif row["isolated"] != 0 and row["balance"] > 0.0:
+        transfer(w, c, ts, pool, w.accounts[row["account"]]["pool_first"], row["position_first"], row["balance"])
+        row["balance"] = 0.0
+
+
+@helper
+def _cancel_orders(m, w, ts: int, pool: int) -> None:
+    """Cancel what the venue holds on the pool's positions (RULES 8.2.1)."""
+    a = w.accounts[w.pools[pool]["account"]]
+    for i in range(a["order_first"], a["order_first"] + a["order_count"]):
+        o = w.orders[i]
+        if w.positions[o["position"]]["pool"] != pool:
+            continue
+        fired = o["status"] == OrderStatus.IN_FLIGHT and o["trigger_ts"] >= 0
+        waits = o["status"] == OrderStatus.UNTRIGGERED or fired
+        if o["status"] == OrderStatus.RESTING or (waits and o["held"] == Held.VENUE):
+            finish_order(m, w, ts, i, OrderStatus.CANCELLED, OrderReason.LIQUIDATION)
+
+
+@helper
+def _order_size(m, w, ts: int, x: np.void) -> tuple[int, int]:
+    """(lots, stage) of the liquidation order for a position (RULES 8.2.2).
+
+    Example: 500,000 of notional, share 20 % above 100,000 → 100,000 first; within the window all of it.
+    """
+    k = m.markets[x["market"]]
+    r = m.rules[k["rules"]]
+    size = abs(x["lots"])
+    large = size * k["unit"] * k["mark"] > r["liquidation_partial_above_quote"]
+    if large and ts >= w.accounts[x["account"]]["full_size_until"]:
+        return int(math.ceil(r["liquidation_partial_share"] * size)), LiquidationStage.PARTIAL
+    return size, LiquidationStage.FULL
+
+
+@helper
+def _exit_walk(m, x: np.void) -> tuple[int, int, int]:
+    """(ladder side, worst tick, instrument) of an order that closes a position by force."""
+    k = m.markets[x["market"]]
+    n = k["instrument"]
+    buying = x["lots"] < 0
+    limit = bound_tick(m.instruments[n]["mid2"], 1 if buying else -1, m.rules[k["rules"]]["liquidation_bound"])
+    return 2 * n + (1 if buying else 0), limit, n
+
+
+@helper
+def _has_room(m, w, c: np.void, ts: int, pool: int) -> int:
+    """0 when a whole round fits the buffers whatever happens in it, 1 rows, 2 slots lacking."""
+    row = w.pools[pool]
+    levels = 0
+    for i in range(row["position_first"], row["position_first"] + row["position_count"]):
+        x = w.positions[i]
+        if x["lots"] != 0:
+            k, limit, _ = _exit_walk(m, x)
+            rules = m.markets[x["market"]]["rules"]
+            _, _, found, _ = measure(m, w, ts, row["world"], k, rules, limit, abs(x["lots"]))
+            levels += found + 1
+    if lacks_slots(w, c, levels):
+        return 2
+    return 1 if lacks_rows(w, c, ROWS_OF_A_FILL * (levels + row["position_count"] + 1)) else 0
+
+
+@helper
+def _note(m, w, c: np.void, ts: int, p: int, stage: int, lots: int) -> None:
+    """Open the record of a liquidation step; `_close_note` completes it."""
+    x = w.positions[p]
+    k = m.markets[x["market"]]
+    pool = w.pools[x["pool"]]
+    row = w.liquidations[c["liquidations"]]
+    row["ts"] = ts
+    row["world"] = x["world"]
+    row["account"] = x["account"]
+    row["pool"] = x["pool"]
+    row["position"] = p
+    row["stage"] = stage
+    row["side"] = -1 if x["lots"] > 0 else 1
+    row["lots"] = lots
+    row["filled"] = 0
+    row["value"] = 0
+    row["levels"] = 0
+    row["fee"] = 0.0
+    row["mark"] = k["mark"]
+    row["mid2"] = m.instruments[k["instrument"]]["mid2"]
+    equity, needed, _ = pool_state(m, w, x["pool"])
+    row["equity"] = equity
+    row["maintenance"] = needed
+    part = maintenance(m.tiers, k, abs(x["lots"]) * k["unit"] * k["mark"]) / needed if needed > 0.0 else 1.0
+    row["bankruptcy"] = k["mark"] - equity * part / (x["lots"] * k["unit"])
+    pool["state"] = PoolState.LIQUIDATING
+
+
+@helper
+def _close_note(w, c: np.void, p: int, filled: int, value: int, levels: int, fee: float) -> None:
+    row = w.liquidations[c["liquidations"]]
+    row["filled"] = filled
+    row["value"] = value
+    row["levels"] = levels
+    row["fee"] = fee
+    if w.worlds[w.positions[p]["world"]]["record"] != 0:
+        c["liquidations"] += 1
+
+
+@helper
+def _send(m, w, c: np.void, ts: int, p: int, stage: int) -> int:
+    """One liquidation order through the order book of this world; returns the lots filled."""
+    x = w.positions[p]
+    market = m.markets[x["market"]]
+    k, limit, n = _exit_walk(m, x)
+    rules = market["rules"]
+    lots = x["send_lots"]
+    got, value, levels = 0, 0, 0
+    if m.instruments[n]["status"] != TradingStatus.HALTED:
+        got, value, levels, _ = measure(m, w, ts, x["world"], k, rules, limit, lots)
+    _note(m, w, c, ts, p, stage, lots)
+    fee = take(m, w, c, ts, x["world"], k, rules, limit, got, p, NONE, FillReason.LIQUIDATION) if got > 0 else 0.0
+    rate = m.rules[rules]["liquidation_fee"]
+    if rate > 0.0 and got > 0:
+        equity, _, _ = pool_state(m, w, x["pool"])
+        charge = min(rate * value * market["unit"] * market["tick_size"], max(0.0, equity))
+        x["liquidation_fee"] -= charge
+        post(w, c, ts, x["pool"], p, LedgerKind.LIQUIDATION_FEE, Party.INSURANCE_FUND, -charge)
+        fee += charge
+    _close_note(w, c, p, got, value, levels, fee)
+    return got
+
+
+@helper
+def _next_to_close(m, w, pool: int) -> int:
+    """Position whose order goes out next (RULES 8.2.2), -1 when all are out."""
+    row = w.pools[pool]
+    largest = m.rules[w.accounts[row["account"]]["rules"]]["liquidation_close_order"] == CloseOrder.LARGEST_MAINTENANCE
+    chosen = -1
+    most = -1.0
+    for i in range(row["position_first"], row["position_first"] + row["position_count"]):
+        x = w.positions[i]
+        if x["send_lots"] > 0:
+            if not largest:
+                return i
+            k = m.markets[x["market"]]
+            needed = maintenance(m.tiers, k, abs(x["lots"]) * k["unit"] * k["mark"])
+            if needed > most:
+                chosen, most = i, needed
+    return chosen
+
+
+@helper
+def _through_the_market(m, w, c: np.void, ts: int, pool: int) -> int:
+    """Send the orders of a round; returns the lots filled."""
+    row = w.pools[pool]
+    a = w.accounts[row["account"]]
+    r = m.rules[a["rules"]]
+    for i in range(row["position_first"], row["position_first"] + row["position_count"]):
+        x = w.positions[i]
+        x["send_lots"] = _order_size(m, w, ts, x)[0] if x["lots"] != 0 else 0
+    filled = 0
+    window = a["full_size_until"]
+    while True:
+        p = _next_to_close(m, w, pool)
+        if p < 0:
+            break
+        _, stage = _order_size(m, w, ts, w.positions[p])
+        filled += _send(m, w, c, ts, p, stage)
+        w.positions[p]["send_lots"] = 0
+        if stage == LiquidationStage.PARTIAL:
+            window = ts + r["liquidation_full_window_ns"]
+        if r["liquidation_close_order"] != CloseOrder.ALL:
+            equity, needed, _ = pool_state(m, w, pool)
+            if equity >= needed:
+                break
+    a["full_size_until"] = window
+    return filled
+
+
+@helper
+def _dispose(m, w, c: np.void, ts: int, world: int, p: int, lots: int, mark: float) -> None:
+    """The backstop sells at once what it took, or keeps it (RULES 8.5). `lots` signed, as the user held them."""
+    x = w.positions[p]
+    market = m.markets[x["market"]]
+    rules = market["rules"]
+    n = market["instrument"]
+    held = w.inventory[world, x["market"]]
+    kept = lots
+    if m.rules[rules]["takeover_disposal"] == Disposal.WALK and m.instruments[n]["status"] != TradingStatus.HALTED:
+        selling = lots > 0
+        k = 2 * n + (0 if selling else 1)
+        bound = m.rules[rules]["liquidation_bound"]
+        limit = bound_tick(m.instruments[n]["mid2"], -1 if selling else 1, bound)
+        got, value, _, _ = measure(m, w, ts, world, k, rules, limit, abs(lots))
+        if got > 0:
+            take(m, w, c, ts, world, k, rules, limit, got, NONE, NONE, FillReason.TAKEOVER)
+            paid = value * market["unit"] * market["tick_size"] - got * market["unit"] * mark
+            post_fund(w, c, ts, world, LedgerKind.REALISED_PNL, Party.MARKET, paid if selling else -paid)
+            kept = lots - got if selling else lots + got
+    held["lots"] += kept
+    held["cost"] += kept * market["unit"] * mark
+
+
+@helper
+def _take_over(m, w, c: np.void, ts: int, pool: int) -> None:
+    """The backstop takes the pool's positions at the mark and all of its margin (RULES 8.4)."""
+    row = w.pools[pool]
+    world = row["world"]
+    for i in range(row["position_first"], row["position_first"] + row["position_count"]):
+        x = w.positions[i]
+        lots = x["lots"]
+        x["send_lots"] = lots
+        if lots != 0:
+            mark = m.markets[x["market"]]["mark"]
+            _note(m, w, c, ts, i, LiquidationStage.TAKEOVER, abs(lots))
+            fill_position(m, w, c, ts, i, NONE, -lots, NONE, mark, FillReason.TAKEOVER, Liquidity.TAKER)
+            _close_note(w, c, i, abs(lots), np.int64(0), np.int64(0), 0.0)
+    margin = row["balance"]
+    row["takeover"] += margin
+    post(w, c, ts, pool, NONE, LedgerKind.TAKEOVER, Party.INSURANCE_FUND, -margin)
+    row["balance"] = 0.0
+    row["state"] = PoolState.CLOSED
+    for i in range(row["position_first"], row["position_first"] + row["position_count"]):
+        lots = w.positions[i]["send_lots"]
+        if lots != 0:
+            _dispose(m, w, c, ts, world, i, lots, m.markets[w.positions[i]["market"]]["mark"])
+            w.positions[i]["send_lots"] = 0
+    fund = w.parties[world, Party.INSURANCE_FUND]
+    if fund < 0.0:
+        post_fund(w, c, ts, world, LedgerKind.DEFICIT, Party.RESERVE, -fund)
+
+
+@helper
+def liquidate(m, w, c: np.void, ts: int, pool: int) -> int:
+    """One round for a pool in breach (RULES 8.2). 0 done; 1 rows, 2 slots lacking and nothing changed."""
+    lacking = _has_room(m, w, c, ts, pool)
+    if lacking != 0:
+        return lacking
+    row = w.pools[pool]
+    r = m.rules[w.accounts[row["account"]]["rules"]]
+    if r["liquidation_cancels_orders"] != 0:
+        _cancel_orders(m, w, ts, pool)
+    filled = _through_the_market(m, w, c, ts, pool)
+    equity, needed, count = pool_state(m, w, pool)
+    if count == 0:
+        settle(w, c, ts, pool)
+    elif r["takeover_threshold"] > 0.0 and equity < r["takeover_threshold"] * needed:
+        _take_over(m, w, c, ts, pool)
+    elif filled == 0:
+        row["state"] = PoolState.STUCK
+    return 0

@@ -1,0 +1,92 @@
+"""Maintenance, initial margin, equity of pools and the prices at which they break (RULES 6).
+
+Sources of the worked examples: Hyperliquid margin tiers and liquidation pages, mirrored at
+github.com/dzmbs/hyperliquid-docs, docs/trading.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from backtester.engine.jit import helper
+from backtester.enums import OrderStatus
+
+
+@helper
+def tier_of(tiers: np.ndarray, k: np.void, notional: float) -> int:
+    """Row of the tier with the highest floor that is not above `notional` (quote)."""
+    row = k["tier_first"]
+    last = row + k["tier_count"] - 1
+    while row < last and tiers[row + 1]["floor"] <= notional:
+        row += 1
+    return row
+
+
+@helper
+def maintenance(tiers: np.ndarray, k: np.void, notional: float) -> float:
+    """Maintenance margin (quote) = notional · rate − deduction (RULES 6.3).
+
+    Example: Hyperliquid BTC at 200 M → 200 M · 2.5 % − 1,875,000 = 3,125,000.
+    """
+    tier = tiers[tier_of(tiers, k, notional)]
+    return notional * tier["rate"] - tier["deduction"]
+
+
+@helper
+def pool_state(m, w, pool: int) -> tuple[float, float, int]:
+    """(equity, maintenance, open positions) of a pool at the marks of now (RULES 6.4)."""
+    row = w.pools[pool]
+    equity = row["balance"]
+    needed = 0.0
+    count = 0
+    for i in range(row["position_first"], row["position_first"] + row["position_count"]):
+        x = w.positions[i]
+        lots = x["lots"]
+        if lots != 0:
+            k = m.markets[x["market"]]
+            value = lots * k["unit"] * k["mark"]
+            equity += value - x["cost"]
+            needed += maintenance(m.tiers, k, abs(value))
+            count += 1
+    return equity, needed, count
+
+
+@helper
+def liquidation_distance(m, x: np.void, buffer: float) -> float:
+    """How far the mark may move against position `x` until `buffer` is gone, as a fraction of the mark.
+
+    Others held fixed, at the tier of now: buffer / (|lots|·unit·mark·(1 − side·rate)).
+    Example: long 1 BTC at 100,000 with 2,500 margin, 1.25 %: buffer 1,250 → 1.2658 %, that is 98,734.18.
+    """
+    k = m.markets[x["market"]]
+    notional = abs(x["lots"]) * k["unit"] * k["mark"]
+    rate = m.tiers[tier_of(m.tiers, k, notional)]["rate"]
+    side = 1.0 if x["lots"] > 0 else -1.0
+    return buffer / (notional * (1.0 - side * rate))
+
+
+@helper
+def opening_lots(x: np.void, side: int, lots: int) -> int:
+    """Part of an order on position `x` that opens rather than closes."""
+    against = -side * x["lots"]
+    return lots - min(lots, max(against, 0))
+
+
+@helper
+def available_margin(m, w, account: int) -> float:
+    """Cross equity that no position and no resting order ties up (RULES 6.1), quote."""
+    a = w.accounts[account]
+    pool = w.pools[a["pool_first"]]
+    equity, _, _ = pool_state(m, w, a["pool_first"])
+    for i in range(pool["position_first"], pool["position_first"] + pool["position_count"]):
+        x = w.positions[i]
+        k = m.markets[x["market"]]
+        equity -= abs(x["lots"]) * k["unit"] * k["mark"] / x["leverage"]
+    for i in range(a["order_first"], a["order_first"] + a["order_count"]):
+        order = w.orders[i]
+        if order["status"] == OrderStatus.RESTING and order["reduce_only"] == 0:
+            x = w.positions[order["position"]]
+            k = m.markets[x["market"]]
+            lots = opening_lots(x, order["side"], order["lots"] - order["filled"])
+            equity -= lots * k["unit"] * k["mark"] / x["leverage"]
+    return max(0.0, equity)

@@ -1,0 +1,147 @@
+"""What the engine is told, before it becomes arrays: plain values in ticks, lots, ns and quote currency.
+
+`run.resolve` writes these from a portfolio and the venue profiles; `engine.state` turns them into arrays.
+An index such as `market` is a position in the tuple it names. Nothing here needs numba.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from backtester.enums import (
+    CloseOrder,
+    Disposal,
+    Held,
+    MarkFormula,
+    OrderType,
+    PriceReference,
+    PriceSeries,
+    RefillModel,
+    TimeInForce,
+)
+
+
+class Instrument(NamedTuple):
+    """One L2 ladder of the tape. Notional of n lots at a price = n · lot_size · multiplier · price."""
+
+    symbol: str
+    tick_size: float
+    lot_size: float
+    multiplier: float = 1.0
+    index_from_mid: bool = False  # accepted on request when a tape has no index
+
+
+class Tier(NamedTuple):
+    """One row of a marginal maintenance table: from `floor_quote` of notional on."""
+
+    floor_quote: float
+    maintenance_rate: float
+    max_leverage: float
+
+
+class Rules(NamedTuple):
+    """The rules of one venue on one date, as far as they hold for all of its markets."""
+
+    taker_fee: float
+    maker_fee: float
+    mark_formula: MarkFormula
+    mark_interval_ns: int
+    funding_interval_ns: int
+    funding_price: PriceReference  # MARK or INDEX: the price of the notional that pays
+    funding_cap: float  # largest |rate| of one interval
+    assume_funding_zero: bool  # a stamp without a rate is charged nothing (True) or stops the run (False)
+    funding_premium: bool  # a stamp without a rate is computed from the sampled premium (RULES 7.3)
+    funding_interest: float  # interest term of the 8 h rate
+    funding_clamp: float  # clamp of (interest - premium), 8 h rate
+    funding_sample_ns: int
+    market_bound: float  # a market order is an IOC this far from mid, as a fraction
+    stop_bound: float  # the same for a triggered stop-market
+    reject_breached_trigger: bool
+    feed_latency_ns: int
+    order_latency_ns: int
+    engine_latency_ns: int  # from a venue-held trigger to the arrival of its order
+    block_ns: int  # arrivals are rounded up to a multiple of this; 0 = at once
+    isolated_fee_from_margin: bool
+    isolated_funding_from_margin: bool
+    liquidation_cancels_orders: bool
+    liquidation_close_order: CloseOrder
+    liquidation_partial_above_quote: float  # reduce first when the position's notional exceeds this
+    liquidation_partial_share: float
+    liquidation_full_window_ns: int  # after a partial step, full-size orders for this long
+    liquidation_bound: float  # liquidation orders are IOC this far from mid
+    liquidation_fee: float  # of the liquidated notional, to the insurance fund, capped by the margin left
+    takeover_threshold: float  # backstop when equity < threshold · maintenance; 0 = never
+    takeover_disposal: Disposal
+    refill_model: RefillModel
+    refill_half_life_ns: int
+
+
+class Market(NamedTuple):
+    """One instrument under one set of rules: it has a mark of its own."""
+
+    instrument: int
+    rules: int
+    tiers: tuple[Tier, ...]
+    impact_notional_quote: float  # notional of the impact bid and ask of the premium
+
+
+class Position(NamedTuple):
+    """A place where a position is or may come to be: every market an account trades has one.
+
+    An isolated place has a margin pool of its own, the others share the account's cross pool.
+    """
+
+    market: int
+    lots: int  # signed
+    entry_price: float
+    leverage: float  # the setting: initial margin = notional / leverage
+    isolated: bool = False
+    margin: float = 0.0  # isolated: part of the account's balance that backs this position
+
+
+class Order(NamedTuple):
+    """One order of a portfolio. `at_ns` is absolute; START_NS = working when the run starts."""
+
+    id: str
+    position: int  # index into the account's positions
+    type: OrderType
+    tif: TimeInForce
+    side: int
+    lots: int
+    limit_tick: int = 0  # LIMIT
+    trigger_tick: int = 0  # STOP_MARKET
+    trigger_by: PriceSeries = PriceSeries.MARK
+    reduce_only: bool = False
+    held: Held = Held.VENUE
+    reaction_ns: int = 0
+    at_ns: int = -1
+
+
+START_NS = -1
+
+
+class Account(NamedTuple):
+    """Collateral, positions and orders under one venue's rules. `balance` includes all isolated margins."""
+
+    name: str
+    rules: int
+    balance: float
+    positions: tuple[Position, ...]
+    orders: tuple[Order, ...] = ()
+
+
+class World(NamedTuple):
+    """One independent copy of accounts on the tape, with an insurance fund of its own."""
+
+    accounts: tuple[Account, ...]
+    liquidation: bool = True
+    record: bool = True
+    insurance_start: float = 0.0
+
+
+class MarketData(NamedTuple):
+    """What all worlds share."""
+
+    instruments: tuple[Instrument, ...]
+    rules: tuple[Rules, ...]
+    markets: tuple[Market, ...]

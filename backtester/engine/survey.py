@@ -1,0 +1,183 @@
+"""What a tape holds: its messages, ladders and gaps, counted in one pass without the rest of the engine."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from backtester.engine.jit import helper, kernel
+from backtester.engine.ladder import beyond, next_level, outward, set_level
+from backtester.enums import EventKind
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+#: Bins of a histogram of positive integers: exact below 256, then 128 bins per doubling (0.4 % around the middle).
+EXACT, PER_DOUBLING = 256, 128
+BINS = EXACT + 55 * PER_DOUBLING
+
+#: What is known of one instrument while rows go by.
+TRACK = np.dtype(
+    [
+        ("ts", "i8"),  # of the open message, or of the last one
+        ("row", "i8"),  # its last row
+        ("seq", "i8"),  # of the last row
+        ("seq_ts", "i8"),
+        ("messages", "i8"),
+        ("message", "i4"),  # stamp of the cells it touched
+        ("is_open", "i1"),
+        ("is_snapshot", "i1"),
+    ],
+    align=True,
+)
+
+
+class Noted(IntEnum):
+    """What a NOTE is about."""
+
+    CROSSED = 0  # a = best bid, b = best ask, in ticks
+    GAP = 1  # a = ns without a message before this row
+    SEQ_BACKWARDS = 2
+
+
+NOTE = np.dtype([("row", "i8"), ("a", "i8"), ("b", "i8"), ("instrument", "i4"), ("code", "i4")], align=True)
+
+
+class Measure(IntEnum):
+    """The histograms of an instrument, over its messages."""
+
+    SPREAD_TICKS = 0
+    BID_LOTS = 1  # displayed at the best price
+    ASK_LOTS = 2
+
+
+@helper
+def bin_of(value: int) -> int:
+    """The bin of a positive integer. Example: 255 is bin 255; 256 and 257 are bin 256; 258 is bin 257."""
+    shift = 0
+    while value >> shift >= EXACT:
+        shift += 1
+    return value if shift == 0 else EXACT + (shift - 1) * PER_DOUBLING + (value >> shift) - PER_DOUBLING
+
+
+@helper
+def _drop_stale(cells: NDArray[Any], side: Any, k: int, message: int) -> None:
+    """End of a snapshot: levels that its message did not name are gone."""
+    tick = side["best"]
+    while not beyond(k, tick, side["edge"]):
+        cell = cells[side["offset"] + tick]
+        if cell["lots"] > 0 and cell["message"] != message:
+            cell["lots"] = 0
+        tick += outward(k)
+    side["best"] = next_level(cells, side, k, side["best"])
+
+
+@helper
+def _close_message(
+    cells: NDArray[Any], sides: NDArray[Any], tracks: NDArray[Any], i: int, bins: NDArray[np.int64], note: Any
+) -> bool:
+    """End the open message of instrument i and measure its ladder; True when `note` says that it is crossed."""
+    track, bid, ask = tracks[i], sides[2 * i], sides[2 * i + 1]
+    if not track["is_open"]:
+        return False
+    if track["is_snapshot"]:
+        _drop_stale(cells, bid, 2 * i, track["message"])
+        _drop_stale(cells, ask, 2 * i + 1, track["message"])
+    track["is_open"] = 0
+    track["messages"] += 1
+    best_bid = next_level(cells, bid, 2 * i, bid["best"])
+    best_ask = next_level(cells, ask, 2 * i + 1, ask["best"])
+    if beyond(2 * i, best_bid, bid["edge"]) or beyond(2 * i + 1, best_ask, ask["edge"]):
+        return False
+    if best_bid >= best_ask:
+        note["row"], note["instrument"], note["code"] = track["row"], i, Noted.CROSSED
+        note["a"], note["b"] = best_bid, best_ask
+        return True
+    bins[i, Measure.SPREAD_TICKS, bin_of(best_ask - best_bid)] += 1
+    bins[i, Measure.BID_LOTS, bin_of(cells[bid["offset"] + best_bid]["lots"])] += 1
+    bins[i, Measure.ASK_LOTS, bin_of(cells[ask["offset"] + best_ask]["lots"])] += 1
+    return False
+
+
+@kernel
+def survey(
+    events: NDArray[Any],
+    faults: NDArray[np.uint8],
+    seq: NDArray[np.int64],
+    first_row: int,
+    gap_ns: int,
+    cells: NDArray[Any],
+    sides: NDArray[Any],
+    tracks: NDArray[Any],
+    kinds: NDArray[np.int64],
+    bins: NDArray[np.int64],
+    notes: NDArray[Any],
+) -> int:
+    """Take rows in the order of their file; return the number of notes written.
+
+    Parameters
+    ----------
+    events : EVENT[n]
+    faults : u1[n], rows with a fault are passed over
+    seq : i8[n]
+    first_row : number of the first row
+    gap_ns : a longer time without a message is noted
+    cells : CELL, both sides of each instrument; every tick fits. Modified
+    sides : SIDE[2·instruments], modified
+    tracks : TRACK[instruments], modified
+    kinds : i8[instruments, 9], rows by kind, added to
+    bins : i8[instruments, 3, BINS], histograms by Measure, added to
+    notes : NOTE[≥ 3·n], written
+    """
+    count = 0
+    for row in range(len(events)):
+        if faults[row]:
+            continue
+        event = events[row]
+        i, ts, kind = event["instrument"], event["ts"], event["kind"]
+        track = tracks[i]
+        kinds[i, kind] += 1
+        if track["seq_ts"] == ts and seq[row] < track["seq"]:
+            note = notes[count]
+            note["row"], note["instrument"], note["code"] = first_row + row, i, Noted.SEQ_BACKWARDS
+            count += 1
+        track["seq"], track["seq_ts"] = seq[row], ts
+        is_depth = kind <= EventKind.DELTA
+        if not is_depth and (kind == EventKind.OPEN_INTEREST or kind == EventKind.FUNDING_PREDICTED):
+            continue
+        is_marker = is_depth and event["side"] == 0
+        if (track["ts"] != ts or not is_depth or is_marker) and _close_message(
+            cells, sides, tracks, i, bins, notes[count]
+        ):
+            count += 1
+        if not is_depth:
+            continue
+        if not track["is_open"]:
+            if track["message"] > 0 and ts - track["ts"] > gap_ns:
+                note = notes[count]
+                note["row"], note["instrument"], note["code"] = first_row + row, i, Noted.GAP
+                note["a"] = ts - track["ts"]
+                count += 1
+            track["is_open"], track["is_snapshot"] = 1, 0
+            track["message"] += 1
+        track["ts"], track["row"] = ts, first_row + row
+        if kind == EventKind.SNAPSHOT:
+            track["is_snapshot"] = 1
+        if not is_marker:
+            k = 2 * i + (event["side"] < 0)
+            set_level(cells, sides[k], k, event["tick"], event["lots"], track["message"])
+    return count
+
+
+@kernel
+def close_messages(
+    cells: NDArray[Any], sides: NDArray[Any], tracks: NDArray[Any], bins: NDArray[np.int64], notes: NDArray[Any]
+) -> int:
+    """End the messages that the end of a file ends; return the number of notes written to NOTE[instruments]."""
+    count = 0
+    for i in range(len(tracks)):
+        if _close_message(cells, sides, tracks, i, bins, notes[count]):
+            count += 1
+    return count

@@ -1,0 +1,100 @@
+"""Taking liquidity level by level: what can be had, and having it (RULES 2)."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from backtester.engine.consumption import consumed, slot_of
+from backtester.engine.jit import helper
+from backtester.engine.ladder import beyond, outward
+from backtester.engine.ledger import fill_position
+from backtester.enums import Liquidity, OrderReason
+
+
+@helper
+def bound_tick(mid2: int, side: int, fraction: float) -> int:
+    """Worst tick of an IOC that may go `fraction` away from mid (half ticks), rounded inwards (RULES 2.1)."""
+    if side > 0:
+        return int(math.floor(mid2 * 0.5 * (1.0 + fraction)))
+    return max(1, int(math.ceil(mid2 * 0.5 * (1.0 - fraction))))
+
+
+@helper
+def _model(m, instrument: int, rules: int) -> tuple[int, int]:
+    """(refill model, half-life ns) in force."""
+    r = m.rules[rules]
+    half_life = m.instruments[instrument]["half_life_ns"]
+    return r["refill_model"], half_life if half_life > 0 else r["refill_half_life_ns"]
+
+
+@helper
+def measure(m, w, ts: int, world: int, k: int, rules: int, limit: int, lots: int) -> tuple[int, int, int, int]:
+    """What a walk of `lots` on side `k` up to `limit` would get: (filled, Σ tick · lots, levels, why it ended).
+
+    world = -1 measures the displayed ladder, as if nobody of ours had taken anything.
+    """
+    side = m.sides[k]
+    cells = m.cells
+    step = outward(k)
+    model, half_life = _model(m, k >> 1, rules)
+    left = lots
+    value = 0
+    levels = 0
+    tick = side["best"]
+    while left > 0 and not beyond(k, tick, side["edge"]):
+        cell = cells[side["offset"] + tick]
+        shown = cell["lots"]
+        if shown > 0:
+            if beyond(k, tick, limit):
+                return lots - left, value, levels, OrderReason.PRICE_BOUND
+            if world >= 0:
+                entry = w.overlay[slot_of(w.overlay, world, k, tick - side["shift"])]
+                shown -= consumed(entry, cell["message"], ts, model, half_life)
+            if shown > 0:
+                part = min(left, shown)
+                left -= part
+                value += part * tick
+                levels += 1
+        tick += step
+    return lots - left, value, levels, OrderReason.NONE if left == 0 else OrderReason.BEYOND_VISIBLE_DEPTH
+
+
+@helper
+def take(
+    m, w, c: np.void, ts: int, world: int, k: int, rules: int, limit: int, lots: int, p: int, order: int, reason: int
+) -> float:
+    """Take what `measure` found: record the consumption and, when `p` >= 0, fill position `p` level by level as taker.
+
+    The caller has seen to it that rows and slots suffice. Returns the fees (quote).
+    """
+    side = m.sides[k]
+    step = outward(k)
+    tick_size = m.instruments[k >> 1]["tick_size"]
+    model, half_life = _model(m, k >> 1, rules)
+    left = lots
+    fees = 0.0
+    tick = side["best"]
+    while left > 0 and not beyond(k, tick, side["edge"]) and not beyond(k, tick, limit):
+        cell = m.cells[side["offset"] + tick]
+        shown = cell["lots"]
+        if shown > 0:
+            entry = w.overlay[slot_of(w.overlay, world, k, tick - side["shift"])]
+            gone = consumed(entry, cell["message"], ts, model, half_life)
+            if shown > gone:
+                part = min(left, shown - gone)
+                left -= part
+                if entry["lots"] == 0:
+                    c["overlay"] += 1
+                entry["ts"] = ts
+                entry["world"] = world
+                entry["side"] = k
+                entry["tick"] = tick - side["shift"]
+                entry["lots"] = gone + part
+                entry["message"] = cell["message"]
+                if p >= 0:
+                    d = -part if k & 1 == 0 else part
+                    fees += fill_position(m, w, c, ts, p, order, d, tick, tick * tick_size, reason, Liquidity.TAKER)
+        tick += step
+    return fees

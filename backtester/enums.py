@@ -1,0 +1,236 @@
+"""Every code of the project, free of numba: the engine, the reports and the tests share these names.
+
+Values are stored in arrays and files, so a value never changes its meaning; new ones are appended.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class EventKind(IntEnum):
+    """What one event record of a tape says. The first nine are the tape's `kind` column."""
+
+    SNAPSHOT = 0
+    DELTA = 1
+    TRADE = 2
+    MARK = 3
+    INDEX = 4
+    FUNDING = 5
+    FUNDING_PREDICTED = 6
+    OPEN_INTEREST = 7
+    STATUS = 8
+    # Control events: only a stressed tape carries them, made by `scenario.apply`.
+    PATH_STEP = 9  # the ladder is about to move: tick = bid translation, lots = ask translation
+    LATENCY = 10  # value = extra latency of every message, ns
+    REFILL = 11  # value = refill half-life, s
+
+
+class EventFlag(IntEnum):
+    """Bits of an event record's `flags`."""
+
+    NONE = 0
+    STEP = 1  # this snapshot is the ladder after a path step
+
+
+class Side(IntEnum):
+    """Direction of an order, a level or an aggressor."""
+
+    SELL = -1
+    NONE = 0
+    BUY = 1
+
+
+class TradingStatus(IntEnum):
+    """Codes of a tape's `status` rows."""
+
+    TRADING = 1
+    HALTED = 2
+    CANCEL_ONLY = 3
+    POST_ONLY = 4
+
+
+class OrderType(IntEnum):
+    """FIX 40 OrdType, as far as the engine goes."""
+
+    MARKET = 0
+    LIMIT = 1
+    STOP_MARKET = 2
+
+
+class TimeInForce(IntEnum):
+    """FIX 59 TimeInForce; POST_ONLY is the venues' name for FIX 18=6."""
+
+    GTC = 0
+    IOC = 1
+    POST_ONLY = 2
+
+
+class Held(IntEnum):
+    """Who watches the trigger of a conditional order."""
+
+    VENUE = 0
+    CLIENT = 1
+
+
+class PriceSeries(IntEnum):
+    """The three prices that trigger things."""
+
+    MARK = 0
+    LAST = 1
+    INDEX = 2
+
+
+class OrderStatus(IntEnum):
+    """FIX 39 OrdStatus, with the states before an order reaches the venue."""
+
+    PENDING = 0  # not decided yet
+    IN_FLIGHT = 1  # sent, not arrived
+    UNTRIGGERED = 2  # a conditional order is waiting
+    RESTING = 3
+    FILLED = 4
+    CANCELLED = 5
+    REJECTED = 6
+
+
+class OrderReason(IntEnum):
+    """Why an order ended as it did, or was refused."""
+
+    NONE = 0
+    LIQUIDATION = 1  # cancelled by the account's liquidation
+    REDUCE_ONLY_VOID = 2  # nothing left to reduce
+    POST_ONLY_WOULD_CROSS = 3
+    INSUFFICIENT_MARGIN = 4
+    LEVERAGE_TIER = 5  # position would exceed what its tier allows at this leverage
+    TRIGGER_BREACHED = 6  # already triggered on arrival, and the venue refuses that
+    VENUE_REFUSED = 7  # halted, cancel-only or post-only
+    PRICE_BOUND = 8  # the walk stopped at the limit or at the venue's bound
+    BEYOND_VISIBLE_DEPTH = 9  # the walk stopped at the last known level
+
+
+class FillReason(IntEnum):
+    """Why we were filled."""
+
+    TAKER_WALK = 0
+    TRADE_AT_LEVEL = 1
+    TRADE_THROUGH = 2
+    BBO_CROSS = 3
+    PATH_STEP = 4
+    LIQUIDATION = 5
+    TAKEOVER = 6
+
+
+class Liquidity(IntEnum):
+    """FIX 851 LastLiquidityInd: added or removed."""
+
+    MAKER = 0
+    TAKER = 1
+
+
+class LedgerKind(IntEnum):
+    """What a cash change is for."""
+
+    REALISED_PNL = 0
+    FEE = 1
+    FUNDING = 2
+    LIQUIDATION_FEE = 3
+    TAKEOVER = 4  # margin that passes to the backstop
+    DEFICIT = 5  # a negative balance that somebody else pays
+    MARGIN_TRANSFER = 6  # between two margin pools of one account
+
+
+class Party(IntEnum):
+    """The other side of a cash change."""
+
+    MARKET = 0
+    VENUE_FEES = 1
+    FUNDING_POOL = 2
+    INSURANCE_FUND = 3
+    RESERVE = 4
+    OWN_MARGIN = 5  # another margin pool of the same account
+
+
+class LiquidationStage(IntEnum):
+    """How far a liquidation step went."""
+
+    PARTIAL = 0
+    FULL = 1
+    TAKEOVER = 2
+
+
+class PoolState(IntEnum):
+    """A margin pool between two margin checks."""
+
+    HEALTHY = 0
+    LIQUIDATING = 1
+    STUCK = 2  # a liquidation order found nothing to trade with
+    CLOSED = 3  # taken over
+
+
+class MarkFormula(IntEnum):
+    """How a venue makes its mark price."""
+
+    TAPE = 0  # the tape's mark rows
+    MEDIAN_BASIS_EMA = 1  # median(index + EMA of basis, median(bid, ask, last), EMA of that)
+
+
+class RefillModel(IntEnum):
+    """How liquidity that we took comes back."""
+
+    HALF_LIFE = 0
+    NEVER = 1
+    NEXT_UPDATE = 2
+
+
+class PriceReference(IntEnum):
+    """What a price band or a payment is measured from."""
+
+    MARK = 0
+    INDEX = 1
+    MID = 2
+
+
+class CloseOrder(IntEnum):
+    """Which positions of a breached cross pool are closed first."""
+
+    ALL = 0
+    LARGEST_MAINTENANCE = 1
+
+
+class Disposal(IntEnum):
+    """What a backstop does with the inventory it took."""
+
+    WALK = 0
+    HOLD = 1
+
+
+class Advance(IntEnum):
+    """Why the engine returned to its shell."""
+
+    CHUNK_DONE = 0
+    STARTED = 1  # every market has a mark: portfolios can be resolved
+    NEED_LADDER = 2
+    NEED_RECORD = 3
+    NEED_OVERLAY = 4
+    FAULT = 5
+
+
+class Fault(IntEnum):
+    """Why the pass stopped."""
+
+    NONE = 0
+    TIME_BACKWARDS = 1
+    CROSSED = 2
+    MISSING_FUNDING = 3
+    FUNDING_OFF_GRID = 4
+
+
+class Verdict(IntEnum):
+    """The outcome of a cell, worst first."""
+
+    INSOLVENT = 0
+    LIQUIDATED = 1
+    ADL = 2
+    REDUCED = 3
+    ALERTED = 4
+    SURVIVED = 5

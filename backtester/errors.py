@@ -1,0 +1,75 @@
+"""What can go wrong, said in one line each: what, where, what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What the shell sees."""
+
+    OK = 0
+    GATE = 1
+    USAGE = 2
+    CONFIG = 3
+    DATA = 4
+    ENGINE = 5
+    INTERRUPTED = 130
+
+
+EXIT_OF = {
+    "gate": ExitCode.GATE,
+    "usage": ExitCode.USAGE,
+    "config": ExitCode.CONFIG,
+    "data": ExitCode.DATA,
+    "engine": ExitCode.ENGINE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One problem. `code` is a key of EXIT_OF, `where` a file:line, row or name, `hint` the next thing to do."""
+
+    code: str
+    where: str
+    message: str
+    hint: str = ""
+
+    def __str__(self) -> str:
+        line = f"error[{self.code}] {self.where}: {self.message}"
+        return f"{line}\n  hint: {self.hint}" if self.hint else line
+
+
+class BacktesterError(Exception):
+    """Carries every problem found in one look, so that a user mends a file in one go."""
+
+    def __init__(self, problems: Diagnostic | Iterable[Diagnostic]) -> None:
+        self.diagnostics = (problems,) if isinstance(problems, Diagnostic) else tuple(problems)
+        super().__init__("\n".join(map(str, self.diagnostics)))
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """The code of the first problem."""
+        return EXIT_OF[self.diagnostics[0].code]
+
+
+def config_error(where: str, message: str, hint: str = "") -> BacktesterError:
+    """A portfolio, profile or scenario that cannot be used."""
+    return BacktesterError(Diagnostic("config", where, message, hint))
+
+
+def data_error(where: str, message: str, hint: str = "") -> BacktesterError:
+    """A tape that is missing, incomplete or invalid."""
+    return BacktesterError(Diagnostic("data", where, message, hint))
+
+
+def usage_error(where: str, message: str, hint: str = "") -> BacktesterError:
+    """A command line that cannot be meant."""
+    return BacktesterError(Diagnostic("usage", where, message, hint))
+
+
+def engine_fault(where: str, message: str, hint: str = "") -> BacktesterError:
+    """The engine contradicts itself or cannot go on."""
+    return BacktesterError(Diagnostic("engine", where, message, hint))

@@ -1,0 +1,149 @@
+"""A source file of a recording: CSV read as a stream, times to ns, and rows put in order of time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as csv
+from numpy.typing import NDArray
+
+from backtester.engine.encode import NO_TIME
+from backtester.errors import BacktesterError, Diagnostic, data_error
+from backtester.market.merge import Columns
+
+#: Decimal digits between a unit and ns: 1757015216.673878 s has exact ns, which no float64 holds.
+UNITS = {"s": 9, "ms": 6, "us": 3, "ns": 0}
+#: How far behind the newest row a row is put back in its place.
+REORDER_NS = 60_000_000_000
+_BLOCK_BYTES = 1 << 22
+
+
+class Clock(NamedTuple):
+    """A column of times. `unit` is a key of UNITS, or `iso` for text such as 2025-09-04T19:46:56.253Z."""
+
+    column: str
+    unit: str
+
+
+class SourceCount(NamedTuple):
+    """Rows of one source file by what became of them, with the name of the count."""
+
+    source: str
+    what: str
+    rows: int
+
+
+class Block(NamedTuple):
+    """Some lines of a CSV file. `first_line` is the line number of the first (the header is line 1)."""
+
+    first_line: int
+    rows: pa.RecordBatch
+
+
+def header(path: Path) -> list[str]:
+    """The column names of a CSV file (compressed ones are known by their ending)."""
+    try:
+        with csv.open_csv(path, read_options=csv.ReadOptions(block_size=_BLOCK_BYTES)) as reader:
+            return list(reader.schema.names)
+    except (OSError, pa.ArrowException) as error:
+        raise data_error(str(path), f"is no readable CSV file: {error}") from error
+
+
+def require(path: Path, present: Sequence[str], wanted: Sequence[str]) -> None:
+    """Raise a data error that names every column of `wanted` that the file lacks."""
+    missing = [name for name in dict.fromkeys(wanted) if name not in present]
+    if missing:
+        listed = ", ".join(present[:8]) + (", …" if len(present) > 8 else "")
+        raise BacktesterError([Diagnostic("data", str(path), f'no column "{n}"', f"it has {listed}") for n in missing])
+
+
+def read_blocks(path: Path, types: dict[str, pa.DataType]) -> Iterator[Block]:
+    """The named columns of a CSV file, block by block; an empty cell is null."""
+    convert = csv.ConvertOptions(column_types=types, include_columns=list(types), strings_can_be_null=True)
+    read = csv.ReadOptions(block_size=_BLOCK_BYTES)
+    line = 2
+    try:
+        with csv.open_csv(path, read_options=read, convert_options=convert) as reader:
+            for batch in reader:
+                if batch.num_rows:
+                    yield Block(line, batch)
+                line += batch.num_rows
+    except (OSError, pa.ArrowException) as error:
+        raise data_error(f"{path}:{line} or below", str(error)) from error
+
+
+def clock_type(clock: Clock) -> pa.DataType:
+    """How a column of times is read from text."""
+    return pa.timestamp("ns", tz="UTC") if clock.unit == "iso" else pa.decimal128(38, UNITS[clock.unit])
+
+
+def to_ns(column: pa.Array) -> NDArray[np.int64]:
+    """Times of a column read as `clock_type`, in ns; NO_TIME for an empty cell."""
+    if pa.types.is_timestamp(column.type):
+        values = column.view(pa.int64()).fill_null(NO_TIME).to_numpy()
+    else:
+        # A decimal is a 128-bit integer of its last digit, here ns: its lower half is the number.
+        halves = np.frombuffer(column.buffers()[1], np.int64)
+        values = halves[0::2][column.offset : column.offset + len(column)]
+        values = np.where(column.is_null().to_numpy(zero_copy_only=False), NO_TIME, values)
+    ns: NDArray[np.int64] = values
+    return ns
+
+
+def times(rows: pa.RecordBatch, clock: Clock, recv_clock: Clock | None) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Exchange and receive times of some lines, in ns; NO_TIME where there is none."""
+    ts = to_ns(rows.column(clock.column))
+    recv = to_ns(rows.column(recv_clock.column)) if recv_clock else np.full(len(ts), NO_TIME)
+    return ts, recv
+
+
+def off_grid_error(where: str, value: float, step: float, is_price: bool) -> BacktesterError:
+    """The instrument does not fit its prices or sizes."""
+    what, name = ("price", "tick") if is_price else ("size", "lot")
+    return data_error(where, f"{what} {value} is off the {name} {step}", f"check --instrument …:{name}=")
+
+
+class Sorted:
+    """Rows that come nearly in order of time, put in order with flat memory.
+
+    A row that stands up to `window_ns` behind the newest row before it is put back in its place and counted as moved;
+    one that comes still later is left out and counted as late. Both are judged row by row, so the outcome does not
+    depend on how the file was cut into blocks.
+    """
+
+    def __init__(self, blocks: Iterator[Columns], window_ns: int = REORDER_NS) -> None:
+        self.moved = 0
+        self.late = 0
+        self._blocks = blocks
+        self._window_ns = window_ns
+
+    def __iter__(self) -> Iterator[Columns]:
+        """Blocks in order of time, each ending where ts changes."""
+        newest = NO_TIME
+        waiting: list[Columns] = []
+        for columns in self._blocks:
+            if not len(columns[0]):
+                continue
+            tops = np.maximum.accumulate(np.maximum(columns[0], newest))
+            newest = int(tops[-1])
+            late = columns[0] < tops - self._window_ns
+            self.late += int(late.sum())
+            self.moved += int(((columns[0] < tops) & ~late).sum())
+            waiting.append(tuple(column[~late] for column in columns))
+            joined = _in_order(waiting)
+            cut = int(np.searchsorted(joined[0], newest - self._window_ns))
+            waiting = [tuple(column[cut:] for column in joined)]
+            if cut:
+                yield tuple(column[:cut] for column in joined)
+        if waiting and len(waiting[0][0]):
+            yield waiting[0]
+
+
+def _in_order(parts: list[tuple[NDArray[Any], ...]]) -> Columns:
+    joined = tuple(np.concatenate(column) for column in zip(*parts, strict=True))
+    order = np.argsort(joined[0], kind="stable")
+    return tuple(column[order] for column in joined)

@@ -1,0 +1,257 @@
+"""Reading a tape: one or several Parquet files as one stream of event records, in flat memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from backtester.engine.encode import NO_TIME, is_in_order
+from backtester.engine.events import EVENT
+from backtester.enums import EventKind
+from backtester.errors import BacktesterError, Diagnostic, data_error
+from backtester.market.merge import merge_by_time
+from backtester.market.rows import COLUMNS, Ranking, encode_batch, rank, row_fault, sequence, times
+from backtester.market.schema import (
+    FLAG,
+    InstrumentFacts,
+    TapeInstrument,
+    TapeMetadata,
+    column_problems,
+    read_metadata,
+    resolve_instrument,
+)
+from backtester.shipped import data_dir
+
+CHUNK_ROWS = 262_144
+#: Read a column in such pieces, not a row group at once: some tools write a single group.
+_READ_BYTES = 1 << 20
+
+
+class TapeFile(NamedTuple):
+    """One Parquet file of a tape. `first_ts_ns` and `last_ts_ns` are None when it has no rows."""
+
+    path: Path
+    metadata: TapeMetadata
+    instruments: tuple[TapeInstrument, ...]
+    rows: int
+    first_ts_ns: int | None
+    last_ts_ns: int | None
+
+
+class Batch(NamedTuple):
+    """Some rows of one file, encoded: what `check` looks at, faults and all."""
+
+    first_row: int
+    rows: pa.RecordBatch
+    events: NDArray[Any]  # EVENT[n]
+    faults: NDArray[np.uint8]  # u1[n], RowFault
+    fault_count: int
+
+
+class Tape(NamedTuple):
+    """Files that are read as one. `instruments` is in rank order, sorted by (venue, symbol): EVENT.instrument."""
+
+    files: tuple[TapeFile, ...]
+    instruments: tuple[TapeInstrument, ...]
+
+    @property
+    def rows(self) -> int:
+        """Rows of all files."""
+        return sum(file.rows for file in self.files)
+
+    @property
+    def first_ts_ns(self) -> int | None:
+        """Exchange time of the first row, None without rows."""
+        return min((file.first_ts_ns for file in self.files if file.first_ts_ns is not None), default=None)
+
+    @property
+    def last_ts_ns(self) -> int | None:
+        """Exchange time of the last row, None without rows."""
+        return max((file.last_ts_ns for file in self.files if file.last_ts_ns is not None), default=None)
+
+    def chunks(self, max_rows: int = CHUNK_ROWS) -> Iterator[NDArray[Any]]:
+        """EVENT records of all files in the order (ts, instrument, seq), cut only where ts changes.
+
+        A chunk has about `max_rows` records: reading stops there, and what belongs to its last ts comes with the next
+        one. `funding_predicted` and `open_interest` rows are checked and left out: no rule of the engine reads them.
+        Raises a data error that names file and row of the first row that cannot be used.
+        """
+        sources = [_ordered(file, self.ranking(file), max_rows) for file in self.files]
+        stream = sources[0] if len(sources) == 1 else map(_in_order, merge_by_time(sources))
+        for _, events, _ in stream:
+            kept = _without_memos(events)
+            if len(kept):
+                yield kept
+
+    def ranking(self, file: TapeFile) -> Ranking:
+        """Where the symbols of one of the files stand in `instruments`."""
+        return rank(self.instruments, {each.symbol: each.venue for each in file.instruments})
+
+
+def open_tape(paths: Sequence[Path | str], overrides: Sequence[InstrumentFacts] = ()) -> Tape:
+    """Open the files of a tape and learn all that is known without reading their rows.
+
+    `overrides` (--instrument) describe the symbols of files without metadata; where a file does describe a symbol they
+    must agree with it. Raises one data error with every problem of every file.
+    """
+    problems: list[Diagnostic] = []
+    files: list[TapeFile] = []
+    if not paths:
+        raise data_error("tape", "no file is named")
+    for path in paths:
+        file, more = _open_file(find_tape(path), overrides)
+        problems += more
+        files += [file] if file else []
+    if not problems:
+        problems = [*_disagreements(files), *_idle_overrides(files, overrides)]
+    if problems:
+        raise BacktesterError(problems)
+    return Tape(tuple(files), tuple(sorted({each for file in files for each in file.instruments})))
+
+
+def find_tape(name: Path | str) -> Path:
+    """A path as it is; a name that is no file here but a shipped tape is that tape."""
+    path, shipped = Path(name), data_dir() / f"{name}.parquet"
+    return shipped if not path.exists() and shipped.exists() else path
+
+
+def read_batches(file: TapeFile, ranking: Ranking, max_rows: int) -> Iterator[Batch]:
+    """Read and encode a file in the order it is written, faults and all."""
+    first_row, previous_ts = 0, NO_TIME
+    for rows in _arrow_batches(file.path, max_rows):
+        events = np.empty(rows.num_rows, EVENT)
+        faults = np.empty(rows.num_rows, np.uint8)
+        try:
+            count = encode_batch(rows, ranking, previous_ts, events, faults)
+        except pa.ArrowInvalid as error:
+            last_row = first_row + rows.num_rows - 1
+            raise data_error(f"{file.path}:rows {first_row}-{last_row}", str(error)) from error
+        yield Batch(first_row, rows, events, faults, count)
+        first_row += rows.num_rows
+        previous_ts = max(previous_ts, int(events["ts"].max()))
+
+
+def _ordered(file: TapeFile, ranking: Ranking, max_rows: int) -> Iterator[tuple[NDArray[Any], ...]]:
+    """Blocks (ts, EVENT, seq) of one file, each ending where ts changes; raises at the first row with a fault."""
+    events, seq = np.empty(0, EVENT), np.empty(0, np.int64)
+    for batch in read_batches(file, ranking, max_rows):
+        if batch.fault_count:
+            index = int(np.flatnonzero(batch.faults)[0])
+            where = (str(file.path), batch.first_row + index, int(batch.faults[index]))
+            raise BacktesterError(row_fault(*where, batch.rows, index, ranking))
+        events = np.concatenate([events, batch.events])
+        seq = np.concatenate([seq, sequence(batch.rows, batch.first_row)])
+        cut = int(np.searchsorted(events["ts"], events["ts"][-1]))
+        if cut:
+            yield _in_order((events["ts"][:cut], events[:cut], seq[:cut]))
+            events, seq = events[cut:], seq[cut:]
+    if len(events):
+        yield _in_order((events["ts"], events, seq))
+
+
+def _in_order(block: tuple[NDArray[Any], ...]) -> tuple[NDArray[Any], ...]:
+    """The block in the order (ts, instrument, seq)."""
+    ts, events, seq = block
+    if is_in_order(events, seq):
+        return block
+    order = np.lexsort((seq, events["instrument"], ts))
+    return ts[order], events[order], seq[order]
+
+
+def _without_memos(events: NDArray[Any]) -> NDArray[Any]:
+    """Without the rows that only inform the reader of the tape."""
+    kind = events["kind"]
+    memos = (kind == EventKind.FUNDING_PREDICTED) | (kind == EventKind.OPEN_INTEREST)
+    return events[~memos] if memos.any() else events
+
+
+def _arrow_batches(path: Path, max_rows: int) -> Iterator[pa.RecordBatch]:
+    """Batches of the columns that are needed, one row group after the other."""
+    try:
+        with pq.ParquetFile(path, read_dictionary=["symbol", "kind"], buffer_size=_READ_BYTES) as parquet:
+            names = [name for name in (*COLUMNS, "seq") if name in parquet.schema_arrow.names]
+            for group in range(parquet.num_row_groups):  # one reader for all groups would keep what it has read
+                batches = parquet.iter_batches(max_rows, row_groups=[group], columns=names)
+                yield from (batch for batch in batches if batch.num_rows)
+    except (OSError, pa.ArrowException) as error:
+        raise data_error(str(path), f"cannot be read: {error}") from error
+
+
+def _open_file(path: Path, overrides: Sequence[InstrumentFacts]) -> tuple[TapeFile | None, list[Diagnostic]]:
+    where = str(path)
+    try:
+        with pq.ParquetFile(path) as parquet:
+            schema, rows = parquet.schema_arrow, parquet.metadata.num_rows
+            metadata, problems = read_metadata(parquet.metadata.metadata, where)
+            problems += column_problems(schema, where)
+            span = (None, None) if problems or not rows else _span(parquet)
+    except FileNotFoundError:
+        shipped = ", ".join(sorted(each.stem for each in data_dir().glob("*.parquet")))
+        return None, [Diagnostic("data", where, "no such file", f"shipped tapes: {shipped}" if shipped else "")]
+    except (OSError, pa.ArrowException) as error:
+        return None, [Diagnostic("data", where, f"is no readable Parquet file: {error}")]
+    instruments, more = _instruments(metadata, overrides, where)
+    problems += more
+    return None if problems else TapeFile(path, metadata, instruments, rows, *span), problems
+
+
+def _instruments(
+    metadata: TapeMetadata, overrides: Sequence[InstrumentFacts], where: str
+) -> tuple[tuple[TapeInstrument, ...], list[Diagnostic]]:
+    """The instruments of a file: those its metadata describe, else those the command line describes."""
+    flags = {each.symbol: each for each in overrides}
+    described = metadata.facts or tuple(InstrumentFacts(symbol) for symbol in flags)
+    if not described:
+        hint = f"{FLAG} BTC:tick=0.1,lot=0.001 (the symbol, tick and lot of your tape)"
+        return (), [Diagnostic("data", where, "says nothing about its instruments", hint)]
+    instruments: list[TapeInstrument] = []
+    problems: list[Diagnostic] = []
+    for facts in described:
+        instrument, more = resolve_instrument(facts, metadata.venue, flags.get(facts.symbol), where)
+        instruments += [instrument] if instrument else []
+        problems += more
+    return tuple(instruments), problems
+
+
+def _span(parquet: pq.ParquetFile) -> tuple[int, int]:
+    """First and last ts from the row-group statistics, or from the rows where there are none."""
+    groups = [index for index in range(parquet.num_row_groups) if parquet.metadata.row_group(index).num_rows]
+    return _bound(parquet, groups[0], "min_raw", 0), _bound(parquet, groups[-1], "max_raw", -1)
+
+
+def _bound(parquet: pq.ParquetFile, group: int, bound: str, index: int) -> int:
+    column = parquet.schema.names.index("ts")
+    statistics = parquet.metadata.row_group(group).column(column).statistics
+    if statistics is not None and statistics.has_min_max:
+        type_ = parquet.schema_arrow.field("ts").type
+        return int(times(pa.array([getattr(statistics, bound)], pa.int64()).cast(type_))[0])
+    rows = parquet.read_row_group(group, columns=["ts"]).column("ts").combine_chunks()
+    return int(times(rows)[index])
+
+
+def _disagreements(files: Iterable[TapeFile]) -> list[Diagnostic]:
+    """Instruments that two files describe differently."""
+    first: dict[tuple[str, str], tuple[TapeInstrument, Path]] = {}
+    problems = []
+    for file in files:
+        for each in file.instruments:
+            other, path = first.setdefault((each.venue, each.symbol), (each, file.path))
+            if other != each:
+                fields = [name for name, a, b in zip(each._fields, each, other, strict=True) if a != b]
+                said = ", ".join(f"{name} {getattr(each, name)} against {getattr(other, name)}" for name in fields)
+                problems.append(Diagnostic("data", str(file.path), f"{each.symbol} differs from {path}: {said}"))
+    return problems
+
+
+def _idle_overrides(files: Iterable[TapeFile], overrides: Iterable[InstrumentFacts]) -> list[Diagnostic]:
+    """Overrides of symbols that no file has."""
+    symbols = sorted({each.symbol for file in files for each in file.instruments})
+    hint = f"the tape has {', '.join(symbols)}"
+    idle = (each.symbol for each in overrides if each.symbol not in symbols)
+    return [Diagnostic("usage", f"{FLAG} {symbol}", "no file of the tape has this symbol", hint) for symbol in idle]

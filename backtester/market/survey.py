@@ -1,0 +1,201 @@
+"""One pass over a tape that finds every fault and counts what there is: the ground of `check` and `inspect`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backtester.engine import survey as engine
+from backtester.engine.encode import RowFault
+from backtester.engine.state import CELL, NO_ASK, NO_BID, SIDE
+from backtester.errors import Diagnostic, data_error
+from backtester.market.read import CHUNK_ROWS, Batch, Tape, TapeFile, read_batches
+from backtester.market.rows import row_fault, sequence
+from backtester.market.schema import KIND_NAMES
+
+#: So many faults of one kind and file are named one by one; the rest is counted.
+SHOWN = 5
+#: A ladder of more ticks does not fit the memory of a usual machine.
+_MOST_TICKS = 1 << 28
+#: Longer than any tape: no gap is worth a warning.
+NO_GAP = 1 << 62
+
+
+class Findings:
+    """Diagnostics in the order found: the first SHOWN of each file and kind, the others counted."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._shown: list[Diagnostic] = []
+        self._counts: Counter[tuple[str, str]] = Counter()
+
+    def wants(self, file: str, kind: str, count: int = 1) -> bool:
+        """Count findings; whether the next one shall be added."""
+        self.count += count
+        self._counts[file, kind] += count
+        return self._counts[file, kind] - count < SHOWN
+
+    def add(self, diagnostic: Diagnostic) -> None:
+        """Show one finding."""
+        self._shown.append(diagnostic)
+
+    def all(self) -> tuple[Diagnostic, ...]:
+        """What was shown, and how many more there are of each kind."""
+        more = ((file, kind, count - SHOWN) for (file, kind), count in self._counts.items() if count > SHOWN)
+        return (*self._shown, *(Diagnostic("data", file, f"{count} more: {kind}") for file, kind, count in more))
+
+
+class Medians(NamedTuple):
+    """Over the messages of an instrument that leave both sides filled; exact below 256 ticks or lots, else to 0.4 %."""
+
+    spread_ticks: float
+    bid_lots: float
+    ask_lots: float
+
+
+class InstrumentSurvey(NamedTuple):
+    """What the tape holds of one instrument. `kinds` is rows per kind, in the order of KIND_NAMES."""
+
+    kinds: tuple[int, ...]
+    messages: int
+    medians: Medians | None  # None without a message that leaves both sides filled
+
+
+class Survey(NamedTuple):
+    """The result: `instruments` in rank order, as in the tape."""
+
+    instruments: tuple[InstrumentSurvey, ...]
+    faults: tuple[Diagnostic, ...]
+    fault_count: int
+    warnings: tuple[Diagnostic, ...]
+
+
+class _State:
+    """The ladders and counters of the pass."""
+
+    def __init__(self, instruments: int) -> None:
+        self.cells = np.zeros(0, CELL)
+        self.sides = np.zeros(2 * instruments, SIDE)
+        for name, bid, ask in (("best", NO_BID, NO_ASK), ("edge", NO_ASK, NO_BID)):
+            self.sides[name][0::2], self.sides[name][1::2] = bid, ask
+        self.tracks = np.zeros(instruments, engine.TRACK)
+        self.kinds = np.zeros((instruments, len(KIND_NAMES)), np.int64)
+        self.bins = np.zeros((instruments, len(engine.Measure), engine.BINS), np.int64)
+
+    def fit(self, tick: int) -> None:
+        """Make room for ladders up to `tick`."""
+        old = len(self.cells) // max(1, len(self.sides))
+        if tick < old:
+            return
+        new = max(2 * old, 1 << int(tick).bit_length())
+        cells = np.zeros(new * len(self.sides), CELL)
+        for side in range(len(self.sides)):
+            cells[side * new : side * new + old] = self.cells[side * old : (side + 1) * old]
+        self.cells = cells
+        self.sides["offset"] = np.arange(len(self.sides)) * new
+
+
+def survey(tape: Tape, gap_ns: int = NO_GAP) -> Survey:
+    """Read every row of the tape, file by file in the order of their first ts; memory does not grow with the tape.
+
+    More than `gap_ns` without a message of an instrument is a warning.
+    """
+    faults, warnings = Findings(), Findings()
+    state = _State(len(tape.instruments))
+    files = sorted(tape.files, key=lambda file: file.first_ts_ns or 0)
+    for file in files:
+        ranking = tape.ranking(file)
+        for batch in read_batches(file, ranking, CHUNK_ROWS):
+            for index in _shown_faults(faults, str(file.path), batch):
+                at = (batch.first_row + index, int(batch.faults[index]))
+                faults.add(row_fault(str(file.path), *at, batch.rows, index, ranking))
+            _note(tape, file, _take(state, file, batch, gap_ns), faults, warnings)
+        notes = np.zeros(len(tape.instruments), engine.NOTE)
+        count = engine.close_messages(state.cells, state.sides, state.tracks, state.bins, notes)
+        _note(tape, file, notes[:count], faults, warnings)
+    surveys = tuple(_summary(state, index) for index in range(len(tape.instruments)))
+    return Survey(surveys, faults.all(), faults.count, warnings.all())
+
+
+def _take(state: _State, file: TapeFile, batch: Batch, gap_ns: int) -> NDArray[Any]:
+    """Pass one batch through the kernel; returns its notes."""
+    usable = batch.faults == 0
+    ticks = np.where(usable, batch.events["tick"], 0)
+    if (highest := int(ticks.max())) >= _MOST_TICKS:
+        row = batch.first_row + int(np.argmax(ticks))
+        raise data_error(f"{file.path}:row {row}", f"the price is {highest} ticks", "the tick size is far too small")
+    state.fit(highest)
+    notes = np.zeros(3 * len(batch.events), engine.NOTE)
+    count = engine.survey(
+        batch.events,
+        batch.faults,
+        sequence(batch.rows, batch.first_row),
+        batch.first_row,
+        gap_ns,
+        state.cells,
+        state.sides,
+        state.tracks,
+        state.kinds,
+        state.bins,
+        notes,
+    )
+    return notes[:count]
+
+
+def _shown_faults(faults: Findings, path: str, batch: Batch) -> Iterator[int]:
+    """Count the rows with a fault; yields those to show, in row order."""
+    if not batch.fault_count:
+        return
+    shown: list[int] = []
+    for code in np.unique(batch.faults[batch.faults > 0]):
+        kind = RowFault(int(code)).name.lower().replace("_", " ")
+        rows = np.flatnonzero(batch.faults == code)
+        shown += [int(row) for row in rows[:SHOWN] if faults.wants(path, kind)]
+        if len(rows) > SHOWN:
+            faults.wants(path, kind, len(rows) - SHOWN)
+    yield from sorted(shown)
+
+
+def _note(tape: Tape, file: TapeFile, notes: NDArray[Any], faults: Findings, warnings: Findings) -> None:
+    """Say the kernel's notes in words."""
+    for note in notes:
+        instrument, where = tape.instruments[note["instrument"]], f"{file.path}:row {note['row']}"
+        symbol = instrument.symbol
+        if note["code"] == engine.Noted.CROSSED:
+            bid, ask = note["a"] * instrument.tick_size, note["b"] * instrument.tick_size
+            message = f"the ladder of {symbol} is crossed or locked after this message: bid {bid:.10g}, ask {ask:.10g}"
+            if faults.wants(str(file.path), "crossed"):
+                faults.add(Diagnostic("data", where, message))
+        elif note["code"] == engine.Noted.GAP:
+            if warnings.wants(str(file.path), "gap"):
+                warnings.add(Diagnostic("data", where, f"no message of {symbol} for {note['a'] / 1e9:.3f} s before it"))
+        elif warnings.wants(str(file.path), "seq backwards"):
+            message = f"seq of {symbol} goes backwards at one ts: such rows are read in the order of seq"
+            warnings.add(Diagnostic("data", where, message))
+
+
+def _summary(state: _State, index: int) -> InstrumentSurvey:
+    medians = [_median(state.bins[index, measure]) for measure in engine.Measure]
+    known = [median for median in medians if median is not None]
+    return InstrumentSurvey(
+        tuple(int(rows) for rows in state.kinds[index]),
+        int(state.tracks[index]["messages"]),
+        Medians(*known) if len(known) == len(medians) else None,
+    )
+
+
+def _median(bins: NDArray[np.int64]) -> float | None:
+    """The lower median: the middle of the bin that holds it; None of an empty histogram."""
+    total = int(bins.sum())
+    if not total:
+        return None
+    place = int(np.searchsorted(np.cumsum(bins), (total + 1) // 2))
+    if place < engine.EXACT:
+        return float(place)
+    shift, offset = divmod(place - engine.EXACT, engine.PER_DOUBLING)
+    low = (offset + engine.PER_DOUBLING) << (shift + 1)
+    return low + ((1 << (shift + 1)) - 1) / 2

@@ -1,0 +1,187 @@
+"""The shell around the engine: it feeds chunks, drains records, doubles what is full, and names faults."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+
+import numpy as np
+
+from backtester.engine import spec
+from backtester.engine.consumption import rehash
+from backtester.engine.events import EVENT
+from backtester.engine.loop import advance, enter
+from backtester.engine.state import (
+    CELL,
+    CONSUMED,
+    FILL,
+    LEDGER,
+    LIQUIDATION,
+    Capacities,
+    Market,
+    WorldIndex,
+    Worlds,
+    allocate_control,
+    allocate_market,
+    allocate_worlds,
+)
+from backtester.enums import Advance, Fault
+from backtester.errors import BacktesterError, data_error, engine_fault
+
+_NO_EVENTS = np.zeros(0, EVENT)
+_RECORDS = (("fills", FILL), ("ledger", LEDGER), ("liquidations", LIQUIDATION))
+
+
+class Engine:
+    """One pass over a tape. Feed chunks; when `feed` answers STARTED, attach worlds and `resume`; at the end `finish`.
+
+    `market`, `worlds` and `control` are the engine's arrays; `fills`, `ledger` and `liquidations` are complete after
+    `finish`.
+    """
+
+    def __init__(self, data: spec.MarketData, capacities: Capacities = Capacities()) -> None:
+        self.data = data
+        self.capacities = capacities
+        self.control = allocate_control()
+        self.market: Market = allocate_market(data, capacities)
+        self.worlds: Worlds
+        self.index: WorldIndex
+        self.worlds, self.index = allocate_worlds(self.market, (), 0, capacities)
+        self._events = _NO_EVENTS
+        self._drained: dict[str, list[np.ndarray]] = {name: [] for name, _ in _RECORDS}
+
+    @property
+    def start_ts(self) -> int:
+        """Time of the start (RULES 1.4), ns; 0 before it."""
+        return int(self.control["start_ts"][0])
+
+    def feed(self, events: np.ndarray) -> Advance:
+        """Work one chunk (EVENT[n], cut between messages). Answers CHUNK_DONE or, once, STARTED."""
+        self._events = events
+        self.control["next"] = 0
+        return self.resume()
+
+    def resume(self) -> Advance:
+        """Go on where the engine stands."""
+        while True:
+            status = Advance(advance(self.market, self.worlds, self._events, self.control))
+            if status in (Advance.CHUNK_DONE, Advance.STARTED):
+                return status
+            if status == Advance.NEED_LADDER:
+                self._grow_ladder(int(self.control["need"][0]))
+            elif status == Advance.NEED_RECORD:
+                self._make_room(int(self.control["need"][0]))
+            elif status == Advance.NEED_OVERLAY:
+                self._grow_overlay()
+            else:
+                raise self._fault()
+
+    def attach(self, worlds: Sequence[spec.World]) -> None:
+        """Let worlds begin at the start that was just answered."""
+        highest = max((order.limit_tick for w in worlds for a in w.accounts for order in a.orders), default=0)
+        if highest >= self.market.instruments["capacity"].min():
+            self._grow_ladder(highest + 1)
+        self.worlds, self.index = allocate_worlds(self.market, worlds, self.start_ts, self.capacities)
+        enter(self.market, self.worlds, self.control)
+
+    def finish(self) -> None:
+        """Run what is due up to the last record, and complete the records."""
+        self.control["finishing"] = 1
+        self.feed(_NO_EVENTS)
+        self._drain()
+
+    def run(self, chunks: Iterable[np.ndarray]) -> None:
+        """Feed all of `chunks` to an engine whose worlds are attached, and finish."""
+        for chunk in chunks:
+            self.feed(chunk)
+        self.finish()
+
+    @property
+    def fills(self) -> np.ndarray:
+        """FILL[n] of worlds that record, in order."""
+        return self._record("fills", FILL)
+
+    @property
+    def ledger(self) -> np.ndarray:
+        """LEDGER[n] of worlds that record, in order."""
+        return self._record("ledger", LEDGER)
+
+    @property
+    def liquidations(self) -> np.ndarray:
+        """LIQUIDATION[n] of worlds that record, in order."""
+        return self._record("liquidations", LIQUIDATION)
+
+    def _record(self, name: str, dtype: np.dtype) -> np.ndarray:
+        live = getattr(self.worlds, name)[: int(self.control[name][0])]
+        return np.concatenate([*self._drained[name], live]) if self._drained[name] else live.copy()
+
+    def _drain(self) -> None:
+        for name, _ in _RECORDS:
+            count = int(self.control[name][0])
+            if count:
+                self._drained[name].append(getattr(self.worlds, name)[:count].copy())
+                self.control[name] = 0
+
+    def _make_room(self, rows: int) -> None:
+        """Drain the records; lengthen them when one step alone needs more than they hold."""
+        self._drain()
+        if rows > len(self.worlds.fills):
+            length = max(rows, 2 * len(self.worlds.fills))
+            self.worlds = self.worlds._replace(**{name: np.zeros(length, dtype) for name, dtype in _RECORDS})
+
+    def _grow_overlay(self) -> None:
+        old = self.worlds.overlay
+        length = 2 * len(old)
+        while length < 2 * (int(self.control["overlay"][0]) + int(self.control["need"][0])):
+            length *= 2
+        new = np.zeros(length, CONSUMED)
+        rehash(old, new)
+        self.worlds = self.worlds._replace(overlay=new)
+
+    def _grow_ladder(self, cells: int) -> None:
+        """Give every side room for `cells` ticks; untouched memory stays untouched."""
+        sides, instruments = self.market.sides, self.market.instruments
+        old_capacity = int(instruments["capacity"][0])
+        capacity = old_capacity
+        while capacity < cells:
+            capacity *= 2
+        new = np.zeros(len(sides) * capacity, CELL)
+        block = 4096
+        for number in range(len(sides)):
+            old = self.market.cells[number * old_capacity : (number + 1) * old_capacity]
+            for begin in range(0, old_capacity, block):
+                part = old[begin : begin + block]
+                if part["message"].any() or part["head"].any():
+                    new[number * capacity + begin : number * capacity + begin + len(part)] = part
+        instruments["capacity"] = capacity
+        sides["offset"] = np.arange(len(sides)) * capacity
+        self.market = self.market._replace(cells=new)
+
+    def _fault(self) -> BacktesterError:
+        fault = Fault(int(self.control["fault"][0]))
+        item = int(self.control["fault_item"][0])
+        now = int(self.control["now"][0])
+        if fault == Fault.MISSING_FUNDING:
+            market = self.data.markets[item]
+            symbol = self.data.instruments[market.instrument].symbol
+            when = _iso(int(self.control["due"][0]))
+            return data_error(
+                symbol, f"no funding rate for {when}", "add `funding` rows, or accept none with --assume-funding-zero"
+            )
+        symbol = self.data.instruments[item].symbol
+        if fault == Fault.CROSSED:
+            return data_error(
+                f"{symbol} at {_iso(now)}", "the ladder is crossed after a message", "see `backtester data check`"
+            )
+        if fault == Fault.FUNDING_OFF_GRID:
+            where = f"{symbol} at {_iso(now)}"
+            return data_error(where, "a funding row lies off the venue's funding times", "see `venues show`")
+        if fault == Fault.TIME_BACKWARDS:
+            return data_error(f"{symbol} after {_iso(now)}", "ts decreases", "see `backtester data check`")
+        return engine_fault(symbol, f"unknown fault {fault}")
+
+
+def _iso(ts_ns: int) -> str:
+    """ISO-8601 UTC with nanoseconds. 1760130900000000000 → 2025-10-10T21:15:00.000000000Z."""
+    seconds, nanos = divmod(ts_ns, 1_000_000_000)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{nanos:09d}Z"

@@ -1,0 +1,90 @@
+"""The facts of a scenario: what was published about an event, where, and what is assumed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from backtester.scenario.path import Source
+
+ASSUMED = "assumed"
+
+
+class Candle(NamedTuple):
+    """One price candle of the perp: t_ns from the window's start, prices in quote currency, volume in base units."""
+
+    t_ns: int
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float
+
+
+class Candles(NamedTuple):
+    """Candles of one symbol and interval; the extremes' times are `low_at` and `high_at` or the assumed shares."""
+
+    symbol: str
+    interval_ns: int
+    source: str
+    rows: tuple[Candle, ...]
+    low_at: tuple[tuple[int, int], ...]  # (candle's t_ns, t_ns of its low)
+    high_at: tuple[tuple[int, int], ...]
+
+
+class Figure(NamedTuple):
+    """Values at one time, and where they come from."""
+
+    t_ns: int
+    values: tuple[float, ...]
+    source: str
+    note: str
+
+
+class Table(NamedTuple):
+    """Figures over time for one (venue, symbol). `scale` turns a figure into the column's unit."""
+
+    venue: str
+    symbol: str
+    columns: tuple[str, ...]
+    scale: float
+    figures: tuple[Figure, ...]
+
+
+class Unused(NamedTuple):
+    """A published figure that the path does not use, and why."""
+
+    figure: str
+    source: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """A facts file, checked. Times are ns from the window's start."""
+
+    id: str
+    title: str
+    type: str
+    calibration: str
+    start_ns: int
+    end_ns: int
+    cadence: tuple[tuple[int, int], ...]
+    baseline: tuple[int, int]  # the calm minutes that trade intensity is measured against
+    extremes: tuple[float, float]  # when a candle's first and second extreme happen, as shares of its interval
+    candles: tuple[Candles, ...]
+    tables: tuple[Table, ...]
+    unused: tuple[Unused, ...]
+    sources: tuple[Source, ...]
+    sha256: str
+
+    @property
+    def span_ns(self) -> int:
+        """Length of the window."""
+        return self.end_ns - self.start_ns
+
+    def assumed_share(self) -> float:
+        """Share of figures that rest on an assumption, in whole or in part; a candle counts as one figure."""
+        figures = [figure for table in self.tables for figure in table.figures]
+        candles = sum(len(candles.rows) for candles in self.candles)
+        return sum(ASSUMED in figure.source for figure in figures) / max(1, len(figures) + candles)

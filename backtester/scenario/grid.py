@@ -1,0 +1,185 @@
+"""A scenario on its step grid: what the transform is told at each step, per instrument."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backtester.engine.events import EVENT
+from backtester.enums import EventKind
+from backtester.errors import BacktesterError, Diagnostic, usage_error
+from backtester.scenario.path import ANY, DEPTH, NEUTRAL, Scenario, Series
+from backtester.scenario.records import STEP
+
+NS = 1_000_000_000
+
+
+class Target(NamedTuple):
+    """One instrument of the base tape, as the scenario sees it.
+
+    Rows of the path match `base` and `venue`. `drop_marks`: the venue's rules make the mark, the tape's marks go.
+    """
+
+    symbol: str
+    base: str
+    venue: str
+    tick_size: float
+    lot_size: float
+    multiplier: float = 1.0
+    drop_marks: bool = True
+
+
+class Proxy(NamedTuple):
+    """`base` moves like `source`, times `beta`: ratio = 1 + beta · (source's ratio − 1)."""
+
+    base: str
+    source: str
+    beta: float
+
+
+class Grid(NamedTuple):
+    """step_ns (k,) absolute; steps (k, n) STEP; depth (k, n, 2, 3); control (m,) EVENT; driven (n,) bool.
+
+    An instrument that is not driven has nothing to change: every step is neutral and there are no control events.
+    """
+
+    step_ns: NDArray[np.int64]
+    steps: NDArray[np.void]
+    depth: NDArray[np.float64]
+    control: NDArray[np.void]
+    driven: NDArray[np.bool_]
+
+
+def parse_proxy(text: str) -> Proxy:
+    """`SOL=ETH*1.2` or `SOL=ETH`. Raises a usage error."""
+    base, equals, right = text.partition("=")
+    source, star, beta = right.partition("*")
+    try:
+        factor = float(beta) if star else 1.0
+    except ValueError:
+        factor = 0.0
+    if not (base.strip() and equals and source.strip() and 0.0 < factor < float("inf")):
+        raise usage_error("--proxy", f"cannot read {text!r}", "write it like SOL=ETH*1.2")
+    return Proxy(base.strip(), source.strip(), factor)
+
+
+def step_times(scenario: Scenario) -> NDArray[np.int64]:
+    """Times of the steps from the window's start, 0 and the end included; empty for a scenario without a window."""
+    if scenario.start_ns is None or scenario.end_ns is None:
+        return np.zeros(0, np.int64)
+    end = scenario.end_ns - scenario.start_ns
+    ends = [start for start, _ in scenario.cadence[1:]] + [end + 1]
+    return np.concatenate([np.arange(a, b, step) for (a, step), b in zip(scenario.cadence, ends, strict=True)])
+
+
+def make_grid(scenario: Scenario, targets: Sequence[Target], proxies: Sequence[Proxy] = ()) -> Grid:
+    """Evaluate the path for every target. Raises BacktesterError naming every target without a price path."""
+    proxy_of = {proxy.base: proxy for proxy in proxies}
+    times = step_times(scenario)
+    start = scenario.start_ns or 0
+    _check_paths(scenario, targets, proxy_of)
+    steps = np.zeros((times.size, len(targets)), STEP)
+    depth = np.ones((times.size, len(targets), 2, 3))
+    control = []
+    for i, target in enumerate(targets):
+        steps[:, i], depth[:, i] = _evaluate(scenario, target, proxy_of.get(target.base), times)
+        control += _control_events(scenario, target, proxy_of.get(target.base), i, start)
+    order = sorted(control, key=lambda event: (event[0], event[4], event[5]))
+    events = np.array([tuple(event) for event in order], EVENT) if order else np.zeros(0, EVENT)
+    still = (depth == 1.0).all(axis=(0, 2, 3)) & (steps["flow"] == 0.0).all(axis=0)
+    for name in ("ratio", "factor", "spread", "volume", "intensity"):
+        still &= (steps[name] == 1.0).all(axis=0)
+    driven = ~still
+    driven[np.unique(events["instrument"])] = True
+    return Grid(times + start, steps, depth, events, driven)
+
+
+def _check_paths(scenario: Scenario, targets: Sequence[Target], proxy_of: dict[str, Proxy]) -> None:
+    problems = []
+    for target in targets:
+        proxy = proxy_of.get(target.base)
+        series = scenario.find("price_ratio", target.venue, proxy.source if proxy else target.base)
+        hint = f"have {', '.join(scenario.symbols)}; borrow one: --proxy {target.base}={scenario.symbols[0]}*1.2"
+        if series is None:
+            what = f"the proxy {proxy.source}" if proxy else target.base
+            problems.append(Diagnostic("config", f"scenario {scenario.id}", f"no price path for {what}", hint))
+        elif proxy and (1.0 + proxy.beta * (series.values - 1.0) <= 0.0).any():
+            message = f"{target.base} = {proxy.source}*{proxy.beta:g} falls to 0 or below"
+            problems.append(Diagnostic("config", f"scenario {scenario.id}", message, "choose a smaller factor"))
+    if problems:
+        raise BacktesterError(problems)
+
+
+def _find(scenario: Scenario, column: str, target: Target, proxy: Proxy | None) -> Series | None:
+    """The target's own series where the path has one; prices and all that is missing come from its proxy."""
+    source = proxy.source if proxy else target.base
+    own = scenario.find(column, target.venue, target.base)
+    if proxy and (own is None or own.symbol == ANY):
+        return scenario.find(column, target.venue, source)
+    return own
+
+
+def _evaluate(
+    scenario: Scenario, target: Target, proxy: Proxy | None, times: NDArray[np.int64]
+) -> tuple[NDArray[np.void], NDArray[np.float64]]:
+    """One target's STEP records (k,) and depth factors (k, 2, 3)."""
+
+    def column(name: str) -> NDArray[np.float64]:
+        series = _find(scenario, name, target, proxy)
+        return np.full(times.size, NEUTRAL[name]) if series is None else series.at(times)
+
+    steps = np.zeros(times.size, STEP)
+    ratio = column("price_ratio")
+    steps["ratio"] = 1.0 + proxy.beta * (ratio - 1.0) if proxy else ratio
+    steps["factor"] = steps["ratio"] * (1.0 + column("basis_bps") / 1e4)
+    steps["spread"] = column("spread_mult")
+    steps["volume"] = column("volume_mult")
+    steps["intensity"] = column("trade_intensity")
+    flow = _find(scenario, "forced_flow_quote", target, proxy)
+    if flow is not None:
+        at = np.searchsorted(times, flow.t_ns)  # a knot between two steps happens at the second
+        for k, quote in zip(at, flow.values, strict=True):
+            if k < times.size:
+                steps["flow"][k] += quote
+    depth = np.stack([column(name) for name in DEPTH], axis=1).reshape(times.size, 2, 3)
+    return steps, depth
+
+
+def _control_events(
+    scenario: Scenario, target: Target, proxy: Proxy | None, instrument: int, start: int
+) -> list[tuple[int, int, int, float, int, int, int, int]]:
+    """LATENCY and REFILL at their changes, FUNDING at the UTC stamps of its interval, as EVENT rows."""
+    rows = []
+    for name, kind, unit in (
+        ("extra_latency_ms", EventKind.LATENCY, 1e6),
+        ("refill_half_life_s", EventKind.REFILL, 1.0),
+    ):
+        series = _find(scenario, name, target, proxy)
+        before = NEUTRAL[name]
+        for t, value in zip(series.t_ns, series.values, strict=True) if series else ():
+            if value != before:
+                rows.append((start + int(t), 0, 0, float(value) * unit, instrument, int(kind), 0, 0))
+            before = value
+    rate = _find(scenario, "funding_rate", target, proxy)
+    interval = _find(scenario, "funding_interval_s", target, proxy)
+    if rate is not None and interval is not None and scenario.end_ns is not None:
+        rows += _funding_events(rate, interval, instrument, start, scenario.end_ns)
+    return rows
+
+
+def _funding_events(
+    rate: Series, interval: Series, instrument: int, start: int, end: int
+) -> list[tuple[int, int, int, float, int, int, int, int]]:
+    """One event per multiple of the interval in force, since the epoch, inside (start, end]."""
+    rows = []
+    ts = start
+    while ts < end:
+        seconds = int(interval.at(np.array([ts - start]))[0])
+        ts = (ts // (seconds * NS) + 1) * seconds * NS
+        charged = float(rate.at(np.array([ts - start]))[0])
+        if ts <= end:
+            rows.append((ts, 0, seconds, charged, instrument, int(EventKind.FUNDING), 0, 0))
+    return rows

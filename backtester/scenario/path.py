@@ -1,0 +1,233 @@
+"""Stress paths in Parquet: one row per (t_ns, venue, symbol), and the scenario they load into.
+
+A row says something about the columns it fills; an empty cell says nothing. So each (venue, symbol, column) is a series
+of knots of its own. Prices and basis are linear between knots, everything else is held; `forced_flow_quote` happens
+once, at its knot. A value is looked up under (venue, symbol), then (*, symbol), (venue, *), (*, *), then it is neutral.
+A price is never looked up under symbol `*`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backtester.errors import BacktesterError, Diagnostic, config_error
+
+ANY = "*"
+PREFIX = "backtester."
+SCHEMA_VERSION = "1"
+
+#: Every value column of a path and the value that changes nothing (NaN: the scenario has no say).
+NEUTRAL = {
+    "price_ratio": float("nan"),
+    "basis_bps": 0.0,
+    "spread_mult": 1.0,
+    "bid_depth_near": 1.0,
+    "bid_depth_mid": 1.0,
+    "bid_depth_far": 1.0,
+    "ask_depth_near": 1.0,
+    "ask_depth_mid": 1.0,
+    "ask_depth_far": 1.0,
+    "volume_mult": 1.0,
+    "trade_intensity": 1.0,
+    "forced_flow_quote": 0.0,
+    "funding_rate": float("nan"),
+    "funding_interval_s": float("nan"),
+    "extra_latency_ms": 0.0,
+    "refill_half_life_s": float("nan"),
+    "outage": 0.0,
+    "adl_pressure": 0.0,
+    "adl_price_bps": 0.0,
+    "insurance_ratio": 1.0,
+    "socialised_loss_rate": 0.0,
+}
+COLUMNS = tuple(NEUTRAL)
+DEPTH = COLUMNS[3:9]
+LINEAR = frozenset({"price_ratio", "basis_bps"})
+FUNDING = ("funding_rate", "funding_interval_s")
+#: Columns of the format that this version does not act on: anything but neutral is refused, never ignored.
+NOT_APPLIED = COLUMNS[16:]
+#: Smallest value that makes sense, and whether it is itself allowed.
+LOWEST = {
+    "price_ratio": (0.0, False),
+    "basis_bps": (-10_000.0, False),
+    "spread_mult": (1.0, True),
+    **dict.fromkeys(DEPTH, (0.0, True)),
+    "volume_mult": (0.0, False),
+    "trade_intensity": (0.0, True),
+    "funding_rate": (-1.0, False),
+    "funding_interval_s": (1.0, True),
+    "extra_latency_ms": (0.0, True),
+    "refill_half_life_s": (0.0, False),
+}
+
+
+class Series(NamedTuple):
+    """Knots of one column: t_ns from the window's start, ascending, and finite values."""
+
+    venue: str
+    symbol: str
+    column: str
+    t_ns: NDArray[np.int64]
+    values: NDArray[np.float64]
+
+    def at(self, t_ns: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Values at times, linear or held. Every column that is asked has a knot at 0."""
+        after = np.searchsorted(self.t_ns, t_ns, side="right")
+        left = np.maximum(after - 1, 0)
+        if self.column in LINEAR:
+            right = np.minimum(after, self.t_ns.size - 1)
+            span = self.t_ns[right] - self.t_ns[left]
+            share = (t_ns - self.t_ns[left]) / np.maximum(span, 1)
+            low = self.values[left]
+            return np.where(span > 0, low + (self.values[right] - low) * share, low)
+        return self.values[left]
+
+
+class Source(NamedTuple):
+    """Where figures come from: the key used in the facts, and what it stands for."""
+
+    key: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A stress path. `start_ns` None: it takes the base tape's own clock and span (the neutral scenario)."""
+
+    id: str
+    title: str
+    type: str  # HIST, HYPT or REVERSE (ISO 20022 scenario types, and the reverse test)
+    start_ns: int | None
+    end_ns: int | None
+    cadence: tuple[tuple[int, int], ...]  # (from t_ns, step_ns): the grid on which the ladder moves
+    series: tuple[Series, ...]
+    sources: tuple[Source, ...] = ()
+    calibration: str = ""
+    assumed_share: float = 0.0  # of the figures behind the path
+    facts_sha256: str = ""
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """The base assets that have a price path."""
+        return tuple(sorted({s.symbol for s in self.series if s.column == "price_ratio"}))
+
+    def find(self, column: str, venue: str, symbol: str) -> Series | None:
+        """The most specific series of a column, or None: the column is neutral there."""
+        listed = {(s.venue, s.symbol): s for s in self.series if s.column == column}
+        keys = ((venue, symbol), (ANY, symbol), (venue, ANY), (ANY, ANY))
+        return next((listed[key] for key in keys if key in listed), None)
+
+
+def neutral(bases: Iterable[str]) -> Scenario:
+    """The scenario that changes nothing: prices of `bases` stay what they are on the base tape, for all of its span."""
+    zero, one = np.zeros(1, np.int64), np.ones(1)
+    flat = tuple(Series(ANY, base, "price_ratio", zero, one) for base in sorted(set(bases)))
+    return Scenario("neutral", "The base tape as it is", "HYPT", None, None, (), flat)
+
+
+def load(path: Path) -> Scenario:
+    """Read a path table. Raises BacktesterError with every problem of the file."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(path)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise config_error(str(path), f"cannot be read as a scenario: {error}") from error
+    metadata = {
+        key.decode().removeprefix(PREFIX): value.decode()
+        for key, value in (table.schema.metadata or {}).items()
+        if key.startswith(PREFIX.encode())
+    }
+    missing = [f"column {name}" for name in ("t_ns", "venue", "symbol") if name not in table.column_names]
+    missing += [f"metadata {PREFIX}{name}" for name in ("id", "type", "window", "cadence") if name not in metadata]
+    if missing:
+        raise BacktesterError(Diagnostic("config", str(path), f"{what} is missing") for what in missing)
+    if metadata.get("schema_version") != SCHEMA_VERSION:
+        found = metadata.get("schema_version", "none")
+        raise config_error(str(path), f"schema_version is {found}, this version reads {SCHEMA_VERSION}")
+    return _checked(_scenario(_series_of(table), metadata), path)
+
+
+def _scenario(series: tuple[Series, ...], metadata: dict[str, str]) -> Scenario:
+    start_ns, end_ns = json.loads(metadata["window"])
+    return Scenario(
+        id=metadata["id"],
+        title=metadata.get("title", metadata["id"]),
+        type=metadata["type"],
+        start_ns=start_ns,
+        end_ns=end_ns,
+        cadence=tuple((int(a), int(b)) for a, b in json.loads(metadata["cadence"])),
+        series=series,
+        sources=tuple(Source(*pair) for pair in json.loads(metadata.get("sources", "[]"))),
+        calibration=metadata.get("calibration", ""),
+        assumed_share=float(metadata.get("assumed_share", "0")),
+        facts_sha256=metadata.get("sha256", ""),
+    )
+
+
+def _series_of(table: object) -> tuple[Series, ...]:
+    """Split the rows of an Arrow table into one series per (venue, symbol, column), sorted by that key."""
+    t_ns = table["t_ns"].to_numpy()  # type: ignore[index]
+    keys = list(zip(table["venue"].to_pylist(), table["symbol"].to_pylist(), strict=True))  # type: ignore[index]
+    series = []
+    for key in sorted(set(keys)):
+        rows = np.array([k == key for k in keys])
+        for column in COLUMNS:
+            if column not in table.column_names:  # type: ignore[attr-defined]
+                continue
+            values = table[column].to_numpy().astype(np.float64)  # type: ignore[index]
+            said = rows & ~np.isnan(values)
+            if said.any():
+                series.append(Series(*key, column, t_ns[said].astype(np.int64), values[said]))
+    return tuple(series)
+
+
+def _checked(scenario: Scenario, path: Path) -> Scenario:
+    problems = [Diagnostic("config", str(path), *fault) for s in scenario.series for fault in series_faults(s)]
+    end = (scenario.end_ns or 0) - (scenario.start_ns or 0)
+    if end <= 0:
+        problems.append(Diagnostic("config", str(path), "the window is empty"))
+    if not scenario.cadence or scenario.cadence[0][0] != 0 or any(step <= 0 for _, step in scenario.cadence):
+        problems.append(Diagnostic("config", str(path), "the cadence must begin at 0 with steps above 0"))
+    pairs = {(s.venue, s.symbol, s.column) for s in scenario.series if s.column in FUNDING}
+    for venue, symbol, column in sorted(pairs):
+        other = FUNDING[1 - FUNDING.index(column)]
+        if (venue, symbol, other) not in pairs:
+            problems.append(Diagnostic("config", str(path), f"{venue}/{symbol} has {column} but no {other}"))
+    if problems:
+        raise BacktesterError(problems)
+    return scenario
+
+
+def series_faults(series: Series) -> list[tuple[str, str]]:
+    """What is wrong with one series: (message, hint) pairs."""
+    name = f"{series.venue}/{series.symbol} {series.column}"
+    faults = []
+    if series.symbol.startswith("collateral:"):
+        faults.append((f"{name}: collateral prices are not applied by this version", "leave collateral:* rows out"))
+    elif series.column in NOT_APPLIED:
+        if (series.values != NEUTRAL[series.column]).any():
+            value = float(series.values[series.values != NEUTRAL[series.column]][0])
+            hint = f"leave it empty or at {NEUTRAL[series.column]:g}"
+            faults.append((f"{name} is {value:g}: this version does not apply this column", hint))
+    elif series.column in LINEAR and series.symbol == ANY:
+        faults.append((f"{name}: a price needs a symbol", "name the base asset, such as BTC"))
+    if (np.diff(series.t_ns) <= 0).any():
+        faults.append((f"{name}: t_ns must ascend", "one row per (t_ns, venue, symbol)"))
+    if series.column != "forced_flow_quote" and series.t_ns[0] != 0:
+        faults.append((f"{name} begins at {series.t_ns[0] / 1e9:g} s", "every column but the flow needs a knot at 0"))
+    low, allowed = LOWEST.get(series.column, (-np.inf, True))
+    wrong = series.values < low if allowed else series.values <= low
+    wrong |= ~np.isfinite(series.values)
+    if wrong.any():
+        bound = f"{'≥' if allowed else '>'} {low:g}"
+        faults.append((f"{name} is {float(series.values[wrong][0]):g}, must be {bound}", ""))
+    return faults

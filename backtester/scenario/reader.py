@@ -1,0 +1,294 @@
+"""Read a facts file (TOML) and say everything that is wrong with it.
+
+Every figure names its source: a key of `[sources]`, several joined by `+`, or `assumed`. Times are UTC, `HH:MM:SS` on
+the window's first day (earlier than the window's start: the day after) or `YYYY-MM-DDTHH:MM:SS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Literal
+
+from backtester.config.lines import Place
+from backtester.config.toml import Document, Fault, Record, faults_error, read_document, shown, validate
+from backtester.scenario.facts import ASSUMED, Candle, Candles, Facts, Figure, Table, Unused
+from backtester.scenario.path import ANY, COLUMNS, LINEAR, NOT_APPLIED, Source
+
+NS = 1_000_000_000
+#: What a [[held]] table may fill. Prices, basis and spread have tables of their own.
+HELD = tuple(name for name in COLUMNS if name not in LINEAR and name not in NOT_APPLIED and name != "spread_mult")
+
+Row = list[Any]
+
+
+class WindowTable(Record):
+    """When the scenario happens, and why then."""
+
+    start: datetime
+    end: datetime
+    why: str
+
+
+class PricesTable(Record):
+    """How candles become a path: calm minutes, and when the extremes of a candle are assumed to happen."""
+
+    baseline: list[str]
+    extremes: list[float]
+    why: str
+
+
+class CandlesTable(Record):
+    """rows: [time, open, high, low, close, volume]; low_at, high_at: a candle's time -> the time of its extreme."""
+
+    symbol: str
+    interval_s: int
+    source: str
+    low_at: dict[str, str] | None = None
+    high_at: dict[str, str] | None = None
+    rows: list[Row]
+
+
+class BasisTable(Record):
+    """rows: [time, bps, source, note?]."""
+
+    symbol: str
+    venue: str = ANY
+    rows: list[Row]
+
+
+class SpreadTable(Record):
+    """rows: [time, bps, source, note?]; compiled into multiples of `normal_bps`."""
+
+    symbol: str
+    venue: str = ANY
+    normal_bps: float
+    normal_source: str
+    rows: list[Row]
+
+
+class HeldTable(Record):
+    """rows: [time, one value per column, source, note?]."""
+
+    symbol: str
+    venue: str = ANY
+    columns: list[str]
+    rows: list[Row]
+
+
+class UnusedTable(Record):
+    """A published figure that the path does not use."""
+
+    figure: str
+    source: str
+    why: str
+
+
+class FactsFile(Record):
+    """The whole document as it stands."""
+
+    id: str
+    title: str
+    type: Literal["HIST", "HYPT", "REVERSE"]
+    calibration: str
+    cadence: list[Row]
+    window: WindowTable
+    sources: dict[str, str]
+    prices: PricesTable
+    candles: list[CandlesTable]
+    basis: Sequence[BasisTable] = ()
+    spread: Sequence[SpreadTable] = ()
+    held: Sequence[HeldTable] = ()
+    unused: Sequence[UnusedTable] = ()
+
+
+def read_facts(path: Path) -> Facts:
+    """Read and check a facts file. Raises BacktesterError with every problem found."""
+    document = read_document(path)
+    return _Reader(document, validate(FactsFile, document)).facts()
+
+
+class _Reader:
+    """Turns the document's texts into times and figures; collects faults and goes on."""
+
+    def __init__(self, document: Document, file: FactsFile) -> None:
+        self.document = document
+        self.file = file
+        self.faults: list[Fault] = []
+        self.start, self.end = (
+            moment if moment.tzinfo else moment.replace(tzinfo=UTC) for moment in (file.window.start, file.window.end)
+        )
+
+    def facts(self) -> Facts:
+        file = self.file
+        if self.end <= self.start:
+            self.fault(("window", "end"), "must be after the start")
+            raise faults_error(self.document, self.faults)
+        facts = Facts(
+            id=file.id,
+            title=file.title,
+            type=file.type,
+            calibration=file.calibration,
+            start_ns=_ns(self.start),
+            end_ns=_ns(self.end),
+            cadence=self.cadence(),
+            baseline=self.baseline(),
+            extremes=self.extremes(),
+            candles=tuple(self.candles(number, table) for number, table in enumerate(file.candles)),
+            tables=self.tables(),
+            unused=tuple(
+                Unused(table.figure, self.source(("unused", number, "source"), table.source), table.why)
+                for number, table in enumerate(file.unused)
+            ),
+            sources=tuple(Source(key, text) for key, text in sorted(file.sources.items())),
+            sha256=self.document.sha256,
+        )
+        if self.faults:
+            raise faults_error(self.document, self.faults)
+        return facts
+
+    def fault(self, place: Place, message: str, hint: str = "") -> None:
+        self.faults.append(Fault(place, message, hint))
+
+    def time(self, place: Place, text: Any) -> int:
+        """t_ns of a time text; 0 after a fault."""
+        try:
+            if "T" in text:
+                moment = datetime.fromisoformat(text)
+                moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+            else:
+                clock = datetime.strptime(text, "%H:%M:%S").time()
+                moment = datetime.combine(self.start.date(), clock, UTC)
+                moment += timedelta(days=moment < self.start)
+        except (TypeError, ValueError):
+            hint = "write it like 21:15:00 or 2025-10-11T00:00:00"
+            self.fault(place, f"expected a time, was {shown(text)}", hint)
+            return 0
+        if not self.start <= moment <= self.end:
+            self.fault(place, f"{text} lies outside the window")
+        return _ns(moment) - _ns(self.start)
+
+    def numbers(self, place: Place, cells: Sequence[Any]) -> tuple[float, ...]:
+        for cell in cells:
+            if isinstance(cell, bool) or not isinstance(cell, int | float):
+                self.fault(place, f"expected a number, was {shown(cell)}")
+                return tuple(0.0 for _ in cells)
+        return tuple(float(cell) for cell in cells)
+
+    def source(self, place: Place, text: Any) -> str:
+        for key in str(text).split("+"):
+            if key != ASSUMED and key not in self.file.sources:
+                self.fault(place, f"unknown source {shown(key)}", "add it to [sources], or write assumed")
+        return str(text)
+
+    def cadence(self) -> tuple[tuple[int, int], ...]:
+        cadence = []
+        for number, row in enumerate(self.file.cadence):
+            place = ("cadence", number)
+            if len(row) != 2:
+                self.fault(place, "expected [time, step in seconds]")
+                continue
+            (step,) = self.numbers(place, row[1:])
+            if step <= 0.0:
+                self.fault(place, "the step must be more than 0 s")
+            cadence.append((self.time(place, row[0]), round(step * NS)))
+        if not cadence or cadence[0][0] != 0 or any(b <= a for (a, _), (b, _) in pairwise(cadence)):
+            self.fault(("cadence",), "must begin at the window's start and ascend")
+        return tuple(cadence)
+
+    def baseline(self) -> tuple[int, int]:
+        place = ("prices", "baseline")
+        times = [self.time(place, text) for text in self.file.prices.baseline]
+        if len(times) != 2 or times[0] >= times[1]:
+            self.fault(place, "expected two ascending times")
+            return 0, 0
+        return times[0], times[1]
+
+    def extremes(self) -> tuple[float, float]:
+        shares = self.file.prices.extremes
+        if len(shares) != 2 or not 0.0 < shares[0] < shares[1] < 1.0:
+            self.fault(("prices", "extremes"), "expected two ascending shares of an interval, such as [0.25, 0.75]")
+            return 0.25, 0.75
+        return shares[0], shares[1]
+
+    def candles(self, number: int, table: CandlesTable) -> Candles:
+        place: Place = ("candles", number)
+        rows = [candle for at, row in enumerate(table.rows) if (candle := self.candle((*place, "rows", at), row))]
+        interval = table.interval_s * NS
+        starts = {row.t_ns for row in rows}
+        moments = []
+        for key, texts in (("low_at", table.low_at), ("high_at", table.high_at)):
+            pairs = [
+                (self.time((*place, key), a), self.time((*place, key), b)) for a, b in sorted((texts or {}).items())
+            ]
+            if any(start not in starts or not start < moment < start + interval for start, moment in pairs):
+                self.fault((*place, key), "expected times of candles, and times inside them")
+            moments.append(tuple(pairs))
+        if interval <= 0:
+            self.fault((*place, "interval_s"), "must be more than 0")
+        source = self.source((*place, "source"), table.source)
+        return Candles(table.symbol, interval, source, tuple(rows), *moments)
+
+    def candle(self, place: Place, row: Row) -> Candle | None:
+        if len(row) != 6:
+            self.fault(place, "expected [time, open, high, low, close, volume]")
+            return None
+        open_, high, low, close, volume = self.numbers(place, row[1:])
+        if not 0.0 < low <= min(open_, close) <= max(open_, close) <= high or volume < 0.0:
+            self.fault(place, "needs 0 < low ≤ open, close ≤ high and a volume of at least 0")
+        return Candle(self.time(place, row[0]), open_, high, low, close, volume)
+
+    def tables(self) -> tuple[Table, ...]:
+        file = self.file
+        tables = []
+        for number, basis in enumerate(file.basis):
+            place: Place = ("basis", number)
+            tables.append(self.table(place, basis.venue, basis.symbol, ("basis_bps",), 1.0, basis.rows))
+        for number, spread in enumerate(file.spread):
+            place = ("spread", number)
+            self.source((*place, "normal_source"), spread.normal_source)
+            if spread.normal_bps <= 0.0:
+                self.fault((*place, "normal_bps"), "must be more than 0")
+            scale = 1.0 / spread.normal_bps if spread.normal_bps > 0.0 else 1.0
+            tables.append(self.table(place, spread.venue, spread.symbol, ("spread_mult",), scale, spread.rows))
+        for number, held in enumerate(file.held):
+            place = ("held", number)
+            for at, column in enumerate(held.columns):
+                if column not in HELD:
+                    self.fault(
+                        (*place, "columns", at), f"{shown(column)} cannot stand here", f"one of {', '.join(HELD)}"
+                    )
+            tables.append(self.table(place, held.venue, held.symbol, tuple(held.columns), 1.0, held.rows))
+        return tuple(tables)
+
+    def table(
+        self, place: Place, venue: str, symbol: str, columns: tuple[str, ...], scale: float, rows: list[Row]
+    ) -> Table:
+        if symbol == ANY and place[0] != "held":
+            self.fault((*place, "symbol"), "needs the symbol it belongs to")
+        figures = [
+            figure
+            for at, row in enumerate(rows)
+            if (figure := self.figure((*place, "rows", at), row, len(columns))) is not None
+        ]
+        if columns != ("forced_flow_quote",) and (not figures or figures[0].t_ns != 0):
+            self.fault((*place, "rows"), "must begin at the window's start")
+        if any(b.t_ns <= a.t_ns for a, b in pairwise(figures)):
+            self.fault((*place, "rows"), "times must ascend")
+        return Table(venue, symbol, columns, scale, tuple(figures))
+
+    def figure(self, place: Place, row: Row, values: int) -> Figure | None:
+        if len(row) not in (values + 2, values + 3):
+            what = "a number" if values == 1 else f"{values} numbers"
+            self.fault(place, f"expected [time, {what}, source] and perhaps a note")
+            return None
+        note = str(row[-1]) if len(row) == values + 3 else ""
+        numbers = self.numbers(place, row[1 : values + 1])
+        return Figure(self.time(place, row[0]), numbers, self.source(place, row[values + 1]), note)
+
+
+def _ns(moment: datetime) -> int:
+    """ns since the epoch, exact for whole microseconds."""
+    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1) * 1000

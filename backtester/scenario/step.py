@@ -1,0 +1,225 @@
+"""One step of one instrument: the new map, the ladder as it now looks, and the flow that walks it first."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from backtester.engine.jit import helper
+from backtester.enums import EventFlag, EventKind
+from backtester.scenario.levels import ASK, BID, next_tick
+from backtester.scenario.mapping import put, shown_lots
+
+SNAPSHOT, TRADE = int(EventKind.SNAPSHOT), int(EventKind.TRADE)
+INDEX, PATH_STEP = int(EventKind.INDEX), int(EventKind.PATH_STEP)
+STEP_FLAG = int(EventFlag.STEP)
+
+
+@helper
+def retarget(
+    run: np.void, s: np.void, factors: np.ndarray, step: np.void, step_factors: np.ndarray, bid: int, ask: int
+) -> bool:
+    """Compute the map of this step from the base touch (ticks); return whether it differs from the one in force.
+
+    factors (2, 3): in force, overwritten by step_factors (2, 3).
+    """
+    mid2 = bid + ask
+    mid = 0.5 * mid2
+    if run["tiled"] and s["anchor"] == 0.0:
+        s["anchor"] = mid
+    shift = s["anchor"] * step["factor"] - mid if run["tiled"] else mid * (step["factor"] - 1.0)
+    widening = int(np.rint((step["spread"] - 1.0) * 0.5 * (ask - bid)))
+    bid_shift = int(np.rint(shift)) - widening
+    ask_shift = int(np.rint(shift)) + widening
+    changed = bid_shift != s["bid_shift"] or ask_shift != s["ask_shift"]
+    graded = False  # does a level's band matter at all?
+    for side in range(2):
+        for band in range(3):
+            changed = changed or factors[side, band] != step_factors[side, band]
+            graded = graded or step_factors[side, band] != step_factors[side, 0]
+            factors[side, band] = step_factors[side, band]
+    changed = changed or (graded and mid2 != s["mid2"])
+    s["bid_shift"] = bid_shift
+    s["ask_shift"] = ask_shift
+    s["mid2"] = mid2
+    return changed
+
+
+@helper
+def walk_flow(
+    lots: np.ndarray,
+    pages: np.ndarray,
+    s: np.void,
+    factors: np.ndarray,
+    level_side: np.void,
+    side: int,
+    flow_quote: float,
+) -> tuple[int, int, float]:
+    """Walk one side of the shown ladder: (last base tick touched or -1, lots left there, quote done).
+
+    Sizes are floored to lots, so less than one lot of the flow is lost at the end.
+    """
+    outward = -1 if side == BID else 1
+    shift = s["bid_shift"] if side == BID else s["ask_shift"]
+    done = 0.0
+    last = -1
+    rest = 0
+    tick = level_side["best"]
+    while tick >= 0 and rest == 0:
+        shown = shown_lots(lots, s, factors, level_side, shift, tick)
+        if shown > 0:
+            lot_quote = (tick + shift) * s["tick_size"] * s["lot_value"]
+            wanted = int((flow_quote - done) / lot_quote)
+            if wanted == 0:
+                break
+            last = tick
+            rest = max(0, shown - wanted)
+            done += (shown - rest) * lot_quote
+        tick = next_tick(lots, pages, level_side, outward, tick)
+    return last, rest, done
+
+
+@helper
+def show_side(
+    lots: np.ndarray,
+    pages: np.ndarray,
+    s: np.void,
+    factors: np.ndarray,
+    level_side: np.void,
+    side: int,
+    i: int,
+    gone_to: int,
+    rest: int,
+    ts: int,
+    out: np.ndarray,
+    n: int,
+) -> int:
+    """Write one side of the step snapshot, best level first; flow has eaten up to base tick `gone_to` (-1: nothing)."""
+    outward = -1 if side == BID else 1
+    shift = s["bid_shift"] if side == BID else s["ask_shift"]
+    eating = gone_to >= 0
+    tick = level_side["best"]
+    while tick >= 0:
+        shown = shown_lots(lots, s, factors, level_side, shift, tick)
+        if eating:
+            eating = tick != gone_to
+            shown = 0 if eating else rest
+        if shown > 0:
+            n = put(out, n, ts, SNAPSHOT, i, -outward, tick + shift, shown, 0.0, STEP_FLAG)
+        tick = next_tick(lots, pages, level_side, outward, tick)
+    return n
+
+
+@helper
+def print_flow(
+    lots: np.ndarray,
+    pages: np.ndarray,
+    s: np.void,
+    factors: np.ndarray,
+    level_side: np.void,
+    side: int,
+    i: int,
+    gone_to: int,
+    rest: int,
+    ts: int,
+    out: np.ndarray,
+    n: int,
+) -> int:
+    """Write the trades of the flow that ate the levels up to base tick `gone_to`, one per level."""
+    outward = -1 if side == BID else 1
+    shift = s["bid_shift"] if side == BID else s["ask_shift"]
+    tick = level_side["best"] if gone_to >= 0 else -1
+    while tick >= 0:
+        shown = shown_lots(lots, s, factors, level_side, shift, tick)
+        if tick == gone_to:
+            shown -= rest
+        if shown > 0:
+            n = put(out, n, ts, TRADE, i, outward, tick + shift, shown, 0.0, 0)
+        tick = -1 if tick == gone_to else next_tick(lots, pages, level_side, outward, tick)
+    return n
+
+
+@helper
+def show_step(
+    lots: np.ndarray,
+    pages: np.ndarray,
+    s: np.void,
+    depth: np.ndarray,
+    sides: np.ndarray,
+    i: int,
+    flow: float,
+    ts: int,
+    out: np.ndarray,
+    n: int,
+) -> int:
+    """Write PATH_STEP, the snapshot of the moved ladder less what `flow` takes, then the flow's trades."""
+    hit = BID if flow < 0.0 else ASK
+    gone_to, rest, done = -1, 0, 0.0
+    if flow != 0.0:
+        gone_to, rest, done = walk_flow(lots, pages, s, depth[i, hit], sides[i, hit], hit, abs(flow))
+        s["flow_asked"] += abs(flow)
+        s["flow_done"] += done
+    n = put(out, n, ts, PATH_STEP, i, 0, s["bid_shift"], s["ask_shift"], 0.0, 0)
+    n = put(out, n, ts, SNAPSHOT, i, 0, 0, 0, 0.0, STEP_FLAG)
+    for side in range(2):
+        eaten_to = gone_to if side == hit else -1
+        n = show_side(lots, pages, s, depth[i, side], sides[i, side], side, i, eaten_to, rest, ts, out, n)
+    s["eaten"] = 1 if gone_to >= 0 else 0
+    s["live"] = 1
+    return print_flow(lots, pages, s, depth[i, hit], sides[i, hit], hit, i, gone_to, rest, ts, out, n)
+
+
+@helper
+def shown_best(
+    lots: np.ndarray, pages: np.ndarray, s: np.void, factors: np.ndarray, level_side: np.void, side: int
+) -> int:
+    """Tick of the best level that is shown, or -1."""
+    shift = s["bid_shift"] if side == BID else s["ask_shift"]
+    tick = level_side["best"]
+    while tick >= 0 and shown_lots(lots, s, factors, level_side, shift, tick) == 0:
+        tick = next_tick(lots, pages, level_side, -1 if side == BID else 1, tick)
+    return tick + shift if tick >= 0 else -1
+
+
+@helper
+def watch_mid(lots: np.ndarray, pages: np.ndarray, s: np.void, depth: np.ndarray, sides: np.ndarray, i: int) -> None:
+    """Keep the lowest and the highest mid shown at steps, in half ticks."""
+    bid = shown_best(lots, pages, s, depth[i, BID], sides[i, BID], BID)
+    ask = shown_best(lots, pages, s, depth[i, ASK], sides[i, ASK], ASK)
+    if bid >= 0 and ask >= 0:
+        s["low2"] = bid + ask if s["low2"] == 0 else min(s["low2"], bid + ask)
+        s["high2"] = max(s["high2"], bid + ask)
+
+
+@helper
+def take_step(
+    run: np.void,
+    s: np.void,
+    depth: np.ndarray,
+    sides: np.ndarray,
+    lots: np.ndarray,
+    pages: np.ndarray,
+    step: np.void,
+    step_depth: np.ndarray,
+    i: int,
+    ts: int,
+    out: np.ndarray,
+    n: int,
+) -> int:
+    """One step of one instrument: its index, then its ladder if the map changed."""
+    bid, ask = sides[i, BID]["best"], sides[i, ASK]["best"]
+    two_sided = bid >= 0 and ask >= 0
+    if s["index_from_tape"] == 0 and two_sided and (run["tiled"] == 0 or np.isnan(s["index"])):
+        s["index"] = 0.5 * (bid + ask) * s["tick_size"]
+    s["volume"] = step["volume"]
+    s["intensity"] = step["intensity"]
+    s["factor"] = step["factor"]
+    if not np.isnan(s["index"]):
+        n = put(out, n, ts, INDEX, i, 0, 0, 0, s["index"] * step["ratio"], 0)
+    if two_sided:
+        changed = retarget(run, s, depth[i], step, step_depth, bid, ask)
+        if changed or s["live"] == 0 or s["eaten"] or step["flow"] != 0.0:
+            n = show_step(lots, pages, s, depth, sides, i, step["flow"], ts, out, n)
+        watch_mid(lots, pages, s, depth, sides, i)
+    elif step["flow"] != 0.0:
+        s["flow_asked"] += abs(step["flow"])
+    return n

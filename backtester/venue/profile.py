@@ -1,0 +1,127 @@
+"""The rules of one venue on one date, as a run uses them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from itertools import pairwise
+from typing import NamedTuple
+
+from backtester.config.venue import TierRow, VenueRules
+from backtester.enums import Side
+
+#: A price this close to a step, in steps, stands on it: `mark-6%` must not slip by rounding of the 17th digit.
+STEP_TOLERANCE = 1e-6
+
+
+class Provenance(NamedTuple):
+    """Where a rule comes from. `value` as written in the profile."""
+
+    rule: str
+    value: str | float | bool
+    source: str
+    assumed: bool
+
+
+class SourceDocument(NamedTuple):
+    """A document that sources refer to by its key."""
+
+    key: str
+    title: str
+
+
+class MarketRules(NamedTuple):
+    """What a venue says of one market."""
+
+    symbol: str
+    tiers: tuple[TierRow, ...]
+    impact_notional_quote: float
+    size_decimals: int | None  # None: not known
+    source: str
+    assumed: bool
+    listed: bool = True  # False: the profile does not name this symbol, these are its default rules
+
+
+@dataclass(frozen=True, slots=True)
+class VenueProfile:
+    """One venue under the rules in force on one date. `rules` has the names of `engine.spec.Rules`."""
+
+    id: str
+    title: str
+    collateral: str
+    documents: tuple[SourceDocument, ...]
+    rules_date: date  # first day of the period
+    until: date | None  # first day of the next period; None: still in force
+    basis: str
+    notes: tuple[str, ...]
+    rules: VenueRules
+    provenance: tuple[Provenance, ...]  # one per rule, in the order of VenueRules
+    markets: tuple[MarketRules, ...]  # by symbol
+    default_market: MarketRules
+    sha256: str  # of the profile file
+
+    @property
+    def name(self) -> str:
+        """`hyperliquid@2025-10-10`."""
+        return f"{self.id}@{self.rules_date}"
+
+    @property
+    def assumed_share(self) -> float:
+        """The fraction of the rules that are guesses."""
+        return sum(rule.assumed for rule in self.provenance) / len(self.provenance)
+
+    def market(self, base: str) -> MarketRules:
+        """The rules of the market in `base`; the default ones, not `listed`, for a symbol the profile does not name."""
+        found = next((market for market in self.markets if market.symbol == base), None)
+        return found or self.default_market._replace(symbol=base)
+
+    def price_step(self, price: float, size_decimals: int | None) -> Decimal:
+        """The distance between two order prices near `price`, in quote currency.
+
+        Significant figures and decimals limit it, whole numbers are always allowed. Example with 5 figures and 6
+        decimals: BTC (size_decimals 5) at 117,066 has a step of 1, at 9,876.5 of 0.1; ETH (4) at 3,435.21 of 0.1.
+        """
+        by_decimals = Decimal(1).scaleb(-max(0, self.rules.price_decimals - (size_decimals or 0)))
+        if not self.rules.price_significant_figures:
+            return by_decimals
+        by_figures = Decimal(1).scaleb(Decimal(repr(price)).adjusted() + 1 - self.rules.price_significant_figures)
+        return min(Decimal(1), max(by_decimals, by_figures))
+
+    def order_price(self, price: float, toward: Side, size_decimals: int | None) -> float:
+        """The nearest price the venue accepts at or above (`Side.BUY`) or at or below (`Side.SELL`) `price`.
+
+        The side of the order as `toward` gives the price that is less favourable to it; the opposite side gives the
+        passive one. Example: 117,066.4 for BTC is 117,067 to a buyer and 117,066 to a seller.
+        """
+        step = self.price_step(price, size_decimals)
+        steps = Decimal(repr(price)) / step
+        nearest = steps.to_integral_value()
+        if abs(steps - nearest) > STEP_TOLERANCE:
+            nearest = Decimal(math.ceil(steps) if toward is Side.BUY else math.floor(steps))
+        return float(nearest * step)
+
+
+def deductions(tiers: Iterable[TierRow]) -> tuple[float, ...]:
+    """The deduction of each tier in quote currency: `d_k = d_(k-1) + floor_k * (rate_k - rate_(k-1))`, `d_0 = 0`.
+
+    It makes the maintenance margin continuous. Example: 1.25 % from 0 and 2.5 % from 150 million give 0 and 1,875,000.
+    """
+    rows = tuple(tiers)
+    found = [0.0]
+    for low, high in pairwise(rows):
+        found.append(found[-1] + high.floor_quote * (high.maintenance_rate - low.maintenance_rate))
+    return tuple(found)
+
+
+def maintenance_margin(tiers: Iterable[TierRow], notional_quote: float) -> float:
+    """`notional * rate - deduction` of the tier of the notional, in quote currency.
+
+    Example: 200 million of BTC at 1.25 % up to 150 million and 2.5 % above needs 3,125,000.
+    """
+    rows = tuple(tiers)
+    in_force = zip(rows, deductions(rows), strict=True)
+    row, deduction = [pair for pair in in_force if pair[0].floor_quote <= notional_quote][-1]
+    return notional_quote * row.maintenance_rate - deduction

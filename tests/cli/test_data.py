@@ -1,0 +1,139 @@
+"""`backtester data` as a shell sees it: exit codes, one document on stdout, errors on stderr."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from backtester.cli.app import main
+from tests.unit.market_tapes import BTC, Row, write
+
+GOOD = [
+    Row(1_000_000_000, side=1, price=100.0, size=2.0),
+    Row(1_000_000_000, side=-1, price=100.1, size=1.0),
+    Row(3_000_000_000, kind="trade", side=1, price=100.1, size=1.0),
+]
+
+
+def call(capsys: pytest.CaptureFixture[str], *args: object) -> tuple[int, str, str]:
+    code = main([str(arg) for arg in args])
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+def test_inspect_table_has_one_instrument_a_column(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = call(capsys, "data", "inspect", write(tmp_path / "t.parquet", GOOD))
+    assert (code, err) == (0, "")
+    said = dict(line.split(maxsplit=1) for line in out.splitlines())
+    assert said["field"] == "BTC" and said["trade_rows"] == "1" and said["median_spread_ticks"] == "1"
+    assert said["first_ts"] == "1970-01-01T00:00:01.000000000Z"
+
+
+def test_inspect_json_is_one_document(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = call(capsys, "data", "inspect", write(tmp_path / "t.parquet", GOOD), "--format", "json")
+    document = json.loads(out)
+    assert (code, err, document["kind"]) == (0, "", "tape")
+    (btc,) = document["rows"]
+    assert (btc["rows"], btc["messages"], btc["updates_per_s"], btc["trades_per_s"]) == (3, 1, 1.0, 0.5)
+
+
+def test_check_valid(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = call(capsys, "data", "check", write(tmp_path / "t.parquet", GOOD), "--format", "json")
+    rows = json.loads(out)["rows"]
+    assert (code, err) == (0, "")
+    assert [row["level"] for row in rows] == ["warning"] * 3 + ["valid"]
+    assert rows[-1]["message"] == "3 rows, 0 faults"
+
+
+def test_check_invalid_exits_4_with_one_line_per_fault(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [*GOOD, *[Row(3_000_000_000, price=100.05)] * 9, Row(1, price=100.1)]
+    code, out, err = call(capsys, "data", "check", write(tmp_path / "t.parquet", rows), "--format", "csv")
+    assert (code, err) == (4, "")
+    errors = [line for line in out.splitlines() if line.startswith("error,")]
+    assert len(errors) == 7 and "row 3," in errors[0] and "row 12," in errors[5] and "4 more: off tick" in errors[6]
+    assert "10 faults" in out.splitlines()[-1] and out.splitlines()[-1].startswith("invalid,")
+
+
+def test_check_gap(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write(tmp_path / "t.parquet", [*GOOD, Row(4_000_000_000, size=1.0)])
+    assert "no message of BTC" not in call(capsys, "data", "check", path)[1]
+    assert "no message of BTC for 3.000 s" in call(capsys, "data", "check", path, "--gap", "2")[1]
+
+
+@pytest.mark.parametrize("verb", ["inspect", "check"])
+def test_tape_that_cannot_be_opened(tmp_path: Path, capsys: pytest.CaptureFixture[str], verb: str) -> None:
+    code, out, err = call(capsys, "data", verb, tmp_path / "none.parquet")
+    assert (code, out) == (4, "")
+    assert err.startswith("error[data]") and "no such file" in err
+
+
+def test_instrument_flag(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write(tmp_path / "t.parquet", GOOD, instruments=())
+    assert call(capsys, "data", "check", path)[0] == 4
+    assert call(capsys, "data", "check", path, "--instrument", "BTC:tick=0.1,lot=0.001")[0] == 0
+    code, _, err = call(capsys, "data", "check", path, "--instrument", "BTC:tik=0.1")
+    assert code == 2 and "error[usage] --instrument BTC" in err
+    described = write(tmp_path / "d.parquet", GOOD, [BTC])
+    code, _, err = call(capsys, "data", "check", described, "--instrument", "BTC:tick=0.5")
+    assert code == 4 and "0.1 in the tape but 0.5 in --instrument" in err
+
+
+def ingest_arguments(folder: Path, bid: str) -> list[object]:
+    books = folder / "books.csv"
+    books.write_text(f"exchange_timestamp,bid_price_0,bid_size_0,ask_price_0,ask_size_0\n5,{bid},1,101,1\n")
+    instrument = [
+        "--symbol",
+        "BTC",
+        "--instrument",
+        "BTC:tick=1,lot=0.001",
+        "--venue",
+        "hyperliquid",
+        "--quote",
+        "USDC",
+    ]
+    return ["data", "ingest", "wide-snapshots", books, folder / "tape.parquet", *instrument]
+
+
+def test_ingest_then_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = call(capsys, *ingest_arguments(tmp_path, "100"), "--format", "json")
+    assert (code, err) == (0, "")
+    said = {row["what"]: row["count"] for row in json.loads(out)["rows"]}
+    assert said["order books written"] == 1 and said["rows of the tape"] == 3
+    code, out, _ = call(capsys, "data", "inspect", tmp_path / "tape.parquet", "--format", "json")
+    assert code == 0 and json.loads(out)["rows"][0]["venue"] == "hyperliquid"
+
+
+def test_ingest_trades_by_the_columns_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "trades.csv").write_text("when,px,sz,dir\n6,100,0.5,B\n")
+    trades = ["--trades", tmp_path / "trades.csv", "--trade-price", "px", "--trade-size", "sz", "--trade-side", "dir"]
+    code, out, _ = call(capsys, *ingest_arguments(tmp_path, "100"), *trades, "--trade-ts", "when", "--format", "csv")
+    assert code == 0 and "trades written,1" in out
+
+
+def test_ingest_of_a_bad_source(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = call(capsys, *ingest_arguments(tmp_path, "99.5"))
+    assert (code, out) == (4, "") and "books.csv:2 bid_price_0: price 99.5 is off the tick 1.0" in err
+    assert not (tmp_path / "tape.parquet").exists()
+
+
+def test_synth_writes_a_valid_tape_twice_alike(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from backtester.market.synth_profiles import PROFILES
+
+    arguments = ["data", "synth", PROFILES[0].name, tmp_path / "a.parquet", "--minutes", "1", "--seed", "7"]
+    code, out, _ = call(capsys, *arguments, "--format", "json")
+    assert code == 0
+    said = {row["what"]: row["tape"] for row in json.loads(out)["rows"]}
+    assert said["seed"] == 7 and said["rows"] > 1_000
+    arguments[3] = tmp_path / "b.parquet"
+    call(capsys, *arguments)
+    assert (tmp_path / "a.parquet").read_bytes() == (tmp_path / "b.parquet").read_bytes()
+    assert call(capsys, "data", "check", tmp_path / "a.parquet")[0] == 0
+
+
+@pytest.mark.parametrize(
+    "arguments", [["data"], ["data", "ingest"], ["data", "inspect"], ["data", "check", "x", "--nix"]]
+)
+def test_usage(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
+    assert call(capsys, *arguments)[0] == 2

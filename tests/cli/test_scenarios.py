@@ -1,0 +1,76 @@
+"""`backtester scenarios`: list, show, build, check."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from backtester.cli.app import main
+from backtester.errors import ExitCode
+from backtester.shipped import scenarios_dir
+
+
+@pytest.fixture(autouse=True)
+def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [*os.environ]:
+        if name.startswith("BACKTESTER_"):
+            monkeypatch.delenv(name)
+
+
+def rows_of(capsys: pytest.CaptureFixture[str], *args: str) -> list[dict[str, Any]]:
+    assert main(["scenarios", *args, "--format", "json"]) == ExitCode.OK
+    rows: list[dict[str, Any]] = json.loads(capsys.readouterr().out)["rows"]
+    return rows
+
+
+def test_list(capsys: pytest.CaptureFixture[str]) -> None:
+    row = next(row for row in rows_of(capsys, "list") if row["id"] == "2025-10-10")
+    assert row["symbols"] == "BTC ETH SOL" and row["minutes"] == 120.0 and row["start"] == "2025-10-10T20:30:00Z"
+    assert 0.0 < row["assumed_share"] < 0.5
+
+
+def test_show(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = rows_of(capsys, "show", "2025-10-10")
+    price = next(row for row in rows if (row["symbol"], row["column"]) == ("BTC", "price_ratio"))
+    assert price["low_at"] == "21:20:15" and price["low"] == pytest.approx(102_000 / 117_066, rel=1e-5)
+
+
+def test_figures_name_their_sources(capsys: pytest.CaptureFixture[str]) -> None:
+    figures = rows_of(capsys, "show", "2025-10-10", "--figures")
+    keys = {row["key"] for row in rows_of(capsys, "show", "2025-10-10", "--sources")}
+    assert all(key in keys | {"assumed"} for row in figures for key in row["source"].split("+"))
+    worst = next(row for row in figures if row["column"] == "bid_depth_near" and row["time"] == "21:19:30")
+    left_out = [row for row in figures if row["column"] == "not applied"]
+    assert len(left_out) == 4 and "count twice" in "".join(row["note"] for row in left_out)
+    assert worst["value"] == 0.0016 and worst["source"].startswith("AMB")
+
+
+def test_build_and_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    facts = tmp_path / "2025-10-10.toml"
+    shutil.copy(scenarios_dir() / facts.name, facts)
+    assert main(["scenarios", "check", str(facts)]) == ExitCode.CONFIG
+    assert "scenarios build" in capsys.readouterr().err
+    (built,) = rows_of(capsys, "build", str(facts))
+    assert built["file"] == str(facts.with_suffix(".parquet"))
+    assert [row["status"] for row in rows_of(capsys, "check", str(facts), "2025-10-10")] == ["ok", "ok"]
+
+
+def test_check_tells_a_stale_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for suffix in (".toml", ".parquet"):
+        shutil.copy(scenarios_dir() / f"2025-10-10{suffix}", tmp_path)
+    facts = tmp_path / "2025-10-10.toml"
+    facts.write_text(facts.read_text("utf-8").replace('"21:00:00", 114200.4', '"21:00:00", 114200.5'), "utf-8")
+    assert main(["scenarios", "check", str(facts)]) == ExitCode.CONFIG
+    assert "2025-10-10.parquet is not what it compiles to" in capsys.readouterr().err
+
+
+def test_unknown(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["scenarios", "show", "2025-10-1"]) == ExitCode.CONFIG
+    assert "did you mean '2025-10-10'?" in capsys.readouterr().err
+    assert main(["scenarios", "check", "2025-10-1", "absent.toml"]) == ExitCode.CONFIG
+    assert capsys.readouterr().err.count("error[config]") == 2

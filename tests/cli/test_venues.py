@@ -1,0 +1,102 @@
+"""`backtester venues`: lists, values with sources, and differences, in every format."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from typing import Any
+
+import pytest
+
+from backtester.cli.app import main
+
+
+@pytest.fixture(autouse=True)
+def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [*os.environ]:
+        if name.startswith("BACKTESTER_"):
+            monkeypatch.delenv(name)
+
+
+def rows_of(capsys: pytest.CaptureFixture[str], *args: str) -> list[dict[str, Any]]:
+    assert main(["venues", *args, "--format", "json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["schema_version"] == 1
+    rows: list[dict[str, Any]] = document["rows"]
+    return rows
+
+
+def test_list(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = rows_of(capsys, "list")
+    assert [row["rules_date"] for row in rows] == [
+        "2026-08-22", "2025-10-10", "2025-05-05", "2025-03-15", "2024-03-11", "2023-07-01",
+    ]  # fmt: skip
+    assert [row["until"] for row in rows] == [None, *(row["rules_date"] for row in rows[:-1])]
+    assert {row["venue"] for row in rows} == {"hyperliquid"}
+    assert rows[0]["assumed_share"] < rows[2]["assumed_share"]
+
+
+def test_show_gives_each_rule_its_value_source_and_doubt(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = {row["rule"]: row for row in rows_of(capsys, "show", "hyperliquid@2025-10-11")}
+    assert rows["rules_date"]["value"] == "2025-10-10"
+    assert rows["taker_fee"] == {
+        "rule": "taker_fee",
+        "value": 0.00045,
+        "assumed": False,
+        "source": "docs: trading/fees.md, base tier",
+    }
+    assert rows["liquidation_bound"]["assumed"] is True
+    assert rows["mark_interval"]["value"] == "3s"
+    assert rows["funding_premium"]["value"] == "true"
+    assert rows["market BTC"]["value"] == (
+        "40x, maintenance 0.0125; from 150,000,000: 20x, maintenance 0.025 less 1,875,000; "
+        "impact 20,000; 5 size decimals"
+    )
+    assert rows["market (any other)"]["assumed"] is True
+    assert "dzmbs/hyperliquid-docs" in rows["document docs"]["value"]
+
+
+def test_diff_shows_what_changed_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = rows_of(capsys, "diff", "hyperliquid@2025-03-14", "hyperliquid@2025-03-15")
+    assert {row["rule"] for row in rows} == {"market BTC", "market ETH"}
+    assert rows[0]["hyperliquid@2024-03-11"].startswith("50x")
+    assert rows[0]["hyperliquid@2025-03-15"].startswith("40x")
+    rows = rows_of(capsys, "diff", "hyperliquid@2025-10-10", "hyperliquid")
+    assert {row["rule"] for row in rows} == {
+        f"market {symbol}" for symbol in ("INJ", "LDO", "OP", "POPCAT", "SEI", "TIA", "WIF")
+    }
+    assert all(row["hyperliquid@2026-08-22"] is None for row in rows)
+
+
+def test_the_other_formats(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["venues", "show", "hyperliquid", "--format", "csv"]) == 0
+    table = list(csv.reader(io.StringIO(capsys.readouterr().out)))
+    assert table[0] == ["rule", "value", "assumed", "source"]
+    assert {len(row) for row in table} == {4}
+    assert main(["venues", "list", "--format", "markdown"]) == 0
+    assert capsys.readouterr().out.startswith("| venue | rules_date | until |")
+    assert main(["venues", "list"]) == 0
+    assert "hyperliquid" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "message"),
+    [
+        (["show", "hyperliqid"], 3,
+         'error[config] venue hyperliqid: unknown venue\n  hint: did you mean "hyperliquid"?\n'),
+        (["show", "hyperliquid@x"], 2,
+         'error[usage] venue hyperliquid@x: "x" is no date\n  hint: for example hyperliquid@2025-10-10\n'),
+        (["show", "hyperliquid@scenario"], 2,
+         "error[usage] venue hyperliquid@scenario: there is no scenario here\n"
+         "  hint: name a date: hyperliquid@2025-10-10\n"),
+        (["diff", "hyperliquid@2020-03-12", "hyperliquid"], 3,
+         "error[config] venue hyperliquid@2020-03-12: no rules are known for this date\n"
+         "  hint: rules start at: 2023-07-01, 2024-03-11, 2025-03-15, 2025-05-05, 2025-10-10, 2026-08-22\n"),
+    ],
+)  # fmt: skip
+def test_errors(capsys: pytest.CaptureFixture[str], args: list[str], code: int, message: str) -> None:
+    assert main(["venues", *args]) == code
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == ("", message)

@@ -1,0 +1,179 @@
+"""Short ways to write a tape, rules and accounts down, for worked examples. All times are seconds here.
+
+A tape is a list of parts, a part a list of events."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from backtester.engine import spec
+from backtester.engine.events import EVENT
+from backtester.enums import (
+    CloseOrder,
+    Disposal,
+    EventKind,
+    MarkFormula,
+    OrderType,
+    PriceReference,
+    RefillModel,
+    Side,
+    TimeInForce,
+)
+from tests.oracle.ladder import Event, steps
+from tests.oracle.oracle import Oracle
+from tests.oracle.universe import Universe
+
+SECOND = 1_000_000_000
+BUY, SELL = Side.BUY, Side.SELL
+
+PLAIN = spec.Rules(
+    taker_fee=0.0,
+    maker_fee=0.0,
+    mark_formula=MarkFormula.TAPE,
+    mark_interval_ns=SECOND,
+    funding_interval_ns=3600 * SECOND,
+    funding_price=PriceReference.MARK,
+    funding_cap=0.04,
+    assume_funding_zero=True,
+    funding_premium=False,
+    funding_interest=0.0001,
+    funding_clamp=0.0005,
+    funding_sample_ns=5 * SECOND,
+    market_bound=0.5,
+    stop_bound=0.5,
+    reject_breached_trigger=False,
+    feed_latency_ns=0,
+    order_latency_ns=0,
+    engine_latency_ns=0,
+    block_ns=0,
+    isolated_fee_from_margin=True,
+    isolated_funding_from_margin=True,
+    liquidation_cancels_orders=True,
+    liquidation_close_order=CloseOrder.ALL,
+    liquidation_partial_above_quote=1e12,
+    liquidation_partial_share=0.2,
+    liquidation_full_window_ns=30 * SECOND,
+    liquidation_bound=0.5,
+    liquidation_fee=0.0,
+    takeover_threshold=0.0,
+    takeover_disposal=Disposal.HOLD,
+    refill_model=RefillModel.NEVER,
+    refill_half_life_ns=SECOND,
+)
+
+FLAT_TIER = (spec.Tier(0.0, 1 / 32, 100.0),)
+
+
+def market_data(
+    rules: spec.Rules = PLAIN,
+    tick_size: float = 1.0,
+    lot_size: float = 1.0,
+    tiers: tuple[spec.Tier, ...] = FLAT_TIER,
+    impact_notional_quote: float = 1.0,
+) -> spec.MarketData:
+    """One instrument with one market."""
+    instrument = spec.Instrument("X", tick_size, lot_size)
+    return spec.MarketData((instrument,), (rules,), (spec.Market(0, 0, tiers, impact_notional_quote),))
+
+
+def one_account(
+    balance: float,
+    orders: Sequence[spec.Order] = (),
+    lots: int = 0,
+    entry_price: float = 1.0,
+    leverage: float = 10.0,
+    margin: float | None = None,
+    insurance: float = 0.0,
+) -> tuple[spec.World, ...]:
+    """One world with one account and one place; `margin` makes the place isolated."""
+    place = spec.Position(0, lots, entry_price, leverage, margin is not None, margin or 0.0)
+    account = spec.Account("a", 0, balance, (place,), tuple(orders))
+    return (spec.World((account,), insurance_start=insurance),)
+
+
+def market_order(side: int, lots: int, at_s: float | None = None, **more: Any) -> spec.Order:
+    """A market order, working at the start or decided at `at_s`."""
+    at_ns = spec.START_NS if at_s is None else round(at_s * SECOND)
+    order = spec.Order("m", 0, OrderType.MARKET, TimeInForce.IOC, side, lots, at_ns=at_ns)
+    return order._replace(**more) if more else order
+
+
+def limit_order(side: int, lots: int, tick: int, tif: TimeInForce = TimeInForce.GTC, **more: Any) -> spec.Order:
+    """A limit order working at the start."""
+    order = spec.Order("l", 0, OrderType.LIMIT, tif, side, lots, limit_tick=tick)
+    return order._replace(**more) if more else order
+
+
+def stop_order(side: int, lots: int, tick: int, **more: Any) -> spec.Order:
+    """A stop-market order working at the start."""
+    order = spec.Order("s", 0, OrderType.STOP_MARKET, TimeInForce.IOC, side, lots, trigger_tick=tick)
+    return order._replace(**more) if more else order
+
+
+def _event(at_s: float, kind: int, tick: int = 0, lots: int = 0, value: float = 0.0, side: int = 0) -> list[Event]:
+    return [Event(round(at_s * SECOND), tick, lots, value, 0, int(kind), int(side), 0)]
+
+
+def delta(at_s: float, side: int, tick: int, lots: int) -> list[Event]:
+    """A level gets a size."""
+    return _event(at_s, EventKind.DELTA, tick, lots, side=side)
+
+
+def ladder(at_s: float, bids: dict[int, int], asks: dict[int, int]) -> list[Event]:
+    """A snapshot."""
+    rows = _event(at_s, EventKind.SNAPSHOT)
+    for side, levels in ((BUY, bids), (SELL, asks)):
+        for tick, lots in levels.items():
+            rows += _event(at_s, EventKind.SNAPSHOT, tick, lots, side=side)
+    return rows
+
+
+def trade(at_s: float, side: int, tick: int, lots: int) -> list[Event]:
+    """A trade; `side` is the aggressor's."""
+    return _event(at_s, EventKind.TRADE, tick, lots, side=side)
+
+
+def record(at_s: float, kind: EventKind, value: float = 0.0, lots: int = 0) -> list[Event]:
+    """Any other record."""
+    return _event(at_s, kind, lots=lots, value=value)
+
+
+def mark(at_s: float, price: float) -> list[Event]:
+    """A mark record."""
+    return record(at_s, EventKind.MARK, price)
+
+
+def case(data: spec.MarketData, worlds: tuple[spec.World, ...], tape: Iterable[Sequence[Event]]) -> Universe:
+    """The inputs of one run."""
+    events = [event for part in tape for event in part]
+    return Universe(data, np.array([tuple(event) for event in events], dtype=EVENT), worlds)
+
+
+def cut(events: np.ndarray) -> list[list[Event]]:
+    """The steps of a tape (RULES 1.1)."""
+    return steps([Event(*event.item()) for event in events])
+
+
+def run(inputs: Universe, after_step: Callable[[Oracle], None] = lambda _: None) -> Oracle:
+    """Run the oracle over a whole tape."""
+    oracle = Oracle(inputs.data)
+    for step in cut(inputs.events):
+        oracle.feed(step)
+        if oracle.waiting:
+            oracle.attach(inputs.worlds)
+        if oracle.fault:
+            return oracle
+        after_step(oracle)
+    oracle.finish()
+    if oracle.waiting:
+        oracle.attach(inputs.worlds)
+    return oracle
+
+
+def floats(*amounts: Fraction) -> list[float]:
+    """Amounts as doubles, to compare them with plain numbers."""
+    return [float(amount) for amount in amounts]

@@ -1,0 +1,179 @@
+"""What the tape shows of one instrument, and what one world took of it (RULES 1.1, 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from backtester.engine.spec import Instrument, Rules
+from backtester.enums import EventKind, OrderReason, RefillModel, Side, TradingStatus
+from tests.oracle.exact import Judge
+
+
+class Event(NamedTuple):
+    """One record of a tape, the fields of engine.events.EVENT in their order."""
+
+    ts: int
+    tick: int
+    lots: int
+    value: float
+    instrument: int
+    kind: int
+    side: int
+    flags: int
+
+
+DEPTH = (EventKind.SNAPSHOT, EventKind.DELTA)
+
+
+def is_depth(event: Event) -> bool:
+    """Whether the record is a row of a message."""
+    return event.kind in DEPTH
+
+
+def steps(events: Sequence[Event]) -> list[list[Event]]:
+    """Cut a tape into messages and single records (RULES 1.1)."""
+    cut: list[list[Event]] = []
+    for event in events:
+        same_message = (
+            bool(cut)
+            and is_depth(event)
+            and is_depth(cut[-1][0])
+            and event.side != Side.NONE
+            and (event.ts, event.instrument) == (cut[-1][0].ts, cut[-1][0].instrument)
+        )
+        if same_message:
+            cut[-1].append(event)
+        else:
+            cut.append([event])
+    return cut
+
+
+class Tape:
+    """What the records say of one instrument now."""
+
+    def __init__(self, spec: Instrument) -> None:
+        self.spec = spec
+        self.unit_float = spec.lot_size * spec.multiplier
+        self.bids: dict[int, int] = {}
+        self.asks: dict[int, int] = {}
+        self.mid_half_ticks: int | None = None  # best bid + best ask of the last moment with both (RULES 2.1)
+        self.translation = {Side.BUY: 0, Side.SELL: 0}  # of the last PATH_STEP
+        self.messages = 0
+        self.named: dict[tuple[int, int], int] = {}  # (side, key of level) → number of the last message that named it
+        self.status = TradingStatus.TRADING
+        self.last_tick: int | None = None
+        self.index: float | None = None
+        self.mark_record: float | None = None
+        self.funding: tuple[int, float] | None = None  # ts and rate of the last funding record
+        self.extra_latency_ns = 0
+        self.half_life_ns: int | None = None  # of the last REFILL record; the rules' own without one
+
+    def price(self, tick: float) -> float:
+        """Price of a tick: tick · tick_size."""
+        return tick * self.spec.tick_size
+
+    def levels(self, side: int) -> dict[int, int]:
+        """Displayed lots by tick of one side."""
+        return self.bids if side == Side.BUY else self.asks
+
+    def best(self, side: int) -> int | None:
+        """Best displayed tick of a side, None when it is empty."""
+        if side == Side.BUY:
+            return max(self.bids, default=None)
+        return min(self.asks, default=None)
+
+    def from_best(self, side: int) -> list[tuple[int, int]]:
+        """(tick, lots) of a side, best first."""
+        return sorted(self.levels(side).items(), reverse=side == Side.BUY)
+
+    @property
+    def both_sides(self) -> bool:
+        """Whether somebody bids and somebody asks."""
+        return bool(self.bids and self.asks)
+
+    @property
+    def crossed(self) -> bool:
+        """Whether the ladder is crossed or locked (RULES 1.1)."""
+        return self.both_sides and max(self.bids) >= min(self.asks)
+
+    def key(self, side: int, tick: int) -> int:
+        """Place of a level in the base ladder (RULES 2.2)."""
+        return tick - self.translation[Side(side)]
+
+    def apply(self, message: Sequence[Event]) -> None:
+        """Apply a whole message (RULES 1.1). Its first snapshot row clears the ladder; a level it clears is named."""
+        self.messages += 1
+        if any(event.kind == EventKind.SNAPSHOT for event in message):
+            for side in (Side.BUY, Side.SELL):
+                for tick in self.levels(side):
+                    self.named[side, self.key(side, tick)] = self.messages
+                self.levels(side).clear()
+        for event in message:
+            if event.side == Side.NONE:
+                continue
+            self.named[event.side, self.key(event.side, event.tick)] = self.messages
+            self.levels(event.side)[event.tick] = event.lots
+            if event.lots == 0:
+                del self.levels(event.side)[event.tick]
+        if self.both_sides and not self.crossed:
+            self.mid_half_ticks = max(self.bids) + min(self.asks)
+
+    def mid_price(self) -> float | None:
+        """Mid in quote currency, None before both sides were seen."""
+        return None if self.mid_half_ticks is None else self.price(self.mid_half_ticks / 2)
+
+
+class Taken(NamedTuple):
+    """What a world took at a level: lots not come back at `ts`, and the last message before."""
+
+    lots: int
+    ts: int
+    message: int
+
+
+class Consumption:
+    """The liquidity that one world took (RULES 2.2) and the walks that take it (RULES 2.3)."""
+
+    def __init__(self, judge: Judge) -> None:
+        self.judge = judge
+        self.taken: dict[tuple[int, int, int], Taken] = {}  # (instrument, side, key of level)
+
+    def consumed(self, instrument: int, tape: Tape, rules: Rules, side: int, tick: int, t: int) -> int:
+        """Lots of the level that this world took and that have not come back at t."""
+        key = tape.key(side, tick)
+        taken = self.taken.get((instrument, side, key))
+        if taken is None:
+            return 0
+        if rules.refill_model == RefillModel.NEVER:
+            return taken.lots
+        if rules.refill_model == RefillModel.NEXT_UPDATE:
+            return 0 if tape.named.get((side, key), 0) > taken.message else taken.lots
+        half_life = rules.refill_half_life_ns if tape.half_life_ns is None else tape.half_life_ns
+        return self.judge.decayed(taken.lots, t - taken.ts, half_life) if taken.lots else 0
+
+    def walk(
+        self, instrument: int, tape: Tape, rules: Rules, side: int, lots: int, bound_tick: int, t: int
+    ) -> tuple[list[tuple[int, int]], OrderReason]:
+        """Take up to `lots` from the levels opposite to `side`: [(tick, lots)] per level, and why it ended (2.3)."""
+        opposite = -side
+        fills: list[tuple[int, int]] = []
+        for tick, displayed in tape.from_best(opposite):
+            if lots == 0:
+                break
+            if side * tick > side * bound_tick:
+                return fills, OrderReason.PRICE_BOUND
+            consumed = self.consumed(instrument, tape, rules, opposite, tick, t)
+            take = min(lots, max(0, displayed - consumed))
+            if take > 0:
+                key = tape.key(opposite, tick)
+                self.taken[instrument, opposite, key] = Taken(consumed + take, t, tape.messages)
+                fills.append((tick, take))
+                lots -= take
+        return fills, OrderReason.BEYOND_VISIBLE_DEPTH if lots else OrderReason.NONE
+
+    def bound_tick(self, tape: Tape, side: int, bound: float) -> int:
+        """Last tick that an IOC bounded `bound` away from mid may reach (RULES 2.1)."""
+        assert tape.mid_half_ticks is not None
+        limit = tape.mid_half_ticks / 2 * (1 + side * bound)
+        return self.judge.floor(limit) if side == Side.BUY else max(1, self.judge.ceil(limit))

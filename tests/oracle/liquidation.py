@@ -1,0 +1,199 @@
+"""Margin checks and what a breach sets off (RULES 8)."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from itertools import pairwise
+
+from backtester.enums import (
+    CloseOrder,
+    Disposal,
+    FillReason,
+    Held,
+    LedgerKind,
+    LiquidationStage,
+    Liquidity,
+    OrderReason,
+    OrderStatus,
+    Party,
+    PoolState,
+    Side,
+    TradingStatus,
+)
+from tests.oracle.account import Account, Liquidation, Order, Pool, Position, World
+from tests.oracle.exact import ZERO
+
+
+def check_account(world: World, account: Account, t: int) -> None:
+    """RULES 8.1 at a margin stage: all pools are judged first, then the breached ones are liquidated."""
+    breached = [pool for pool in account.pools if judge_pool(world, pool)]
+    if not world.spec.liquidation:
+        return
+    ranked = sorted(breached, key=_urgency)
+    _note_close_ranks(world, ranked)
+    for pool in ranked:
+        liquidate(world, pool, t)
+
+
+def check_changed(world: World, t: int) -> None:
+    """RULES 1.2c: check each pool whose position changed, first changed first; one that went flat is settled (8.3)."""
+    changed = list(dict.fromkeys(world.changed))
+    world.changed.clear()
+    for pool in changed:
+        if judge_pool(world, pool) and world.spec.liquidation:
+            liquidate(world, pool, t)
+        else:
+            settle(world, pool, t)
+
+
+def judge_pool(world: World, pool: Pool) -> bool:
+    """Whether the pool is in breach; without one it is healthy again (RULES 6.4, 8.2)."""
+    if not pool.open_positions:
+        return False
+    if world.breached(pool):
+        return True
+    pool.state = PoolState.HEALTHY
+    return False
+
+
+def liquidate(world: World, pool: Pool, t: int) -> None:
+    """One round (RULES 8.2)."""
+    if pool.account.rules.liquidation_cancels_orders:
+        _cancel_orders(pool)
+    filled = _close_positions(world, pool, t)
+    settle(world, pool, t)
+    taken = _takeover(world, pool, t)
+    if taken:
+        pool.state = PoolState.CLOSED
+    else:
+        pool.state = PoolState.LIQUIDATING if filled else PoolState.STUCK
+    world.changed.clear()
+
+
+def settle(world: World, pool: Pool, t: int) -> None:
+    """RULES 8.3: a flat pool does not stay below zero, a flat isolated pool does not stay above."""
+    if pool.open_positions:
+        return
+    if pool.balance < 0:
+        fund = max(ZERO, world.parties[Party.INSURANCE_FUND])
+        paid = min(fund, -pool.balance)
+        world.pay(t, pool, paid, Party.INSURANCE_FUND, LedgerKind.DEFICIT)
+        world.pay(t, pool, -pool.balance, Party.RESERVE, LedgerKind.DEFICIT)
+    elif pool.isolated:
+        world.move(t, pool, pool.account.cross, pool.balance)
+
+
+def _urgency(pool: Pool) -> tuple[Fraction, int]:
+    """Sort key: equity ≤ 0 first, then by descending maintenance/equity, ties by number (RULES 8.1)."""
+    equity = pool.equity
+    return (Fraction(-(10**30)) if equity <= 0 else -pool.maintenance / equity, pool.number)
+
+
+def _note_close_ranks(world: World, ranked: list[Pool]) -> None:
+    """Doubles may see a tie, or none, where the exact numbers decide the order."""
+    for pool, other in pairwise(ranked):
+        world.judge.less(pool.equity, ZERO)
+        world.judge.less(_urgency(pool)[0], _urgency(other)[0])
+
+
+def _cancel_orders(pool: Pool) -> None:
+    """8.2 (1): the orders on the pool's positions that are at the venue."""
+    for order in pool.account.orders:
+        if order.position in pool.positions and _at_venue(order):
+            order.end(OrderStatus.CANCELLED, OrderReason.LIQUIDATION)
+
+
+def _at_venue(order: Order) -> bool:
+    """Resting, or a venue-held conditional order that waits or has fired; all else is still with the client."""
+    if order.status == OrderStatus.RESTING:
+        return True
+    fired = order.status == OrderStatus.IN_FLIGHT and order.trigger_ns is not None
+    waits = order.status == OrderStatus.UNTRIGGERED
+    return (waits or fired) and order.spec.held == Held.VENUE
+
+
+def _close_positions(world: World, pool: Pool, t: int) -> bool:
+    """8.2 (2): liquidation orders by the rules' order and size. Whether anything was filled."""
+    account, rules = pool.account, pool.account.rules
+    targets = pool.open_positions
+    if rules.liquidation_close_order == CloseOrder.LARGEST_MAINTENANCE:
+        targets.sort(key=lambda position: (-position.maintenance, position.number))
+        for position, other in pairwise(targets):
+            world.judge.less(other.maintenance, position.maintenance)
+    may_be_partial = t >= account.full_size_until_ns
+    sizes = [_order_size(world, position, may_be_partial) for position in targets]
+    any_filled = any_partial = False
+    for position, (lots, stage) in zip(targets, sizes, strict=True):
+        any_filled |= _liquidation_order(world, position, lots, stage, t) > 0
+        any_partial |= stage == LiquidationStage.PARTIAL
+        if rules.liquidation_close_order == CloseOrder.LARGEST_MAINTENANCE and not world.breached(pool):
+            break
+    if any_partial:
+        account.full_size_until_ns = t + rules.liquidation_full_window_ns
+    return any_filled
+
+
+def _order_size(world: World, position: Position, may_be_partial: bool) -> tuple[int, LiquidationStage]:
+    """The whole position, or the rules' share of a large one."""
+    rules = position.market.rules
+    large = world.judge.less(Fraction(rules.liquidation_partial_above_quote), position.notional)
+    if large and may_be_partial:
+        share = world.judge.ceil(rules.liquidation_partial_share * abs(position.lots))
+        return share, LiquidationStage.PARTIAL
+    return abs(position.lots), LiquidationStage.FULL
+
+
+def _liquidation_order(world: World, position: Position, lots: int, stage: LiquidationStage, t: int) -> int:
+    """One IOC, its taker fees, then the liquidation fee out of what the pool has left. Returns the lots filled."""
+    pool, market = position.pool, position.market
+    side = Side.SELL if position.lots > 0 else Side.BUY
+    filled, notional = 0, ZERO
+    for tick, part in bounded_walk(world, position, side, lots, t):
+        price = market.tape.price(tick)
+        world.fill(t, position, side * part, price, FillReason.LIQUIDATION, Liquidity.TAKER)
+        filled += part
+        notional += part * market.unit * Fraction(price)
+    fee = min(Fraction(market.rules.liquidation_fee) * notional, max(ZERO, pool.equity))
+    world.pay(t, pool, -fee, Party.INSURANCE_FUND, LedgerKind.LIQUIDATION_FEE)
+    taker_fee = Fraction(market.rules.taker_fee) * notional
+    row = Liquidation(t, pool.number, position.number, stage, lots, filled, market.mark, taker_fee + fee)
+    world.liquidations.append(row)
+    return filled
+
+
+def bounded_walk(world: World, position: Position, side: int, lots: int, t: int) -> list[tuple[int, int]]:
+    """What an IOC bounded like a liquidation order takes: [(tick, lots)]; nothing while HALTED (RULES 1.6, 2.1)."""
+    market = position.market
+    if market.tape.status == TradingStatus.HALTED:
+        return []
+    bound = world.consumption.bound_tick(market.tape, side, market.rules.liquidation_bound)
+    fills, _ = world.consumption.walk(market.instrument, market.tape, market.rules, side, lots, bound, t)
+    return fills
+
+
+def _takeover(world: World, pool: Pool, t: int) -> bool:
+    """RULES 8.4, 8.5. Whether the backstop took the pool."""
+    threshold = Fraction(pool.account.rules.takeover_threshold)
+    taken = pool.open_positions
+    if not taken or threshold == 0 or not world.judge.less(pool.equity, threshold * pool.maintenance):
+        return False
+    inventory = [(position, position.lots, position.market.mark) for position in taken]
+    for position, lots, mark in inventory:
+        world.fill(t, position, -lots, float(mark), FillReason.TAKEOVER, Liquidity.TAKER)
+        stage = LiquidationStage.TAKEOVER
+        row = Liquidation(t, pool.number, position.number, stage, abs(lots), abs(lots), mark, ZERO)
+        world.liquidations.append(row)
+    world.pay(t, pool, -pool.balance, Party.INSURANCE_FUND, LedgerKind.TAKEOVER)
+    if pool.account.rules.takeover_disposal == Disposal.WALK:
+        for position, lots, mark in inventory:
+            _dispose(world, position, lots, mark, t)
+    world.between(Party.RESERVE, Party.INSURANCE_FUND, max(ZERO, -world.parties[Party.INSURANCE_FUND]))
+    return True
+
+
+def _dispose(world: World, position: Position, lots: int, mark: Fraction, t: int) -> None:
+    """The fund sells what it took: its result against the mark of the takeover (RULES 8.5)."""
+    side = Side.SELL if lots > 0 else Side.BUY
+    for tick, part in bounded_walk(world, position, side, abs(lots), t):
+        gain = -side * part * position.market.unit * (Fraction(position.market.tape.price(tick)) - mark)
+        world.between(Party.MARKET, Party.INSURANCE_FUND, gain)

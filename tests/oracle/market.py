@@ -1,0 +1,130 @@
+"""Marks, maintenance tiers and funding rates of one market (RULES 5.3, 6.3, 7.2, 7.3)."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from statistics import median
+
+from backtester.engine import spec
+from backtester.enums import MarkFormula, PriceReference, Side
+from tests.oracle.exact import ZERO, Judge
+from tests.oracle.ladder import Tape
+
+EIGHT_HOURS_NS = 8 * 3600 * 10**9
+
+
+class Average:
+    """Exponential average of samples one grid interval apart (RULES 5.3)."""
+
+    def __init__(self, tau_s: float, interval_s: float) -> None:
+        self.keep = math.exp2(-interval_s * math.log2(math.e) / tau_s)
+        self.interval_s = interval_s
+        self.numerator = self.denominator = 0.0
+
+    def update(self, sample: float) -> float:
+        """Add a sample and return the average."""
+        self.numerator = self.numerator * self.keep + sample * self.interval_s
+        self.denominator = self.denominator * self.keep + self.interval_s
+        return self.numerator / self.denominator
+
+
+class Market:
+    """One instrument under one set of rules."""
+
+    def __init__(self, number: int, data: spec.MarketData, tapes: list[Tape], judge: Judge) -> None:
+        self.number = number
+        self.spec = data.markets[number]
+        self.instrument = self.spec.instrument
+        self.rules = data.rules[self.spec.rules]
+        self.tape = tapes[self.instrument]
+        self.judge = judge
+        self.unit = Fraction(self.tape.unit_float)
+        self.mark_float: float | None = None
+        self.samples: list[Fraction] = []
+        interval_s = self.rules.mark_interval_ns / 1e9
+        self.basis = Average(150.0, interval_s)
+        self.middle = Average(30.0, interval_s)
+
+    @property
+    def mark(self) -> Fraction:
+        """The mark, once there is one."""
+        assert self.mark_float is not None
+        return Fraction(self.mark_float)
+
+    def update_mark(self) -> None:
+        """RULES 5.3, at a grid time. Without what the formula needs the old mark stays."""
+        tape = self.tape
+        if tape.spec.index_from_mid and tape.mid_half_ticks is not None:
+            tape.index = tape.mid_price()
+        if self.rules.mark_formula == MarkFormula.TAPE:
+            if tape.mark_record is not None:
+                self.mark_float = tape.mark_record
+            return
+        bid, ask, mid = tape.best(Side.BUY), tape.best(Side.SELL), tape.mid_price()
+        if tape.index is None or bid is None or ask is None or mid is None:
+            return
+        basis = tape.index + self.basis.update(mid - tape.index)
+        now = mid if tape.last_tick is None else median([tape.price(tick) for tick in (bid, ask, tape.last_tick)])
+        self.mark_float = median([basis, now, self.middle.update(now)])
+
+    def tier(self, notional: Fraction) -> int:
+        """Number of the tier with the highest floor ≤ notional (RULES 6.3)."""
+        found = 0
+        for number, row in enumerate(self.spec.tiers):
+            if not self.judge.less(notional, Fraction(row.floor_quote)):
+                found = number
+        return found
+
+    def maintenance(self, notional: Fraction) -> Fraction:
+        """N · rate_k − deduction_k (RULES 6.3)."""
+        tiers = self.spec.tiers
+        number = self.tier(notional)
+        deduction = ZERO
+        for k in range(1, number + 1):
+            step = Fraction(tiers[k].maintenance_rate) - Fraction(tiers[k - 1].maintenance_rate)
+            deduction += Fraction(tiers[k].floor_quote) * step
+        return notional * Fraction(tiers[number].maintenance_rate) - deduction
+
+    def max_leverage(self, notional: Fraction) -> Fraction:
+        """Largest leverage setting for a position of this notional (RULES 6.1)."""
+        return Fraction(self.spec.tiers[self.tier(notional)].max_leverage)
+
+    def impact_price(self, side: int) -> Fraction | None:
+        """Average price of trading the impact notional against a displayed side (RULES 7.3)."""
+        wanted = Fraction(self.spec.impact_notional_quote)
+        notional, size = ZERO, ZERO
+        for tick, lots in self.tape.from_best(side):
+            price = Fraction(self.tape.price(tick))
+            part = min(lots * self.unit * price, wanted - notional)
+            notional += part
+            size += part / price
+        return notional / size if size else None
+
+    def sample_premium(self) -> None:
+        """Take one premium sample (RULES 7.3)."""
+        bid, ask = self.impact_price(Side.BUY), self.impact_price(Side.SELL)
+        if self.tape.index is None or bid is None or ask is None:
+            return
+        index = Fraction(self.tape.index)
+        self.samples.append((max(ZERO, bid - index) - max(ZERO, index - ask)) / index)
+
+    def funding_rate(self, t: int) -> Fraction | None:
+        """The rate charged at the funding time t (RULES 7.2, 7.3), None when there is none."""
+        if self.tape.funding is not None and self.tape.funding[0] == t:
+            return Fraction(self.tape.funding[1])
+        if self.rules.assume_funding_zero:
+            return ZERO
+        if not self.rules.funding_premium or not self.samples:
+            return None
+        average = sum(self.samples, ZERO) / len(self.samples)
+        clamp, cap = Fraction(self.rules.funding_clamp), Fraction(self.rules.funding_cap)
+        full = average + max(-clamp, min(clamp, Fraction(self.rules.funding_interest) - average))
+        return max(-cap, min(cap, full * Fraction(self.rules.funding_interval_ns, EIGHT_HOURS_NS)))
+
+    def funding_price(self) -> Fraction:
+        """The price of the notional that pays funding (RULES 7.1)."""
+        if self.rules.funding_price == PriceReference.MARK:
+            return self.mark
+        assert self.tape.index is not None, "funding on an index that the tape never showed"
+        return Fraction(self.tape.index)

@@ -1,0 +1,84 @@
+"""The universes are not vacuous: over fixed seeds every outcome that can occur occurs often."""
+
+from __future__ import annotations
+
+from collections import Counter
+from enum import IntEnum
+from random import Random
+
+from backtester.enums import (
+    Fault,
+    FillReason,
+    LedgerKind,
+    LiquidationStage,
+    Liquidity,
+    OrderReason,
+    OrderStatus,
+    Party,
+    PoolState,
+    TradingStatus,
+)
+from tests.oracle.examples import run
+from tests.oracle.oracle import Oracle
+from tests.oracle.universe import universe
+
+UNIVERSES = 400
+ENOUGH = 20
+
+SEEN_IN_FULL: tuple[type[IntEnum], ...] = (
+    FillReason,
+    LedgerKind,
+    LiquidationStage,
+    Liquidity,
+    OrderReason,
+    OrderStatus,
+    Party,
+    PoolState,
+    TradingStatus,
+)
+
+
+def name(code: IntEnum) -> str:
+    """Codes of different enums are equal as integers: count them by name."""
+    return f"{type(code).__name__}.{code.name}"
+
+
+def note_step(counts: Counter[str], oracle: Oracle) -> None:
+    """What passes: states between two steps."""
+    counts.update(name(tape.status) for tape in oracle.tapes)
+    for world in oracle.worlds:
+        counts.update(name(pool.state) for pool in world.pools)
+
+
+def note_end(counts: Counter[str], oracle: Oracle) -> None:
+    """What stays: rows, and how each order ended."""
+    counts[name(oracle.fault)] += 1
+    counts["close calls"] += oracle.judge.close_calls > 0
+    for world in oracle.worlds:
+        for fill in world.fills:
+            counts.update((name(fill.reason), name(fill.liquidity)))
+        for row in world.ledger:
+            counts.update((name(row.kind), name(row.party)))
+        counts.update(name(row.stage) for row in world.liquidations)
+        for order in world.orders:
+            counts.update((name(order.status), name(order.reason)))
+
+
+def test_everything_that_can_happen_happens_often() -> None:
+    counts: Counter[str] = Counter()
+    for seed in range(UNIVERSES):
+        inputs = universe(Random(seed), steps=60, fault=seed % 10 == 0)
+        note_end(counts, run(inputs, lambda oracle: note_step(counts, oracle)))
+    wanted = [name(code) for kind in SEEN_IN_FULL for code in kind]
+    wanted += [name(code) for code in (Fault.NONE, Fault.MISSING_FUNDING)]
+    rare = {code: counts[code] for code in wanted if counts[code] < ENOUGH}
+    assert not rare
+    assert counts[name(Fault.CROSSED)] + counts[name(Fault.TIME_BACKWARDS)] >= ENOUGH
+    assert counts["close calls"] <= UNIVERSES * 0.15
+
+
+def test_money_is_conserved_exactly() -> None:
+    for seed in range(60):
+        for world in run(universe(Random(seed))).worlds:
+            total = sum(pool.balance for pool in world.pools) + sum(world.parties.values())
+            assert total == world.start_total

@@ -1,0 +1,230 @@
+"""Facts become a path: worked figures of the shipped scenario, and every way a facts file can be wrong."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from backtester.errors import BacktesterError, ExitCode
+from backtester.scenario.build import build, build_file, check_file
+from backtester.scenario.library import find, ids, locate
+from backtester.scenario.path import Scenario, load
+from backtester.scenario.reader import read_facts
+from backtester.shipped import scenarios_dir
+
+ROOT = Path(__file__).resolve().parents[2]
+KLINES = ROOT.parent / "shared" / "data" / "oct10" / "BTCUSDT-1m-2025-10-10T2050-2149.csv"
+SHIPPED = scenarios_dir() / "2025-10-10.toml"
+MINUTE = 60_000_000_000
+
+SMALL = """\
+id = "small"
+title = "Two candles"
+type = "HYPT"
+calibration = "1"
+cadence = [["10:00:00", 1]]
+[window]
+start = 2025-01-01T10:00:00Z
+end = 2025-01-01T10:02:00Z
+why = "short"
+[sources]
+K = "klines"
+[prices]
+baseline = ["10:00:00", "10:01:00"]
+extremes = [0.25, 0.75]
+why = "small"
+[[candles]]
+symbol = "BTC"
+interval_s = 60
+source = "K"
+rows = [
+  ["10:00:00", 100.0, 101.0, 90.0, 95.0, 10.0],
+  ["10:01:00", 95.0, 99.0, 94.0, 98.0, 30.0],
+]
+[[basis]]
+symbol = "BTC"
+rows = [["10:00:00", 0.0, "K"], ["10:02:00", -100.0, "assumed", "a guess"]]
+[[held]]
+symbol = "*"
+columns = ["bid_depth_near", "volume_mult"]
+rows = [["10:00:00", 1.0, 1.0, "K"], ["10:01:00", 0.1, 1.0, "K+assumed"]]
+"""
+
+
+def small(tmp_path: Path, *changes: tuple[str, str]) -> Path:
+    text = SMALL
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    path = tmp_path / "small.toml"
+    path.write_text(text, "utf-8")
+    return path
+
+
+def messages(path: Path) -> str:
+    with pytest.raises(BacktesterError) as caught:
+        build(read_facts(path))
+    assert caught.value.exit_code == ExitCode.CONFIG
+    return str(caught.value)
+
+
+def values(scenario: Scenario, column: str, venue: str = "*", symbol: str = "BTC") -> dict[int, float]:
+    series = scenario.find(column, venue, symbol)
+    assert series is not None
+    return dict(zip(series.t_ns.tolist(), series.values.tolist(), strict=True))
+
+
+@pytest.mark.parametrize("name", ids())
+def test_the_shipped_table_is_the_compiled_facts(name: str) -> None:
+    check_file(locate(name).with_suffix(".toml"))
+
+
+def test_building_twice_gives_the_same_bytes(tmp_path: Path) -> None:
+    path = small(tmp_path)
+    first = build_file(path).read_bytes()
+    assert build_file(path).read_bytes() == first
+    assert [each.name for each in sorted(tmp_path.iterdir())] == ["small.parquet", "small.toml"]
+
+
+def test_candles_become_knots(tmp_path: Path) -> None:
+    """The falling candle has its high after 15 s and its low after 45 s, the rising one the other way round."""
+    ratio = values(load(build_file(small(tmp_path))), "price_ratio")
+    basis = {seconds: -100.0 * seconds / 120.0 for seconds in (0, 15, 45, 60, 75, 105, 120)}
+    perp = {0: 100.0, 15: 101.0, 45: 90.0, 60: 95.0, 75: 94.0, 105: 99.0, 120: 98.0}
+    expected = {s * 1_000_000_000: round(perp[s] / (1 + basis[s] / 1e4) / 100.0, 9) for s in perp}
+    assert ratio == expected
+
+
+def test_volume_becomes_intensity_and_held_columns_drop_repeats(tmp_path: Path) -> None:
+    scenario = load(build_file(small(tmp_path)))
+    assert values(scenario, "trade_intensity") == {0: 1.0, MINUTE: 3.0}
+    assert values(scenario, "bid_depth_near") == {0: 1.0, MINUTE: 0.1}
+    assert values(scenario, "volume_mult") == {0: 1.0}
+    assert scenario.assumed_share == pytest.approx(2 / 6, abs=1e-4)
+
+
+def test_the_low_can_be_put_where_it_was(tmp_path: Path) -> None:
+    path = small(tmp_path, ('source = "K"\nrows', 'source = "K"\nlow_at = { "10:00:00" = "10:00:50" }\nrows'))
+    assert values(load(build_file(path)), "price_ratio")[50_000_000_000] < 0.91
+
+
+def test_spread_in_bps_becomes_a_multiple(tmp_path: Path) -> None:
+    spread = '[[spread]]\nsymbol = "BTC"\nnormal_bps = 0.02\nnormal_source = "K"\nrows = [["10:00:00", 26.43, "K"]]\n'
+    path = small(tmp_path, ("[[held]]", spread + "[[held]]"))
+    assert values(load(build_file(path)), "spread_mult") == {0: 1321.5}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('type = "HYPT"', 'type = "HYP"', 'type: expected "HIST", "HYPT" or "REVERSE"'),
+        ('title = "Two candles"\n', "", "title: missing key"),
+        ("[window]", "colour = 1\n[window]", "colour: unknown key"),
+        ("end = 2025-01-01T10:02:00Z", "end = 2025-01-01T09:00:00Z", "window.end: must be after the start"),
+        ('"10:00:00", 0.0, "K"', '"10:00", 0.0, "K"', 'expected a time, was "10:00"'),
+        ('"10:00:00", 0.0, "K"', '"09:00:00", 0.0, "K"', "09:00:00 lies outside the window"),
+        ('"10:00:00", 0.0, "K"', '"10:00:00", 0.0, "Q"', 'unknown source "Q"'),
+        ('"10:00:00", 0.0, "K"', '"10:00:00", "0", "K"', 'expected a number, was "0"'),
+        ('"10:00:00", 0.0, "K"', '"10:00:00", 0.0', "expected [time, a number, source] and perhaps a note"),
+        ('"10:00:00", 0.0, "K"', '"10:00:30", 0.0, "K"', "must begin at the window's start"),
+        ('"10:02:00", -100.0', '"10:00:00", -100.0', "times must ascend"),
+        ("100.0, 101.0, 90.0", "100.0, 99.0, 90.0", "needs 0 < low ≤ open, close ≤ high"),
+        ('"10:01:00", 95.0, 99.0', '"10:00:30", 95.0, 99.0', "BTC candles overlap at 30 s"),
+        ('  ["10:00:00", 100.0, 101.0, 90.0, 95.0, 10.0],\n', "", "BTC candles leave a gap at 60 s"),
+        ('  ["10:01:00", 95.0, 99.0, 94.0, 98.0, 30.0],\n', "", "BTC candles end at 60 s, the window at 120"),
+        ('"bid_depth_near", "vol', '"outage", "vol', '"outage" cannot stand here'),
+        ("0.1, 1.0", "-0.1, 1.0", "bid_depth_near is -0.1, must be ≥ 0"),
+        ("[0.25, 0.75]", "[0.75, 0.25]", "two ascending shares"),
+        ('["10:00:00", "10:01:00"]', '["10:01:00", "10:00:00"]', "two ascending times"),
+        ('[["10:00:00", 1]]', '[["10:01:00", 1]]', "must begin at the window's start and ascend"),
+        ('[["10:00:00", 1]]', '[["10:00:00", 0]]', "the step must be more than 0 s"),
+        ("interval_s = 60", "interval_s = 0", "must be more than 0"),
+    ],
+)
+def test_a_wrong_fact_is_named(tmp_path: Path, old: str, new: str, message: str) -> None:
+    assert message in messages(small(tmp_path, (old, new)))
+
+
+def test_all_wrong_facts_are_named_with_their_lines(tmp_path: Path) -> None:
+    path = small(
+        tmp_path, ('0.0, "K"]', '0.0, "Q"]'), ("interval_s = 60", "interval_s = 0"), ('[["10:00:00", 1]]', "[]")
+    )
+    lines = messages(path).splitlines()
+    assert [line.split(" ")[1] for line in lines if line.startswith("error")] == [
+        f"{path}:{number}" for number in (5, 18, 26)
+    ]
+
+
+def test_a_column_given_twice(tmp_path: Path) -> None:
+    again = '[[basis]]\nsymbol = "BTC"\nrows = [["10:00:00", 0.0, "K"]]\n[[held]]'
+    assert "*/BTC/basis_bps is given twice" in messages(small(tmp_path, ("[[held]]", again)))
+
+
+def test_the_id_is_the_files_name(tmp_path: Path) -> None:
+    with pytest.raises(BacktesterError, match="the id must be the file's name"):
+        build_file(small(tmp_path, ('id = "small"', 'id = "other"')))
+
+
+def test_a_stale_or_missing_table_is_told(tmp_path: Path) -> None:
+    path = small(tmp_path)
+    with pytest.raises(BacktesterError, match=r"small.parquet is missing"):
+        check_file(path)
+    build_file(path)
+    check_file(path)
+    path.write_text(path.read_text("utf-8").replace("0.1, 1.0", "0.2, 1.0"), "utf-8")
+    with pytest.raises(BacktesterError, match="is not what it compiles to"):
+        check_file(path)
+
+
+def test_unknown_scenarios_get_a_suggestion() -> None:
+    with pytest.raises(BacktesterError, match="did you mean '2025-10-10'"):
+        find("2025-10-1")
+    with pytest.raises(BacktesterError, match="no such scenario file"):
+        find("absent.parquet")
+
+
+def test_2025_10_10_lows() -> None:
+    """Spot 102,000, 3,435 and 168.8; Binance's perp 101,516.5, 3,400 and 141.28; Bybit's BTC perp 101,045.9."""
+    scenario = find("2025-10-10")
+    low = np.array([50 * MINUTE + 15_000_000_000])  # 21:20:15
+    for symbol, venue, start, spot, perp in (
+        ("BTC", "binance", 117_066, 102_000, 101_516.5),
+        ("BTC", "bybit", 117_066, 102_000, 101_045.9),
+        ("ETH", "binance", 4_021.28 / (1 - 4.4e-4), 3_435, 3_400.0),
+        ("SOL", "binance", 207.44 / (1 - 4.4e-4), 168.8, 141.28),
+        ("SOL", "hyperliquid", 207.44 / (1 - 4.4e-4), 168.8, 164.961),
+    ):
+        ratio, basis = scenario.find("price_ratio", venue, symbol), scenario.find("basis_bps", venue, symbol)
+        assert ratio is not None and basis is not None
+        index = float(ratio.at(low)[0]) * start
+        assert index == pytest.approx(spot, rel=1e-5)
+        assert index * (1 + float(basis.at(low)[0]) / 1e4) == pytest.approx(perp, rel=1e-5)
+
+
+def test_2025_10_10_steps_every_second_in_the_worst_hour() -> None:
+    scenario = find("2025-10-10")
+    assert [(start // MINUTE, step // 1_000_000_000) for start, step in scenario.cadence] == [(0, 5), (20, 1), (80, 5)]
+
+
+def test_2025_10_10_candles_are_the_published_ones() -> None:
+    if not KLINES.exists():
+        pytest.skip(f"needs {KLINES}")
+    with KLINES.open() as file:
+        published = [
+            tuple(float(row[name]) for name in ("open", "high", "low", "close", "volume"))
+            for row in csv.DictReader(file)
+        ]
+    minutes = next(part for part in read_facts(SHIPPED).candles if part.symbol == "BTC" and part.interval_ns == MINUTE)
+    assert [tuple(row[1:]) for row in minutes.rows] == published
+
+
+def test_the_table_says_where_it_comes_from() -> None:
+    metadata = pq.read_schema(locate("2025-10-10")).metadata
+    assert metadata[b"backtester.sha256"].decode() == read_facts(SHIPPED).sha256
+    scenario = find("2025-10-10")
+    used = {key for table in read_facts(SHIPPED).tables for f in table.figures for key in f.source.split("+")}
+    assert used - {"assumed"} <= {source.key for source in scenario.sources}

@@ -212,7 +212,8 @@ class Advance(IntEnum):
     NEED_LADDER = 2
     NEED_RECORD = 3
     NEED_OVERLAY = 4
-    FAULT = 5
+    NEED_PATH = 5
+    FAULT = 6
 
 
 class Fault(IntEnum):

@@ -169,7 +169,8 @@ def _table_text(columns: Sequence[str], rows: list[tuple[Cell, ...]], settings: 
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for index, column in enumerate(columns):
-        numeric = any(type(row[index]) in (int, float) for row in rows)
+        kinds = {type(row[index]) for row in rows if row[index] is not None}
+        numeric = bool(kinds) and kinds <= {int, float}
         table.add_column(column, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         table.add_row(*map(_cell, row))

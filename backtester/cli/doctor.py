@@ -42,7 +42,7 @@ def doctor(
             shutil.rmtree(directory)
             talk(f"removed {directory}", options)
     if warm:
-        from backtester.run.drive import warm as compile_kernels
+        from backtester.run.session import warm as compile_kernels
 
         talk("compiling the kernels (once per machine and version)", options)
         compile_kernels()

@@ -6,7 +6,7 @@ import numpy as np
 
 from backtester.engine.arith import LOG2_E, clamp, exp2, median3
 from backtester.engine.jit import helper
-from backtester.engine.ladder import depth_within, impact_price
+from backtester.engine.ladder import impact_price
 from backtester.engine.state import NEVER_NS, NO_ASK, NO_BID
 from backtester.enums import MarkFormula, PriceReference
 
@@ -35,7 +35,7 @@ def _mid(m, instrument: int) -> float:
 def set_mark(m, market: int) -> None:
     """Mark of one market at a time of its grid; keeps the old one where an input is missing.
 
-    Source: Hyperliquid, robust price indices. Example: index + EMA 10,020, inner median 10,008, its EMA 10,012 → 10,012.
+    Source: Hyperliquid, robust price indices. Example: index + EMA 10,020, inner 10,008, its EMA 10,012 → 10,012.
     """
     k = m.markets[market]
     i = m.instruments[k["instrument"]]
@@ -103,20 +103,3 @@ def premium_rate(k: np.void, r: np.void) -> float:
 def payment_price(m, k: np.void, reference: int) -> float:
     """Price of the notional that pays funding."""
     return m.instruments[k["instrument"]]["index"] if reference == PriceReference.INDEX else k["mark"]
-
-
-@helper
-def note_market(m, c: np.void, market: int, bucket: int) -> None:
-    """Keep the mark's range and, at the first look at a bucket, the depth within 1 % of mid."""
-    k = m.markets[market]
-    row = m.path[market, bucket]
-    if row["count"] == 0:
-        n = k["instrument"]
-        mid2 = m.instruments[n]["mid2"]
-        row["bid_depth_min"] = depth_within(m.cells, m.sides[2 * n], 2 * n, mid2 * 99 // 200)
-        row["ask_depth_min"] = depth_within(m.cells, m.sides[2 * n + 1], 2 * n + 1, mid2 * 101 // 200)
-        row["mark_min"] = k["mark"]
-        row["mark_max"] = k["mark"]
-    row["count"] += 1
-    row["mark_min"] = min(row["mark_min"], k["mark"])
-    row["mark_max"] = max(row["mark_max"], k["mark"])

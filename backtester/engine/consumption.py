@@ -36,7 +36,7 @@ def consumed(entry: np.void, message: int, ts: int, model: int, half_life_ns: in
         return entry["lots"]
     if model == RefillModel.NEXT_UPDATE:
         return entry["lots"] if message == entry["message"] else 0
-    return int(math.ceil(entry["lots"] * exp2(-(ts - entry["ts"]) / half_life_ns)))
+    return math.ceil(entry["lots"] * exp2(-(ts - entry["ts"]) / half_life_ns))
 
 
 @kernel

@@ -1,4 +1,4 @@
-"""Money: every change of a balance has two sides and a row (RULES 9), and what a fill does to a position (RULES 5, 6.5)."""
+"""Money: every change of a balance has two sides and a row (RULES 9); what a fill does to a position (RULES 5, 6.5)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import numpy as np
 from backtester.engine.jit import helper
 from backtester.engine.state import NONE
 from backtester.enums import FillReason, LedgerKind, Liquidity, Party
-
 
 #: Rows that one fill, settlement or payment writes at most.
 ROWS_OF_A_FILL = np.int64(6)

@@ -97,7 +97,7 @@ def _order_size(m, w, ts: int, x: np.void) -> tuple[int, int]:
     size = abs(x["lots"])
     large = size * k["unit"] * k["mark"] > r["liquidation_partial_above_quote"]
     if large and ts >= w.accounts[x["account"]]["full_size_until"]:
-        return int(math.ceil(r["liquidation_partial_share"] * size)), LiquidationStage.PARTIAL
+        return math.ceil(r["liquidation_partial_share"] * size), LiquidationStage.PARTIAL
     return size, LiquidationStage.FULL
 
 

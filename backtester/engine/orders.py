@@ -91,7 +91,7 @@ def series_price(m, by: int, instrument: int, market: int) -> tuple[float, int]:
     if known == 0:
         return 0.0, -1
     price = i["index"] if by == INDEX else m.markets[market]["mark"]
-    return price, int(math.floor(price / i["tick_size"] + 0.5))
+    return price, math.floor(price / i["tick_size"] + 0.5)
 
 
 @helper

@@ -17,8 +17,8 @@ from backtester.enums import Liquidity, OrderReason
 def bound_tick(mid2: int, side: int, fraction: float) -> int:
     """Worst tick of an IOC that may go `fraction` away from mid (half ticks), rounded inwards (RULES 2.1)."""
     if side > 0:
-        return int(math.floor(mid2 * 0.5 * (1.0 + fraction)))
-    return max(1, int(math.ceil(mid2 * 0.5 * (1.0 - fraction))))
+        return math.floor(mid2 * 0.5 * (1.0 + fraction))
+    return max(1, math.ceil(mid2 * 0.5 * (1.0 - fraction)))
 
 
 @helper

@@ -8,22 +8,21 @@ from datetime import UTC, datetime
 import numpy as np
 
 from backtester.engine import spec
+from backtester.engine.allocate import WorldIndex, allocate_control, allocate_market, allocate_worlds
 from backtester.engine.consumption import rehash
 from backtester.engine.events import EVENT
 from backtester.engine.loop import advance, enter
+from backtester.engine.path import fold
 from backtester.engine.state import (
     CELL,
     CONSUMED,
+    DEFAULT_CAPACITIES,
     FILL,
     LEDGER,
     LIQUIDATION,
     Capacities,
     Market,
-    WorldIndex,
     Worlds,
-    allocate_control,
-    allocate_market,
-    allocate_worlds,
 )
 from backtester.enums import Advance, Fault
 from backtester.errors import BacktesterError, data_error, engine_fault
@@ -39,7 +38,7 @@ class Engine:
     `finish`.
     """
 
-    def __init__(self, data: spec.MarketData, capacities: Capacities = Capacities()) -> None:
+    def __init__(self, data: spec.MarketData, capacities: Capacities = DEFAULT_CAPACITIES) -> None:
         self.data = data
         self.capacities = capacities
         self.control = allocate_control()
@@ -73,6 +72,8 @@ class Engine:
                 self._make_room(int(self.control["need"][0]))
             elif status == Advance.NEED_OVERLAY:
                 self._grow_overlay()
+            elif status == Advance.NEED_PATH:
+                self._fold_paths()
             else:
                 raise self._fault()
 
@@ -137,6 +138,11 @@ class Engine:
         new = np.zeros(length, CONSUMED)
         rehash(old, new)
         self.worlds = self.worlds._replace(overlay=new)
+
+    def _fold_paths(self) -> None:
+        fold(self.market.path)
+        fold(self.worlds.path)
+        self.control["path_width"] *= 2
 
     def _grow_ladder(self, cells: int) -> None:
         """Give every side room for `cells` ticks; untouched memory stays untouched."""

@@ -108,7 +108,7 @@ def test_clean_removes_old_kernels_and_nothing_else(kernels: Path, capsys: pytes
 
 def test_warm_compiles_first(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     calls: list[str] = []
-    monkeypatch.setattr("backtester.run.drive.warm", lambda: calls.append("warm"))
+    monkeypatch.setattr("backtester.run.session.warm", lambda: calls.append("warm"))
     main(["doctor"])
     assert calls == []
     main(["doctor", "--warm"])

@@ -38,7 +38,7 @@ class Fill(NamedTuple):
 
 
 class LedgerRow(NamedTuple):
-    """One change of a pool's balance (RULES 9.1)."""
+    """One change of a pool's balance, or of the insurance fund's if `pool` is −1 (RULES 9.1)."""
 
     ts: int
     pool: int
@@ -105,6 +105,8 @@ class Pool:
     positions: list[Position]
     isolated: bool
     state: PoolState = PoolState.HEALTHY
+    buffer_min: Fraction | None = None
+    breach_ns: int | None = None
 
     @property
     def open_positions(self) -> list[Position]:
@@ -158,12 +160,14 @@ class Account:
     """Collateral, positions and orders under one venue's rules. `pools[0]` is the cross pool."""
 
     number: int
+    world: World
     rules: spec.Rules
     pools: list[Pool] = field(default_factory=list)
     positions: list[Position] = field(default_factory=list)
     orders: list[Order] = field(default_factory=list)
     last_arrival_ns: int = 0
     full_size_until_ns: int = 0
+    equity_min: Fraction | None = None
 
     @property
     def cross(self) -> Pool:
@@ -192,6 +196,7 @@ class World:
         self.fills: list[Fill] = []
         self.ledger: list[LedgerRow] = []
         self.liquidations: list[Liquidation] = []
+        self.rested = 0  # orders that came to rest so far
         self.changed: list[Pool] = []  # pools whose position changed since the last check (RULES 1.2c)
         self.accounts: list[Account] = []
         for account in given.accounts:
@@ -212,7 +217,7 @@ class World:
     def _open_account(
         self, given: spec.Account, rules: spec.Rules, markets: Sequence[Market], first_order: int
     ) -> None:
-        account = Account(len(self.accounts), rules)
+        account = Account(len(self.accounts), self, rules)
         first_pool, first_position = len(self.pools), len(self.positions)
         by_place: dict[int, Position] = {}
         for index in sorted(range(len(given.positions)), key=lambda index: given.positions[index].isolated):
@@ -251,10 +256,11 @@ class World:
         self.pay(t, source, -amount, Party.OWN_MARGIN, LedgerKind.MARGIN_TRANSFER)
         self.pay(t, target, amount, Party.OWN_MARGIN, LedgerKind.MARGIN_TRANSFER)
 
-    def between(self, payer: Party, receiver: Party, amount: Fraction) -> None:
-        """Money between two counterparties: no pool is concerned, so there is no row."""
-        self.parties[payer] -= amount
-        self.parties[receiver] += amount
+    def pay_fund(self, t: int, amount: Fraction, party: Party, kind: LedgerKind) -> None:
+        """Change the insurance fund's balance where no pool is concerned."""
+        self.parties[Party.INSURANCE_FUND] += amount
+        self.parties[party] -= amount
+        self.ledger.append(LedgerRow(t, -1, party, kind, amount, self.parties[Party.INSURANCE_FUND]))
 
     # -- fills (RULES 5.1, 5.2, 6.5) -----------------------------------------------------------------------------------
 
@@ -298,6 +304,16 @@ class World:
                 self._release(t, position, closed, held, balance_before, realised)
             if opened:
                 self.move(t, account.cross, pool, opened * value / Fraction(position.spec.leverage))
+
+    def fill_order(
+        self, order: Order, size: int, price: float, reason: FillReason, liquidity: Liquidity, t: int
+    ) -> None:
+        """Fill `size` lots of an order."""
+        order.filled += size
+        order.remaining -= size
+        if order.remaining == 0:
+            order.end(OrderStatus.FILLED)
+        self.fill(t, order.position, order.side * size, price, reason, liquidity, order)
 
     def _release(
         self, t: int, position: Position, closed: int, held: int, balance_before: Fraction, realised: Fraction

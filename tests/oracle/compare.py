@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
+from backtester.engine import spec
 from backtester.engine.events import EVENT
 from backtester.engine.state import Capacities
-from backtester.enums import Fault, OrderStatus, Party, RefillModel, Side
+from backtester.enums import Advance, Fault, OrderStatus, Party, RefillModel, Side
 from backtester.errors import BacktesterError
 from backtester.run.drive import Engine
 from tests.oracle.account import Fill, LedgerRow, Liquidation, World
@@ -31,14 +33,46 @@ def as_array(step: Sequence[Event]) -> np.ndarray:
     return np.array([tuple(event) for event in step], dtype=EVENT)
 
 
+class Watched(Engine):
+    """An engine that counts why its kernel returned to the shell."""
+
+    def __init__(self, data: spec.MarketData, capacities: Capacities) -> None:
+        super().__init__(data, capacities)
+        self.returned: Counter[Advance] = Counter()
+
+    def resume(self) -> Advance:
+        answer = super().resume()
+        self.returned[answer] += 1
+        return answer
+
+    def _grow_ladder(self, cells: int) -> None:
+        self.returned[Advance.NEED_LADDER] += 1
+        super()._grow_ladder(cells)
+
+    def _make_room(self, rows: int) -> None:
+        self.returned[Advance.NEED_RECORD] += 1
+        super()._make_room(rows)
+
+    def _grow_overlay(self) -> None:
+        self.returned[Advance.NEED_OVERLAY] += 1
+        super()._grow_overlay()
+
+    def _fold_paths(self) -> None:
+        self.returned[Advance.NEED_PATH] += 1
+        super()._fold_paths()
+
+    def _fault(self) -> BacktesterError:
+        self.returned[Advance.FAULT] += 1
+        return super()._fault()
+
+
 class Pair:
     """Oracle and engine on the same universe, step by step."""
 
     def __init__(self, universe: Universe, capacities: Capacities = SMALL) -> None:
         self.universe = universe
         self.oracle = Oracle(universe.data)
-        self.engine = Engine(universe.data, capacities)
-        self.engine.control["path_width"] = 1 << 60  # one bucket: the recorded path is not compared
+        self.engine = Watched(universe.data, capacities)
         self.close = False  # a close call has been made: a difference proves nothing from here on
         self._seen = {"fills": 0, "ledger": 0, "liquidations": 0}  # rows compared so far, of all worlds
         self._compared: dict[tuple[int, str], int] = {}  # rows compared so far, by world and name
@@ -94,6 +128,7 @@ class Pair:
             yield from self._orders(world)
             yield from self._positions(world, positions, tolerance)
             yield from self._pools(world, pools, tolerance)
+            yield from self._accounts(world, accounts, tolerance)
             yield from self._parties(world, number, tolerance)
             yield from self._consumption(world, number)
             new = {name: self._since(world, number, name) for name in self._seen}
@@ -109,7 +144,7 @@ class Pair:
                 [
                     _engine_ledger(row)
                     for row in ledger
-                    if row["world"] == number and row["pool"] >= 0 and abs(row["amount"]) > tolerance
+                    if row["world"] == number and abs(row["amount"]) > tolerance
                 ],
                 tolerance,
             )
@@ -182,6 +217,16 @@ class Pair:
                 yield f"{where} balance: oracle {float(pool.balance)}, engine {row['balance']}"
             if row["state"] != pool.state:
                 yield f"{where} state: oracle {pool.state!r}, engine {row['state']}"
+            if row["breach_ts"] != (-1 if pool.breach_ns is None else pool.breach_ns):
+                yield f"{where} breach_ts: oracle {pool.breach_ns}, engine {row['breach_ts']}"
+            if _smallest_differs(row["buffer_min"], pool.buffer_min, tolerance):
+                yield f"{where} buffer_min: oracle {pool.buffer_min}, engine {row['buffer_min']}"
+
+    def _accounts(self, world: World, first: int, tolerance: float) -> Iterator[str]:
+        for account in world.accounts:
+            row = self.engine.worlds.accounts[first + account.number]
+            if _smallest_differs(row["equity_min"], account.equity_min, tolerance):
+                yield f"account {first + account.number} equity_min: oracle {account.equity_min}, engine {row}"
 
     def _parties(self, world: World, number: int, tolerance: float) -> Iterator[str]:
         for party in Party:
@@ -202,6 +247,11 @@ class Pair:
         for key in sorted({*stored, *taken}):
             if stored.get(key) != taken.get(key):
                 yield f"world {number} consumed {key}: oracle {taken.get(key)}, engine {stored.get(key)}"
+
+
+def _smallest_differs(found: float, expected: Fraction | None, tolerance: float) -> bool:
+    """The engine's smallest of nothing is infinite."""
+    return not np.isinf(found) if expected is None else abs(found - float(expected)) > tolerance
 
 
 Row = tuple[tuple[int, ...], tuple[float, ...]]
@@ -231,7 +281,7 @@ def _engine_fill(row: Any) -> Row:
 
 
 def _ledger_of(row: LedgerRow, pools: int) -> Row:
-    whole = (row.ts, pools + row.pool, int(row.party), int(row.kind))
+    whole = (row.ts, pools + row.pool if row.pool >= 0 else -1, int(row.party), int(row.kind))
     return whole, (float(row.amount), float(row.balance))
 
 
@@ -248,3 +298,11 @@ def _liquidation_of(row: Liquidation, pools: int, positions: int) -> Row:
 def _engine_liquidation(row: Any) -> Row:
     names = ("ts", "pool", "position", "stage", "lots", "filled")
     return tuple(int(row[name]) for name in names), (float(row["mark"]), float(row["fee"]))
+
+
+def agreed(inputs: Universe, capacities: Capacities = SMALL) -> Oracle:
+    """Run both over a whole tape, fail on a difference; the oracle as it ended."""
+    pair = Pair(inputs, capacities)
+    found = pair.run()
+    assert not found, "\n".join(found)
+    return pair.oracle

@@ -26,7 +26,9 @@ from tests.oracle.exact import ZERO
 
 def check_account(world: World, account: Account, t: int) -> None:
     """RULES 8.1 at a margin stage: all pools are judged first, then the breached ones are liquidated."""
-    breached = [pool for pool in account.pools if judge_pool(world, pool)]
+    breached = [pool for pool in account.pools if judge_pool(world, pool, t)]
+    equity = sum((pool.equity for pool in account.pools), ZERO)
+    account.equity_min = equity if account.equity_min is None else min(account.equity_min, equity)
     if not world.spec.liquidation:
         return
     ranked = sorted(breached, key=_urgency)
@@ -40,17 +42,20 @@ def check_changed(world: World, t: int) -> None:
     changed = list(dict.fromkeys(world.changed))
     world.changed.clear()
     for pool in changed:
-        if judge_pool(world, pool) and world.spec.liquidation:
+        if judge_pool(world, pool, t) and world.spec.liquidation:
             liquidate(world, pool, t)
         else:
             settle(world, pool, t)
 
 
-def judge_pool(world: World, pool: Pool) -> bool:
+def judge_pool(world: World, pool: Pool, t: int) -> bool:
     """Whether the pool is in breach; without one it is healthy again (RULES 6.4, 8.2)."""
     if not pool.open_positions:
         return False
+    buffer = pool.equity - pool.maintenance
+    pool.buffer_min = buffer if pool.buffer_min is None else min(pool.buffer_min, buffer)
     if world.breached(pool):
+        pool.breach_ns = t if pool.breach_ns is None else pool.breach_ns
         return True
     pool.state = PoolState.HEALTHY
     return False
@@ -91,8 +96,10 @@ def _urgency(pool: Pool) -> tuple[Fraction, int]:
 
 def _note_close_ranks(world: World, ranked: list[Pool]) -> None:
     """Doubles may see a tie, or none, where the exact numbers decide the order."""
+    if len(ranked) > 1:
+        for pool in ranked:
+            world.judge.less(pool.equity, ZERO)
     for pool, other in pairwise(ranked):
-        world.judge.less(pool.equity, ZERO)
         world.judge.less(_urgency(pool)[0], _urgency(other)[0])
 
 
@@ -187,13 +194,14 @@ def _takeover(world: World, pool: Pool, t: int) -> bool:
     if pool.account.rules.takeover_disposal == Disposal.WALK:
         for position, lots, mark in inventory:
             _dispose(world, position, lots, mark, t)
-    world.between(Party.RESERVE, Party.INSURANCE_FUND, max(ZERO, -world.parties[Party.INSURANCE_FUND]))
+    if world.parties[Party.INSURANCE_FUND] < 0:
+        world.pay_fund(t, -world.parties[Party.INSURANCE_FUND], Party.RESERVE, LedgerKind.DEFICIT)
     return True
 
 
 def _dispose(world: World, position: Position, lots: int, mark: Fraction, t: int) -> None:
     """The fund sells what it took: its result against the mark of the takeover (RULES 8.5)."""
-    side = Side.SELL if lots > 0 else Side.BUY
-    for tick, part in bounded_walk(world, position, side, abs(lots), t):
-        gain = -side * part * position.market.unit * (Fraction(position.market.tape.price(tick)) - mark)
-        world.between(Party.MARKET, Party.INSURANCE_FUND, gain)
+    side, market = Side.SELL if lots > 0 else Side.BUY, position.market
+    sold = bounded_walk(world, position, side, abs(lots), t)
+    gain = sum((-side * part * market.unit * (Fraction(market.tape.price(tick)) - mark) for tick, part in sold), ZERO)
+    world.pay_fund(t, gain, Party.MARKET, LedgerKind.REALISED_PNL)

@@ -29,6 +29,7 @@ from backtester.enums import (
 )
 from tests.oracle.account import World
 from tests.oracle.exact import Judge
+from tests.oracle.compare import agreed
 from tests.oracle.examples import (
     BUY,
     PLAIN,
@@ -44,7 +45,6 @@ from tests.oracle.examples import (
     market_order,
     one_account,
     record,
-    run,
     stop_order,
     trade,
 )
@@ -79,18 +79,18 @@ def test_1_1_a_message_is_a_run_of_rows_of_one_instrument_and_ts_and_a_marker_st
 
 def test_1_1_a_ladder_may_cross_inside_a_message_but_not_at_its_end() -> None:
     inside = [ladder(1, {9: 1}, {11: 1}), delta(2, BUY, 11, 4), delta(2, SELL, 11, 0), delta(2, SELL, 13, 1)]
-    assert run(case(market_data(), (), inside)).fault == Fault.NONE
+    assert agreed(case(market_data(), (), inside)).fault == Fault.NONE
     locked = [ladder(1, {9: 1}, {11: 1}), delta(2, BUY, 11, 4)]
-    assert run(case(market_data(), (), locked)).fault == Fault.CROSSED
+    assert agreed(case(market_data(), (), locked)).fault == Fault.CROSSED
 
 
 def test_1_1_time_does_not_go_backwards() -> None:
-    assert run(case(market_data(), (), [mark(2, 10.0), mark(1.5, 10.0)])).fault == Fault.TIME_BACKWARDS
+    assert agreed(case(market_data(), (), [mark(2, 10.0), mark(1.5, 10.0)])).fault == Fault.TIME_BACKWARDS
 
 
 def test_1_4_start_is_the_first_grid_time_with_all_marks_and_both_sides_seen() -> None:
     tape = [mark(1.5, 10.0), delta(2.5, BUY, 9, 1), delta(3.5, SELL, 11, 1), mark(5.0, 10.0)]
-    assert run(case(market_data(), one_account(100.0), tape)).started == 4 * SECOND
+    assert agreed(case(market_data(), one_account(100.0), tape)).started == 4 * SECOND
 
 
 def test_1_5_messages_of_one_account_do_not_overtake_and_arrive_on_blocks() -> None:
@@ -98,7 +98,7 @@ def test_1_5_messages_of_one_account_do_not_overtake_and_arrive_on_blocks() -> N
     slow = market_order(BUY, 1, at_s=2, reaction_ns=4 * SECOND)  # 2 + 1 + 4 + 2 = 9 → block 10
     fast = market_order(BUY, 1, at_s=3)  # 3 + 1 + 2 = 6, but not before 10
     tape = [ladder(0, BIDS, ASKS), mark(0, 100.0), mark(20, 100.0)]
-    world = only_world(run(case(market_data(rules), one_account(1e6, [slow, fast]), tape)))
+    world = only_world(agreed(case(market_data(rules), one_account(1e6, [slow, fast]), tape)))
     assert [order.arrival_ns for order in world.orders] == [10 * SECOND, 10 * SECOND]
     assert walked(world) == [(1, 100.0), (1, 100.0)]
 
@@ -115,7 +115,7 @@ def test_1_5_messages_of_one_account_do_not_overtake_and_arrive_on_blocks() -> N
 )
 def test_1_6_status_refuses_orders(status: TradingStatus, tif: TimeInForce, refused: bool) -> None:
     tape = [ladder(0, BIDS, ASKS), mark(0, 100.0), record(0, EventKind.STATUS, lots=int(status)), mark(1, 100.0)]
-    world = only_world(run(case(market_data(), one_account(1e6, [limit_order(BUY, 1, 98, tif)]), tape)))
+    world = only_world(agreed(case(market_data(), one_account(1e6, [limit_order(BUY, 1, 98, tif)]), tape)))
     assert (world.orders[0].reason == OrderReason.VENUE_REFUSED) == refused
 
 
@@ -126,7 +126,7 @@ def test_2_2_what_a_world_took_stays_taken() -> None:
     orders = [market_order(BUY, 4) for _ in range(3)]
     data = market_data(tick_size=0.1)
     tape = [ladder(1, BIDS, ASKS), mark(1, 10.0), mark(2, 10.0)]
-    world = only_world(run(case(data, one_account(1e6, orders), tape)))
+    world = only_world(agreed(case(data, one_account(1e6, orders), tape)))
     assert walked(world) == [(3, 10.0), (1, 101 * 0.1), (4, 101 * 0.1), (4, 102 * 0.1)]
     first = world.fills[:2]
     assert sum(fill.lots * fill.price for fill in first) / 4 == pytest.approx(10.025)
@@ -139,7 +139,7 @@ def test_2_2_consumption_decays_by_half_lives_rounded_up() -> None:
     rules = PLAIN._replace(refill_model=RefillModel.HALF_LIFE, refill_half_life_ns=2 * SECOND)
     orders = [market_order(BUY, 3, at_s=1), market_order(BUY, 3, at_s=3)]
     tape = [ladder(0, BIDS, ASKS), mark(0, 100.0), mark(4, 100.0)]
-    world = only_world(run(case(market_data(rules), one_account(1e6, orders), tape)))
+    world = only_world(agreed(case(market_data(rules), one_account(1e6, orders), tape)))
     assert walked(world) == [(3, 100.0), (1, 100.0), (2, 101.0)]  # of 3 taken, ceil(1.5) = 2 are still gone
 
 
@@ -147,7 +147,7 @@ def test_2_2_under_next_update_a_level_is_back_when_a_message_names_it() -> None
     rules = PLAIN._replace(refill_model=RefillModel.NEXT_UPDATE)
     orders = [market_order(BUY, 3, at_s=1), market_order(BUY, 1, at_s=3), market_order(BUY, 3, at_s=5)]
     tape = [ladder(0, BIDS, ASKS), mark(0, 100.0), delta(2, SELL, 101, 6), delta(4, SELL, 100, 3), mark(6, 100.0)]
-    world = only_world(run(case(market_data(rules), one_account(1e6, orders), tape)))
+    world = only_world(agreed(case(market_data(rules), one_account(1e6, orders), tape)))
     assert walked(world) == [(3, 100.0), (1, 101.0), (3, 100.0)]
 
 
@@ -157,16 +157,16 @@ def test_2_2_consumption_moves_with_the_ladder_at_a_path_step() -> None:
     bids, asks = ({tick - 10: lots for tick, lots in side.items()} for side in (BIDS, ASKS))
     shifted = ladder(2, bids, asks)
     tape = [ladder(0, BIDS, ASKS), mark(0, 100.0), moved, shifted, mark(4, 100.0)]
-    world = only_world(run(case(market_data(), one_account(1e6, orders), tape)))
+    world = only_world(agreed(case(market_data(), one_account(1e6, orders), tape)))
     assert walked(world) == [(3, 100.0), (4, 91.0)]
 
 
 def test_2_3_a_walk_ends_at_its_bound_or_at_the_last_level() -> None:
     rules = PLAIN._replace(market_bound=0.015)  # mid 99.5: floor(100.9925) = 100
     tape = [ladder(0, BIDS, ASKS), mark(0, 100.0), mark(1, 100.0)]
-    near = only_world(run(case(market_data(rules), one_account(1e6, [market_order(BUY, 20)]), tape))).orders[0]
+    near = only_world(agreed(case(market_data(rules), one_account(1e6, [market_order(BUY, 20)]), tape))).orders[0]
     assert (near.filled, near.status, near.reason) == (3, OrderStatus.CANCELLED, OrderReason.PRICE_BOUND)
-    far = only_world(run(case(market_data(), one_account(1e6, [market_order(BUY, 20)]), tape))).orders[0]
+    far = only_world(agreed(case(market_data(), one_account(1e6, [market_order(BUY, 20)]), tape))).orders[0]
     assert (far.filled, far.status, far.reason) == (17, OrderStatus.CANCELLED, OrderReason.BEYOND_VISIBLE_DEPTH)
 
 
@@ -177,7 +177,7 @@ def resting(order: spec.Order, tape: list[list[Event]], lots: int = 0) -> World:
     """One resting order before bids 80@99 and asks 7@101, then a tape."""
     begin = [ladder(0, {99: 80}, {101: 7}), mark(0, 100.0)]
     worlds = one_account(1e6, [order], lots=lots, entry_price=100.0)
-    return only_world(run(case(market_data(), worlds, [*begin, *tape, mark(9, 100.0)])))
+    return only_world(agreed(case(market_data(), worlds, [*begin, *tape, mark(9, 100.0)])))
 
 
 def test_3_1_post_only_does_not_cross() -> None:
@@ -196,7 +196,7 @@ def test_3_2_one_budget_per_trade_first_come_first_served() -> None:
     orders = [limit_order(BUY, 3, 100), limit_order(BUY, 3, 100), limit_order(BUY, 3, 99)]
     begin = [ladder(0, {98: 1}, {101: 7}), mark(0, 100.0)]
     tape = [*begin, trade(2, SELL, 99, 7), mark(3, 100.0)]
-    world = only_world(run(case(market_data(), one_account(1e6, orders), tape)))
+    world = only_world(agreed(case(market_data(), one_account(1e6, orders), tape)))
     assert [order.filled for order in world.orders] == [3, 3, 1]
     assert [fill.reason.name for fill in world.fills] == ["TRADE_THROUGH", "TRADE_THROUGH", "TRADE_AT_LEVEL"]
 
@@ -223,7 +223,7 @@ def test_3_5_a_resting_reduce_only_order_never_opens() -> None:
     assert (filled.status, filled.filled, filled.remaining) == (OrderStatus.FILLED, 4, 0)  # it shrank to 4 on arrival
     taken_away = one_account(1e6, [order, market_order(BUY, 4, at_s=1)], lots=-4, entry_price=100.0)
     begin = [ladder(0, {99: 1}, {101: 7}), mark(0, 100.0)]
-    void = only_world(run(case(market_data(), taken_away, [*begin, trade(2, SELL, 98, 3), mark(3, 100.0)]))).orders[0]
+    void = only_world(agreed(case(market_data(), taken_away, [*begin, trade(2, SELL, 98, 3), mark(3, 100.0)]))).orders[0]
     assert (void.status, void.reason) == (OrderStatus.CANCELLED, OrderReason.REDUCE_ONLY_VOID)
 
 
@@ -234,7 +234,7 @@ def stopped(order: spec.Order, rules: spec.Rules = PLAIN) -> World:
     """A long of 5 with one stop; the mark falls to 96.4 at 3 s, a trade prints 95 at 4 s."""
     begin = [ladder(0, BIDS, ASKS), mark(0, 100.0), trade(0, BUY, 100, 1)]
     tape = [*begin, mark(2.5, 96.4), trade(4, SELL, 95, 1), mark(9, 96.4)]
-    return only_world(run(case(market_data(rules), one_account(1e6, [order], lots=5, entry_price=100.0), tape)))
+    return only_world(agreed(case(market_data(rules), one_account(1e6, [order], lots=5, entry_price=100.0), tape)))
 
 
 def test_4_1_a_stop_fires_when_its_rounded_series_reaches_the_trigger() -> None:
@@ -271,7 +271,7 @@ def test_5_1_a_partial_close_realises_its_share_of_the_cost() -> None:
     rules = PLAIN._replace(taker_fee=1 / 256)
     orders = [market_order(BUY, 3), market_order(SELL, 2)]
     tape = [ladder(0, BIDS, ASKS), mark(0, 100.0), mark(1, 100.0)]
-    world = only_world(run(case(market_data(rules), one_account(1e6, orders, lots=1, entry_price=96.0), tape)))
+    world = only_world(agreed(case(market_data(rules), one_account(1e6, orders, lots=1, entry_price=96.0), tape)))
     position = world.accounts[0].positions[0]
     # 1 lot at 96 and 3 at 100: average 99; 2 sold at 99 realise nothing
     assert position.lots == 2
@@ -311,7 +311,7 @@ HYPERLIQUID_BTC = (spec.Tier(0.0, 0.0125, 40.0), spec.Tier(150e6, 0.025, 20.0))
 
 
 def test_6_3_hyperliquid_maintenance_of_200_million_btc() -> None:
-    market = run(case(market_data(tiers=HYPERLIQUID_BTC), (), [mark(0, 1.0)])).markets[0]
+    market = agreed(case(market_data(tiers=HYPERLIQUID_BTC), (), [mark(0, 1.0)])).markets[0]
     assert float(market.maintenance(Fraction(200_000_000))) == pytest.approx(3_125_000)
     assert market.maintenance(Fraction(10**6)) == Fraction(0.0125) * 10**6
     assert floats(*(market.max_leverage(Fraction(notional)) for notional in (149_999_999, 150_000_000))) == [40, 20]
@@ -321,18 +321,18 @@ def test_6_1_initial_margin_counts_positions_and_resting_orders() -> None:
     # equity 100, long 4 at mark 100 with 10x needs 40; a bid for 5 at 98 needs 50; 10 are left
     tape = [ladder(0, BIDS, ASKS), mark(0, 100.0), mark(1, 100.0)]
     orders = [limit_order(BUY, 5, 98), market_order(BUY, 2), market_order(BUY, 1)]
-    world = only_world(run(case(market_data(), one_account(100.0, orders, lots=4, entry_price=100.0), tape)))
+    world = only_world(agreed(case(market_data(), one_account(100.0, orders, lots=4, entry_price=100.0), tape)))
     assert [order.status.name for order in world.orders] == ["RESTING", "REJECTED", "FILLED"]
     assert world.orders[1].reason == OrderReason.INSUFFICIENT_MARGIN
     tiers = (spec.Tier(0.0, 1 / 32, 16.0), spec.Tier(500.0, 1 / 16, 8.0))
     small = case(market_data(tiers=tiers), one_account(1e6, [market_order(BUY, 4), market_order(BUY, 1)]), tape)
-    assert [order.reason.name for order in only_world(run(small)).orders] == ["NONE", "LEVERAGE_TIER"]
+    assert [order.reason.name for order in only_world(agreed(small)).orders] == ["NONE", "LEVERAGE_TIER"]
 
 
 def test_6_5_an_isolated_fill_moves_its_margin_and_releases_its_share() -> None:
     orders = [market_order(BUY, 3), market_order(SELL, 1), market_order(SELL, 2)]
     tape = [ladder(0, BIDS, ASKS), mark(0, 100.0), mark(1, 100.0)]
-    world = only_world(run(case(market_data(), one_account(1000.0, orders, margin=0.0), tape)))
+    world = only_world(agreed(case(market_data(), one_account(1000.0, orders, margin=0.0), tape)))
     cross, isolated = world.pools
     moves = [row.amount for row in world.ledger if row.kind == LedgerKind.MARGIN_TRANSFER and row.pool == 0]
     # 3 · 100 / 10 go in; then 30/3 − 1 of realised loss come out; then all that is left
@@ -346,7 +346,7 @@ def test_6_5_an_isolated_fill_moves_its_margin_and_releases_its_share() -> None:
 def test_7_2_a_long_pays_a_positive_rate() -> None:
     rules = PLAIN._replace(funding_interval_ns=4 * SECOND, assume_funding_zero=False)
     tape = [ladder(1, BIDS, ASKS), mark(1, 50_000.0), record(4, EventKind.FUNDING, 0.0001, 3600), mark(5, 50_000.0)]
-    world = only_world(run(case(market_data(rules), one_account(1e6, lots=2, entry_price=50_000.0), tape)))
+    world = only_world(agreed(case(market_data(rules), one_account(1e6, lots=2, entry_price=50_000.0), tape)))
     (row,) = world.ledger
     assert (row.ts, row.party) == (4 * SECOND, Party.FUNDING_POOL)
     assert float(row.amount) == pytest.approx(-10.0)
@@ -357,8 +357,8 @@ def test_7_2_a_stamp_without_a_rate_is_a_fault_only_when_somebody_is_there() -> 
     rules = PLAIN._replace(funding_interval_ns=4 * SECOND, assume_funding_zero=False)
     tape = [ladder(1, BIDS, ASKS), mark(1, 100.0), mark(5, 100.0)]
     open_ = case(market_data(rules), one_account(1e6, lots=2, entry_price=100.0), tape)
-    assert run(open_).fault == Fault.MISSING_FUNDING
-    assert run(case(market_data(rules), one_account(1e6), tape)).fault == Fault.NONE
+    assert agreed(open_).fault == Fault.MISSING_FUNDING
+    assert agreed(case(market_data(rules), one_account(1e6), tape)).fault == Fault.NONE
 
 
 @pytest.mark.parametrize(
@@ -396,7 +396,7 @@ def hyperliquid(last_mark: float, bids: dict[int, int], insurance: float = 0.0) 
     worlds = one_account(2500.0, lots=1, entry_price=100_000.0, leverage=40.0, margin=2500.0, insurance=insurance)
     begin = [ladder(0, {99_990: 1}, {100_010: 1}), mark(0, 100_000.0)]
     tape = [*begin, ladder(1.5, bids, {100_010: 1}), mark(1.5, last_mark), mark(2, last_mark)]
-    return only_world(run(case(data, worlds, tape)))
+    return only_world(agreed(case(data, worlds, tape)))
 
 
 def test_8_hyperliquid_isolated_long_is_liquidated_below_98734_18() -> None:
@@ -444,7 +444,7 @@ def test_8_2_hyperliquid_a_large_position_goes_in_a_fifth_first_and_in_full_10_s
     begin = [ladder(5, {99_999: 10_000}, {100_001: 10_000}), mark(5, 100_000.0)]
     # 5 BTC, notional 500,000, maintenance 6,250; equity 6,000
     worlds = one_account(6000.0, lots=5000, entry_price=100_000.0, leverage=40.0)
-    world = only_world(run(case(data, worlds, [*begin, mark(19, 99_000.0), mark(25, 100_000.0)])))
+    world = only_world(agreed(case(data, worlds, [*begin, mark(19, 99_000.0), mark(25, 100_000.0)])))
     first, second = world.liquidations
     assert (first.stage, first.lots, first.ts) == (LiquidationStage.PARTIAL, 1000, 10 * SECOND)  # notional 100,000
     assert (second.stage, second.lots, second.ts) == (LiquidationStage.FULL, 4000, 20 * SECOND)
@@ -455,7 +455,7 @@ def test_8_2_after_the_full_size_window_orders_are_partial_again() -> None:
     data = market_data(rules, lot_size=1.0)
     begin = [ladder(0.5, {}, {101: 1}), ladder(0.5, {99: 1}, {101: 1}), mark(0.5, 100.0)]
     tape = [*begin, ladder(0.75, {}, {101: 1}), mark(4.5, 100.0)]
-    world = only_world(run(case(data, one_account(1.0, lots=9, entry_price=100.0), tape)))
+    world = only_world(agreed(case(data, one_account(1.0, lots=9, entry_price=100.0), tape)))
     # checks at 1, 2, 3, 4 s; [1, 3) is the window of the first partial order
     assert [row.stage.name for row in world.liquidations] == ["PARTIAL", "FULL", "PARTIAL", "FULL"]
     assert [row.lots for row in world.liquidations] == [2, 9, 2, 9]
@@ -471,7 +471,7 @@ def two_places(close_order: CloseOrder) -> World:
     worlds = (spec.World((spec.Account("a", 0, 70.0, places, ()),)),)
     both = [*ladder(0, {100: 9}, {101: 9}), *mark(0, 100.0)]
     tape = [[event._replace(instrument=instrument) for event in both] for instrument in range(2)]
-    return only_world(run(case(data, worlds, [*tape, mark(1, 100.0)])))
+    return only_world(agreed(case(data, worlds, [*tape, mark(1, 100.0)])))
 
 
 def test_8_2_largest_maintenance_first_and_only_until_healthy() -> None:
@@ -485,7 +485,7 @@ def test_8_2_the_liquidation_fee_is_capped_by_what_the_pool_has_left() -> None:
     rules = PLAIN._replace(liquidation_fee=0.25)
     data = market_data(rules)
     begin = [ladder(0, {99: 1}, {101: 1}), mark(0, 100.0), mark(1, 100.0)]
-    world = only_world(run(case(data, one_account(2.0, lots=1, entry_price=100.0), begin)))
+    world = only_world(agreed(case(data, one_account(2.0, lots=1, entry_price=100.0), begin)))
     assert [float(row.fee) for row in world.liquidations] == [1.0]  # 0.25 · 99, but only 2 − 1 are left
     assert world.parties[Party.INSURANCE_FUND] == 1
 
@@ -493,7 +493,7 @@ def test_8_2_the_liquidation_fee_is_capped_by_what_the_pool_has_left() -> None:
 def test_8_2_a_breach_cancels_live_orders_but_not_decisions_to_come() -> None:
     orders = [limit_order(BUY, 1, 90), stop_order(SELL, 1, 80), market_order(BUY, 1, at_s=9)]
     begin = [ladder(0, {99: 1}, {101: 1}), mark(0, 100.0), mark(0.5, 97.0), mark(2, 97.0)]
-    world = only_world(run(case(market_data(), one_account(5.0, orders, lots=1, entry_price=100.0), begin)))
+    world = only_world(agreed(case(market_data(), one_account(5.0, orders, lots=1, entry_price=100.0), begin)))
     assert [order.status.name for order in world.orders] == ["REJECTED", "CANCELLED", "PENDING"]
     assert world.orders[1].reason == OrderReason.LIQUIDATION
 
@@ -502,7 +502,7 @@ def test_8_5_the_backstop_sells_what_it_took_through_the_ladder_of_the_world() -
     rules = PLAIN._replace(takeover_threshold=1.0, takeover_disposal=Disposal.WALK, liquidation_partial_above_quote=1.0)
     data = market_data(rules)
     begin = [ladder(0, {99: 1, 98: 1, 97: 3}, {101: 1}), mark(0, 100.0), mark(1, 100.0)]
-    world = only_world(run(case(data, one_account(2.0, lots=5, entry_price=100.0), begin)))
+    world = only_world(agreed(case(data, one_account(2.0, lots=5, entry_price=100.0), begin)))
     # 1 of 5 is sold at 99, 4 pass at mark 100 with what is left of the margin (1); the fund sells at 98 and thrice at
     # 97, and is 10 short, which the reserve pays
     assert [row.stage.name for row in world.liquidations] == ["PARTIAL", "TAKEOVER"]
@@ -513,6 +513,6 @@ def test_8_5_the_backstop_sells_what_it_took_through_the_ladder_of_the_world() -
 def test_8_6_with_liquidation_off_nothing_acts() -> None:
     begin = [ladder(0, {99: 1}, {101: 1}), mark(0, 100.0), mark(1, 90.0), mark(3, 90.0)]
     (world,) = one_account(2.0, lots=1, entry_price=100.0)
-    untouched = only_world(run(case(market_data(), (world._replace(liquidation=False),), begin)))
+    untouched = only_world(agreed(case(market_data(), (world._replace(liquidation=False),), begin)))
     assert (untouched.liquidations, untouched.ledger, untouched.fills) == ([], [], [])
     assert untouched.accounts[0].cross.equity == -8

@@ -18,8 +18,6 @@ from backtester.engine.events import EVENT
 from backtester.enums import (
     CloseOrder,
     Disposal,
-    EventFlag,
-    EventKind,
     Held,
     MarkFormula,
     OrderType,
@@ -28,12 +26,8 @@ from backtester.enums import (
     RefillModel,
     Side,
     TimeInForce,
-    TradingStatus,
 )
-from tests.oracle.ladder import Event
-
-LOWEST, HIGHEST = 4, 20  # ticks of the wandering mid
-REACH = 4  # a level is at most this far from it
+from tests.oracle.tapes import Scale, TapeMaker
 
 
 class Universe(NamedTuple):
@@ -44,14 +38,6 @@ class Universe(NamedTuple):
     worlds: tuple[spec.World, ...]
 
 
-class Scale(NamedTuple):
-    """Time of a universe: it starts at `start_ns` and counts in units of `unit_ns`."""
-
-    start_ns: int
-    unit_ns: int
-    duration_units: int
-
-
 @st.composite
 def universes(draw: st.DrawFn, steps: int = 60, fault: bool = False) -> Universe:
     """Hypothesis strategy over `universe`."""
@@ -59,7 +45,7 @@ def universes(draw: st.DrawFn, steps: int = 60, fault: bool = False) -> Universe
 
 
 def universe(random: Random, steps: int = 120, fault: bool = False) -> Universe:
-    """One universe of about `steps` steps; with `fault` the tape ends in a crossed ladder or a step back in time."""
+    """One universe of about `steps` steps; with `fault` the tape ends in one."""
     unit_ns = random.choice([1, 1, 10**10, 18 * 10**11])
     start_units = random.choice([1000, 10**6]) if unit_ns > 1 else random.choice([1000, 1_760_000_000 * 10**9])
     scale = Scale(start_units * unit_ns, unit_ns, steps)
@@ -101,7 +87,7 @@ def _rules(random: Random, scale: Scale) -> spec.Rules:
         maker_fee=random.choice([0.0, 1 / 512, -1 / 512]),
         mark_formula=random.choice([MarkFormula.TAPE, MarkFormula.MEDIAN_BASIS_EMA]),
         mark_interval_ns=random.choice([1, 2, 3, 5]) * unit,
-        funding_interval_ns=random.choice([6, 12, 24, 40]) * unit,
+        funding_interval_ns=random.choice([6, 12, 24, 48]) * unit,
         funding_price=random.choice([PriceReference.MARK, PriceReference.INDEX]),
         funding_cap=random.choice([1 / 128, 1 / 16]),
         assume_funding_zero=random.random() < 0.4,
@@ -196,233 +182,3 @@ def _order(
         reaction_ns=random.choice([0, 0, 1, 4]) * scale.unit_ns,
         at_ns=spec.START_NS if random.random() < 0.4 else scale.start_ns + at_units * scale.unit_ns,
     )
-
-
-# -- tapes -------------------------------------------------------------------------------------------------------------
-
-
-class _Shown:
-    """What the maker has shown of one instrument so far."""
-
-    def __init__(self) -> None:
-        self.middle = 12
-        self.levels: dict[int, dict[int, int]] = {Side.BUY: {}, Side.SELL: {}}
-        self.translation = {Side.BUY: 0, Side.SELL: 0}
-
-
-class TapeMaker:
-    """Writes valid tapes: every message leaves the ladder neither crossed nor locked, whatever happens inside it."""
-
-    def __init__(self, random: Random, data: spec.MarketData, scale: Scale) -> None:
-        self.random = random
-        self.data = data
-        self.scale = scale
-        self.ts = scale.start_ns
-        self.shown = [_Shown() for _ in data.instruments]
-        self.events: list[Event] = []
-
-    def make(self, steps: int, fault: bool) -> list[Event]:
-        """A tape that shows every instrument first and then does about `steps` random things."""
-        for instrument in range(len(self.shown)):
-            self._record(EventKind.INDEX, instrument, value=self._price(instrument))
-            self._snapshot(instrument, self._target(12))
-            self._record(EventKind.MARK, instrument, value=self._price(instrument))
-        moves = [
-            (self._tweak, 30),
-            (self._jump, 14),
-            (self._fresh, 6),
-            (self._thin, 4),
-            (self._trade, 32),
-            (self._mark, 12),
-            (self._index, 8),
-            (self._funding, 6),
-            (self._status, 3),
-            (self._path_step, 6),
-            (self._control, 3),
-            (self._noise, 1),
-        ]
-        chosen = self.random.choices([move for move, _ in moves], [weight for _, weight in moves], k=steps)
-        for move in chosen:
-            if self.random.random() < 0.5:
-                self.ts += self.random.choice([1, 1, 1, 2, 4]) * self.scale.unit_ns
-            move(self.random.randrange(len(self.shown)))
-        if fault:
-            self._break()
-        return self.events
-
-    def _record(
-        self,
-        kind: int,
-        instrument: int,
-        tick: int = 0,
-        lots: int = 0,
-        value: float = 0.0,
-        side: int = 0,
-        flags: int = 0,
-    ) -> None:
-        self.events.append(Event(self.ts, tick, lots, value, instrument, int(kind), int(side), int(flags)))
-
-    def _price(self, instrument: int) -> float:
-        """A price near the middle, now and then far from it, in quarters of a tick."""
-        spread = self.random.choice([0, 2, 2, 6, 16])
-        quarters = max(4, 4 * self.shown[instrument].middle + self.random.randint(-spread, spread))
-        return quarters / 4 * self.data.instruments[instrument].tick_size
-
-    def _target(self, middle: int) -> dict[int, dict[int, int]]:
-        """A fresh ladder around a middle: it never crosses, and a side may have holes."""
-        gap = self.random.choice([1, 1, 1, 2])
-        bids = {middle - offset: self.random.choice([0, 1, 2, 3, 5]) for offset in range(1, REACH)}
-        asks = {middle + gap - 1 + offset: self.random.choice([0, 1, 2, 3, 5]) for offset in range(REACH - 1)}
-        bids[middle - REACH] = asks[middle + REACH] = self.random.randint(1, 5)
-        return {
-            Side.BUY: {tick: lots for tick, lots in bids.items() if lots and tick >= 1},
-            Side.SELL: {tick: lots for tick, lots in asks.items() if lots},
-        }
-
-    def _joins(self, instrument: int) -> bool:
-        """Whether depth rows now would belong to the message before."""
-        last = self.events[-1] if self.events else None
-        return (
-            last is not None
-            and last.kind in (EventKind.SNAPSHOT, EventKind.DELTA)
-            and (last.ts, last.instrument) == (self.ts, instrument)
-        )
-
-    def _deltas(self, instrument: int, target: dict[int, dict[int, int]]) -> None:
-        """One message of deltas, in any order: inside it the ladder may be crossed."""
-        shown = self.shown[instrument].levels
-        rows = [
-            (side, tick, target[side].get(tick, 0))
-            for side in (Side.BUY, Side.SELL)
-            for tick in sorted({*shown[side], *target[side]})
-            if shown[side].get(tick, 0) != target[side].get(tick, 0) or self.random.random() < 0.1
-        ]
-        self.random.shuffle(rows)
-        if rows and self._joins(instrument) and self.random.random() < 0.5:
-            self._record(EventKind.SNAPSHOT, instrument)
-            self._snapshot_rows(instrument, target, EventFlag.NONE)
-        else:
-            for side, tick, lots in rows:
-                if self.random.random() < 0.05:
-                    self._record(EventKind.DELTA, instrument, tick, self.random.randint(0, 5), side=side)
-                self._record(EventKind.DELTA, instrument, tick, lots, side=side)
-        self.shown[instrument].levels = target
-
-    def _snapshot(self, instrument: int, target: dict[int, dict[int, int]], flags: int = EventFlag.NONE) -> None:
-        empty = not any(target.values())
-        if empty or self._joins(instrument) or self.random.random() < 0.3:
-            self._record(EventKind.SNAPSHOT, instrument, flags=flags)
-        self._snapshot_rows(instrument, target, flags)
-        self.shown[instrument].levels = target
-
-    def _snapshot_rows(self, instrument: int, target: dict[int, dict[int, int]], flags: int) -> None:
-        rows = [(side, tick, lots) for side in (Side.BUY, Side.SELL) for tick, lots in target[side].items()]
-        self.random.shuffle(rows)
-        for side, tick, lots in rows:
-            self._record(EventKind.SNAPSHOT, instrument, tick, lots, side=side, flags=flags)
-
-    def _tweak(self, instrument: int) -> None:
-        """A few levels change on their own side of the touch."""
-        shown = self.shown[instrument]
-        target = {side: dict(levels) for side, levels in shown.levels.items()}
-        for _ in range(self.random.choice([1, 1, 2, 3])):
-            side = self.random.choice([Side.BUY, Side.SELL])
-            tick = max(1, shown.middle + self.random.randint(-REACH, REACH))
-            other = target[-side]
-            if not other or (tick < min(other) if side == Side.BUY else tick > max(other)):
-                target[side][tick] = self.random.choice([0, 0, 1, 2, 3, 4, 5])
-                if target[side][tick] == 0:
-                    del target[side][tick]
-        self._deltas(instrument, target)
-
-    def _jump(self, instrument: int) -> None:
-        """The whole ladder moves, mostly a little."""
-        shown = self.shown[instrument]
-        shown.middle += self.random.choice([-4, -2, -1, -1, 1, 1, 2, 4])
-        shown.middle = min(HIGHEST, max(LOWEST, shown.middle))
-        self._deltas(instrument, self._target(shown.middle))
-
-    def _fresh(self, instrument: int) -> None:
-        self._snapshot(instrument, self._target(self.shown[instrument].middle))
-
-    def _thin(self, instrument: int) -> None:
-        """One side or both disappear."""
-        gone = self.random.choice([(Side.BUY,), (Side.SELL,), (Side.BUY, Side.SELL)])
-        levels = self.shown[instrument].levels
-        target: dict[int, dict[int, int]] = {Side.BUY: {}, Side.SELL: {}}
-        target.update({side: dict(levels[side]) for side in target if side not in gone})
-        if self.random.random() < 0.5:
-            self._snapshot(instrument, target)
-        else:
-            self._deltas(instrument, target)
-
-    def _trade(self, instrument: int) -> None:
-        tick = max(1, self.shown[instrument].middle + self.random.choice([-3, -2, -1, -1, 0, 0, 1, 2, 3]))
-        side = self.random.choice([Side.BUY, Side.BUY, Side.SELL, Side.SELL, Side.NONE])
-        self._record(EventKind.TRADE, instrument, tick, self.random.randint(1, 9), side=side)
-
-    def _mark(self, instrument: int) -> None:
-        self._record(EventKind.MARK, instrument, value=self._price(instrument))
-
-    def _index(self, instrument: int) -> None:
-        self._record(EventKind.INDEX, instrument, value=self._price(instrument))
-
-    def _funding(self, instrument: int) -> None:
-        """Usually on the next funding stamp of some rules, sometimes off every grid."""
-        interval = self.random.choice(self.data.rules).funding_interval_ns
-        if self.random.random() < 0.8:
-            self.ts = -(-self.ts // interval) * interval
-        self._record(EventKind.FUNDING, instrument, lots=3600, value=self.random.choice([-1, 0, 1, 3]) / 256)
-
-    def _status(self, instrument: int) -> None:
-        """Another status for a moment."""
-        status = self.random.choice([TradingStatus.HALTED, TradingStatus.CANCEL_ONLY, TradingStatus.POST_ONLY])
-        self._record(EventKind.STATUS, instrument, lots=int(status))
-        for _ in range(self.random.randint(1, 4)):
-            self.ts += self.random.choice([0, 1, 3]) * self.scale.unit_ns
-            self.random.choice([self._tweak, self._jump, self._trade, self._mark])(instrument)
-        self._record(EventKind.STATUS, instrument, lots=int(TradingStatus.TRADING))
-
-    def _path_step(self, instrument: int) -> None:
-        """The ladder moves by a whole number of ticks per side, and may thin out."""
-        shown = self.shown[instrument]
-        move = self.random.choice([-3, -2, -1, 1, 2, 3])
-        widen = self.random.choice([0, 0, 1])
-        if not LOWEST <= shown.middle + move <= HIGHEST:
-            return
-        shown.middle += move
-        moved = {Side.BUY: move - widen, Side.SELL: move + widen}
-        target: dict[int, dict[int, int]] = {}
-        for side in (Side.BUY, Side.SELL):
-            shown.translation[side] += moved[side]
-            target[side] = {
-                tick + moved[side]: self.random.choice([lots, lots, max(1, lots - 1)])
-                for tick, lots in shown.levels[side].items()
-                if tick + moved[side] >= 1
-            }
-        bid, ask = shown.translation[Side.BUY], shown.translation[Side.SELL]
-        self._record(EventKind.PATH_STEP, instrument, tick=bid, lots=ask)
-        self._snapshot(instrument, target, EventFlag.STEP)
-
-    def _control(self, instrument: int) -> None:
-        if self.random.random() < 0.5:
-            extra = self.random.choice([0, 1, 3]) * self.scale.unit_ns
-            self._record(EventKind.LATENCY, instrument, value=float(extra))
-        else:
-            half_life_s = self.random.choice([1, 2, 5, 16]) * self.scale.unit_ns / 1e9
-            self._record(EventKind.REFILL, instrument, value=half_life_s)
-
-    def _noise(self, instrument: int) -> None:
-        """Records that change nothing."""
-        self._record(EventKind.FUNDING_PREDICTED, instrument, lots=3600, value=1 / 64)
-        self._record(EventKind.OPEN_INTEREST, instrument, value=1000.0)
-
-    def _break(self) -> None:
-        """End the tape with a fault."""
-        if self.random.random() < 0.5:
-            self.ts += self.scale.unit_ns
-            self._record(EventKind.DELTA, 0, 12, 3, side=Side.BUY)
-            self._record(EventKind.DELTA, 0, self.random.choice([11, 12]), 3, side=Side.SELL)
-        else:
-            self.ts -= self.scale.unit_ns
-            self._record(EventKind.TRADE, 0, 12, 3, side=Side.BUY)

@@ -1,0 +1,261 @@
+"""From `spec` to arrays: the engine's memory as it is before the first record, and worlds as they are at the start."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from backtester import enums
+from backtester.engine import spec
+from backtester.engine.state import (
+    ACCOUNT,
+    CELL,
+    CONSUMED,
+    CONTROL,
+    FILL,
+    HEAP,
+    INSTRUMENT,
+    INVENTORY,
+    LEDGER,
+    LIQUIDATION,
+    MARKET,
+    MARKET_PATH,
+    NEVER_NS,
+    NO_ASK,
+    NO_BID,
+    ORDER,
+    PATH,
+    PATH_BUCKETS,
+    POOL,
+    POSITION,
+    RULES,
+    SIDE,
+    TIER,
+    WAITING,
+    WORLD,
+    Capacities,
+    Market,
+    Worlds,
+)
+
+
+def allocate_control() -> np.ndarray:
+    """CONTROL[1] of an engine that has seen nothing."""
+    control = np.zeros(1, CONTROL)
+    control["next_due"] = NEVER_NS
+    control["path_width"] = 1_000_000_000
+    return control
+
+
+def allocate_market(data: spec.MarketData, capacities: Capacities) -> Market:
+    """Ladders empty, clocks unset, nothing marked."""
+    count = len(data.instruments)
+    instruments = np.zeros(count, INSTRUMENT)
+    sides = np.zeros(2 * count, SIDE)
+    for number, item in enumerate(data.instruments):
+        row = instruments[number]
+        row["tick_size"], row["unit"] = item.tick_size, item.lot_size * item.multiplier
+        row["capacity"] = capacities.cells
+        row["last_tick"], row["last_up"], row["last_down"] = -1, NO_ASK, NO_BID
+        row["funding_ts"], row["status"] = -1, enums.TradingStatus.TRADING
+        row["index_from_mid"] = item.index_from_mid
+    sides["offset"] = np.arange(2 * count) * capacities.cells
+    for name, bid, ask in (("best", NO_BID, NO_ASK), ("edge", NO_ASK, NO_BID), ("own_best", NO_BID, NO_ASK)):
+        sides[name][0::2], sides[name][1::2] = bid, ask
+    markets, tiers = _allocate_markets(data, instruments)
+    rules = np.zeros(len(data.rules), RULES)
+    for number, rule in enumerate(data.rules):
+        for name, value in rule._asdict().items():
+            rules[number][name] = value
+    path = np.zeros((len(markets), PATH_BUCKETS), MARKET_PATH)
+    return Market(np.zeros(2 * count * capacities.cells, CELL), sides, instruments, markets, tiers, rules, path)
+
+
+def _allocate_markets(data: spec.MarketData, instruments: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    markets = np.zeros(len(data.markets), MARKET)
+    tiers: list[tuple[float, float, float, float]] = []
+    for number, item in enumerate(data.markets):
+        row, instrument = markets[number], instruments[item.instrument]
+        row["instrument"], row["rules"] = item.instrument, item.rules
+        row["unit"], row["tick_size"] = instrument["unit"], instrument["tick_size"]
+        row["impact_notional"] = item.impact_notional_quote
+        row["tier_first"], row["tier_count"] = len(tiers), len(item.tiers)
+        tiers.extend(tier_rows(item.tiers))
+    return markets, np.array(tiers, TIER)
+
+
+def tier_rows(tiers: Sequence[spec.Tier]) -> list[tuple[float, float, float, float]]:
+    """(floor, rate, deduction, max leverage) per tier; the deduction makes maintenance continuous (RULES 6.3).
+
+    Hyperliquid BTC: 150 M at 1.25 % → 2.5 % deducts 1,875,000.
+    """
+    rows: list[tuple[float, float, float, float]] = []
+    deduction, previous = 0.0, 0.0
+    for tier in tiers:
+        if rows:
+            deduction += tier.floor_quote * (tier.maintenance_rate - previous)
+        previous = tier.maintenance_rate
+        rows.append((tier.floor_quote, tier.maintenance_rate, deduction, tier.max_leverage))
+    return rows
+
+
+class WorldIndex(NamedTuple):
+    """Where the things of the spec lie in the arrays: position and order numbers, per account, in spec order."""
+
+    accounts: list[int]  # account number of the first account of each world
+    positions: list[list[int]]  # [account][spec position]
+    orders: list[list[int]]  # [account][spec order]
+
+
+def allocate_worlds(
+    market: Market, worlds: Sequence[spec.World], start_ts: int, capacities: Capacities
+) -> tuple[Worlds, WorldIndex]:
+    """The arrays of `worlds` as they stand at `start_ts`: nothing sent, nothing charged."""
+    builder = _Builder(market, start_ts)
+    for number, world in enumerate(worlds):
+        builder.add(number, world)
+    return builder.build(worlds, capacities), builder.index
+
+
+class _Builder:
+    """Collects rows world by world, then makes the arrays."""
+
+    def __init__(self, market: Market, start_ts: int) -> None:
+        self.market, self.start_ts = market, start_ts
+        self.index = WorldIndex([], [], [])
+        self.accounts: list[np.ndarray] = []
+        self.pools: list[np.ndarray] = []
+        self.positions: list[np.ndarray] = []
+        self.orders: list[np.ndarray] = []
+        self.paths = 0
+
+    def add(self, number: int, world: spec.World) -> None:
+        self.index.accounts.append(len(self.accounts))
+        for account in world.accounts:
+            self._add_account(number, account, world.record)
+
+    def _add_account(self, world: int, account: spec.Account, record: bool) -> None:
+        row = np.zeros((), ACCOUNT)
+        number = len(self.accounts)
+        row["world"], row["rules"] = world, account.rules
+        row["pool_first"], row["order_first"] = len(self.pools), len(self.orders)
+        row["path"] = self.paths if record else -1
+        self.paths += record
+        row["equity_min"], row["equity_min_ts"] = np.inf, -1
+        places = list(enumerate(account.positions))
+        cross = [place for place in places if not place[1].isolated]
+        isolated = [place for place in places if place[1].isolated]
+        numbers = [0] * len(places)
+        self._add_pool(world, number, cross, account.balance - sum(p.margin for _, p in isolated), numbers, False)
+        for place in isolated:
+            self._add_pool(world, number, [place], place[1].margin, numbers, True)
+        row["pool_count"], row["order_count"] = 1 + len(isolated), len(account.orders)
+        row["equity_start"] = self._equity(int(row["pool_first"]))
+        self.accounts.append(row)
+        self.index.positions.append(numbers)
+        self.index.orders.append([self._add_order(world, number, numbers, order) for order in account.orders])
+
+    def _equity(self, pool_first: int) -> float:
+        total = 0.0
+        for pool in self.pools[pool_first:]:
+            total += float(pool["balance"])
+        for position in self.positions[int(self.pools[pool_first]["position_first"]) :]:
+            market = self.market.markets[position["market"]]
+            total += float(position["lots"] * market["unit"] * market["mark"] - position["cost"])
+        return total
+
+    def _add_pool(
+        self,
+        world: int,
+        account: int,
+        places: list[tuple[int, spec.Position]],
+        balance: float,
+        numbers: list[int],
+        isolated: bool,
+    ) -> None:
+        row = np.zeros((), POOL)
+        row["world"], row["account"], row["isolated"] = world, account, isolated
+        row["position_first"], row["position_count"] = len(self.positions), len(places)
+        row["balance"] = row["balance_start"] = balance
+        row["buffer_min"], row["buffer_min_ts"], row["breach_ts"] = np.inf, -1, -1
+        for place, position in places:
+            numbers[place] = len(self.positions)
+            self._add_position(world, account, len(self.pools), position)
+        self.pools.append(row)
+
+    def _add_position(self, world: int, account: int, pool: int, position: spec.Position) -> None:
+        row = np.zeros((), POSITION)
+        market = self.market.markets[position.market]
+        row["world"], row["account"], row["pool"], row["market"] = world, account, pool, position.market
+        row["isolated"], row["leverage"] = position.isolated, position.leverage
+        row["lots"] = row["lots_start"] = position.lots
+        row["cost"] = row["cost_start"] = position.lots * market["unit"] * position.entry_price
+        row["mark_start"], row["distance_min"] = market["mark"], np.inf
+        self.positions.append(row)
+
+    def _add_order(self, world: int, account: int, numbers: list[int], order: spec.Order) -> int:
+        row = np.zeros((), ORDER)
+        position = self.positions[numbers[order.position]]
+        row["world"], row["account"], row["position"] = world, account, numbers[order.position]
+        row["market"] = position["market"]
+        row["instrument"] = self.market.markets[position["market"]]["instrument"]
+        for name in ("type", "tif", "side", "lots", "limit_tick", "trigger_tick", "trigger_by", "reduce_only"):
+            row[name] = getattr(order, name)
+        row["held"], row["reaction_ns"], row["at_ns"] = order.held, order.reaction_ns, order.at_ns
+        row["status"] = enums.OrderStatus.PENDING
+        for name in ("decision_ts", "trigger_ts", "arrive_ts", "done_ts"):
+            row[name] = -1
+        self.orders.append(row)
+        return len(self.orders) - 1
+
+    def build(self, worlds: Sequence[spec.World], capacities: Capacities) -> Worlds:
+        rows = np.zeros(len(worlds), WORLD)
+        parties = np.zeros((len(worlds), len(enums.Party)))
+        for number, world in enumerate(worlds):
+            rows[number]["liquidation"], rows[number]["record"] = world.liquidation, world.record
+            parties[number, enums.Party.INSURANCE_FUND] = world.insurance_start
+        orders = _stack(self.orders, ORDER)
+        heaps, waiting = _allocate_heaps(orders, len(self.market.instruments), len(self.market.markets))
+        overlay = 4
+        while overlay < capacities.overlay:
+            overlay *= 2
+        return Worlds(
+            worlds=rows,
+            accounts=_stack(self.accounts, ACCOUNT),
+            pools=_stack(self.pools, POOL),
+            positions=_stack(self.positions, POSITION),
+            orders=orders,
+            parties=parties,
+            inventory=np.zeros((len(worlds), len(self.market.markets)), INVENTORY),
+            heaps=heaps,
+            waiting=waiting,
+            overlay=np.zeros(overlay, CONSUMED),
+            fills=np.zeros(max(capacities.rows, 1), FILL),
+            ledger=np.zeros(max(capacities.rows, 1), LEDGER),
+            liquidations=np.zeros(max(capacities.rows, 1), LIQUIDATION),
+            path=np.zeros((self.paths, PATH_BUCKETS), PATH),
+        )
+
+
+def _stack(rows: list[np.ndarray], dtype: np.dtype) -> np.ndarray:
+    return np.array(rows, dtype) if rows else np.zeros(0, dtype)
+
+
+def series_number(by: int, instrument: int, market: int, instruments: int) -> int:
+    """Number of a price series: LAST of each instrument, INDEX of each, MARK of each market."""
+    if by == enums.PriceSeries.LAST:
+        return instrument
+    return instruments + instrument if by == enums.PriceSeries.INDEX else 2 * instruments + market
+
+
+def _allocate_heaps(orders: np.ndarray, instruments: int, markets: int) -> tuple[np.ndarray, np.ndarray]:
+    heaps = np.zeros(1 + 2 * (2 * instruments + markets), HEAP)
+    sizes = np.zeros(len(heaps), np.int64)
+    sizes[0] = len(orders)
+    for order in orders[orders["type"] == enums.OrderType.STOP_MARKET]:
+        series = series_number(order["trigger_by"], order["instrument"], order["market"], instruments)
+        sizes[1 + 2 * series + (order["side"] > 0)] += 1
+    heaps["first"] = np.cumsum(sizes) - sizes
+    return heaps, np.zeros(int(sizes.sum()) + 1, WAITING)

@@ -1,0 +1,52 @@
+"""What is kept of the way: per bucket of time, how high and low an account and a market went."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from backtester.engine.jit import helper
+from backtester.engine.ladder import depth_within
+
+
+@helper
+def note_market(m, c: np.void, market: int, bucket: int) -> None:
+    """Keep the mark's range and, at the first look at a bucket, the depth within 1 % of mid."""
+    k = m.markets[market]
+    row = m.path[market, bucket]
+    if row["count"] == 0:
+        n = k["instrument"]
+        mid2 = m.instruments[n]["mid2"]
+        row["bid_depth_min"] = depth_within(m.cells, m.sides[2 * n], 2 * n, mid2 * 99 // 200)
+        row["ask_depth_min"] = depth_within(m.cells, m.sides[2 * n + 1], 2 * n + 1, mid2 * 101 // 200)
+        row["mark_min"] = k["mark"]
+        row["mark_max"] = k["mark"]
+    row["count"] += 1
+    row["mark_min"] = min(row["mark_min"], k["mark"])
+    row["mark_max"] = max(row["mark_max"], k["mark"])
+
+
+@helper
+def note_account(w, path: int, bucket: int, equity: float, needed: float, buffer: float) -> None:
+    """Keep the range of an account's equity, its highest maintenance and its tightest buffer."""
+    row = w.path[path, bucket]
+    if row["count"] == 0:
+        row["equity_min"] = equity
+        row["equity_max"] = equity
+        row["maintenance_max"] = needed
+        row["buffer_min"] = buffer
+    row["count"] += 1
+    row["equity_min"] = min(row["equity_min"], equity)
+    row["equity_max"] = max(row["equity_max"], equity)
+    row["maintenance_max"] = max(row["maintenance_max"], needed)
+    row["buffer_min"] = min(row["buffer_min"], buffer)
+
+
+def fold(path: np.ndarray) -> None:
+    """Join neighbouring buckets of path[row, bucket] in place; `_min` and `_max` in a name tell how."""
+    a, b = path[:, 0::2].copy(), path[:, 1::2].copy()
+    half = path[:, : a.shape[1]]
+    path[:, a.shape[1] :] = np.zeros((), path.dtype)
+    half["count"] = a["count"] + b["count"]
+    for name in path.dtype.names[1:]:
+        both = (np.minimum if name.endswith("_min") else np.maximum)(a[name], b[name])
+        half[name] = np.where(a["count"] == 0, b[name], np.where(b["count"] == 0, a[name], both))

@@ -1,0 +1,200 @@
+"""Records become state: the ladder, the last price, the index; and what they wake (RULES 1.1, 1.2a)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from backtester.engine.jit import helper
+from backtester.engine.ladder import beyond, outward, set_level
+from backtester.engine.orders import INDEX, triggers_of
+from backtester.engine.resting import clamp_queues
+from backtester.engine.stages import DUE, FILLS, INDEX_RECORD, MESSAGE, OK, TRADE, TRIGGERS, WOKEN, fault
+from backtester.engine.state import NO_ASK, NO_BID, NONE
+from backtester.enums import Advance, EventFlag, EventKind, Fault
+
+
+@helper
+def _wake(c: np.void, stage: int, sub: int, instrument: int) -> None:
+    c["stage"] = stage
+    c["sub"] = sub
+    c["instrument"] = instrument
+
+
+@helper
+def _end_snapshot(m, w, instrument: int) -> None:
+    """Delete what the snapshot did not name: it is the whole ladder."""
+    message = m.instruments[instrument]["message"]
+    for k in (2 * instrument, 2 * instrument + 1):
+        side = m.sides[k]
+        tick, edge = side["best"], side["edge"]
+        side["best"] = NO_ASK if k & 1 else NO_BID
+        side["edge"] = NO_BID if k & 1 else NO_ASK
+        while not beyond(k, tick, edge):
+            cell = m.cells[side["offset"] + tick]
+            if cell["lots"] > 0:
+                if cell["message"] == message:
+                    if beyond(k, side["best"], tick):
+                        side["best"] = tick
+                    side["edge"] = tick
+                else:
+                    cell["lots"] = 0
+                    cell["message"] = message
+                    clamp_queues(w.orders, cell["head"], cell["lots"])
+            tick += outward(k)
+
+
+@helper
+def _apply_message(m, w, events: np.ndarray, c: np.void, i: int) -> int:
+    """Apply the depth records of one message from record `i`; returns the next record, or -1 - i if the ladder is
+    too short for record `i` (RULES 1.1)."""
+    first = events[i]
+    ts = first["ts"]
+    n = np.int64(first["instrument"])
+    row = m.instruments[n]
+    if c["message_open"] == 0:
+        row["message"] += 1
+        c["message_snapshot"] = 0
+        c["message_step"] = 0
+    message = row["message"]
+    capacity = row["capacity"]
+    fresh = c["message_open"] == 0
+    while i < len(events):
+        e = events[i]
+        if e["kind"] > EventKind.DELTA or e["ts"] != ts or e["instrument"] != n:
+            break
+        if e["side"] == 0:
+            if not fresh:
+                break
+            c["message_snapshot"] = 1
+        else:
+            tick = e["tick"]
+            if tick >= capacity:
+                c["message_open"] = 1
+                c["need"] = tick + 1
+                return -1 - i
+            k = 2 * n + (0 if e["side"] > 0 else 1)
+            head = set_level(m.cells, m.sides[k], k, tick, e["lots"], message)
+            if head != 0:
+                clamp_queues(w.orders, head, e["lots"])
+            if e["kind"] == EventKind.SNAPSHOT:
+                c["message_snapshot"] = 1
+        if e["flags"] & EventFlag.STEP:
+            c["message_step"] = 1
+        fresh = False
+        i += 1
+    c["message_open"] = 0
+    return i
+
+
+@helper
+def _end_message(m, w, c: np.void, n: int) -> int:
+    """Judge a message that is complete: OK, WOKEN (own orders are crossed) or a fault."""
+    if c["message_snapshot"] != 0:
+        _end_snapshot(m, w, n)
+    bids = m.sides[2 * n]
+    asks = m.sides[2 * n + 1]
+    bid = bids["best"]
+    ask = asks["best"]
+    if bid >= ask:
+        return fault(c, Fault.CROSSED, n)
+    if bid != NO_BID and ask != NO_ASK:
+        m.instruments[n]["mid2"] = bid + ask
+    if bids["own_best"] >= ask or asks["own_best"] <= bid:
+        _wake(c, FILLS, MESSAGE, n)
+        return WOKEN
+    return OK
+
+
+@helper
+def _trade(m, c: np.void, e: np.void) -> int:
+    """Note a trade; WOKEN when it reaches an own order or a trigger on the last price."""
+    n = np.int64(e["instrument"])
+    row = m.instruments[n]
+    tick = e["tick"]
+    row["last_tick"] = tick
+    hits = False
+    if e["side"] > 0:
+        hits = m.sides[2 * n + 1]["own_best"] <= tick
+    elif e["side"] < 0:
+        hits = m.sides[2 * n]["own_best"] >= tick
+    if hits or tick <= row["last_down"] or tick >= row["last_up"]:
+        _wake(c, FILLS, TRADE, n)
+        c["trade_tick"] = tick
+        c["trade_lots"] = e["lots"]
+        c["trade_side"] = e["side"]
+        return WOKEN
+    return OK
+
+
+@helper
+def _note_record(m, w, c: np.void, e: np.void) -> int:
+    """Take up a record that is neither depth nor trade (RULES 1.2a)."""
+    kind = e["kind"]
+    n = np.int64(e["instrument"])
+    row = m.instruments[n]
+    if kind == EventKind.INDEX:
+        row["index"] = e["value"]
+        row["has_index"] = 1
+        h = triggers_of(m, INDEX, n, NONE)
+        if w.heaps[h]["size"] + w.heaps[h + 1]["size"] > 0:
+            _wake(c, TRIGGERS, INDEX_RECORD, n)
+            return WOKEN
+    elif kind == EventKind.MARK:
+        row["tape_mark"] = e["value"]
+        row["has_tape_mark"] = 1
+    elif kind == EventKind.FUNDING:
+        row["funding_ts"] = e["ts"]
+        row["funding_rate"] = e["value"]
+        for i in range(len(m.markets)):
+            k = m.markets[i]
+            if k["instrument"] == n and e["ts"] % m.rules[k["rules"]]["funding_interval_ns"] != 0:
+                return fault(c, Fault.FUNDING_OFF_GRID, n)
+    elif kind == EventKind.STATUS:
+        row["status"] = e["lots"]
+    elif kind == EventKind.PATH_STEP:
+        m.sides[2 * n]["shift"] = e["tick"]
+        m.sides[2 * n + 1]["shift"] = e["lots"]
+    elif kind == EventKind.LATENCY:
+        row["extra_latency_ns"] = int(e["value"])
+    elif kind == EventKind.REFILL:
+        row["half_life_ns"] = int(e["value"] * 1e9)
+    return OK
+
+
+@helper
+def replay(m, w, events: np.ndarray, c: np.void) -> int:
+    """Apply records until something is woken or due, or the chunk ends."""
+    i = c["next"]
+    due = c["next_due"]
+    now = c["now"]
+    answer = OK
+    while i < len(events):
+        e = events[i]
+        ts = e["ts"]
+        if ts > due and c["message_open"] == 0:
+            answer = DUE
+            break
+        if ts < now:
+            answer = fault(c, Fault.TIME_BACKWARDS, np.int64(e["instrument"]))
+            break
+        now = ts
+        if c["message_open"] == 0:
+            c["step"] += 1
+        if e["kind"] <= EventKind.DELTA:
+            n = np.int64(e["instrument"])
+            i = _apply_message(m, w, events, c, i)
+            if i < 0:
+                i = -1 - i
+                answer = Advance.NEED_LADDER
+                break
+            answer = _end_message(m, w, c, n)
+        else:
+            answer = _trade(m, c, e) if e["kind"] == EventKind.TRADE else _note_record(m, w, c, e)
+            i += 1
+        if answer != OK:
+            break
+    c["next"] = i
+    c["now"] = now
+    if answer != OK:
+        return answer
+    return DUE if c["finishing"] != 0 and due <= now else Advance.CHUNK_DONE

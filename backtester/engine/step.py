@@ -1,0 +1,76 @@
+"""What a step wakes: fills of resting orders, checks of changed pools, triggers (RULES 1.2)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from backtester.engine.jit import helper
+from backtester.engine.ledger import ROWS_OF_A_FILL, lacks_rows
+from backtester.engine.liquidation import evaluate, liquidate, settle
+from backtester.engine.margin import pool_state
+from backtester.engine.orders import INDEX, LAST, work_triggers
+from backtester.engine.resting import work_resting
+from backtester.engine.stages import CHECKS, FILLS, IDLE, INDEX_RECORD, OK, TRADE, TRIGGERS, lacking
+from backtester.engine.state import NONE
+from backtester.enums import Advance, FillReason, TradingStatus
+
+
+@helper
+def _work_fills(m, w, c: np.void) -> int:
+    """Stage FILLS: own resting orders that the step reaches."""
+    n = c["instrument"]
+    if m.instruments[n]["status"] == TradingStatus.HALTED:
+        return OK
+    code = 0
+    if c["sub"] == TRADE:
+        if c["trade_side"] != 0:
+            k = 2 * n + (1 if c["trade_side"] > 0 else 0)
+            limit = min(c["trade_tick"], m.instruments[n]["capacity"] - 1)
+            code = work_resting(m, w, c, k, limit, FillReason.TRADE_AT_LEVEL)
+    else:
+        reason = FillReason.PATH_STEP if c["message_step"] != 0 else FillReason.BBO_CROSS
+        for k in (2 * n, 2 * n + 1):
+            if code == 0:
+                code = work_resting(m, w, c, k, m.sides[k ^ 1]["best"], reason)
+    return OK if code == 0 else lacking(code)
+
+
+@helper
+def check_changed(m, w, c: np.void, ts: int) -> int:
+    """Check every pool whose position changed (RULES 1.2c)."""
+    while c["dirty_head"] != 0:
+        pool = c["dirty_head"] - 1
+        _, _, count = pool_state(m, w, pool)
+        if count == 0:
+            if lacks_rows(w, c, ROWS_OF_A_FILL):
+                return Advance.NEED_RECORD
+            settle(w, c, ts, pool)
+        elif evaluate(m, w, ts, pool):
+            code = liquidate(m, w, c, ts, pool)
+            if code != 0:
+                return lacking(code)
+        following = w.pools[pool]["next_dirty"]
+        w.pools[pool]["next_dirty"] = 0
+        c["dirty_head"] = max(following, 0)
+    return OK
+
+
+@helper
+def work_step(m, w, c: np.void) -> int:
+    """Stages FILLS, CHECKS, TRIGGERS of the step that was just applied."""
+    if c["stage"] == FILLS:
+        code = _work_fills(m, w, c)
+        if code != OK:
+            return code
+        c["stage"] = CHECKS
+    if c["stage"] == CHECKS:
+        code = check_changed(m, w, c, c["now"])
+        if code != OK:
+            return code
+        c["stage"] = TRIGGERS
+    if c["sub"] == TRADE:
+        work_triggers(m, w, c, c["now"], LAST, c["instrument"], NONE)
+    elif c["sub"] == INDEX_RECORD:
+        work_triggers(m, w, c, c["now"], INDEX, c["instrument"], NONE)
+    c["stage"] = IDLE
+    return OK

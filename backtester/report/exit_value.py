@@ -1,0 +1,91 @@
+"""What is left when everything is closed now: the final positions through the final order book."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from decimal import Decimal, localcontext
+from typing import Any
+
+import numpy as np
+
+from backtester.enums import RefillModel
+from backtester.run.result import ACTUAL, RunResult
+
+Levels = list[tuple[int, int]]  # (tick, lots), best first
+
+
+def exit_cost(result: RunResult) -> float | None:
+    """Quote currency lost by closing every position of ACTUAL at market, against valuing it at the mark, taker fees in.
+
+    One position after the other, in the order of the portfolio, on what the ladder shows less what the world itself took
+    and has not come back (RULES 2.2). None when a ladder is not deep enough for all of it.
+    Example: long 3 at a mark of 100 with bids 99×2, 98×5, no fee: 300 - (198 + 98) = 4.
+    """
+    ladders: dict[int, Levels] = {}
+    costs = []
+    for position in result.state.positions[result.state.positions["world"] == ACTUAL]:
+        lots = int(position["lots"])
+        if lots == 0:
+            continue
+        market = result.market.markets[position["market"]]
+        side = 2 * int(market["instrument"]) + (lots < 0)
+        levels = ladders.setdefault(side, available(result, side, int(market["rules"])))
+        left, value = _take(levels, abs(lots))
+        if left:
+            return None
+        quote = value * float(market["tick_size"]) * float(market["unit"])
+        fee = float(result.market.rules[market["rules"]]["taker_fee"]) * quote
+        at_mark = abs(lots) * float(market["unit"]) * float(market["mark"])
+        costs.append((at_mark - quote if lots > 0 else quote - at_mark) + fee)
+    return math.fsum(costs)
+
+
+def available(result: RunResult, side: int, rules: int) -> Levels:
+    """Levels of a ladder side (2·instrument bids, 2·instrument + 1 asks) that ACTUAL can take at the end."""
+    row = result.market.sides[side]
+    best, edge, offset = int(row["best"]), int(row["edge"]), int(row["offset"])
+    low, high = min(best, edge), max(best, edge)
+    empty = best > edge if side % 2 else best < edge
+    cells = result.market.cells[offset + low : offset + high + 1] if not empty else result.market.cells[:0]
+    ticks = np.flatnonzero(cells["lots"])
+    gone = dict(_gone(result, side, rules))
+    levels = [(low + int(i), int(cells["lots"][i]) - gone.get(low + int(i), 0)) for i in ticks]
+    return [level for level in (levels if side % 2 else reversed(levels)) if level[1] > 0]
+
+
+def _take(levels: Levels, lots: int) -> tuple[int, int]:
+    """Take lots from the front of `levels`, which keeps the rest: (lots not found, Σ tick · lots)."""
+    value = 0
+    while lots and levels:
+        tick, shown = levels.pop(0)
+        part = min(lots, shown)
+        lots, value = lots - part, value + part * tick
+        if part < shown:
+            levels.insert(0, (tick, shown - part))
+    return lots, value
+
+
+def _gone(result: RunResult, side: int, rules: int) -> Iterator[tuple[int, int]]:
+    """(tick, lots) that ACTUAL took on a side and that have not come back at the end."""
+    overlay = result.state.overlay
+    mine = overlay[(overlay["lots"] > 0) & (overlay["world"] == ACTUAL) & (overlay["side"] == side)]
+    row, terms = result.market.sides[side], result.market.rules[rules]
+    half_life = int(result.market.instruments[side // 2]["half_life_ns"]) or int(terms["refill_half_life_ns"])
+    for entry in mine:
+        tick = int(entry["tick"] + row["shift"])
+        if 0 <= tick < result.market.instruments[side // 2]["capacity"]:
+            message = int(result.market.cells[int(row["offset"]) + tick]["message"])
+            model = RefillModel(int(terms["refill_model"]))
+            yield tick, _left(entry, model, message, result.end_ts - int(entry["ts"]), half_life)
+
+
+def _left(entry: Any, model: RefillModel, message: int, age_ns: int, half_life_ns: int) -> int:
+    """Lots of a CONSUMED record that are still missing: RULES 2.2, in decimals, whose digits are the same everywhere."""
+    lots = int(entry["lots"])
+    if model is RefillModel.NEVER:
+        return lots
+    if model is RefillModel.NEXT_UPDATE:
+        return lots if message == entry["message"] else 0
+    with localcontext(prec=40):
+        return math.ceil(lots * Decimal(2) ** (Decimal(-age_ns) / half_life_ns))

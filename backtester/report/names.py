@@ -1,0 +1,110 @@
+"""From the engine's numbers to names and units, exactly: a price is ticks times the tick the tape names, no float between."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from fractions import Fraction
+from typing import NamedTuple
+
+import numpy as np
+
+from backtester.config.values import Instant
+from backtester.config.venue import TierRow
+from backtester.run.result import ACTUAL, RunResult
+
+CROSS = "cross"
+ISOLATED = "isolated"
+
+
+class Grid(NamedTuple):
+    """Tick, lot and contract multiplier of one instrument, as the decimals they were written with."""
+
+    tick: Fraction
+    lot: Fraction
+    multiplier: Fraction
+
+    def price(self, ticks: Fraction | int) -> float:
+        """Quote currency per unit. Example: 40071 ticks of 0.1 are 4007.1, not 4007.1000000000004."""
+        return float(ticks * self.tick)
+
+    def size(self, lots: int) -> float:
+        """Units of the base, signed like `lots`."""
+        return float(lots * self.lot)
+
+    def value(self, tick_lots: Fraction | int) -> float:
+        """Quote currency of Σ tick · lots."""
+        return float(tick_lots * self.tick * self.lot * self.multiplier)
+
+
+def exact(number: float) -> Fraction:
+    """The decimal that a float was written as. Example: 0.1 is 1/10."""
+    return Fraction(Decimal(repr(float(number))))
+
+
+def moment(ts_ns: int) -> Instant | None:
+    """A time of the engine, None where it never came."""
+    return Instant(int(ts_ns)) if ts_ns >= 0 else None
+
+
+def known(number: float) -> float | None:
+    """A number of the engine, None where it is not finite: never measured, or a ratio to nothing."""
+    return float(number) if np.isfinite(number) else None
+
+
+class Names:
+    """Looks up what the numbers of a result stand for."""
+
+    def __init__(self, result: RunResult) -> None:
+        self._result = result
+        self._grids = tuple(
+            Grid(exact(each.tape.tick_size), exact(each.tape.lot_size), exact(each.tape.multiplier))
+            for each in result.instruments
+        )
+
+    def account(self, number: int) -> str:
+        """Name of an account of any world."""
+        return self._result.portfolio.accounts[self._place(number)].name
+
+    def symbol(self, position: int) -> str:
+        """Symbol of a position, as the tape names it."""
+        return self._result.instruments[self._instrument(position)].tape.symbol
+
+    def base(self, position: int) -> str:
+        """Base asset of a position."""
+        return self._result.instruments[self._instrument(position)].tape.base
+
+    def grid(self, position: int) -> Grid:
+        """Grid of a position's instrument."""
+        return self._grids[self._instrument(position)]
+
+    def instrument_grid(self, instrument: int) -> Grid:
+        """Grid of an instrument."""
+        return self._grids[instrument]
+
+    def tiers(self, position: int) -> tuple[TierRow, ...]:
+        """Maintenance tiers of a position's market under the rules of its account."""
+        account = self._place(int(self._result.state.positions[position]["account"]))
+        return self._result.profiles[account].market(self.base(position)).tiers
+
+    def pool(self, number: int) -> str:
+        """`cross`, or the symbol of the isolated position."""
+        pool = self._result.state.pools[number]
+        return self.symbol(int(pool["position_first"])) if pool["isolated"] else CROSS
+
+    def order(self, number: int) -> str:
+        """Id that the portfolio gave an order of any world."""
+        account = int(self._result.state.orders[number]["account"])
+        place = self._result.index.orders[account].index(number)
+        return self._result.portfolio.accounts[self._place(account)].orders[place].id
+
+    def world(self, number: int) -> str:
+        """`actual` or `unliquidated`."""
+        return "actual" if number == ACTUAL else "unliquidated"
+
+    def _place(self, account: int) -> int:
+        """Place in the portfolio of an account of any world."""
+        return account - self._result.index.accounts[int(self._result.state.accounts[account]["world"])]
+
+    def _instrument(self, position: int) -> int:
+        market = int(self._result.state.positions[position]["market"])
+        return int(self._result.market.markets[market]["instrument"])

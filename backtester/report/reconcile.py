@@ -1,0 +1,122 @@
+"""Does the money add up? Every balance must follow from its start and the ledger (RULES 9.2)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from backtester.enums import Party
+from backtester.errors import BacktesterError, Diagnostic, engine_fault
+from backtester.run.result import RunResult
+
+TOLERANCE = 1e-9
+_MONEY = {
+    "ledger": ("amount", "balance"),
+    "fills": ("price", "fee", "realised"),
+    "liquidations": ("mark", "equity", "maintenance", "fee"),
+}
+
+
+def reconcile(result: RunResult) -> tuple[float, ...]:
+    """Prove the money of every world; returns, per account of the arrays, what does not add up (quote, ≥ 0).
+
+    Every pool and every counterparty ends where the ledger leads it, all of them together keep their money, and each
+    account's equity ends at `start + Σ ledger + Δ unrealised`, each within 1e-9 of max(1, Σ|amount|).
+    Raises an engine fault that names all that does not hold, or any number that is not finite.
+    """
+    problems = [*_not_finite(result)]
+    if problems:
+        raise BacktesterError([engine_fault(where, "is not a finite number").diagnostics[0] for where in problems])
+    for world in range(len(result.state.worlds)):
+        problems += _world_problems(result, world)
+    errors = tuple(account_error(result, number) for number in range(len(result.state.accounts)))
+    for number, error in enumerate(errors):
+        if error > _allowed(_rows(result, "account", number)):
+            problems.append(f"account {number}: equity is off by {error!r}")
+    if problems:
+        raise BacktesterError([Diagnostic("engine", "money", problem) for problem in problems])
+    return errors
+
+
+def account_error(result: RunResult, account: int) -> float:
+    """|equity_end - (equity_start + Σ ledger + Δ unrealised)| of one account, quote."""
+    booked = math.fsum(_rows(result, "account", account)["amount"])
+    before, after = account_equity(result, account, at_start=True), account_equity(result, account)
+    drift = math.fsum(
+        sign * unrealised(result, position, at_start)
+        for position in np.flatnonzero(result.state.positions["account"] == account)
+        for at_start, sign in ((False, 1.0), (True, -1.0))
+    )
+    return abs(math.fsum((after, -before, -booked, -drift)))
+
+
+def account_equity(result: RunResult, account: int, at_start: bool = False) -> float:
+    """Balances of an account's pools plus unrealised PnL at the marks, quote."""
+    pools = result.state.pools[result.state.pools["account"] == account]
+    positions = np.flatnonzero(result.state.positions["account"] == account)
+    open_pnl = (unrealised(result, int(position), at_start) for position in positions)
+    return math.fsum((*pools["balance_start" if at_start else "balance"], *open_pnl))
+
+
+def unrealised(result: RunResult, position: int, at_start: bool = False) -> float:
+    """`lots · unit · mark - cost` of a position (RULES 5), quote. Example: long 2 from 100 at 110: 20."""
+    row = result.state.positions[position]
+    market = result.market.markets[row["market"]]
+    if at_start:
+        return float(row["lots_start"] * market["unit"] * row["mark_start"] - row["cost_start"])
+    return float(row["lots"] * market["unit"] * market["mark"] - row["cost"])
+
+
+def _world_problems(result: RunResult, world: int) -> Iterator[str]:
+    rows = result.ledger[result.ledger["world"] == world]
+    allowed = _allowed(rows)
+    pools = np.flatnonzero(result.state.pools["world"] == world)
+    for number in pools:
+        pool = result.state.pools[number]
+        booked = rows["amount"][rows["pool"] == number]
+        off = math.fsum((pool["balance"], -pool["balance_start"], *(-booked)))
+        if abs(off) > allowed:
+            yield f"world {world}, pool {number}: the balance is off by {off!r}"
+    started = [0.0] * len(Party)
+    started[Party.INSURANCE_FUND] = result.world.insurance_start
+    ended = result.state.parties[world].tolist()
+    for party in Party:
+        if party is not Party.OWN_MARGIN:
+            off = math.fsum((ended[party], -started[party], *_booked(rows, party)))
+            if abs(off) > allowed:
+                yield f"world {world}, {party.name.lower()}: the balance is off by {off!r}"
+    moved = (*result.state.pools["balance"][pools], *(-result.state.pools["balance_start"][pools]))
+    total = math.fsum((*moved, *ended, *(-start for start in started)))
+    if abs(total) > allowed:
+        yield f"world {world}: {total!r} came from nowhere"
+
+
+def _booked(rows: np.ndarray, party: Party) -> Iterator[float]:
+    """What the ledger took from a party, negated: it adds up to 0 with the change of its balance."""
+    yield from rows["amount"][rows["party"] == party].tolist()
+    if party is Party.INSURANCE_FUND:
+        yield from (-rows["amount"][rows["pool"] < 0]).tolist()
+
+
+def _allowed(rows: Any) -> float:
+    return TOLERANCE * max(1.0, math.fsum(np.abs(rows["amount"])))
+
+
+def _rows(result: RunResult, column: str, number: int) -> np.ndarray:
+    return result.ledger[result.ledger[column] == number]
+
+
+def _not_finite(result: RunResult) -> Iterator[str]:
+    for name, columns in _MONEY.items():
+        table = getattr(result, name)
+        yield from (f"{name}.{column}" for column in columns if not np.isfinite(table[column]).all())
+    for name in ("balance", "balance_start"):
+        if not np.isfinite(result.state.pools[name]).all():
+            yield f"pools.{name}"
+    if not np.isfinite(result.state.parties).all():
+        yield "parties"
+    if not np.isfinite(result.market.markets["mark"]).all():
+        yield "markets.mark"

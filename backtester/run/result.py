@@ -1,0 +1,77 @@
+"""What a run hands to the reports: the engine's final arrays, and the names and choices they belong to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from backtester.config.portfolio import Portfolio
+from backtester.engine import spec
+from backtester.engine.allocate import WorldIndex
+from backtester.engine.state import Market, Worlds
+from backtester.market.schema import TapeInstrument
+from backtester.scenario.apply import Summary
+from backtester.venue.profile import VenueProfile
+
+#: Worlds of a run, in this order: what happens, and the same with liquidation off (RULES 8.6), which shows what was
+#: missing and when.
+ACTUAL, UNLIQUIDATED = 0, 1
+
+
+class Source(NamedTuple):
+    """A file that went into the result."""
+
+    name: str
+    sha256: str
+
+
+class ScenarioSource(NamedTuple):
+    """The scenario of a cell, and what its transform of the tape came to."""
+
+    id: str
+    title: str
+    type: str  # HIST, HYPT or REVERSE
+    sha256: str
+    assumed_share: float
+    summary: Summary
+
+
+class Instrument(NamedTuple):
+    """Names and grid of one engine instrument (the index is its number)."""
+
+    tape: TapeInstrument
+    size_decimals: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """One cell: one portfolio on one (stressed) tape under one set of rules.
+
+    `state` holds the worlds ACTUAL and UNLIQUIDATED, account i of the portfolio being account i of each; `index` says
+    where the portfolio's positions and orders lie in the arrays. `fills`, `ledger` and `liquidations` are those of
+    ACTUAL and UNLIQUIDATED together (column `world`).
+    """
+
+    portfolio: Portfolio
+    portfolio_source: Source
+    tape: Source
+    scenario: ScenarioSource | None
+    profiles: tuple[VenueProfile, ...]  # per account
+    instruments: tuple[Instrument, ...]
+    data: spec.MarketData
+    world: spec.World  # the resolved portfolio of ACTUAL
+    market: Market
+    state: Worlds
+    index: WorldIndex
+    fills: np.ndarray
+    ledger: np.ndarray
+    liquidations: np.ndarray
+    start_ts: int
+    end_ts: int
+    path_width_ns: int
+    assumptions: tuple[str, ...]
+    warnings: tuple[str, ...]
+    variant: tuple[tuple[str, str], ...]  # the --set of this cell
+    seed: int

@@ -1,0 +1,86 @@
+"""Own orders in the ladder: what trades and messages do to them (RULES 3.2 to 3.5)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from backtester.enums import FillReason, Liquidity, OrderReason, OrderStatus, Side, TradingStatus
+from tests.oracle.account import Order, World
+from tests.oracle.ladder import Event, Tape
+
+
+def resting(world: World, instrument: int, side: int) -> list[Order]:
+    """Own orders of one side, best price first, first come first served within a price."""
+    found = [
+        order
+        for order in world.orders
+        if order.status == OrderStatus.RESTING
+        and order.side == side
+        and order.position.market.instrument == instrument
+    ]
+    return sorted(found, key=lambda order: (-side * order.spec.limit_tick, order.rested))
+
+
+def clamp_queues(world: World, step: Sequence[Event], tape: Tape) -> None:
+    """RULES 3.3: each size a message sets bounds the queue there; levels a snapshot leaves out are set to 0."""
+    displayed = [(event.side, event.tick, event.lots) for event in step if event.side != Side.NONE]
+    for side in (Side.BUY, Side.SELL):
+        for order in resting(world, step[0].instrument, side):
+            here = [lots for at, tick, lots in displayed if (at, tick) == (side, order.spec.limit_tick)]
+            order.queue = min([order.queue, tape.levels(side).get(order.spec.limit_tick, 0), *here])
+
+
+def trade(world: World, event: Event, tape: Tape) -> None:
+    """RULES 3.2: one budget per trade and world."""
+    if event.side == Side.NONE or tape.status == TradingStatus.HALTED:
+        return
+    side, used = -event.side, 0
+    for order in resting(world, event.instrument, side):
+        limit = order.spec.limit_tick
+        if side * limit > side * event.tick:
+            size, reason = event.lots - used, FillReason.TRADE_THROUGH
+        elif limit == event.tick:
+            size, reason = max(0, event.lots - order.queue - used), FillReason.TRADE_AT_LEVEL
+            order.queue = max(0, order.queue - event.lots)
+        else:
+            break
+        used += _maker_fill(world, order, size, reason, event.ts)
+
+
+def cross(world: World, instrument: int, tape: Tape, reason: FillReason, t: int) -> None:
+    """RULES 3.4: the best opposite price has come to or through own orders."""
+    if tape.status == TradingStatus.HALTED:
+        return
+    for side in (Side.BUY, Side.SELL):
+        for order in resting(world, instrument, side):
+            best = tape.best(-side)
+            if best is None or side * order.spec.limit_tick < side * best:
+                break
+            _cross_one(world, order, tape, reason, t)
+
+
+def _cross_one(world: World, order: Order, tape: Tape, reason: FillReason, t: int) -> None:
+    """Take what is available up to the order's own tick, as one fill at its limit."""
+    market, limit = order.position.market, order.spec.limit_tick
+    store = world.consumption
+    available = 0
+    for tick, displayed in tape.from_best(-order.side):
+        if order.side * tick <= order.side * limit:
+            consumed = store.consumed(market.instrument, tape, market.rules, -order.side, tick, t)
+            available += max(0, displayed - consumed)
+    size = _maker_fill(world, order, available, reason, t)
+    taken, _ = store.walk(market.instrument, tape, market.rules, order.side, size, limit, t)
+    assert sum(lots for _, lots in taken) == size
+
+
+def _maker_fill(world: World, order: Order, size: int, reason: FillReason, t: int) -> int:
+    """Fill up to `size` at the order's own limit; a reduce-only order never opens (RULES 3.5). Returns the lots."""
+    size = min(size, order.remaining)
+    if size > 0 and order.spec.reduce_only:
+        size = min(size, order.position.opposite_lots(order.side))
+        if size == 0:
+            order.end(OrderStatus.CANCELLED, OrderReason.REDUCE_ONLY_VOID)
+    if size > 0:
+        price = order.position.market.tape.price(order.spec.limit_tick)
+        world.fill_order(order, size, price, reason, Liquidity.MAKER, t)
+    return max(0, size)

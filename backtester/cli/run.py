@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -85,27 +86,31 @@ def run(
 
 
 def _scenarios(text: str | None) -> tuple[str | None, ...]:
-    """The scenarios named by `--scenario`, each once."""
+    """The scenarios named by `--scenario`, each once; all of them are there."""
     if text is None:
         return (None,)
-    if text == "all":
-        from backtester.scenario.library import ids
+    from backtester.scenario.library import ids, locate
 
+    if text == "all":
         return ids()
     names = tuple(dict.fromkeys(name for name in text.split(",") if name))
     if not names:
         raise usage_error("--scenario", "names none", "see `backtester scenarios list`")
+    for name in names:
+        locate(name)
     return names
 
 
 def _check_directory(out: Path | None) -> None:
-    """Make the target of --out before the run, so that a bad one fails at once."""
+    """Make the target of --out and prove that it can be written before the run, so that a bad one fails at once."""
     if out is None:
         return
     try:
         out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out):
+            pass
     except OSError as error:
-        raise usage_error("--out", f"cannot make {out}: {error.strerror}") from error
+        raise usage_error("--out", f"cannot write to {out}: {error.strerror}", "name a directory of yours") from error
 
 
 @contextmanager

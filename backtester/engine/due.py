@@ -11,14 +11,14 @@ from backtester.engine.ledger import ROWS_OF_A_FILL, cross_pool, lacks_rows, pos
 from backtester.engine.liquidation import evaluate, liquidate
 from backtester.engine.orders import DECISION, MARK, decide, execute, wait_for_trigger, work_triggers
 from backtester.engine.path import note_account, note_market
-from backtester.engine.stages import AGENDA, FUNDING, IDLE, MARGIN, MARK_TRIGGERS, MARKS, OK, fault, lacking
+from backtester.engine.stages import AGENDA, FUNDING, IDLE, MARGIN, MARK_TRIGGERS, OK, fault, lacking
 from backtester.engine.state import NEVER_NS, PATH_BUCKETS
 from backtester.engine.step import check_changed
 from backtester.enums import Advance, Fault, LedgerKind, OrderStatus, OrderType, Party
 
 
 @helper
-def begin_clocks(m, c: np.void, ts: int) -> None:
+def begin_clocks(m, w, c: np.void, ts: int) -> None:
     """Set every clock to its first time that is not before the first record."""
     for i in range(len(m.rules)):
         r = m.rules[i]
@@ -27,6 +27,7 @@ def begin_clocks(m, c: np.void, ts: int) -> None:
         r["next_funding"] = next_multiple(ts, r["funding_interval_ns"])
     c["begun"] = 1
     c["now"] = ts
+    _note_next_due(m, w, c)
 
 
 @helper
@@ -36,7 +37,7 @@ def _next_entry_due(w) -> int:
 
 
 @helper
-def note_next_due(m, w, c: np.void) -> None:
+def _note_next_due(m, w, c: np.void) -> None:
     """Keep the earliest time at which anything is due where the replay sees it."""
     due = _next_entry_due(w)
     for i in range(len(m.rules)):
@@ -58,11 +59,11 @@ def _end_due(m, w, c: np.void) -> None:
         if r["next_funding"] == t:
             r["next_funding"] += r["funding_interval_ns"]
     c["stage"] = IDLE
-    note_next_due(m, w, c)
+    _note_next_due(m, w, c)
 
 
 @helper
-def _work_marks(m, w, c: np.void) -> int:
+def work_marks(m, w, c: np.void) -> int:
     """Stage MARKS: marks, premium samples, and the start once everything is known (RULES 1.3, 1.4)."""
     t = c["due"]
     ready = True
@@ -106,26 +107,36 @@ def _rate_due(m, c: np.void, market: int) -> tuple[float, bool]:
 
 
 @helper
-def _work_funding(m, w, c: np.void) -> int:
+def _next_funding(m) -> int:
+    """The earliest funding time of any venue."""
+    earliest = NEVER_NS
+    for i in range(len(m.rules)):
+        earliest = min(earliest, m.rules[i]["next_funding"])
+    return earliest
+
+
+@helper
+def work_funding(m, w, c: np.void) -> int:
     """Stage FUNDING: every open position pays (RULES 7.1)."""
     t = c["due"]
-    while c["item"] < len(w.positions) and t > c["start_ts"]:
-        p = c["item"]
-        x = w.positions[p]
-        k = m.markets[x["market"]]
-        r = m.rules[k["rules"]]
-        if x["lots"] != 0 and r["next_funding"] == t:
-            if lacks_rows(w, c, ROWS_OF_A_FILL):
-                return Advance.NEED_RECORD
-            rate, known = _rate_due(m, c, x["market"])
-            if not known:
-                return fault(c, Fault.MISSING_FUNDING, x["market"])
-            amount = -x["lots"] * k["unit"] * payment_price(m, k, r["funding_price"]) * rate
-            outside = x["isolated"] != 0 and r["isolated_funding_from_margin"] == 0
-            payer = cross_pool(w, p) if outside else x["pool"]
-            x["funding"] += amount
-            post(w, c, t, payer, p, LedgerKind.FUNDING, Party.FUNDING_POOL, amount)
-        c["item"] += 1
+    if t > c["start_ts"] and t == _next_funding(m):
+        while c["item"] < len(w.positions):
+            p = c["item"]
+            x = w.positions[p]
+            k = m.markets[x["market"]]
+            r = m.rules[k["rules"]]
+            if x["lots"] != 0 and r["next_funding"] == t:
+                if lacks_rows(w, c, ROWS_OF_A_FILL):
+                    return Advance.NEED_RECORD
+                rate, known = _rate_due(m, c, x["market"])
+                if not known:
+                    return fault(c, Fault.MISSING_FUNDING, x["market"])
+                amount = -x["lots"] * k["unit"] * payment_price(m, k, r["funding_price"]) * rate
+                outside = x["isolated"] != 0 and r["isolated_funding_from_margin"] == 0
+                payer = cross_pool(w, p) if outside else x["pool"]
+                x["funding"] += amount
+                post(w, c, t, payer, p, LedgerKind.FUNDING, Party.FUNDING_POOL, amount)
+            c["item"] += 1
     for i in range(len(m.markets)):
         if m.rules[m.markets[i]["rules"]]["next_funding"] == t:
             m.markets[i]["premium_sum"] = 0.0
@@ -137,29 +148,37 @@ def _work_funding(m, w, c: np.void) -> int:
 
 
 @helper
-def _measure_account(m, w, c: np.void, account: int) -> bool:
-    """Measure the pools of one account; True when one is to be liquidated."""
-    a = w.accounts[account]
+def _measure_accounts(m, w, c: np.void, first: int) -> int:
+    """Measure accounts from `first` on; returns the first that has a pool to liquidate, or how many accounts there are.
+
+    A loop of its own, because the arrays are looked up once a call, not once an account.
+    """
     t = c["due"]
-    equity = 0.0
-    needed = 0.0
-    tightest = np.inf
-    breach = False
-    for pool in range(a["pool_first"], a["pool_first"] + a["pool_count"]):
-        row = w.pools[pool]
-        hit = evaluate(m, w, t, pool)
-        row["breach"] = hit
-        breach = breach or hit
-        equity += row["equity"]
-        needed += row["maintenance"]
-        if row["maintenance"] > 0.0:
-            tightest = min(tightest, row["equity"] - row["maintenance"])
-    if equity < a["equity_min"]:
-        a["equity_min"] = equity
-        a["equity_min_ts"] = t
-    if a["path"] >= 0:
-        note_account(w, a["path"], c["bucket"], equity, needed, tightest)
-    return breach
+    for account in range(first, len(w.accounts)):
+        a = w.accounts[account]
+        if m.rules[a["rules"]]["next_mark"] != t:
+            continue
+        equity = 0.0
+        needed = 0.0
+        tightest = np.inf
+        breach = False
+        for pool in range(a["pool_first"], a["pool_first"] + a["pool_count"]):
+            row = w.pools[pool]
+            hit = evaluate(m, w, t, pool)
+            row["breach"] = hit
+            breach = breach or hit
+            equity += row["equity"]
+            needed += row["maintenance"]
+            if row["maintenance"] > 0.0:
+                tightest = min(tightest, row["equity"] - row["maintenance"])
+        if equity < a["equity_min"]:
+            a["equity_min"] = equity
+            a["equity_min_ts"] = t
+        if a["path"] >= 0:
+            note_account(w, a["path"], c["bucket"], equity, needed, tightest)
+        if breach:
+            return account
+    return len(w.accounts)
 
 
 @helper
@@ -178,30 +197,39 @@ def _worst_breach(w, account: int) -> int:
 
 
 @helper
-def _work_margin(m, w, c: np.void) -> int:
-    """Stage MARGIN: every account on its venue's mark grid (RULES 1.3.5)."""
-    t = c["due"]
-    while c["item"] < len(w.accounts):
-        account = c["item"]
-        if m.rules[w.accounts[account]["rules"]]["next_mark"] == t:
-            if c["sub"] == 0 and _measure_account(m, w, c, account):
-                c["sub"] = 1
-            while c["sub"] == 1:
-                pool = _worst_breach(w, account)
-                if pool < 0:
-                    c["sub"] = 0
-                    break
-                code = liquidate(m, w, c, t, pool)
-                if code != 0:
-                    return lacking(code)
-                w.pools[pool]["breach"] = 0
-        c["item"] += 1
-    c["stage"] = MARK_TRIGGERS
+def work_margin(m, w, c: np.void) -> int:
+    """Stage MARGIN: every account on its venue's mark grid (RULES 1.3.5); sub = 1 while one is being liquidated."""
+    while True:
+        if c["sub"] == 0:
+            c["item"] = _measure_accounts(m, w, c, c["item"])
+            if c["item"] == len(w.accounts):
+                c["stage"] = MARK_TRIGGERS
+                return OK
+            c["sub"] = 1
+        pool = _worst_breach(w, c["item"])
+        if pool < 0:
+            c["item"] += 1
+            c["sub"] = 0
+            continue
+        code = liquidate(m, w, c, c["due"], pool)
+        if code != 0:
+            return lacking(code)
+        w.pools[pool]["breach"] = 0
+
+
+@helper
+def work_mark_triggers(m, w, c: np.void) -> int:
+    """Stage MARK_TRIGGERS: those on the marks that are new (RULES 1.3.6)."""
+    for i in range(len(m.markets)):
+        k = m.markets[i]
+        if m.rules[k["rules"]]["next_mark"] == c["due"] and k["has_mark"] != 0:
+            work_triggers(m, w, c, c["due"], MARK, k["instrument"], np.int64(i))
+    c["stage"] = AGENDA
     return OK
 
 
 @helper
-def _work_agenda(m, w, c: np.void) -> int:
+def work_agenda(m, w, c: np.void) -> int:
     """Stage AGENDA: what was scheduled for now, each with the check of what it changed (RULES 1.3.7)."""
     t = c["due"]
     while True:
@@ -209,6 +237,7 @@ def _work_agenda(m, w, c: np.void) -> int:
         if code != OK:
             return code
         if _next_entry_due(w) != t:
+            _end_due(m, w, c)
             return OK
         entry = w.waiting[0]
         order, phase = entry["order"], entry["phase"]
@@ -226,30 +255,3 @@ def _work_agenda(m, w, c: np.void) -> int:
             if missing != 0:
                 return lacking(missing)
             pop(w.waiting, w.heaps[0])
-
-
-@helper
-def work_due(m, w, c: np.void) -> int:
-    """Stages MARKS to AGENDA of one due time."""
-    if c["stage"] == MARKS:
-        code = _work_marks(m, w, c)
-        if code != OK:
-            return code
-    if c["stage"] == FUNDING:
-        code = _work_funding(m, w, c)
-        if code != OK:
-            return code
-    if c["stage"] == MARGIN:
-        code = _work_margin(m, w, c)
-        if code != OK:
-            return code
-    if c["stage"] == MARK_TRIGGERS:
-        for i in range(len(m.markets)):
-            k = m.markets[i]
-            if m.rules[k["rules"]]["next_mark"] == c["due"] and k["has_mark"] != 0:
-                work_triggers(m, w, c, c["due"], MARK, k["instrument"], np.int64(i))
-        c["stage"] = AGENDA
-    code = _work_agenda(m, w, c)
-    if code == OK:
-        _end_due(m, w, c)
-    return code

@@ -1,4 +1,4 @@
-"""The two decorators of the kernels, and the cache that makes a second start fast.
+"""The decorators of the kernels, and the cache that makes a second start fast.
 
 numba keys its cache by the file that defines a function: an edited helper in another file, an edited enum or another
 NUMBA_BOUNDSCHECK would be served stale. So the cache directory is named by all that a kernel depends on.
@@ -52,11 +52,16 @@ import numba  # noqa: E402  (numba reads NUMBA_CACHE_DIR when it is imported)
 numba.config.CACHE_DIR = str(CACHE_DIR)
 
 #: An entry point: called from Python, cached, releases the GIL.
-kernel = numba.njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
+kernel = numba.njit(cache=True, nogil=True, error_model="numpy", _nrt=False, no_cfunc_wrapper=True)
 
 #: An inner function of a kernel. It has no Python wrapper, which saves a third of the compile time: call it from a
 #: kernel only (a test wraps it in one).
 helper = numba.njit(nogil=True, error_model="numpy", _nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+
+#: A helper that LLVM makes part of every caller: for the few that run once an account and mark.
+inlined = numba.njit(
+    nogil=True, error_model="numpy", _nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True, forceinline=True
+)
 
 
 def is_warm(name: str = "advance") -> bool:

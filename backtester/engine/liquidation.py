@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from backtester.engine.jit import helper
+from backtester.engine.jit import helper, inlined
 from backtester.engine.ledger import ROWS_OF_A_FILL, fill_position, lacks_rows, lacks_slots, post, post_fund, transfer
 from backtester.engine.margin import liquidation_distance, maintenance, pool_state
 from backtester.engine.resting import finish_order
@@ -28,7 +28,7 @@ from backtester.enums import (
 )
 
 
-@helper
+@inlined
 def evaluate(m, w, ts: int, pool: int) -> bool:
     """Measure a pool (RULES 6.4); True when it is to be liquidated."""
     row = w.pools[pool]

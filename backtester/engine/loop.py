@@ -8,19 +8,27 @@ from __future__ import annotations
 
 import numpy as np
 
-from backtester.engine.due import begin_clocks, note_next_due, work_due
+from backtester.engine.due import (
+    begin_clocks,
+    work_agenda,
+    work_funding,
+    work_margin,
+    work_mark_triggers,
+    work_marks,
+)
 from backtester.engine.jit import kernel
 from backtester.engine.orders import DECISION, arrival_phase, schedule
+from backtester.engine.reference import by_reference
 from backtester.engine.replay import replay
-from backtester.engine.stages import DUE, IDLE, MARKS
-from backtester.engine.step import work_step
+from backtester.engine.stages import CHECKS, FILLS, FUNDING, IDLE, MARGIN, MARK_TRIGGERS, MARKS, TRIGGERS
+from backtester.engine.step import work_checks, work_fills, work_step_triggers
 from backtester.enums import OrderStatus
 
 
 @kernel
-def enter(m, w, control: np.ndarray) -> None:
+def enter(market, worlds, control: np.ndarray) -> None:
     """Put the orders of worlds that were just attached on the agenda (RULES 1.4)."""
-    c = control[0]
+    m, w, c = by_reference(market), by_reference(worlds), control[0]
     start = c["start_ts"]
     for order in range(len(w.orders)):
         o = w.orders[order]
@@ -34,25 +42,34 @@ def enter(m, w, control: np.ndarray) -> None:
 
 
 @kernel
-def advance(m, w, events: np.ndarray, control: np.ndarray) -> int:
+def advance(market, worlds, events: np.ndarray, control: np.ndarray) -> int:
     """Work `events` (EVENT[n]) from where `control` stands; returns an Advance code.
 
-    m, w      state.Market and state.Worlds, modified in place
-    control   CONTROL[1], modified in place; `next` is the first record not yet applied
+    market, worlds  state.Market and state.Worlds, modified in place
+    control         CONTROL[1], modified in place; `next` is the first record not yet applied
     """
-    c = control[0]
+    m, w, c = by_reference(market), by_reference(worlds), control[0]
     if c["begun"] == 0 and len(events) > 0:
-        begin_clocks(m, c, events[0]["ts"])
-        note_next_due(m, w, c)
+        begin_clocks(m, w, c, events[0]["ts"])
     while True:
-        if c["stage"] >= MARKS:
-            code = work_due(m, w, c)
-        elif c["stage"] != IDLE:
-            code = work_step(m, w, c)
-        else:
+        stage = c["stage"]
+        if stage == IDLE:
             code = replay(m, w, events, c)
-            if code == DUE:
-                c["due"] = c["next_due"]
-                c["stage"] = MARKS
+        elif stage == FILLS:
+            code = work_fills(m, w, c)
+        elif stage == CHECKS:
+            code = work_checks(m, w, c)
+        elif stage == TRIGGERS:
+            code = work_step_triggers(m, w, c)
+        elif stage == MARKS:
+            code = work_marks(m, w, c)
+        elif stage == FUNDING:
+            code = work_funding(m, w, c)
+        elif stage == MARGIN:
+            code = work_margin(m, w, c)
+        elif stage == MARK_TRIGGERS:
+            code = work_mark_triggers(m, w, c)
+        else:
+            code = work_agenda(m, w, c)
         if code >= 0:
             return code

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from backtester.engine.jit import helper
+from backtester.engine.jit import helper, inlined
 from backtester.enums import OrderStatus
 
 
-@helper
+@inlined
 def tier_of(tiers: np.ndarray, k: np.void, notional: float) -> int:
     """Row of the tier with the highest floor that is not above `notional` (quote)."""
     row = k["tier_first"]
@@ -22,7 +22,7 @@ def tier_of(tiers: np.ndarray, k: np.void, notional: float) -> int:
     return row
 
 
-@helper
+@inlined
 def maintenance(tiers: np.ndarray, k: np.void, notional: float) -> float:
     """Maintenance margin (quote) = notional · rate − deduction (RULES 6.3).
 
@@ -32,7 +32,7 @@ def maintenance(tiers: np.ndarray, k: np.void, notional: float) -> float:
     return notional * tier["rate"] - tier["deduction"]
 
 
-@helper
+@inlined
 def pool_state(m, w, pool: int) -> tuple[float, float, int]:
     """(equity, maintenance, open positions) of a pool at the marks of now (RULES 6.4)."""
     row = w.pools[pool]
@@ -51,7 +51,7 @@ def pool_state(m, w, pool: int) -> tuple[float, float, int]:
     return equity, needed, count
 
 
-@helper
+@inlined
 def liquidation_distance(m, x: np.void, buffer: float) -> float:
     """How far the mark may move against position `x` until `buffer` is gone, as a fraction of the mark.
 

@@ -8,7 +8,7 @@ from backtester.engine.jit import helper
 from backtester.engine.ladder import beyond, outward, set_level
 from backtester.engine.orders import INDEX, triggers_of
 from backtester.engine.resting import clamp_queues
-from backtester.engine.stages import DUE, FILLS, INDEX_RECORD, MESSAGE, OK, TRADE, TRIGGERS, WOKEN, fault
+from backtester.engine.stages import DUE, FILLS, INDEX_RECORD, MARKS, MESSAGE, OK, TRADE, TRIGGERS, WOKEN, fault
 from backtester.engine.state import NO_ASK, NO_BID, NONE
 from backtester.enums import Advance, EventFlag, EventKind, Fault
 
@@ -51,6 +51,7 @@ def _apply_message(m, w, events: np.ndarray, c: np.void, i: int) -> int:
     ts = first["ts"]
     n = np.int64(first["instrument"])
     row = m.instruments[n]
+    cells, sides = m.cells, m.sides
     if c["message_open"] == 0:
         row["message"] += 1
         c["message_snapshot"] = 0
@@ -73,7 +74,7 @@ def _apply_message(m, w, events: np.ndarray, c: np.void, i: int) -> int:
                 c["need"] = tick + 1
                 return -1 - i
             k = 2 * n + (0 if e["side"] > 0 else 1)
-            head = set_level(m.cells, m.sides[k], k, tick, e["lots"], message)
+            head = set_level(cells, sides[k], k, tick, e["lots"], message)
             if head != 0:
                 clamp_queues(w.orders, head, e["lots"])
             if e["kind"] == EventKind.SNAPSHOT:
@@ -195,6 +196,9 @@ def replay(m, w, events: np.ndarray, c: np.void) -> int:
             break
     c["next"] = i
     c["now"] = now
-    if answer != OK:
-        return answer
-    return DUE if c["finishing"] != 0 and due <= now else Advance.CHUNK_DONE
+    if answer == OK:
+        answer = DUE if c["finishing"] != 0 and due <= now else np.int64(Advance.CHUNK_DONE)
+    if answer == DUE:
+        c["due"] = due
+        c["stage"] = MARKS
+    return answer

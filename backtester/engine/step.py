@@ -10,19 +10,19 @@ from backtester.engine.liquidation import evaluate, liquidate, settle
 from backtester.engine.margin import pool_state
 from backtester.engine.orders import INDEX, LAST, work_triggers
 from backtester.engine.resting import work_resting
-from backtester.engine.stages import CHECKS, FILLS, IDLE, INDEX_RECORD, OK, TRADE, TRIGGERS, lacking
+from backtester.engine.stages import CHECKS, IDLE, INDEX_RECORD, OK, TRADE, TRIGGERS, lacking
 from backtester.engine.state import NONE
 from backtester.enums import Advance, FillReason, TradingStatus
 
 
 @helper
-def _work_fills(m, w, c: np.void) -> int:
+def work_fills(m, w, c: np.void) -> int:
     """Stage FILLS: own resting orders that the step reaches."""
     n = c["instrument"]
-    if m.instruments[n]["status"] == TradingStatus.HALTED:
-        return OK
     code = 0
-    if c["sub"] == TRADE:
+    if m.instruments[n]["status"] == TradingStatus.HALTED:
+        pass
+    elif c["sub"] == TRADE:
         if c["trade_side"] != 0:
             k = 2 * n + (1 if c["trade_side"] > 0 else 0)
             limit = min(c["trade_tick"], m.instruments[n]["capacity"] - 1)
@@ -32,7 +32,10 @@ def _work_fills(m, w, c: np.void) -> int:
         for k in (2 * n, 2 * n + 1):
             if code == 0:
                 code = work_resting(m, w, c, k, m.sides[k ^ 1]["best"], reason)
-    return OK if code == 0 else lacking(code)
+    if code != 0:
+        return lacking(code)
+    c["stage"] = CHECKS
+    return OK
 
 
 @helper
@@ -56,18 +59,17 @@ def check_changed(m, w, c: np.void, ts: int) -> int:
 
 
 @helper
-def work_step(m, w, c: np.void) -> int:
-    """Stages FILLS, CHECKS, TRIGGERS of the step that was just applied."""
-    if c["stage"] == FILLS:
-        code = _work_fills(m, w, c)
-        if code != OK:
-            return code
-        c["stage"] = CHECKS
-    if c["stage"] == CHECKS:
-        code = check_changed(m, w, c, c["now"])
-        if code != OK:
-            return code
+def work_checks(m, w, c: np.void) -> int:
+    """Stage CHECKS: pools that the step changed."""
+    code = check_changed(m, w, c, c["now"])
+    if code == OK:
         c["stage"] = TRIGGERS
+    return code
+
+
+@helper
+def work_step_triggers(m, w, c: np.void) -> int:
+    """Stage TRIGGERS: those on the series that the step changed."""
     if c["sub"] == TRADE:
         work_triggers(m, w, c, c["now"], LAST, c["instrument"], NONE)
     elif c["sub"] == INDEX_RECORD:

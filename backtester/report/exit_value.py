@@ -18,8 +18,8 @@ Levels = list[tuple[int, int]]  # (tick, lots), best first
 def exit_cost(result: RunResult) -> float | None:
     """Quote currency lost by closing every position of ACTUAL at market, against valuing it at the mark, taker fees in.
 
-    One position after the other, in the order of the portfolio, on what the ladder shows less what the world itself took
-    and has not come back (RULES 2.2). None when a ladder is not deep enough for all of it.
+    One position after the other, on what the ladder shows less what the world itself took and has not come back
+    (RULES 2.2). None when a ladder is not deep enough for all of it.
     Example: long 3 at a mark of 100 with bids 99×2, 98×5, no fee: 300 - (198 + 98) = 4.
     """
     ladders: dict[int, Levels] = {}
@@ -81,7 +81,7 @@ def _gone(result: RunResult, side: int, rules: int) -> Iterator[tuple[int, int]]
 
 
 def _left(entry: Any, model: RefillModel, message: int, age_ns: int, half_life_ns: int) -> int:
-    """Lots of a CONSUMED record that are still missing: RULES 2.2, in decimals, whose digits are the same everywhere."""
+    """Lots of a CONSUMED record still missing (RULES 2.2); in decimals, whose digits are the same everywhere."""
     lots = int(entry["lots"])
     if model is RefillModel.NEVER:
         return lots

@@ -27,9 +27,9 @@ def liquidation_price(
     other_maintenance : quote, of the pool's other positions
 
     With q = size and the tier's rate r and deduction d, `equity + q · (P - mark) = other + |q| · P · r - d`, so
-    `P = (q · mark - equity + other - d) / (q - |q| · r)`, in the tier whose notional range holds |q| · P. Maintenance is
-    continuous and rises slower than notional, so exactly one tier does. Example: long 1 BTC at 100,000 with 2,500 of
-    margin at 1.25 %: 97,500 / 0.9875 = 98,734.18.
+    `P = (q · mark - equity + other - d) / (q - |q| · r)`, in the tier whose notional range holds |q| · P. Maintenance
+    is continuous and rises slower than notional, so exactly one tier does.
+    Example: long 1 BTC at 100,000 with 2,500 of margin at 1.25 %: 97,500 / 0.9875 = 98,734.18.
     """
     found = deductions(tiers)
     for number in reversed(range(len(tiers))):

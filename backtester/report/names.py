@@ -1,4 +1,4 @@
-"""From the engine's numbers to names and units, exactly: a price is ticks times the tick the tape names, no float between."""
+"""From the engine's numbers to names and units, exactly: a price is ticks times the tick that the tape names."""
 
 from __future__ import annotations
 

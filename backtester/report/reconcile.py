@@ -23,8 +23,9 @@ _MONEY = {
 def reconcile(result: RunResult) -> tuple[float, ...]:
     """Prove the money of every world; returns, per account of the arrays, what does not add up (quote, ≥ 0).
 
-    Every pool and every counterparty ends where the ledger leads it, all of them together keep their money, and each
-    account's equity ends at `start + Σ ledger + Δ unrealised`, each within 1e-9 of max(1, Σ|amount|).
+    Every pool and every counterparty ends where the ledger leads it, every position where its fills lead it, all
+    parties together keep their money, and each account's equity ends at `start + Σ ledger + Δ unrealised`, each within
+    1e-9 of max(1, Σ|amount|).
     Raises an engine fault that names all that does not hold, or any number that is not finite.
     """
     problems = [*_not_finite(result)]
@@ -32,6 +33,8 @@ def reconcile(result: RunResult) -> tuple[float, ...]:
         raise BacktesterError([engine_fault(where, "is not a finite number").diagnostics[0] for where in problems])
     for world in range(len(result.state.worlds)):
         problems += _world_problems(result, world)
+    for position in range(len(result.state.positions)):
+        problems += _position_problems(result, position)
     errors = tuple(account_error(result, number) for number in range(len(result.state.accounts)))
     for number, error in enumerate(errors):
         if error > _allowed(_rows(result, "account", number)):
@@ -44,10 +47,10 @@ def reconcile(result: RunResult) -> tuple[float, ...]:
 def account_error(result: RunResult, account: int) -> float:
     """|equity_end - (equity_start + Σ ledger + Δ unrealised)| of one account, quote."""
     booked = math.fsum(_rows(result, "account", account)["amount"])
-    before, after = account_equity(result, account, at_start=True), account_equity(result, account)
+    before, after = float(result.state.accounts[account]["equity_start"]), account_equity(result, account)
     drift = math.fsum(
         sign * unrealised(result, position, at_start)
-        for position in np.flatnonzero(result.state.positions["account"] == account)
+        for position in np.flatnonzero(result.state.positions["account"] == account).tolist()
         for at_start, sign in ((False, 1.0), (True, -1.0))
     )
     return abs(math.fsum((after, -before, -booked, -drift)))
@@ -56,8 +59,8 @@ def account_error(result: RunResult, account: int) -> float:
 def account_equity(result: RunResult, account: int, at_start: bool = False) -> float:
     """Balances of an account's pools plus unrealised PnL at the marks, quote."""
     pools = result.state.pools[result.state.pools["account"] == account]
-    positions = np.flatnonzero(result.state.positions["account"] == account)
-    open_pnl = (unrealised(result, int(position), at_start) for position in positions)
+    positions = np.flatnonzero(result.state.positions["account"] == account).tolist()
+    open_pnl = (unrealised(result, position, at_start) for position in positions)
     return math.fsum((*pools["balance_start" if at_start else "balance"], *open_pnl))
 
 
@@ -94,6 +97,21 @@ def _world_problems(result: RunResult, world: int) -> Iterator[str]:
         yield f"world {world}: {total!r} came from nowhere"
 
 
+def _position_problems(result: RunResult, number: int) -> Iterator[str]:
+    """Lots follow from the fills exactly; `cost_end - cost_start = Σ lots · unit · price + Σ realised` (RULES 5.1)."""
+    row = result.state.positions[number]
+    fills = result.fills[result.fills["position"] == number]
+    lots = fills["side"] * fills["lots"]
+    if row["lots_start"] + sum(lots.tolist()) != row["lots"]:
+        yield f"position {number}: its fills do not lead to {int(row['lots'])} lots"
+    values = lots * result.market.markets[row["market"]]["unit"] * fills["price"]
+    off = math.fsum((row["cost"], -row["cost_start"], *(-values), *(-fills["realised"])))
+    booked = math.fsum((row["realised"], *(-fills["realised"])))
+    allowed = TOLERANCE * max(1.0, math.fsum(np.abs(values)), abs(float(row["cost_start"])))
+    if abs(off) > allowed or abs(booked) > allowed:
+        yield f"position {number}: cost is off by {off!r}, realised PnL by {booked!r}"
+
+
 def _booked(rows: np.ndarray, party: Party) -> Iterator[float]:
     """What the ledger took from a party, negated: it adds up to 0 with the change of its balance."""
     yield from rows["amount"][rows["party"] == party].tolist()
@@ -106,7 +124,8 @@ def _allowed(rows: Any) -> float:
 
 
 def _rows(result: RunResult, column: str, number: int) -> np.ndarray:
-    return result.ledger[result.ledger[column] == number]
+    rows: np.ndarray = result.ledger[result.ledger[column] == number]
+    return rows
 
 
 def _not_finite(result: RunResult) -> Iterator[str]:

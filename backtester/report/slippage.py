@@ -21,8 +21,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from backtester.enums import Liquidity
-from backtester.report.model import Slippage
 from backtester.report.names import Grid
+from backtester.report.records import Slippage
 
 BPS = 10_000
 NOT_TAKEN = Slippage(None, None, None, None, None, None)

@@ -6,10 +6,9 @@ first record, `resolve_world` at the start.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
-
-import numpy as np
 
 from backtester.config.portfolio import Account, Order, PortfolioFile, Position
 from backtester.config.values import Instant, Offset, RelativePrice
@@ -21,6 +20,8 @@ from backtester.venue.profile import VenueProfile, maintenance_margin
 
 #: A size or price this close to a whole lot or tick, in lots or ticks, is meant to be one.
 GRID_TOLERANCE = 1e-6
+#: An order price further from the mark than this factor is a slip, and would ask for a ladder of that length.
+FARTHEST = 10.0
 
 
 class Acceptances(NamedTuple):
@@ -53,8 +54,12 @@ def resolve_markets(
     profiles: Sequence[VenueProfile],
     instruments: Sequence[TapeInstrument],
     accept: Acceptances,
+    without_index: Collection[int] = (),
 ) -> Resolved:
-    """Every market that an account trades, under the rules of its venue. Raises all unknown symbols at once."""
+    """Every market that an account trades, under the rules of its venue. Raises all unknown symbols at once.
+
+    `without_index` numbers the instruments that lack an index on the tape: their mid stands for it.
+    """
     rules: list[VenueProfile] = []
     keys: list[tuple[int, int]] = []
     markets: list[spec.Market] = []
@@ -68,11 +73,12 @@ def resolve_markets(
             place = portfolio.where("accounts", a, "positions", p, "symbol")
             number = find_instrument(position.symbol, instruments)
             if number is None:
-                have = ", ".join(sorted(each.symbol for each in instruments))
-                problems.append(Diagnostic("config", place, f"the tape has no {position.symbol}", f"it has {have}"))
+                problems.append(_not_found(place, position.symbol, instruments))
                 continue
             if instruments[number].contract != "linear" or instruments[number].size_unit != "base":
                 problems.append(Diagnostic("config", place, "only linear contracts sized in the base are supported"))
+            if any(markets[other].instrument == number for other in numbers[a].values()):
+                problems.append(Diagnostic("config", place, "the account has another position in this instrument"))
             key = (rules.index(profile), number)
             if key not in keys:
                 keys.append(key)
@@ -81,11 +87,18 @@ def resolve_markets(
     if problems:
         raise BacktesterError(problems)
     data = spec.MarketData(
-        tuple(each.spec._replace(index_from_mid=accept.index_mid) for each in instruments),
+        tuple(each.spec._replace(index_from_mid=n in without_index) for n, each in enumerate(instruments)),
         tuple(_rules(profile, accept) for profile in rules),
         tuple(markets),
     )
     return Resolved(data, tuple(instruments), tuple(profiles), tuple(numbers))
+
+
+def _not_found(place: str, symbol: str, instruments: Sequence[TapeInstrument]) -> Diagnostic:
+    if any(symbol in (each.symbol, each.base) for each in instruments):
+        return Diagnostic("config", place, f"{symbol} may mean more than one instrument of the tape")
+    have = ", ".join(sorted(each.symbol for each in instruments))
+    return Diagnostic("config", place, f"the tape has no {symbol}", f"it has {have}")
 
 
 def _rules(profile: VenueProfile, accept: Acceptances) -> spec.Rules:
@@ -159,6 +172,8 @@ class _AccountBuilder:
         tick = accepted / instrument.tick_size
         if abs(tick - round(tick)) > GRID_TOLERANCE:
             self._fault(f"{accepted!r} lies between two ticks of the tape ({instrument.tick_size!r})", *place)
+        elif accepted > FARTHEST * self.marks[market]:
+            self._fault(f"{accepted!r} is more than {FARTHEST:g} times the mark {self.marks[market]:.10g}", *place)
         elif not relative and abs(accepted - wanted) > GRID_TOLERANCE * instrument.tick_size:
             hint = f"the next one is {accepted!r}"
             self._fault(f"{wanted!r} is no order price on {self.profile.id}", *place, hint=hint)
@@ -172,7 +187,10 @@ class _AccountBuilder:
             return self.marks[market]
         tick = self._instrument(market).tick_size
         ticks = position.entry_price.at(self.marks[market]) / tick
-        return float(np.ceil(ticks) if position.side is Side.BUY else np.floor(ticks)) * tick
+        nearest = round(ticks)
+        if abs(ticks - nearest) > GRID_TOLERANCE:
+            nearest = math.ceil(ticks) if position.side is Side.BUY else math.floor(ticks)
+        return nearest * tick
 
     def _position(self, p: int, position: Position) -> spec.Position:
         market = self.resolved.numbers[self.number][position.symbol]
@@ -276,11 +294,12 @@ def assumptions_of(profiles: Iterable[VenueProfile], resolved: Resolved, accept:
         lines.append(f"{profile.name}: {share} of the rules are assumed (`backtester venues show {profile.id}`)")
     for market in resolved.data.markets:
         base = resolved.instruments[market.instrument].base
-        for profile in dict.fromkeys(profiles):
-            if not profile.market(base).listed:
-                lines.append(f"{base} is not in the profile {profile.name}: its default tiers apply")
+        profile = list(dict.fromkeys(profiles))[market.rules]
+        if not profile.market(base).listed:
+            lines.append(f"{base} is not in the profile {profile.name}: its default tiers apply")
     if accept.funding_zero:
         lines.append("funding is taken as zero where the tape has no rate (--assume-funding-zero)")
-    if accept.index_mid:
-        lines.append("the index is the mid of the order book (--assume-index-mid)")
+    for instrument in resolved.data.instruments:
+        if instrument.index_from_mid:
+            lines.append(f"{instrument.symbol}: the tape has no index, the mid stands for it (--assume-index-mid)")
     return lines

@@ -20,7 +20,7 @@ from backtester.run.drive import Engine
 from backtester.run.resolve import Acceptances, Resolved, assumptions_of, resolve_markets, resolve_world
 from backtester.run.result import Instrument, RunResult, ScenarioSource, Source
 from backtester.scenario import library
-from backtester.scenario.apply import StressedTape
+from backtester.scenario.apply import StressedTape, survey
 from backtester.scenario.grid import Proxy, Target
 from backtester.scenario.path import Scenario
 from backtester.shipped import data_dir
@@ -35,7 +35,7 @@ class Request(NamedTuple):
 
     portfolio: Path
     overrides: tuple[str, ...] = ()
-    scenario: str | None = None
+    scenario: str | None = None  # id, or path of a .parquet or .toml
     venue: str | None = None  # ID[@DATE|@scenario]; None: the account's own, newest rules
     tapes: tuple[str, ...] = ()
     instruments: tuple[InstrumentFacts, ...] = ()
@@ -52,7 +52,8 @@ def run_cell(request: Request, progress: Progress = lambda fraction: None) -> Ru
     scenario = library.find(request.scenario) if request.scenario else None
     profiles = _profiles(request, portfolio, scenario)
     tape = _open(request, portfolio, profiles)
-    resolved = resolve_markets(portfolio, profiles, tape.instruments, request.accept)
+    without_index = _without_index(tape) if request.accept.index_mid else ()
+    resolved = resolve_markets(portfolio, profiles, tape.instruments, request.accept, without_index)
     stressed = _stress(request, scenario, tape, resolved)
     chunks = stressed.chunks() if stressed else tape.chunks(request.chunk_rows)
     engine = Engine(resolved.data, request.capacities)
@@ -66,7 +67,7 @@ def run_cell(request: Request, progress: Progress = lambda fraction: None) -> Ru
         portfolio=portfolio.portfolio,
         portfolio_source=Source(portfolio.name, portfolio.sha256),
         tape=_tape_source(tape),
-        scenario=_scenario_source(scenario, stressed),
+        scenario=_scenario_source(request.scenario, scenario, stressed),
         profiles=tuple(profiles),
         instruments=_instruments(tape.instruments, profiles),
         data=resolved.data,
@@ -135,6 +136,12 @@ def _open(request: Request, portfolio: PortfolioFile, profiles: Sequence[VenuePr
     return open_tape(sorted(names), request.instruments)
 
 
+def _without_index(tape: Tape) -> tuple[int, ...]:
+    """Numbers of the instruments that have no index row."""
+    has_index = survey(tape.chunks(), len(tape.instruments)).has_index
+    return tuple(np.flatnonzero(~has_index).tolist())
+
+
 def _stress(request: Request, scenario: Scenario | None, tape: Tape, resolved: Resolved) -> StressedTape | None:
     if scenario is None:
         return None
@@ -168,16 +175,17 @@ def _start(
 def _why_no_start(engine: Engine, resolved: Resolved) -> list[Diagnostic]:
     """What each market lacked when the tape was over."""
     problems = []
-    for market, row in zip(resolved.data.markets, engine.market.markets, strict=True):
+    for market in resolved.data.markets:
         symbol = resolved.instruments[market.instrument].symbol
         instrument = engine.market.instruments[market.instrument]
         formula = resolved.data.rules[market.rules].mark_formula
         if instrument["mid2"] == 0:
             problems.append(Diagnostic("data", symbol, "the tape never shows both sides of its ladder"))
-        elif row["has_mark"] == 0 and formula is MarkFormula.TAPE:
-            hint = "this venue's mark is not computed"
-            problems.append(Diagnostic("data", symbol, "the tape has no mark rows", hint))
-        elif row["has_mark"] == 0:
+        elif formula is MarkFormula.TAPE:
+            if instrument["has_tape_mark"] == 0:
+                hint = "this venue's mark is not computed"
+                problems.append(Diagnostic("data", symbol, "the tape has no mark rows", hint))
+        elif instrument["has_index"] == instrument["index_from_mid"] == 0:
             hint = "accept the mid in its place with --assume-index-mid"
             problems.append(Diagnostic("data", symbol, "the tape has no index rows, which the mark needs", hint))
     return problems or [Diagnostic("data", "tape", "ends before the first time of the venue's mark grid")]
@@ -201,10 +209,12 @@ def _tape_source(tape: Tape) -> Source:
     return Source(name, digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest())
 
 
-def _scenario_source(scenario: Scenario | None, stressed: StressedTape | None) -> ScenarioSource | None:
-    if scenario is None or stressed is None:
+def _scenario_source(
+    name: str | None, scenario: Scenario | None, stressed: StressedTape | None
+) -> ScenarioSource | None:
+    if name is None or scenario is None or stressed is None:
         return None
-    digest = _digest(library.locate(scenario.id))
+    digest = _digest(library.locate(name))
     return ScenarioSource(scenario.id, scenario.title, scenario.type, digest, scenario.assumed_share, stressed.summary)
 
 

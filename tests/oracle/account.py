@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import NamedTuple
 
 from backtester.engine import spec
 from backtester.enums import (
     FillReason,
     LedgerKind,
-    LiquidationStage,
     Liquidity,
     OrderReason,
     OrderStatus,
@@ -22,43 +20,7 @@ from backtester.enums import (
 from tests.oracle.exact import ZERO, Judge
 from tests.oracle.ladder import Consumption, Tape
 from tests.oracle.market import Market
-
-
-class Fill(NamedTuple):
-    """One fill. `order` is the order number, −1 for liquidations and takeovers; `lots` is signed."""
-
-    ts: int
-    account: int
-    position: int
-    order: int
-    lots: int
-    price: float
-    reason: FillReason
-    liquidity: Liquidity
-
-
-class LedgerRow(NamedTuple):
-    """One change of a pool's balance, or of the insurance fund's if `pool` is −1 (RULES 9.1)."""
-
-    ts: int
-    pool: int
-    party: Party
-    kind: LedgerKind
-    amount: Fraction
-    balance: Fraction
-
-
-class Liquidation(NamedTuple):
-    """One liquidation order or takeover of one position."""
-
-    ts: int
-    pool: int
-    position: int
-    stage: LiquidationStage
-    lots: int
-    filled: int
-    mark: Fraction
-    fee: Fraction
+from tests.oracle.records import Fill, LedgerRow, Liquidation
 
 
 @dataclass(eq=False)

@@ -15,14 +15,18 @@ from backtester.engine.state import Capacities
 from backtester.enums import Advance, Fault, OrderStatus, Party, RefillModel, Side
 from backtester.errors import BacktesterError
 from backtester.run.drive import Engine
-from tests.oracle.account import Fill, LedgerRow, Liquidation, World
+from tests.oracle.account import World
 from tests.oracle.examples import cut
 from tests.oracle.ladder import Event
 from tests.oracle.oracle import Oracle
+from tests.oracle.records import Fill, LedgerRow, Liquidation
 from tests.oracle.universe import Universe
 
 #: Money may differ by this share of the turnover (Σ|amount| of the world's ledger, at least 1).
 MONEY = 1e-9
+
+#: The records of a world.
+ROWS = ("fills", "ledger", "liquidations")
 
 #: Everything that can be full is full all the time.
 SMALL = Capacities(cells=1, overlay=1, rows=1)
@@ -34,11 +38,20 @@ def as_array(step: Sequence[Event]) -> np.ndarray:
 
 
 class Watched(Engine):
-    """An engine that counts why its kernel returned to the shell."""
+    """An engine that counts why its kernel returned to the shell, and has room for one row whenever it goes on."""
 
     def __init__(self, data: spec.MarketData, capacities: Capacities) -> None:
         super().__init__(data, capacities)
         self.returned: Counter[Advance] = Counter()
+
+    def feed(self, events: np.ndarray) -> Advance:
+        self._shorten(1)
+        return super().feed(events)
+
+    def _shorten(self, rows: int) -> None:
+        """Drain the records, and give them exactly so much room."""
+        self._drain()
+        self.worlds = self.worlds._replace(**{name: np.zeros(rows, getattr(self.worlds, name).dtype) for name in ROWS})
 
     def resume(self) -> Advance:
         answer = super().resume()
@@ -51,7 +64,7 @@ class Watched(Engine):
 
     def _make_room(self, rows: int) -> None:
         self.returned[Advance.NEED_RECORD] += 1
-        super()._make_room(rows)
+        self._shorten(rows)
 
     def _grow_overlay(self) -> None:
         self.returned[Advance.NEED_OVERLAY] += 1
@@ -74,7 +87,7 @@ class Pair:
         self.oracle = Oracle(universe.data)
         self.engine = Watched(universe.data, capacities)
         self.close = False  # a close call has been made: a difference proves nothing from here on
-        self._seen = {"fills": 0, "ledger": 0, "liquidations": 0}  # rows compared so far, of all worlds
+        self._seen = dict.fromkeys(ROWS, 0)  # rows compared so far, of all worlds
         self._compared: dict[tuple[int, str], int] = {}  # rows compared so far, by world and name
 
     def run(self) -> list[str]:
@@ -141,11 +154,7 @@ class Pair:
             yield from _compare_rows(
                 f"world {number} ledger",
                 [_ledger_of(row, pools) for row in new["ledger"] if abs(row.amount) > tolerance],
-                [
-                    _engine_ledger(row)
-                    for row in ledger
-                    if row["world"] == number and abs(row["amount"]) > tolerance
-                ],
+                [_engine_ledger(row) for row in ledger if row["world"] == number and abs(row["amount"]) > tolerance],
                 tolerance,
             )
             yield from _compare_rows(

@@ -32,6 +32,9 @@ class Judge:
 
     def less(self, a: Fraction, b: Fraction) -> bool:
         """Whether a < b."""
+        x, y = float(a), float(b)
+        if abs(x - y) > 1e-9 * max(1.0, abs(x), abs(y)):
+            return x < y  # by far: spare the fractions
         if a == b:
             self.close_calls += not (held_exactly(a) and held_exactly(b))
         elif abs(a - b) <= CLOSE * max(Fraction(1), abs(a), abs(b)):
@@ -49,12 +52,14 @@ class Judge:
         return math.ceil(value)
 
     def decayed(self, lots: int, elapsed_ns: int, half_life_ns: int) -> int:
-        """ceil(lots · 2^(−elapsed/half-life)), RULES 2.2.
+        """ceil(lots · 2^(−elapsed/half-life)), and 0 after more than 1,000 half-lives (RULES 2.2).
 
         The power is an integer only after whole half-lives (2^(p/q) is irrational otherwise): those are counted in
         integers, all others with 40 digits, so the rounding is that of the true number.
         Example: 5 lots after two half-lives → ceil(5/4) = 2; 4 lots after two half-lives → 1.
         """
+        if elapsed_ns > 1000 * half_life_ns:
+            return 0
         whole, rest = divmod(elapsed_ns, half_life_ns)
         if rest == 0:
             return -(-lots // (1 << whole))

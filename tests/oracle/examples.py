@@ -23,12 +23,16 @@ from backtester.enums import (
     Side,
     TimeInForce,
 )
+from tests.oracle.account import World
 from tests.oracle.ladder import Event, steps
 from tests.oracle.oracle import Oracle
 from tests.oracle.universe import Universe
 
 SECOND = 1_000_000_000
 BUY, SELL = Side.BUY, Side.SELL
+
+ASKS = {100: 3, 101: 5, 102: 9}
+BIDS = {99: 4, 98: 6}
 
 PLAIN = spec.Rules(
     taker_fee=0.0,
@@ -66,6 +70,7 @@ PLAIN = spec.Rules(
 )
 
 FLAT_TIER = (spec.Tier(0.0, 1 / 32, 100.0),)
+HYPERLIQUID_BTC = (spec.Tier(0.0, 0.0125, 40.0), spec.Tier(150e6, 0.025, 20.0))
 
 
 def market_data(
@@ -177,3 +182,15 @@ def run(inputs: Universe, after_step: Callable[[Oracle], None] = lambda _: None)
 def floats(*amounts: Fraction) -> list[float]:
     """Amounts as doubles, to compare them with plain numbers."""
     return [float(amount) for amount in amounts]
+
+
+def only_world(oracle: Oracle) -> World:
+    """The world of a one-world run."""
+    assert not oracle.fault
+    (world,) = oracle.worlds
+    return world
+
+
+def walked(world: World) -> list[tuple[int, float]]:
+    """(lots, price) of all fills."""
+    return [(fill.lots, fill.price) for fill in world.fills]

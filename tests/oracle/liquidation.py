@@ -20,8 +20,9 @@ from backtester.enums import (
     Side,
     TradingStatus,
 )
-from tests.oracle.account import Account, Liquidation, Order, Pool, Position, World
+from tests.oracle.account import Account, Order, Pool, Position, World
 from tests.oracle.exact import ZERO
+from tests.oracle.records import Liquidation
 
 
 def check_account(world: World, account: Account, t: int) -> None:
@@ -52,9 +53,10 @@ def judge_pool(world: World, pool: Pool, t: int) -> bool:
     """Whether the pool is in breach; without one it is healthy again (RULES 6.4, 8.2)."""
     if not pool.open_positions:
         return False
-    buffer = pool.equity - pool.maintenance
+    equity, maintenance = pool.equity, pool.maintenance
+    buffer = equity - maintenance
     pool.buffer_min = buffer if pool.buffer_min is None else min(pool.buffer_min, buffer)
-    if world.breached(pool):
+    if world.judge.less(equity, maintenance):
         pool.breach_ns = t if pool.breach_ns is None else pool.breach_ns
         return True
     pool.state = PoolState.HEALTHY

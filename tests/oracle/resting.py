@@ -14,9 +14,7 @@ def resting(world: World, instrument: int, side: int) -> list[Order]:
     found = [
         order
         for order in world.orders
-        if order.status == OrderStatus.RESTING
-        and order.side == side
-        and order.position.market.instrument == instrument
+        if order.status == OrderStatus.RESTING and order.side == side and order.position.market.instrument == instrument
     ]
     return sorted(found, key=lambda order: (-side * order.spec.limit_tick, order.rested))
 

@@ -51,6 +51,7 @@ class TapeMaker:
         moves = [
             (self._tweak, 30),
             (self._jump, 14),
+            (self._crash, 4),
             (self._fresh, 6),
             (self._thin, 4),
             (self._trade, 32),
@@ -162,6 +163,15 @@ class TapeMaker:
         shown.middle += self.random.choice([-4, -2, -1, -1, 1, 1, 2, 4])
         shown.middle = min(HIGHEST, max(LOWEST, shown.middle))
         self._deltas(instrument, self._target(shown.middle))
+
+    def _crash(self, _: int) -> None:
+        """Everything moves the same way, marks and all."""
+        ticks = self.random.choice([-6, -4, 4, 6])
+        for instrument, shown in enumerate(self.shown):
+            shown.middle = min(HIGHEST, max(LOWEST, shown.middle + ticks))
+            self._deltas(instrument, self._target(shown.middle))
+            self._index(instrument)
+            self._mark(instrument)
 
     def _fresh(self, instrument: int) -> None:
         self._snapshot(instrument, self._target(self.shown[instrument].middle))

@@ -22,10 +22,11 @@ from tests.oracle.examples import run
 from tests.oracle.oracle import Oracle
 from tests.oracle.universe import universe
 
-UNIVERSES = 400
+UNIVERSES = 150
 ENOUGH = 20
 
 SEEN_IN_FULL: tuple[type[IntEnum], ...] = (
+    Fault,
     FillReason,
     LedgerKind,
     LiquidationStage,
@@ -67,18 +68,16 @@ def note_end(counts: Counter[str], oracle: Oracle) -> None:
 def test_everything_that_can_happen_happens_often() -> None:
     counts: Counter[str] = Counter()
     for seed in range(UNIVERSES):
-        inputs = universe(Random(seed), steps=60, fault=seed % 10 == 0)
+        inputs = universe(Random(seed), steps=60, fault=seed % 4 > 0)
         note_end(counts, run(inputs, lambda oracle: note_step(counts, oracle)))
     wanted = [name(code) for kind in SEEN_IN_FULL for code in kind]
-    wanted += [name(code) for code in (Fault.NONE, Fault.MISSING_FUNDING)]
     rare = {code: counts[code] for code in wanted if counts[code] < ENOUGH}
     assert not rare
-    assert counts[name(Fault.CROSSED)] + counts[name(Fault.TIME_BACKWARDS)] >= ENOUGH
     assert counts["close calls"] <= UNIVERSES * 0.15
 
 
 def test_money_is_conserved_exactly() -> None:
-    for seed in range(60):
-        for world in run(universe(Random(seed))).worlds:
+    for seed in range(40):
+        for world in run(universe(Random(seed), steps=60)).worlds:
             total = sum(pool.balance for pool in world.pools) + sum(world.parties.values())
             assert total == world.start_total

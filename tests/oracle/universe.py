@@ -59,6 +59,8 @@ def universe(random: Random, steps: int = 120, fault: bool = False) -> Universe:
     data = spec.MarketData(instruments, rules, markets)
     events = TapeMaker(random, data, scale).make(steps, fault)
     worlds = tuple(_world(random, data, scale) for _ in range(random.choice([1, 1, 2, 3])))
+    if random.random() < 0.5:  # a variant: the same orders at the same levels
+        worlds += (worlds[0]._replace(liquidation=not worlds[0].liquidation, insurance_start=4.0),)
     return Universe(data, np.array([tuple(event) for event in events], dtype=EVENT), worlds)
 
 
@@ -91,7 +93,7 @@ def _rules(random: Random, scale: Scale) -> spec.Rules:
         funding_price=random.choice([PriceReference.MARK, PriceReference.INDEX]),
         funding_cap=random.choice([1 / 128, 1 / 16]),
         assume_funding_zero=random.random() < 0.4,
-        funding_premium=random.random() < 0.95,
+        funding_premium=random.random() < 0.85,
         funding_interest=1 / 1024,
         funding_clamp=random.choice([1 / 2048, 1 / 64]),
         funding_sample_ns=random.choice([1, 2, 3]) * unit,

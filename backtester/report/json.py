@@ -1,0 +1,49 @@
+"""The result document: the report model as JSON, keys in the order of the model."""
+
+from __future__ import annotations
+
+import json
+import math
+from datetime import UTC, datetime
+from enum import IntEnum
+from typing import Any
+
+from backtester.config.values import Instant
+from backtester.errors import engine_fault
+from backtester.report.model import ReportModel
+from backtester.report.records import Named
+
+#: Series that the document leaves to path.parquet and depth.parquet.
+NOT_IN_DOCUMENT = {"margin_paths", "mark_paths"}
+
+
+def render_json(model: ReportModel) -> str:
+    """One JSON document, floats with all their digits, the same bytes for the same model.
+
+    Raises an engine fault for a number that is not finite.
+    """
+    return json.dumps(plain(model), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def iso_time(ts_ns: int) -> str:
+    """ISO-8601 UTC with nanoseconds. Example: 1760130900000000001 is 2025-10-10T21:15:00.000000001Z."""
+    seconds, nanos = divmod(ts_ns, 1_000_000_000)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{nanos:09d}Z"
+
+
+def plain(value: Any, where: str = "result") -> Any:
+    """A part of the model as what JSON knows: records are objects, enums their names in lower case."""
+    if isinstance(value, Instant):
+        return iso_time(value.ts_ns)
+    if isinstance(value, Named):
+        return {key: plain(each, f"{where}.{key}") for key, each in value.items}
+    if isinstance(value, IntEnum):
+        return value.name.lower()
+    if isinstance(value, tuple):
+        fields = getattr(value, "_fields", None)
+        if fields is None:
+            return [plain(each, f"{where}[{i}]") for i, each in enumerate(value)]
+        return {name: plain(getattr(value, name), f"{where}.{name}") for name in fields if name not in NOT_IN_DOCUMENT}
+    if isinstance(value, float) and not math.isfinite(value):
+        raise engine_fault(where, f"{value} is not a finite number")
+    return value

@@ -1,0 +1,49 @@
+"""The report as Markdown, for a pull request or a wiki: every column of every sheet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from backtester.report.model import ReportModel
+from backtester.report.sheets import Sheet, inputs_sheet, sheets
+from backtester.report.text import headline, story
+
+
+def render_markdown(model: ReportModel) -> str:
+    """One Markdown document."""
+    return "\n".join(_lines(model)) + "\n"
+
+
+def _lines(model: ReportModel) -> Iterator[str]:
+    for cell in model.cells:
+        yield f"# {_escaped(headline(cell))}"
+        yield ""
+        yield from (f"- {_escaped(line.strip())}" for line in story(cell, model.reporting_currency))
+        if cell.flags:
+            yield f"- flags: {', '.join(cell.flags)}"
+        for sheet in sheets(cell, model.reporting_currency):
+            yield from _table(sheet)
+        yield ""
+    yield from _table(inputs_sheet(model.inputs))
+    yield ""
+    yield f"seed {model.seed}, backtester {model.engine_version}"
+    for title, lines in (("Assumptions", model.assumptions), ("Warnings", model.warnings)):
+        if lines:
+            yield from ("", f"## {title}", "")
+            yield from (f"- {_escaped(line)}" for line in lines)
+
+
+def _table(sheet: Sheet) -> Iterator[str]:
+    yield from ("", f"## {sheet.title}", "")
+    yield _row(column.heading for column in sheet.columns)
+    yield _row("---" if column.is_text else "---:" for column in sheet.columns)
+    for row in sheet.rows:
+        yield _row(row)
+
+
+def _row(cells: Iterator[str] | tuple[str, ...]) -> str:
+    return f"| {' | '.join(map(_escaped, cells))} |"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("|", "\\|")

@@ -1,0 +1,276 @@
+"""Accounts, pools, positions and the portfolio: from the final arrays to figures.
+
+Sums are `math.fsum` or exact integers, so that a figure has the same last digit on every machine.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from backtester.config.values import Instant
+from backtester.engine.state import PATH_BUCKETS
+from backtester.enums import LedgerKind, Party
+from backtester.report.exit_value import exit_cost
+from backtester.report.liquidation_price import bankruptcy_price, liquidation_price
+from backtester.report.names import CROSS, ISOLATED, Names, known, moment
+from backtester.report.reconcile import account_equity, unrealised
+from backtester.report.records import (
+    AccountReport,
+    MarginBucket,
+    MarginPath,
+    MarkBucket,
+    MarkPath,
+    Named,
+    PoolReport,
+    PortfolioReport,
+    PositionReport,
+    SystemReport,
+)
+from backtester.report.slippage import BPS, liquidation_slippage, split, taken_of
+from backtester.report.verdict import account_deficit
+from backtester.run.result import ACTUAL, UNLIQUIDATED, RunResult
+from backtester.venue.profile import maintenance_margin
+
+
+def account_reports(result: RunResult, names: Names, errors: Sequence[float]) -> Iterator[AccountReport]:
+    """Every account of the portfolio, in its order. `errors`: what `reconcile` found, per account of the arrays."""
+    for account in range(len(result.world.accounts)):
+        yield _account_report(result, names, account, errors[account])
+
+
+def _account_report(result: RunResult, names: Names, account: int, error: float) -> AccountReport:
+    row = result.state.accounts[account]
+    pools = tuple(_pool_reports(result, names, account))
+    measured = [pool for pool in pools if pool.buffer_min is not None]
+    worst = min(measured, key=lambda pool: pool.buffer_min or 0.0, default=None)
+    ratios = [math.inf if pool.margin_ratio_max is None else pool.margin_ratio_max for pool in measured]
+    deadlines = [pool.required_topup_by for pool in pools if pool.required_topup_by is not None]
+    positions = tuple(_position_report(result, names, number) for number in result.index.positions[account])
+    before, after = account_equity(result, account, at_start=True), account_equity(result, account)
+    paid = _paid_by_kind(result, account)
+    forced = (paid[LedgerKind.LIQUIDATION_FEE], paid[LedgerKind.TAKEOVER], paid[LedgerKind.DEFICIT])
+    return AccountReport(
+        name=names.account(account),
+        venue=result.profiles[account].name,
+        equity_start=before,
+        equity_end=after,
+        equity_min=min(before, float(row["equity_min"])),
+        equity_min_ts=moment(row["equity_min_ts"]) if row["equity_min"] < before else Instant(result.start_ts),
+        buffer_min=worst.buffer_min if worst else None,
+        buffer_min_ts=worst.buffer_min_ts if worst else None,
+        margin_ratio_max=known(max(ratios, default=math.nan)),
+        required_topup=math.fsum(pool.required_topup for pool in pools),
+        required_topup_by=min(deadlines, default=None),
+        pnl_total=after - before,
+        pnl_price=math.fsum(position.pnl_price for position in positions),
+        pnl_funding=paid[LedgerKind.FUNDING],
+        pnl_fees=paid[LedgerKind.FEE],
+        pnl_liquidation=math.fsum(forced),
+        pnl_adl=0.0,
+        pnl_socialised=0.0,
+        pnl_collateral=0.0,
+        slippage=math.fsum(position.slippage for position in positions),
+        reconciliation_error=error,
+        positions=positions,
+        equity_end_unliquidated=account_equity(result, account + result.index.accounts[UNLIQUIDATED]),
+        pools=pools,
+    )
+
+
+def _paid_by_kind(result: RunResult, account: int) -> list[float]:
+    rows = result.ledger[result.ledger["account"] == account]
+    return [math.fsum(rows["amount"][rows["kind"] == kind]) for kind in LedgerKind]
+
+
+def _pool_reports(result: RunResult, names: Names, account: int) -> Iterator[PoolReport]:
+    """Each pool, with what it would have needed had nobody liquidated it (RULES 8.6)."""
+    accounts, pools = result.state.accounts, result.state.pools
+    twin = account + result.index.accounts[UNLIQUIDATED]
+    for offset in range(int(accounts[account]["pool_count"])):
+        number = int(accounts[account]["pool_first"]) + offset
+        row, free = pools[number], pools[int(accounts[twin]["pool_first"]) + offset]
+        shortfall = max(0.0, -float(free["buffer_min"]))
+        yield PoolReport(
+            pool=names.pool(number),
+            buffer_min=known(row["buffer_min"]),
+            buffer_min_ts=moment(row["buffer_min_ts"]),
+            margin_ratio_max=known(row["margin_ratio_max"]),
+            breach_ts=moment(row["breach_ts"]),
+            required_topup=shortfall,
+            required_topup_by=moment(free["breach_ts"]) if shortfall > 0.0 else None,
+            deficit=float(row["deficit"]) + max(0.0, -float(row["takeover"])),
+        )
+
+
+class _Stand(NamedTuple):
+    """A position and its pool at one moment; `size` times the multiplier, prices at the mark."""
+
+    size: float
+    mark: float
+    equity: float
+    other_maintenance: float
+
+
+def _stand(result: RunResult, names: Names, number: int, at_start: bool) -> _Stand:
+    when = "_start" if at_start else ""
+    row = result.state.positions[number]
+    pool = result.state.pools[int(row["pool"])]
+    first, count = int(pool["position_first"]), int(pool["position_count"])
+    members = range(first, first + count)
+    balance = float(pool["balance" + when])
+    equity = math.fsum((balance, *(unrealised(result, member, at_start) for member in members)))
+    others = (_maintenance(result, names, member, at_start) for member in members if member != number)
+    return _Stand(_units(result, number, at_start), _mark(result, number, at_start), equity, math.fsum(others))
+
+
+def _units(result: RunResult, number: int, at_start: bool) -> float:
+    row = result.state.positions[number]
+    return float(row["lots_start" if at_start else "lots"] * result.market.markets[row["market"]]["unit"])
+
+
+def _mark(result: RunResult, number: int, at_start: bool) -> float:
+    row = result.state.positions[number]
+    return float(row["mark_start"] if at_start else result.market.markets[row["market"]]["mark"])
+
+
+def _maintenance(result: RunResult, names: Names, number: int, at_start: bool) -> float:
+    notional = abs(_units(result, number, at_start)) * _mark(result, number, at_start)
+    return maintenance_margin(names.tiers(number), notional)
+
+
+def _break_prices(result: RunResult, names: Names, number: int, at_start: bool) -> tuple[float | None, float | None]:
+    """(liquidation price, bankruptcy price) of a position; None for none, or without a position."""
+    stand = _stand(result, names, number, at_start)
+    if stand.size == 0.0:
+        return None, None
+    tiers = names.tiers(number)
+    liquidation = liquidation_price(stand.size, stand.mark, stand.equity, tiers, stand.other_maintenance)
+    return liquidation, bankruptcy_price(stand.size, stand.mark, stand.equity)
+
+
+def _position_report(result: RunResult, names: Names, number: int) -> PositionReport:
+    row = result.state.positions[number]
+    grid = names.grid(number)
+    start, end = (_break_prices(result, names, number, at_start) for at_start in (True, False))
+    units = _units(result, number, at_start=True)
+    drift = (unrealised(result, number), -unrealised(result, number, at_start=True))
+    slippage, notional = _slippage(result, names, number)
+    return PositionReport(
+        symbol=names.symbol(number),
+        margin_mode=ISOLATED if row["isolated"] else CROSS,
+        size_start=grid.size(int(row["lots_start"])),
+        size_end=grid.size(int(row["lots"])),
+        entry_price=float(row["cost_start"]) / units if units else None,
+        liquidation_price=start[0],
+        liquidation_price_end=end[0],
+        bankruptcy_price=start[1],
+        liquidation_distance_min=known(row["distance_min"]),
+        pnl_price=math.fsum((float(row["realised"]), *drift)),
+        funding=float(row["funding"]),
+        fees=float(row["fee"]),
+        slippage=slippage,
+        slippage_bps=BPS * slippage / notional if notional else None,
+        bankruptcy_price_end=end[1],
+    )
+
+
+def _slippage(result: RunResult, names: Names, number: int) -> tuple[float, float]:
+    """(cost against the mids at the decisions, notional at those mids) of all that took liquidity, quote."""
+    grid = names.grid(number)
+    cost, notional = [], []
+    for order in np.flatnonzero(result.state.orders["position"] == number):
+        taken = taken_of(result.fills[result.fills["order"] == order])
+        if parts := split(result.state.orders[order], taken):
+            cost.append(grid.value(parts.slippage * taken.lots))
+            notional.append(grid.value(parts.decision * taken.lots))
+    for row in result.liquidations[result.liquidations["position"] == number]:
+        if parts := liquidation_slippage(row):
+            cost.append(grid.value(parts.slippage * int(row["filled"])))
+            notional.append(grid.value(parts.decision * int(row["filled"])))
+    return math.fsum(cost), math.fsum(notional)
+
+
+def portfolio_report(result: RunResult, names: Names, accounts: Sequence[AccountReport]) -> PortfolioReport:
+    """All accounts together; equity_end_exit pays what `exit_cost` says."""
+    before, after = math.fsum(a.equity_start for a in accounts), math.fsum(a.equity_end for a in accounts)
+    cost = exit_cost(result)
+    return PortfolioReport(
+        equity_start=before,
+        equity_end=after,
+        equity_end_exit=None if cost is None else after - cost,
+        equity_min=_equity_min(result, accounts),
+        loss=before - after,
+        loss_pct=100.0 * (before - after) / before if before > 0.0 else None,
+        net_delta=Named(tuple(_net_delta(result, names))),
+    )
+
+
+def _net_delta(result: RunResult, names: Names) -> Iterator[tuple[str, float]]:
+    """Units held at the end, by base asset, sorted."""
+    held = np.flatnonzero(result.state.positions["world"] == ACTUAL).tolist()
+    for base in sorted({names.base(number) for number in held}):
+        yield base, math.fsum(_units(result, number, False) for number in held if names.base(number) == base)
+
+
+def _equity_min(result: RunResult, accounts: Sequence[AccountReport]) -> float:
+    """Lowest equity of all accounts at one time: exact for one account, for several the lowest that the buckets of the
+    margin paths allow (their minima need not have come at the same moment of a bucket)."""
+    if len(accounts) == 1:
+        return accounts[0].equity_min
+    level = [account.equity_start for account in accounts]
+    lowest = math.fsum(level)
+    rows = [result.state.path[int(result.state.accounts[account]["path"])] for account in range(len(accounts))]
+    for bucket in range(PATH_BUCKETS):
+        level = [float(row[bucket]["equity_min"]) if row[bucket]["count"] else level[i] for i, row in enumerate(rows)]
+        lowest = min(lowest, math.fsum(level))
+    return lowest
+
+
+def system_report(result: RunResult) -> SystemReport:
+    """The insurance fund of ACTUAL, and what it and others paid for the accounts."""
+    accounts = range(len(result.world.accounts))
+    return SystemReport(
+        insurance_start=result.world.insurance_start,
+        insurance_end=float(result.state.parties[ACTUAL, Party.INSURANCE_FUND]),
+        deficit=math.fsum(account_deficit(result, account) for account in accounts),
+        adl_notional=0.0,
+        socialised_loss=0.0,
+    )
+
+
+def margin_paths(result: RunResult, names: Names) -> Iterator[MarginPath]:
+    """The margin path of every account of ACTUAL, buckets that saw a check."""
+    for account in range(len(result.world.accounts)):
+        row = result.state.path[int(result.state.accounts[account]["path"])]
+        yield MarginPath(names.account(account), tuple(_margin_buckets(result, row)))
+
+
+def _margin_buckets(result: RunResult, row: np.ndarray) -> Iterator[MarginBucket]:
+    for bucket in np.flatnonzero(row["count"]).tolist():
+        each = row[bucket]
+        yield MarginBucket(
+            _bucket_ts(result, bucket),
+            float(each["equity_min"]),
+            float(each["equity_max"]),
+            float(each["maintenance_max"]),
+            known(each["buffer_min"]),
+        )
+
+
+def mark_paths(result: RunResult) -> Iterator[MarkPath]:
+    """The mark of every market, buckets that saw one."""
+    for market, row in zip(result.market.markets, result.market.path, strict=True):
+        symbol = result.instruments[int(market["instrument"])].tape.symbol
+        buckets = (
+            MarkBucket(_bucket_ts(result, bucket), float(row[bucket]["mark_min"]), float(row[bucket]["mark_max"]))
+            for bucket in np.flatnonzero(row["count"]).tolist()
+        )
+        yield MarkPath(symbol, tuple(buckets))
+
+
+def _bucket_ts(result: RunResult, bucket: int) -> Instant:
+    return Instant(result.start_ts + bucket * result.path_width_ns)

@@ -1,0 +1,296 @@
+"""The parts of the report model, field by field in the order of the result document.
+
+Money is in the reporting currency, a payment of the user is negative; prices are quote currency per unit of the base;
+sizes are in units of the base, positions signed; bps count 1/10,000 and a cost is positive. Unknown is None, never NaN.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from backtester.config.values import Instant
+from backtester.enums import (
+    FillReason,
+    LiquidationStage,
+    Liquidity,
+    OrderReason,
+    OrderStatus,
+    OrderType,
+    Side,
+    Verdict,
+)
+
+
+class Named(NamedTuple):
+    """Names and values, in order: an object of the document whose keys are data."""
+
+    items: tuple[tuple[str, str | float], ...]
+
+
+class FileInput(NamedTuple):
+    """A portfolio or a tape."""
+
+    name: str
+    sha256: str
+
+
+class RealisedPrices(NamedTuple):
+    """Lows and highs of one instrument's mid: what the tape did, and what the path asked for (None: nothing)."""
+
+    symbol: str
+    low: float | None
+    high: float | None
+    path_low: float | None
+    path_high: float | None
+
+
+class ScenarioInput(NamedTuple):
+    """The stress path, and what its transform of the tape came to."""
+
+    name: str
+    sha256: str
+    assumed_share: float
+    title: str
+    type: str
+    tiles: int  # how often the base tape was laid end to end
+    realised: tuple[RealisedPrices, ...]
+
+
+class VenueInput(NamedTuple):
+    """The rules of a venue."""
+
+    name: str
+    sha256: str
+    rules_date: str
+    assumed_share: float
+
+
+class Inputs(NamedTuple):
+    """Everything a result depends on besides the program and the seed."""
+
+    portfolio: FileInput
+    tape: FileInput
+    scenarios: tuple[ScenarioInput, ...]
+    venues: tuple[VenueInput, ...]
+
+
+class PortfolioReport(NamedTuple):
+    """All accounts together."""
+
+    equity_start: float
+    equity_end: float
+    equity_end_exit: float | None  # after closing everything through the final order book; None: it is not deep enough
+    equity_min: float
+    loss: float  # equity_start - equity_end
+    loss_pct: float | None
+    net_delta: Named  # at the end: units by base asset
+
+
+class PositionReport(NamedTuple):
+    """One place of the portfolio. Prices at the start, and `_end`."""
+
+    symbol: str
+    margin_mode: str
+    size_start: float
+    size_end: float
+    entry_price: float | None
+    liquidation_price: float | None
+    liquidation_price_end: float | None
+    bankruptcy_price: float | None
+    liquidation_distance_min: float | None  # fraction of the mark
+    pnl_price: float
+    funding: float
+    fees: float
+    slippage: float
+    slippage_bps: float | None
+    bankruptcy_price_end: float | None
+
+
+class PoolReport(NamedTuple):
+    """Margin that stands or falls together: `cross`, or one isolated position by its symbol."""
+
+    pool: str
+    buffer_min: float | None
+    buffer_min_ts: Instant | None
+    margin_ratio_max: float | None
+    breach_ts: Instant | None
+    required_topup: float
+    required_topup_by: Instant | None
+    deficit: float
+
+
+class AccountReport(NamedTuple):
+    """One account. Buffer and margin ratio are those of its worst pool."""
+
+    name: str
+    venue: str
+    equity_start: float
+    equity_end: float
+    equity_min: float
+    equity_min_ts: Instant | None
+    buffer_min: float | None
+    buffer_min_ts: Instant | None
+    margin_ratio_max: float | None
+    required_topup: float
+    required_topup_by: Instant | None
+    pnl_total: float
+    pnl_price: float
+    pnl_funding: float
+    pnl_fees: float
+    pnl_liquidation: float
+    pnl_adl: float
+    pnl_socialised: float
+    pnl_collateral: float
+    slippage: float
+    reconciliation_error: float
+    positions: tuple[PositionReport, ...]
+    equity_end_unliquidated: float  # had nobody liquidated it, the missing margin not counted
+    pools: tuple[PoolReport, ...]
+
+
+class Slippage(NamedTuple):
+    """Cost of taking liquidity in bps of the mid at the decision; None where no liquidity was taken.
+
+    delay + spread + depth + impact + fee = total.
+    """
+
+    delay_bps: float | None
+    spread_bps: float | None
+    depth_bps: float | None
+    impact_bps: float | None
+    fee_bps: float | None
+    total_bps: float | None
+
+
+class FillReport(NamedTuple):
+    """One fill of an order: one level of a walk, or one match of a resting order."""
+
+    ts: Instant
+    price: float
+    size: float
+    liquidity: Liquidity
+    reason: FillReason
+
+
+class OrderReport(NamedTuple):
+    """One order of the portfolio. `result` and `gap_bps` are the stop audit, None for other orders."""
+
+    id: str
+    symbol: str
+    type: OrderType
+    status: OrderStatus
+    reason: OrderReason
+    trigger_ts: Instant | None
+    trigger_price: float | None  # the price that fired it
+    arrive_ts: Instant | None
+    size: float
+    filled_size: float
+    vwap: float | None
+    unfilled_size: float
+    levels: int
+    maker_share: float | None
+    slippage: Slippage
+    account: str
+    side: Side
+    done_ts: Instant | None
+    stop_price: float | None  # the price at which it should have fired
+    result: str | None
+    gap_bps: float | None
+    fills: tuple[FillReport, ...]
+
+
+class LiquidationReport(NamedTuple):
+    """One liquidation order, or one position taken over."""
+
+    ts: Instant
+    account: str
+    symbol: str
+    stage: LiquidationStage
+    cause: str
+    trigger_mark: float
+    size: float
+    filled_size: float
+    vwap: float | None
+    bankruptcy_price: float | None
+    slippage_bps: float | None
+    fee: float
+    levels: int
+    side: Side
+
+
+class FundingPayment(NamedTuple):
+    """What one position paid (-) or received (+) at one funding time."""
+
+    ts: Instant
+    account: str
+    symbol: str
+    size: float
+    amount_per_unit: float  # rate · price · multiplier that a long of 1 received
+    amount: float
+
+
+class SystemReport(NamedTuple):
+    """The other side: who paid what the accounts could not."""
+
+    insurance_start: float
+    insurance_end: float
+    deficit: float
+    adl_notional: float
+    socialised_loss: float
+
+
+class MarginBucket(NamedTuple):
+    """One stretch of an account's margin path that begins at `ts`."""
+
+    ts: Instant
+    equity_min: float
+    equity_max: float
+    maintenance_max: float
+    buffer_min: float | None
+
+
+class MarginPath(NamedTuple):
+    """The margin path of one account, for charts; the document leaves it to path.parquet."""
+
+    account: str
+    buckets: tuple[MarginBucket, ...]
+
+
+class MarkBucket(NamedTuple):
+    """One stretch of a mark that begins at `ts`."""
+
+    ts: Instant
+    lowest: float
+    highest: float
+
+
+class MarkPath(NamedTuple):
+    """The mark of one market."""
+
+    symbol: str
+    buckets: tuple[MarkBucket, ...]
+
+
+class Cell(NamedTuple):
+    """One world's outcome: a scenario, the rules of a venue, a variant of the portfolio."""
+
+    scenario: str | None
+    venue: str
+    variant: Named
+    status: str
+    error: str | None
+    verdict: Verdict
+    flags: tuple[str, ...]
+    portfolio: PortfolioReport
+    accounts: tuple[AccountReport, ...]
+    orders: tuple[OrderReport, ...]
+    liquidations: tuple[LiquidationReport, ...]
+    adl: tuple[()]
+    funding: tuple[FundingPayment, ...]
+    actions: tuple[()]
+    plans: tuple[()]
+    system: SystemReport
+    start_ts: Instant
+    end_ts: Instant
+    margin_paths: tuple[MarginPath, ...]
+    mark_paths: tuple[MarkPath, ...]

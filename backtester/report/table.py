@@ -1,0 +1,180 @@
+"""The report for a terminal: the verdict first, then the way there, then the figures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.segment import Segment
+from rich.table import Table
+from rich.text import Text
+
+from backtester.config.values import Instant
+from backtester.enums import Verdict
+from backtester.report.chart import Canvas, columns, sparkline
+from backtester.report.model import ReportModel
+from backtester.report.records import Cell, MarginPath, MarkPath
+from backtester.report.sheets import Sheet, inputs_sheet, sheets
+from backtester.report.text import clock, headline, money, offset, price, story
+
+_STYLES = {
+    Verdict.INSOLVENT: "bold red",
+    Verdict.LIQUIDATED: "bold red",
+    Verdict.ADL: "bold red",
+    Verdict.REDUCED: "bold yellow",
+    Verdict.ALERTED: "bold yellow",
+    Verdict.SURVIVED: "bold green",
+}
+_GAP = 2  # blanks between columns
+_LABEL = 14  # characters of a chart's labels
+_CHART_HEIGHT = 4
+_NARROWEST_CHART, _WIDEST_CHART = 20, 120
+
+
+def table_parts(model: ReportModel) -> list[RenderableType]:
+    """What to print, one below the other, at any width."""
+    parts: list[RenderableType] = []
+    for cell in model.cells:
+        parts += _cell_parts(cell, model.reporting_currency)
+    parts.append(SheetView(inputs_sheet(model.inputs)))
+    parts += [Text(""), Text(f"seed {model.seed}, backtester {model.engine_version}", style="dim")]
+    for title, lines in (("Assumptions", model.assumptions), ("Warnings", model.warnings)):
+        if lines:
+            parts += [Text(""), Text(title, style="bold"), *(Text(f"· {line}") for line in lines)]
+    return parts
+
+
+def _cell_parts(cell: Cell, currency: str) -> Iterator[RenderableType]:
+    yield Text(headline(cell), style=_STYLES[cell.verdict])
+    yield from (Text(line) for line in story(cell, currency))
+    if cell.margin_paths:
+        yield Text("")
+        yield PathView(cell, currency)
+    for sheet in sheets(cell, currency):
+        yield Text("")
+        yield SheetView(sheet)
+    if cell.flags:
+        yield Text("")
+        yield Text(f"flags: {', '.join(cell.flags)}", style="dim")
+    yield Text("")
+
+
+class SheetView:
+    """A sheet that leaves out columns, the least important first, where the terminal is too narrow for all."""
+
+    def __init__(self, sheet: Sheet) -> None:
+        self.sheet = sheet
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        sheet = self.sheet
+        shown = fitting(sheet, options.max_width)
+        title = Text(sheet.title, style="bold")
+        if left_out := len(sheet.columns) - len(shown):
+            title.append(f"  ({left_out} more columns on a wider terminal)", style="not bold dim")
+        yield title
+        table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="dim")
+        for number in shown:
+            column = sheet.columns[number]
+            table.add_column(column.heading, justify="left" if column.is_text else "right", overflow="fold")
+        for row in sheet.rows:
+            table.add_row(*(row[number] for number in shown))
+        yield table
+
+
+def fitting(sheet: Sheet, width: int) -> list[int]:
+    """Numbers of the columns that fit into `width` characters."""
+    shown = list(range(len(sheet.columns)))
+    while sum(_width(sheet, number) + _GAP for number in shown) - _GAP > width:
+        rank = max(sheet.columns[number].rank for number in shown)
+        if rank == 0:
+            break
+        shown = [number for number in shown if sheet.columns[number].rank != rank]
+    return shown
+
+
+def _width(sheet: Sheet, number: int) -> int:
+    return max(len(text) for text in (sheet.columns[number].heading, *(row[number] for row in sheet.rows)))
+
+
+class PathView:
+    """Marks and margin over time, drawn as wide as the terminal allows, events below."""
+
+    def __init__(self, cell: Cell, currency: str) -> None:
+        self.cell, self.currency = cell, currency
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        width = min(options.max_width - _LABEL - 1, _WIDEST_CHART)
+        if width < _NARROWEST_CHART:
+            return
+        for line in path_lines(self.cell, self.currency, width):
+            yield Segment(line)
+            yield Segment.line()
+
+
+def path_lines(cell: Cell, currency: str, width: int) -> Iterator[str]:
+    """The chart as text: a line of blocks per mark, four lines of dots per account, then events and the clock."""
+    yield f"Path: marks; equity (line) and maintenance (dots) in {currency}"
+    for path in cell.mark_paths:
+        yield from _mark_lines(cell, path, width)
+    for margin in cell.margin_paths:
+        yield from _margin_lines(cell, margin, width)
+    begin, end = clock(cell.start_ts), f"{clock(cell.end_ts)} {offset(cell.end_ts, cell.start_ts)}"
+    yield f"{'UTC':>{_LABEL}} {begin}{end:>{width - len(begin)}}"
+
+
+def _places(cell: Cell, times: Sequence[Instant]) -> list[float]:
+    """Where times lie between the start (0) and the end (1)."""
+    span = max(1, cell.end_ts.ts_ns - cell.start_ts.ts_ns)
+    return [min(max((ts.ts_ns - cell.start_ts.ts_ns) / span, 0.0), 1.0) for ts in times]
+
+
+def _mark_lines(cell: Cell, path: MarkPath, width: int) -> Iterator[str]:
+    """One block per column: the lowest mark in it, or the last one before."""
+    if not path.buckets:
+        return
+    found = columns(_places(cell, [bucket.ts for bucket in path.buckets]), width)
+    level, lowest = path.buckets[0].lowest, []
+    for items in found:
+        level = min((path.buckets[i].lowest for i in items), default=level)
+        lowest.append(level)
+    low = min(path.buckets, key=lambda bucket: bucket.lowest)
+    high = max(path.buckets, key=lambda bucket: bucket.highest)
+    yield f"{path.symbol + ' mark':>{_LABEL}} {sparkline(lowest)}"
+    lows, highs = f"low {price(low.lowest)} at {clock(low.ts)}", f"high {price(high.highest)} at {clock(high.ts)}"
+    yield f"{'':>{_LABEL}} {lows}, {highs}"
+
+
+def _margin_lines(cell: Cell, path: MarginPath, width: int) -> Iterator[str]:
+    """Equity as a band of dots, maintenance as every second dot, and the events of the account."""
+    if not path.buckets:
+        return
+    top = max(bucket.equity_max for bucket in path.buckets)
+    bottom = min(0.0, *(bucket.equity_min for bucket in path.buckets))
+    canvas = Canvas(width, _CHART_HEIGHT, bottom, top)
+    found = columns(_places(cell, [bucket.ts for bucket in path.buckets]), 2 * width)
+    last = path.buckets[0]
+    for column, items in enumerate(found):
+        seen = [path.buckets[i] for i in items] or [last]
+        canvas.bar(
+            column,
+            min(last.equity_min, *(each.equity_min for each in seen)),
+            max(last.equity_min, *(each.equity_max for each in seen)),
+        )
+        last = seen[-1]
+        if column % 2 == 0:
+            needed = max(each.maintenance_max for each in seen)
+            canvas.bar(column, needed, needed)
+    labels = [path.account, money(top), *[""] * (_CHART_HEIGHT - 3), money(bottom)]
+    for label, line in zip(labels, canvas.lines(), strict=True):
+        yield f"{label[:_LABEL]:>{_LABEL}} {line}".rstrip()
+    yield from _event_lines(cell, path.account, width)
+
+
+def _event_lines(cell: Cell, account: str, width: int) -> Iterator[str]:
+    """Where the account's stops fired, and where the venue liquidated."""
+    fired = [order.trigger_ts for order in cell.orders if order.account == account and order.trigger_ts is not None]
+    forced = [each.ts for each in cell.liquidations if each.account == account]
+    for label, sign, times in (("stops", "▲", fired), ("liquidations", "✕", forced)):
+        if times:
+            found = columns(_places(cell, times), width)
+            yield f"{label:>{_LABEL}} {''.join(sign if items else ' ' for items in found)}".rstrip()

@@ -1,0 +1,145 @@
+"""Figures, times and names as a reader wants them: few digits, units, offsets from the start."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from backtester.config.values import Instant
+from backtester.enums import Verdict
+from backtester.report.names import CROSS
+from backtester.report.records import AccountReport, Cell, PoolReport
+
+NONE = "–"
+_SECOND = 1_000_000_000
+
+
+def money(amount: float | None) -> str:
+    """Quote currency with cents; whole above ten million. Example: -1234.5 is −1,234.50."""
+    if amount is None:
+        return NONE
+    return _minus(f"{amount:,.0f}" if abs(amount) >= 1e7 else f"{amount:,.2f}")
+
+
+def price(value: float | None) -> str:
+    """At least two decimals above 1, six significant digits below."""
+    if value is None:
+        return NONE
+    return f"{value:,.2f}" if value >= 100 else f"{value:.4f}" if value >= 1 else f"{value:.6g}"
+
+
+def size(units: float | None) -> str:
+    """Units of the base, as many digits as it has, at most eight."""
+    return NONE if units is None else _minus(f"{units:,.8g}" if abs(units) < 1e6 else f"{units:,.0f}")
+
+
+def bps(value: float | None) -> str:
+    """One decimal and a sign. Example: 12.34 is +12.3."""
+    return NONE if value is None else _minus(f"{value:+.1f}" if round(value, 1) else "0.0")
+
+
+def percent(fraction: float | None) -> str:
+    """One decimal. Example: 0.1234 is 12.3 %."""
+    return NONE if fraction is None else _minus(f"{100 * fraction:,.1f} %")
+
+
+def clock(ts: Instant | None) -> str:
+    """Time of day, UTC. Example: 21:13:39."""
+    return NONE if ts is None else f"{datetime.fromtimestamp(ts.ts_ns // _SECOND, UTC):%H:%M:%S}"
+
+
+def offset(ts: Instant, start: Instant) -> str:
+    """Time since the start. Examples: +43:39, +1:02:03, +2d 01:02:03."""
+    minutes, seconds = divmod((ts.ts_ns - start.ts_ns) // _SECOND, 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    if days:
+        return f"+{days}d {hours:02d}:{minutes:02d}:{seconds:02d}"
+    return f"+{hours}:{minutes:02d}:{seconds:02d}" if hours else f"+{minutes:02d}:{seconds:02d}"
+
+
+def when(ts: Instant | None, start: Instant) -> str:
+    """Time of day and offset. Example: 21:13:39 +43:39."""
+    return NONE if ts is None else f"{clock(ts)} {offset(ts, start)}"
+
+
+def delay(later: Instant | None, earlier: Instant | None) -> str:
+    """A latency. Example: +90 ms."""
+    return NONE if later is None or earlier is None else f"+{(later.ts_ns - earlier.ts_ns) / 1e6:,.0f} ms"
+
+
+def word(code: str) -> str:
+    """A code as a reader reads it. Example: in_flight_at_end is in flight at end."""
+    return code.replace("_", " ")
+
+
+def headline(cell: Cell) -> str:
+    """The verdict of a cell and what it is about. Example: `SURVIVED  2025-10-10 on hyperliquid@2026-08-22`."""
+    variant = "".join(f"  {key}={value}" for key, value in cell.variant.items)
+    return f"{cell.verdict.name}  {cell.scenario or 'tape as it is'} on {cell.venue}{variant}"
+
+
+def story(cell: Cell, currency: str) -> list[str]:
+    """What happened, what it cost, what would have saved it: one line each."""
+    whole = cell.portfolio
+    lines = [_reason(cell, currency)]
+    lost = f" ({_minus(f'{-whole.loss_pct:+.1f} %')})" if whole.loss_pct is not None else ""
+    lowest = f"lowest {money(whole.equity_min)}"
+    if whole.equity_end_exit is None:
+        left = "the final order book cannot take what is left"
+    else:
+        left = f"{money(whole.equity_end_exit)} after closing everything through the final order book"
+    lines.append(f"equity {money(whole.equity_start)} → {money(whole.equity_end)} {currency}{lost}; {lowest}; {left}")
+    for account in cell.accounts:
+        if account.required_topup > 0.0:
+            lines += _remedy(account, cell.start_ts, currency)
+    return lines
+
+
+def _reason(cell: Cell, currency: str) -> str:
+    """Why the verdict is what it is."""
+    if cell.liquidations:
+        first = cell.liquidations[0]
+        symbols = ", ".join(dict.fromkeys(f"{each.account} {each.symbol}" for each in cell.liquidations))
+        orders = f"{len(cell.liquidations)} liquidation order{'s' if len(cell.liquidations) > 1 else ''}"
+        text = f"{orders} ({symbols}), first at {clock(first.ts)} ({offset(first.ts, cell.start_ts)})"
+        if cell.verdict is Verdict.INSOLVENT:
+            text += f"; others paid {money(cell.system.deficit)} {currency} of losses beyond the margin"
+        return text
+    if cell.verdict is Verdict.INSOLVENT:
+        return "an account ended below 0"
+    measured = [account for account in cell.accounts if account.buffer_min is not None]
+    tightest = min(measured, key=lambda account: account.buffer_min or 0.0, default=None)
+    text = "no liquidation"
+    if cell.verdict is Verdict.REDUCED:
+        text += "; stops and reduce-only orders made positions smaller"
+    if tightest is not None and tightest.buffer_min_ts is not None:
+        at = f"{clock(tightest.buffer_min_ts)} ({offset(tightest.buffer_min_ts, cell.start_ts)})"
+        text += f"; tightest: {tightest.name}, {money(tightest.buffer_min)} {currency} above maintenance at {at}"
+    return text
+
+
+def _remedy(account: AccountReport, start: Instant, currency: str) -> list[str]:
+    """What would have saved an account, by when, and where it would have led."""
+    assert account.required_topup_by is not None
+    short = sorted((pool for pool in account.pools if pool.required_topup_by), key=_deadline)
+    split = ", ".join(map(_pool_need, short))
+    by = f"{clock(account.required_topup_by)} ({offset(account.required_topup_by, start)})"
+    kept = f"{money(account.equity_end_unliquidated)} besides the top-up"
+    return [
+        f"saved by {money(account.required_topup)} {currency} more in {account.name} by {by}: {split}",
+        f"  {account.name} would then have ended with {kept}, instead of {money(account.equity_end)}",
+    ]
+
+
+def _deadline(pool: PoolReport) -> int:
+    return pool.required_topup_by.ts_ns if pool.required_topup_by else 0
+
+
+def _pool_need(pool: PoolReport) -> str:
+    name = pool.pool if pool.pool == CROSS else f"{pool.pool} isolated"
+    return f"{name} {money(pool.required_topup)} by {clock(pool.required_topup_by)}"
+
+
+def _minus(text: str) -> str:
+    """A minus as wide as a plus."""
+    return text.replace("-", "−")

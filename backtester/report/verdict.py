@@ -1,0 +1,75 @@
+"""The outcome of a cell in one word, and what else its reader should look at."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from backtester.enums import FillReason, LedgerKind, LiquidationStage, OrderReason, OrderStatus, OrderType, Verdict
+from backtester.report.reconcile import account_equity
+from backtester.run.result import ACTUAL, RunResult
+
+
+def account_verdict(result: RunResult, account: int) -> Verdict:
+    """The worst that happened to one account of ACTUAL; the first that holds.
+
+    insolvent   others paid for it: a pool went flat or was taken over below 0; or its equity is below 0 at the end
+    liquidated  the venue sent a liquidation order for it or took a position over, filled or not
+    reduced     a stop or a reduce-only order of the user made a position smaller
+    survived    none of these
+    """
+    if account_deficit(result, account) > 0.0 or account_equity(result, account) < 0.0:
+        return Verdict.INSOLVENT
+    if (result.liquidations["account"] == account).any():
+        return Verdict.LIQUIDATED
+    return Verdict.REDUCED if _was_reduced(result, account) else Verdict.SURVIVED
+
+
+def cell_verdict(result: RunResult) -> Verdict:
+    """The worst of all accounts."""
+    return min(account_verdict(result, account) for account in range(len(result.world.accounts)))
+
+
+def account_deficit(result: RunResult, account: int) -> float:
+    """Losses of an account that others paid, quote: negative balances that were settled or taken over."""
+    rows = result.ledger[result.ledger["account"] == account]
+    settled = rows["amount"][rows["kind"] == LedgerKind.DEFICIT]
+    taken_over = rows["amount"][(rows["kind"] == LedgerKind.TAKEOVER) & (rows["amount"] > 0.0)]
+    return math.fsum((*settled, *taken_over))
+
+
+def _was_reduced(result: RunResult, account: int) -> bool:
+    held = result.state.positions["lots_start"].tolist()
+    for fill in result.fills[result.fills["account"] == account]:
+        position, number, lots = int(fill["position"]), int(fill["order"]), int(fill["side"] * fill["lots"])
+        smaller = held[position] * lots < 0
+        held[position] += lots
+        if number >= 0 and smaller:
+            order = result.state.orders[number]
+            if order["reduce_only"] or order["type"] == OrderType.STOP_MARKET:
+                return True
+    return False
+
+
+def flags(result: RunResult, exits: bool) -> Iterator[str]:
+    """What deserves a second look, in this order. `exits`: whether the final order book takes what is left."""
+    orders = result.state.orders[result.state.orders["world"] == ACTUAL]
+    forced = result.liquidations[result.liquidations["world"] == ACTUAL]
+    fills = result.fills[result.fills["world"] == ACTUAL]
+    short = (orders["status"] == OrderStatus.CANCELLED) & np.isin(
+        orders["reason"], (OrderReason.PRICE_BOUND, OrderReason.BEYOND_VISIBLE_DEPTH)
+    )
+    found = {
+        "deficit": any(account_deficit(result, account) > 0.0 for account in range(len(result.world.accounts))),
+        "taken_over": (forced["stage"] == LiquidationStage.TAKEOVER).any(),
+        "liquidation_stuck": (forced["filled"] == 0).any(),
+        "order_cut_short": short.any(),
+        "order_refused": (orders["status"] == OrderStatus.REJECTED).any(),
+        "order_cancelled_by_liquidation": (orders["reason"] == OrderReason.LIQUIDATION).any(),
+        "in_flight_at_end": (orders["status"] == OrderStatus.IN_FLIGHT).any(),
+        "filled_in_a_path_step": (fills["reason"] == FillReason.PATH_STEP).any(),
+        "no_exit_at_end": not exits,
+    }
+    yield from (name for name, holds in found.items() if holds)

@@ -1,0 +1,292 @@
+"""One report written by hand, with every kind of record in it; no engine behind it."""
+
+from __future__ import annotations
+
+from backtester.config.values import Instant
+from backtester.enums import (
+    FillReason,
+    LiquidationStage,
+    Liquidity,
+    OrderReason,
+    OrderStatus,
+    OrderType,
+    Side,
+    Verdict,
+)
+from backtester.report.model import ReportModel
+from backtester.report.records import (
+    AccountReport,
+    Cell,
+    FileInput,
+    FillReport,
+    FundingPayment,
+    Inputs,
+    LiquidationReport,
+    MarginBucket,
+    MarginPath,
+    MarkBucket,
+    MarkPath,
+    Named,
+    OrderReport,
+    PoolReport,
+    PortfolioReport,
+    PositionReport,
+    RealisedPrices,
+    ScenarioInput,
+    Slippage,
+    SystemReport,
+    VenueInput,
+)
+from backtester.report.slippage import NOT_TAKEN
+
+START_NS = 1_760_130_000_000_000_000  # 2025-10-10T21:00:00Z
+MINUTE_NS = 60_000_000_000
+
+
+def at(minute: float) -> Instant:
+    """So many minutes after the start."""
+    return Instant(START_NS + round(minute * MINUTE_NS))
+
+
+POSITION = PositionReport(
+    symbol="BTC",
+    margin_mode="cross",
+    size_start=2.0,
+    size_end=0.0,
+    entry_price=100_000.0,
+    liquidation_price=96_202.53164556962,
+    liquidation_price_end=None,
+    bankruptcy_price=95_000.0,
+    liquidation_distance_min=-0.0025,
+    pnl_price=-9_600.0,
+    funding=-20.0,
+    fees=-86.31,
+    slippage=140.0,
+    slippage_bps=7.291666666666667,
+    bankruptcy_price_end=None,
+)
+
+POOL = PoolReport(
+    pool="cross",
+    buffer_min=-480.0,
+    buffer_min_ts=at(30),
+    margin_ratio_max=1.25,
+    breach_ts=at(30),
+    required_topup=3_500.5,
+    required_topup_by=at(30),
+    deficit=0.0,
+)
+
+MAIN = AccountReport(
+    name="main",
+    venue="hyperliquid@2026-08-22",
+    equity_start=10_000.0,
+    equity_end=293.69,
+    equity_min=293.69,
+    equity_min_ts=at(33),
+    buffer_min=-480.0,
+    buffer_min_ts=at(30),
+    margin_ratio_max=1.25,
+    required_topup=3_500.5,
+    required_topup_by=at(30),
+    pnl_total=-9_706.31,
+    pnl_price=-9_600.0,
+    pnl_funding=-20.0,
+    pnl_fees=-86.31,
+    pnl_liquidation=0.0,
+    pnl_adl=0.0,
+    pnl_socialised=0.0,
+    pnl_collateral=0.0,
+    slippage=140.0,
+    reconciliation_error=0.0,
+    positions=(POSITION,),
+    equity_end_unliquidated=6_120.0,
+    pools=(POOL,),
+)
+
+CALM = MAIN._replace(
+    name="calm",
+    equity_start=5_000.0,
+    equity_end=5_012.25,
+    equity_min=5_000.0,
+    equity_min_ts=at(0),
+    buffer_min=None,
+    buffer_min_ts=None,
+    margin_ratio_max=None,
+    required_topup=0.0,
+    required_topup_by=None,
+    pnl_total=12.25,
+    pnl_price=12.25,
+    pnl_funding=0.0,
+    pnl_fees=0.0,
+    slippage=0.0,
+    positions=(
+        POSITION._replace(
+            size_start=0.0,
+            entry_price=None,
+            liquidation_price=None,
+            bankruptcy_price=None,
+            liquidation_distance_min=None,
+            pnl_price=12.25,
+            funding=0.0,
+            fees=0.0,
+            slippage=0.0,
+            slippage_bps=None,
+        ),
+    ),
+    equity_end_unliquidated=5_012.25,
+    pools=(PoolReport("cross", None, None, None, None, 0.0, None, 0.0),),
+)
+
+STOP = OrderReport(
+    id="stop",
+    symbol="BTC",
+    type=OrderType.STOP_MARKET,
+    status=OrderStatus.CANCELLED,
+    reason=OrderReason.PRICE_BOUND,
+    trigger_ts=at(20),
+    trigger_price=97_950.5,
+    arrive_ts=Instant(at(20).ts_ns + 450_000_000),
+    size=1.0,
+    filled_size=0.75,
+    vwap=97_800.0,
+    unfilled_size=0.25,
+    levels=2,
+    maker_share=0.0,
+    slippage=Slippage(2.0, 0.5, 3.0, 1.0, 4.5, 11.0),
+    account="main",
+    side=Side.SELL,
+    done_ts=Instant(at(20).ts_ns + 450_000_000),
+    stop_price=98_000.0,
+    result="partial",
+    gap_bps=10.2,
+    fills=(
+        FillReport(at(20), 97_900.0, 0.25, Liquidity.TAKER, FillReason.TAKER_WALK),
+        FillReport(at(20), 97_750.0, 0.5, Liquidity.TAKER, FillReason.TAKER_WALK),
+    ),
+)
+
+BID = STOP._replace(
+    id="dip-bid",
+    type=OrderType.LIMIT,
+    status=OrderStatus.RESTING,
+    reason=OrderReason.NONE,
+    trigger_ts=None,
+    trigger_price=None,
+    arrive_ts=at(0),
+    size=0.5,
+    filled_size=0.0,
+    vwap=None,
+    unfilled_size=0.5,
+    levels=0,
+    maker_share=None,
+    slippage=NOT_TAKEN,
+    side=Side.BUY,
+    done_ts=None,
+    stop_price=None,
+    result=None,
+    gap_bps=None,
+    fills=(),
+)
+
+LIQUIDATION = LiquidationReport(
+    ts=at(30),
+    account="main",
+    symbol="BTC",
+    stage=LiquidationStage.FULL,
+    cause="cross_below_maintenance",
+    trigger_mark=95_950.0,
+    size=1.25,
+    filled_size=1.25,
+    vwap=95_800.0,
+    bankruptcy_price=95_566.0,
+    slippage_bps=12.5,
+    fee=-53.89,
+    levels=7,
+    side=Side.SELL,
+)
+
+
+def _margin_path(name: str, equities: list[float], maintenance: float) -> MarginPath:
+    buckets = (
+        MarginBucket(at(minute), equity, equity, maintenance if equity > 300 else 0.0, equity - maintenance)
+        for minute, equity in enumerate(equities)
+    )
+    return MarginPath(name, tuple(buckets))
+
+
+#: 60 minutes: calm, a fall that is sold into, the end.
+MARKS = [100_000.0] * 10 + [100_000.0 - 100.0 * i for i in range(1, 41)] + [97_000.0] * 10
+EQUITY = [10_000.0] * 10 + [10_000.0 - 240.0 * i for i in range(1, 31)] + [293.69] * 20
+
+CRASH = Cell(
+    scenario="2025-10-10",
+    venue="hyperliquid@2026-08-22",
+    variant=Named(()),
+    status="ok",
+    error=None,
+    verdict=Verdict.LIQUIDATED,
+    flags=("order_cut_short",),
+    portfolio=PortfolioReport(
+        equity_start=15_000.0,
+        equity_end=5_305.94,
+        equity_end_exit=5_305.94,
+        equity_min=5_293.69,
+        loss=9_694.06,
+        loss_pct=64.62706666666666,
+        net_delta=Named((("BTC", 0.0),)),
+    ),
+    accounts=(MAIN, CALM),
+    orders=(STOP, BID),
+    liquidations=(LIQUIDATION,),
+    adl=(),
+    funding=(FundingPayment(at(0), "main", "BTC", 2.0, -10.0, -20.0),),
+    actions=(),
+    plans=(),
+    system=SystemReport(300e6, 300e6, 0.0, 0.0, 0.0),
+    start_ts=at(0),
+    end_ts=at(60),
+    margin_paths=(_margin_path("main", EQUITY, 2_400.0),),
+    mark_paths=(MarkPath("BTC", tuple(MarkBucket(at(m), mark, mark) for m, mark in enumerate(MARKS))),),
+)
+
+SMALLER = CRASH._replace(
+    scenario=None,
+    variant=Named((("positions[BTC].size", "0.5"),)),
+    verdict=Verdict.SURVIVED,
+    flags=("no_exit_at_end",),
+    portfolio=CRASH.portfolio._replace(equity_end=14_500.0, equity_end_exit=None, loss=500.0, loss_pct=None),
+    accounts=(MAIN._replace(buffer_min=3_000.0, required_topup=0.0, required_topup_by=None),),
+    orders=(),
+    liquidations=(),
+    funding=(),
+    margin_paths=(),
+    mark_paths=(),
+)
+
+MODEL = ReportModel(
+    kind="run",
+    schema_version=1,
+    engine_version="0.0.0",
+    seed=7,
+    reporting_currency="USDC",
+    inputs=Inputs(
+        portfolio=FileInput("portfolio.toml", "a" * 64),
+        tape=FileInput("btc.parquet", "b" * 64),
+        scenarios=(
+            ScenarioInput(
+                "2025-10-10",
+                "c" * 64,
+                0.36,
+                "10 October 2025",
+                "HIST",
+                5,
+                (RealisedPrices("BTC", 95_900.0, 100_100.0, 95_899.5, None),),
+            ),
+        ),
+        venues=(VenueInput("hyperliquid", "d" * 64, "2026-08-22", 0.38),),
+    ),
+    assumptions=("tape btc.parquet: synthetic | by hand",),
+    warnings=("nothing is what it seems",),
+    cells=(CRASH, SMALLER),
+)

@@ -1,0 +1,131 @@
+"""Every renderer on one hand-made report, byte for byte."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from backtester.errors import BacktesterError, ExitCode
+from backtester.report.csv import COLUMNS
+from backtester.report.render import render_report
+from tests.golden.handmade import CRASH, MODEL
+
+SameText = Callable[[str, str], None]
+
+
+def console(width: int) -> Console:
+    return Console(width=width, color_system=None, highlight=False, markup=False, emoji=False, force_terminal=False)
+
+
+def rendered(format: str, width: int = 160) -> str:
+    return render_report(MODEL, format, console(width))
+
+
+@pytest.mark.parametrize(
+    ("name", "format"), [("report.json", "json"), ("report.md", "markdown"), ("report.csv", "csv")]
+)
+def test_a_format(same_text: SameText, name: str, format: str) -> None:
+    same_text(name, rendered(format))
+
+
+@pytest.mark.parametrize("width", [160, 80])
+def test_a_table(same_text: SameText, width: int) -> None:
+    found = rendered("table", width)
+    same_text(f"report-{width}.txt", found)
+    assert max(map(len, found.splitlines())) <= width
+
+
+@pytest.mark.parametrize("width", [20, 40, 60, 100, 250])
+def test_a_table_fits_any_terminal(width: int) -> None:
+    found = rendered("table", width)
+    assert "LIQUIDATED" in found
+    assert max(map(len, found.splitlines())) <= width
+
+
+def test_colour_is_the_console_s_choice() -> None:
+    coloured = Console(width=100, force_terminal=True, color_system="standard")
+    assert "\x1b[1;31mLIQUIDATED" in render_report(MODEL, "table", coloured)
+    assert "\x1b" not in rendered("table")
+
+
+# --- the result document -------------------------------------------------------------------------------------------
+
+#: Every record of the document and its keys, in order.
+DOCUMENT = """
+- kind schema_version engine_version seed reporting_currency inputs assumptions warnings cells
+inputs portfolio tape scenarios venues
+inputs.portfolio name sha256
+inputs.scenarios.0 name sha256 assumed_share title type tiles realised
+inputs.venues.0 name sha256 rules_date assumed_share
+cells.0 scenario venue variant status error verdict flags portfolio accounts orders liquidations adl funding actions
+  plans system start_ts end_ts
+cells.0.portfolio equity_start equity_end equity_end_exit equity_min loss loss_pct net_delta
+cells.0.accounts.0 name venue equity_start equity_end equity_min equity_min_ts buffer_min buffer_min_ts
+  margin_ratio_max required_topup required_topup_by pnl_total pnl_price pnl_funding pnl_fees pnl_liquidation pnl_adl
+  pnl_socialised pnl_collateral slippage reconciliation_error positions equity_end_unliquidated pools
+cells.0.accounts.0.positions.0 symbol margin_mode size_start size_end entry_price liquidation_price
+  liquidation_price_end bankruptcy_price liquidation_distance_min pnl_price funding fees slippage slippage_bps
+  bankruptcy_price_end
+cells.0.accounts.0.pools.0 pool buffer_min buffer_min_ts margin_ratio_max breach_ts required_topup required_topup_by
+  deficit
+cells.0.orders.0 id symbol type status reason trigger_ts trigger_price arrive_ts size filled_size vwap unfilled_size
+  levels maker_share slippage account side done_ts stop_price result gap_bps fills
+cells.0.orders.0.slippage delay_bps spread_bps depth_bps impact_bps fee_bps total_bps
+cells.0.orders.0.fills.0 ts price size liquidity reason
+cells.0.liquidations.0 ts account symbol stage cause trigger_mark size filled_size vwap bankruptcy_price slippage_bps
+  fee levels side
+cells.0.funding.0 ts account symbol size amount_per_unit amount
+cells.0.system insurance_start insurance_end deficit adl_notional socialised_loss
+"""
+RECORDS = [line.split() for line in DOCUMENT.replace("\n  ", " ").strip().splitlines()]
+
+
+def at_path(document: Any, path: str) -> Any:
+    for step in path.split(".") if path != "-" else ():
+        document = document[int(step) if step.isdigit() else step]
+    return document
+
+
+@pytest.mark.parametrize("record", RECORDS, ids=lambda record: record[0])
+def test_keys_and_their_order(record: list[str]) -> None:
+    path, *keys = record
+    assert list(at_path(json.loads(rendered("json")), path)) == keys
+
+
+def test_times_enums_and_unknowns_in_the_document() -> None:
+    document = json.loads(rendered("json"))
+    cell = document["cells"][0]
+    assert cell["orders"][0]["arrive_ts"] == "2025-10-10T21:20:00.450000000Z"
+    assert cell["verdict"] == "liquidated"
+    assert (cell["orders"][0]["type"], cell["orders"][0]["side"]) == ("stop_market", "sell")
+    assert cell["orders"][1]["vwap"] is None
+    assert document["cells"][1]["variant"] == {"positions[BTC].size": "0.5"}
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_a_number_that_is_none_is_an_engine_fault(number: float) -> None:
+    broken = MODEL._replace(cells=(CRASH._replace(portfolio=CRASH.portfolio._replace(loss=number)),))
+    with pytest.raises(BacktesterError, match=r"portfolio\.loss") as caught:
+        render_report(broken, "json", console(80))
+    assert caught.value.exit_code is ExitCode.ENGINE
+
+
+def test_the_csv_has_a_row_per_account_and_position() -> None:
+    rows = list(csv.DictReader(io.StringIO(rendered("csv"))))
+    assert tuple(rows[0]) == COLUMNS
+    assert [(row["account"], row["symbol"]) for row in rows[:4]] == [
+        ("main", ""),
+        ("main", "BTC"),
+        ("calm", ""),
+        ("calm", "BTC"),
+    ]
+    assert rows[0]["equity_end"] == "293.69"
+    assert rows[1]["equity_end"] == ""
+    assert rows[1]["liquidation_price"] == "96202.53164556962"
+    assert rows[4]["variant"] == "positions[BTC].size=0.5"

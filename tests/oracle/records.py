@@ -1,0 +1,45 @@
+"""What a world writes down as it goes: fills, ledger rows, liquidations."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import NamedTuple
+
+from backtester.enums import FillReason, LedgerKind, LiquidationStage, Liquidity, Party
+
+
+class Fill(NamedTuple):
+    """One fill. `order` is the order number, −1 for liquidations and takeovers; `lots` is signed."""
+
+    ts: int
+    account: int
+    position: int
+    order: int
+    lots: int
+    price: float
+    reason: FillReason
+    liquidity: Liquidity
+
+
+class LedgerRow(NamedTuple):
+    """One change of a pool's balance, or of the insurance fund's if `pool` is −1 (RULES 9.1)."""
+
+    ts: int
+    pool: int
+    party: Party
+    kind: LedgerKind
+    amount: Fraction
+    balance: Fraction
+
+
+class Liquidation(NamedTuple):
+    """One liquidation order or takeover of one position."""
+
+    ts: int
+    pool: int
+    position: int
+    stage: LiquidationStage
+    lots: int
+    filled: int
+    mark: Fraction
+    fee: Fraction

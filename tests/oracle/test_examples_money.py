@@ -1,0 +1,183 @@
+"""Worked examples, by hand, for oracle and engine: prices, margin, funding (RULES 5–7)."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import pytest
+
+from backtester.engine import spec
+from backtester.enums import (
+    EventKind,
+    Fault,
+    LedgerKind,
+    MarkFormula,
+    OrderReason,
+    Party,
+    PriceReference,
+    Side,
+)
+from tests.oracle.compare import agreed
+from tests.oracle.exact import Judge
+from tests.oracle.examples import (
+    ASKS,
+    BIDS,
+    BUY,
+    HYPERLIQUID_BTC,
+    PLAIN,
+    SECOND,
+    SELL,
+    case,
+    floats,
+    ladder,
+    limit_order,
+    mark,
+    market_data,
+    market_order,
+    one_account,
+    only_world,
+    record,
+)
+from tests.oracle.ladder import Tape
+from tests.oracle.market import Average, Market
+
+# -- RULES 5 -----------------------------------------------------------------------------------------------------------
+
+
+def test_5_1_a_partial_close_realises_its_share_of_the_cost() -> None:
+    rules = PLAIN._replace(taker_fee=1 / 256)
+    orders = [market_order(BUY, 3), market_order(SELL, 2)]
+    tape = [ladder(0, BIDS, ASKS), mark(0, 100.0), mark(1, 100.0)]
+    world = only_world(agreed(case(market_data(rules), one_account(1e6, orders, lots=1, entry_price=96.0), tape)))
+    position = world.accounts[0].positions[0]
+    # 1 lot at 96 and 3 at 100: average 99; 2 sold at 99 realise nothing
+    assert position.lots == 2
+    assert position.cost == 198
+    assert [(row.kind, row.amount) for row in world.ledger] == [
+        (LedgerKind.FEE, Fraction(-300, 256)),
+        (LedgerKind.FEE, Fraction(-198, 256)),
+    ]
+
+
+def test_5_3_the_mark_is_the_median_of_basis_touch_and_average() -> None:
+    rules = PLAIN._replace(mark_formula=MarkFormula.MEDIAN_BASIS_EMA)
+    data = market_data(rules)
+    judge = Judge()
+    tape = Tape(data.instruments[0])
+    market = Market(0, data, [tape], judge)
+    tape.apply(ladder(0, {99: 1}, {103: 1}))
+    market.update_mark()
+    assert market.mark_float is None  # no index yet
+    tape.index = 98.0
+    tape.last_tick = 102
+    market.update_mark()
+    # p1 = 98 + (101 − 98) = 101; p2 = median(99, 103, 102) = 102; p3 = 102
+    assert market.mark_float == 102.0
+    tape.last_tick = 105
+    market.update_mark()
+    keep = 2.718281828459045 ** (-1 / 30)
+    p3 = (102 * keep + 103) / (keep + 1)
+    assert market.mark_float == pytest.approx(p3)  # between p1 = 101 and p2 = 103
+    assert Average(150.0, 1.0).update(7.0) == 7.0
+
+
+# -- RULES 6 -----------------------------------------------------------------------------------------------------------
+
+
+def test_6_3_hyperliquid_maintenance_of_200_million_btc() -> None:
+    market = agreed(case(market_data(tiers=HYPERLIQUID_BTC), (), [mark(0, 1.0)])).markets[0]
+    assert float(market.maintenance(Fraction(200_000_000))) == pytest.approx(3_125_000)
+    assert market.maintenance(Fraction(10**6)) == Fraction(0.0125) * 10**6
+    assert floats(*(market.max_leverage(Fraction(notional)) for notional in (149_999_999, 150_000_000))) == [40, 20]
+
+
+def test_6_1_initial_margin_counts_positions_and_resting_orders() -> None:
+    # equity 100, long 4 at mark 100 with 10x needs 40; a bid for 5 at 98 needs 50; 10 are left
+    tape = [ladder(0, BIDS, ASKS), mark(0, 100.0), mark(1, 100.0)]
+    orders = [limit_order(BUY, 5, 98), market_order(BUY, 2), market_order(BUY, 1)]
+    world = only_world(agreed(case(market_data(), one_account(100.0, orders, lots=4, entry_price=100.0), tape)))
+    assert [order.status.name for order in world.orders] == ["RESTING", "REJECTED", "FILLED"]
+    assert world.orders[1].reason == OrderReason.INSUFFICIENT_MARGIN
+    tiers = (spec.Tier(0.0, 1 / 32, 16.0), spec.Tier(500.0, 1 / 16, 8.0))
+    small = case(market_data(tiers=tiers), one_account(1e6, [market_order(BUY, 4), market_order(BUY, 1)]), tape)
+    assert [order.reason.name for order in only_world(agreed(small)).orders] == ["NONE", "LEVERAGE_TIER"]
+
+
+def test_6_5_an_isolated_fill_moves_its_margin_and_releases_its_share() -> None:
+    orders = [market_order(BUY, 3), market_order(SELL, 1), market_order(SELL, 2)]
+    tape = [ladder(0, BIDS, ASKS), mark(0, 100.0), mark(1, 100.0)]
+    world = only_world(agreed(case(market_data(), one_account(1000.0, orders, margin=0.0), tape)))
+    cross, isolated = world.pools
+    moves = [row.amount for row in world.ledger if row.kind == LedgerKind.MARGIN_TRANSFER and row.pool == 0]
+    # 3 · 100 / 10 go in; then 30/3 − 1 of realised loss come out; then all that is left
+    assert moves == [-30, 9, 18]
+    assert floats(cross.balance, isolated.balance) == [997, 0]
+
+
+def test_6_5_a_flip_releases_the_old_margin_and_moves_the_new_one_in() -> None:
+    tape = [ladder(0, {99: 9}, {101: 9}), mark(0, 100.0), mark(1, 100.0)]
+    worlds = one_account(1000.0, [market_order(SELL, 5)], lots=2, entry_price=100.0, margin=20.0)
+    world = only_world(agreed(case(market_data(), worlds, tape)))
+    moves = [float(row.amount) for row in world.ledger if row.kind == LedgerKind.MARGIN_TRANSFER and row.pool == 0]
+    assert moves == pytest.approx([18, -29.7])  # 20 − 2 of realised loss; 3 · 99 / 10
+
+
+# -- RULES 7 -----------------------------------------------------------------------------------------------------------
+
+
+def test_7_2_a_long_pays_a_positive_rate() -> None:
+    rules = PLAIN._replace(funding_interval_ns=4 * SECOND, assume_funding_zero=False)
+    tape = [ladder(1, BIDS, ASKS), mark(1, 50_000.0), record(4, EventKind.FUNDING, 0.0001, 3600), mark(5, 50_000.0)]
+    world = only_world(agreed(case(market_data(rules), one_account(1e6, lots=2, entry_price=50_000.0), tape)))
+    (row,) = world.ledger
+    assert (row.ts, row.party) == (4 * SECOND, Party.FUNDING_POOL)
+    assert float(row.amount) == pytest.approx(-10.0)
+    assert world.parties[Party.FUNDING_POOL] == -row.amount
+
+
+def test_7_2_a_rate_off_the_funding_times_is_a_fault() -> None:
+    rules = PLAIN._replace(funding_interval_ns=4 * SECOND)
+    tape = [ladder(1, BIDS, ASKS), mark(1, 100.0), record(5, EventKind.FUNDING, 0.0001, 3600)]
+    assert agreed(case(market_data(rules), (), tape)).fault == Fault.FUNDING_OFF_GRID
+
+
+def test_7_1_a_tape_without_index_may_take_its_mid_for_one() -> None:
+    rules = PLAIN._replace(funding_interval_ns=4 * SECOND, funding_price=PriceReference.INDEX)
+    data = market_data(rules)
+    data = data._replace(instruments=(data.instruments[0]._replace(index_from_mid=True),))
+    tape = [ladder(1, {99: 1}, {104: 1}), mark(1, 100.0), record(4, EventKind.FUNDING, 1 / 64, 3600), mark(5, 100.0)]
+    (row,) = only_world(agreed(case(data, one_account(1e6, lots=2, entry_price=100.0), tape))).ledger
+    assert float(row.amount) == -2 * 101.5 / 64
+
+
+def test_7_2_a_stamp_without_a_rate_is_a_fault_only_when_somebody_is_there() -> None:
+    rules = PLAIN._replace(funding_interval_ns=4 * SECOND, assume_funding_zero=False)
+    tape = [ladder(1, BIDS, ASKS), mark(1, 100.0), mark(5, 100.0)]
+    open_ = case(market_data(rules), one_account(1e6, lots=2, entry_price=100.0), tape)
+    assert agreed(open_).fault == Fault.MISSING_FUNDING
+    assert agreed(case(market_data(rules), one_account(1e6), tape)).fault == Fault.NONE
+
+
+@pytest.mark.parametrize(
+    ("bid", "index", "hourly"),
+    [(10_100, 10_000.0, 0.0011875), (1_000_317_740, 1e9, 0.0000125)],  # Hyperliquid's published examples
+)
+def test_7_3_hourly_rate_from_the_premium(bid: int, index: float, hourly: float) -> None:
+    data = market_data(PLAIN._replace(assume_funding_zero=False, funding_premium=True))
+    tape = Tape(data.instruments[0])
+    market = Market(0, data, [tape], Judge())
+    tape.apply(ladder(0, {bid: 5}, {bid + 1: 5}))
+    tape.index = index
+    market.sample_premium()
+    rate = market.funding_rate(3600 * SECOND)
+    assert rate is not None
+    assert float(rate) == pytest.approx(hourly)
+
+
+def test_7_3_the_impact_price_takes_the_last_level_in_part() -> None:
+    data = market_data(impact_notional_quote=150.0)
+    tape = Tape(data.instruments[0])
+    market = Market(0, data, [tape], Judge())
+    tape.apply(ladder(0, {100: 1, 50: 9}, {101: 1}))
+    assert market.impact_price(Side.BUY) == Fraction(150, 2)  # 1 at 100, 1 at 50
+    assert market.impact_price(Side.SELL) == 101  # the whole side is less than the impact notional

@@ -1,0 +1,112 @@
+"""Does the comparison see anything? One line of a kernel is altered at a time; each time it must find a difference.
+
+The altered package is a copy, run as plain Python (NUMBA_DISABLE_JIT=1) with a kernel cache of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.oracle.hunt import DIFFERENT
+
+ROOT = Path(__file__).resolve().parents[2]
+LAST_SEED = 300
+
+
+class Mutant(NamedTuple):
+    """A line of a kernel, and what it becomes; `rule` is the one it breaks."""
+
+    rule: str
+    line: str
+    becomes: str
+
+
+MUTANTS = (
+    Mutant("1.1 locked is crossed", "if bid >= ask:", "if bid > ask:"),
+    Mutant("1.3 phases", 'return a["phase"] < b["phase"]', 'return a["phase"] > b["phase"]'),
+    Mutant("1.4 no funding at the start", 't > c["start_ts"]:', 't >= c["start_ts"]:'),
+    Mutant("1.5 no overtaking", 'max(ts + travel, a["last_arrival"])', "ts + travel"),
+    Mutant("1.6 post-only status", "(status != TradingStatus.POST_ONLY or", "(status == TradingStatus.POST_ONLY or"),
+    Mutant("2.1 bound rounded inwards", "math.floor(mid2 * 0.5 * (1.0 +", "math.ceil(mid2 * 0.5 * (1.0 +"),
+    Mutant("2.2 taken twice", 'entry["lots"] = gone + part', 'entry["lots"] = part'),
+    Mutant("2.2 rounded up", 'math.ceil(entry["lots"] * exp2(', 'math.floor(entry["lots"] * exp2('),
+    Mutant("2.2 key of a level", 'entry["tick"] = tick - side["shift"]', 'entry["tick"] = tick'),
+    Mutant("3.1 leverage of the tier", 'if x["leverage"] > m.tiers', 'if x["leverage"] >= m.tiers'),
+    Mutant("3.2 one budget per trade", 'offered = lots - world["used"]', "offered = lots"),
+    Mutant("3.2 a trade eats the queue", 'o["queue"] = max(0, o["queue"] - lots)', 'o["queue"] = max(0, o["queue"])'),
+    Mutant("3.2 served once per step", 'o["seen"] = c["step"]', 'o["seen"] = 0'),
+    Mutant("3.3 queue is displayed", 'o["queue"] = min(o["queue"], lots)', 'o["queue"] = max(o["queue"], lots)'),
+    Mutant("3.5 reduce-only never opens", "return min(lots, max(against, 0))", "return lots"),
+    Mutant("4.1 rounded series", 'i["tick_size"] + 0.5)', 'i["tick_size"] + 0.4)'),
+    Mutant("4.2 reached is breached", 'tick >= o["trigger_tick"] if up', 'tick > o["trigger_tick"] if up'),
+    Mutant("5.1 share of the cost", 'x["cost"] * (closing / size)', 'x["cost"] * (closing / (size + 1))'),
+    Mutant("5.2 maker rate", 'rate = r["maker_fee"] if', 'rate = r["taker_fee"] if'),
+    Mutant("5.3 average of the touch", "exp2(-seconds * LOG2_E / INNER_S)", "exp2(-seconds * LOG2_E / BASIS_S)"),
+    Mutant("6.1 rest of an order", 'order["lots"] - order["filled"])', 'order["lots"])'),
+    Mutant("6.3 deduction", "(tier.maintenance_rate - previous)", "tier.maintenance_rate"),
+    Mutant("6.4 equal is no breach", "if buffer >= 0.0:", "if buffer > 0.0:"),
+    Mutant("6.5 share of the margin", "before * (closed / size) + realised", "before * (closed / size)"),
+    Mutant("7.1 the long pays", 'amount = -x["lots"]', 'amount = x["lots"]'),
+    Mutant("7.3 last level in part", "part = min(float(shown), (quote_lots - value) / tick)", "part = float(shown)"),
+    Mutant("7.3 cap of the rate", '-r["funding_cap"], r["funding_cap"]', "-1.0, 1.0"),
+    Mutant("8.1 most urgent first", "if ratio > worst:", "if ratio < worst or chosen < 0:"),
+    Mutant("8.2 what the venue holds", 'OrderStatus.IN_FLIGHT and o["trigger_ts"] >= 0', "OrderStatus.IN_FLIGHT"),
+    Mutant("8.2 end of the window", 'ts >= w.accounts[x["account"]]["full_s', 'ts > w.accounts[x["account"]]["full_s'),
+    Mutant("8.2 fee out of what is left", 'market["tick_size"], max(0.0, equity))', 'market["tick_size"], 1e9)'),
+    Mutant("8.3 the fund pays what it has", "paid = min(owed,", "paid = max(owed,"),
+    Mutant("8.4 the reserve refills the fund", "if fund < 0.0:", "if fund < -1e9:"),
+    Mutant("8.5 result of a bought-back short", "paid if selling else -paid", "paid"),
+)
+
+
+def mutated(package: Path, mutant: Mutant) -> None:
+    """Alter the one line of the copied kernels."""
+    sources = {path: path.read_text(encoding="utf-8") for path in sorted((package / "engine").glob("*.py"))}
+    assert sum(text.count(mutant.line) for text in sources.values()) == 1, "the line must be there once"
+    for path, text in sources.items():
+        path.write_text(text.replace(mutant.line, mutant.becomes), encoding="utf-8")
+
+
+def hunt(folder: Path, last_seed: int) -> subprocess.CompletedProcess[str]:
+    """Run the comparison on the package in `folder`."""
+    environment = os.environ | {
+        "PYTHONPATH": f"{folder}{os.pathsep}{ROOT}",
+        "NUMBA_DISABLE_JIT": "1",
+        "BACKTESTER_CACHE_DIR": str(folder / "cache"),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    command = [sys.executable, "-m", "tests.oracle.hunt", "0", str(last_seed)]
+    return subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=600, check=False
+    )
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    """A copy of the package."""
+    return shutil.copytree(
+        ROOT / "backtester",
+        tmp_path / "backtester",
+        ignore=shutil.ignore_patterns("__pycache__", "_scenarios", "_data"),
+    )
+
+
+@pytest.mark.slow
+def test_the_unaltered_copy_agrees(package: Path) -> None:
+    done = hunt(package.parent, last_seed=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mutant", MUTANTS, ids=[mutant.rule for mutant in MUTANTS])
+def test_every_mutant_is_caught(package: Path, mutant: Mutant) -> None:
+    mutated(package, mutant)
+    done = hunt(package.parent, LAST_SEED)
+    assert done.returncode == DIFFERENT, f"{mutant}: nothing found\n{done.stdout}{done.stderr}"

@@ -1,0 +1,96 @@
+"""Small finished runs for the tests of the report: one instrument X, tick 1, lot 1, everything dyadic.
+
+The run path's own types, filled from `spec` and the engine; the tape and the rules are those of the worked examples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from backtester.config.portfolio import Account, Order, Portfolio
+from backtester.config.venue import TierRow
+from backtester.engine import spec
+from backtester.enums import Advance
+from backtester.market.schema import TapeInstrument
+from backtester.run.drive import Engine
+from backtester.run.result import Instrument, RunResult, Source
+from backtester.venue.loader import load_profile
+from backtester.venue.profile import MarketRules, VenueProfile
+from tests.oracle.examples import FLAT_TIER, PLAIN, case, market_data
+from tests.oracle.ladder import Event
+
+Tape = Sequence[Sequence[Event]]
+
+
+def account(
+    balance: float, places: Sequence[spec.Position], orders: Sequence[spec.Order] = (), name: str = "main"
+) -> spec.Account:
+    """An account of the first rules."""
+    return spec.Account(name, 0, balance, tuple(places), tuple(orders))
+
+
+def cross(lots: int, entry_price: float = 100.0, leverage: float = 10.0) -> spec.Position:
+    """A cross position in X."""
+    return spec.Position(0, lots, entry_price, leverage)
+
+
+def isolated(lots: int, margin: float, entry_price: float = 100.0, leverage: float = 10.0) -> spec.Position:
+    """An isolated position in X."""
+    return spec.Position(0, lots, entry_price, leverage, True, margin)
+
+
+def finished(
+    accounts: Sequence[spec.Account],
+    tape: Tape,
+    rules: spec.Rules = PLAIN,
+    tiers: tuple[spec.Tier, ...] = FLAT_TIER,
+    insurance: float = 0.0,
+) -> RunResult:
+    """Run accounts, with and without liquidation, over a tape."""
+    data = market_data(rules, tiers=tiers)
+    world = spec.World(tuple(accounts), insurance_start=insurance)
+    inputs = case(data, (world, world._replace(liquidation=False)), tape)
+    engine = Engine(data)
+    status = engine.feed(inputs.events)
+    assert status == Advance.STARTED, "the tape needs a ladder, a mark and a record after the first second"
+    engine.attach(inputs.worlds)
+    engine.resume()
+    engine.finish()
+    return RunResult(
+        portfolio=_portfolio(accounts),
+        portfolio_source=Source("p.toml", "0" * 64),
+        tape=Source("t.parquet", "1" * 64),
+        scenario=None,
+        profiles=(_profile(tiers),) * len(accounts),
+        instruments=(Instrument(TapeInstrument("test", "X", "X", 1.0, 1.0), None),),
+        data=data,
+        world=world,
+        market=engine.market,
+        state=engine.worlds,
+        index=engine.index,
+        fills=engine.fills,
+        ledger=engine.ledger,
+        liquidations=engine.liquidations,
+        start_ts=engine.start_ts,
+        end_ts=int(engine.control["now"][0]),
+        path_width_ns=int(engine.control["path_width"][0]),
+        assumptions=(),
+        warnings=(),
+        variant=(),
+        seed=0,
+    )
+
+
+def _portfolio(accounts: Sequence[spec.Account]) -> Portfolio:
+    """Only what a report asks of it: names."""
+    named = [
+        Account.model_construct(name=each.name, orders=tuple(Order.model_construct(id=o.id) for o in each.orders))
+        for each in accounts
+    ]
+    return Portfolio.model_construct(name="test", accounts=tuple(named))
+
+
+def _profile(tiers: Sequence[spec.Tier]) -> VenueProfile:
+    rows = tuple(TierRow(**tier._asdict()) for tier in tiers)
+    return replace(load_profile("hyperliquid"), markets=(MarketRules("X", rows, 1.0, None, "test", True),))

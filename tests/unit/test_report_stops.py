@@ -1,0 +1,88 @@
+"""Every outcome of a stop, each in a run that leads to it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from backtester.enums import EventKind, Held, OrderStatus, TradingStatus
+from backtester.report.model import build_report
+from backtester.report.records import OrderReport
+from tests.oracle.examples import BUY, PLAIN, SECOND, SELL, delta, ladder, mark, market_order, record, stop_order
+from tests.unit.report_runs import account, cross, finished
+
+CALM = [mark(1.0, 100.0), ladder(1.0, {99: 9}, {101: 9})]
+DEEP_FALL = [ladder(2.5, {90: 3, 89: 9}, {92: 9}), mark(3.0, 90.0)]
+END = [delta(6.0, BUY, 10, 1)]
+
+
+def audit(tape: list[Any], rules: Any = PLAIN, lots: int = 4, others: tuple[Any, ...] = (), **more: Any) -> OrderReport:
+    """The stop to sell 4 at 95 of a long, over a tape."""
+    stop = stop_order(SELL, 4, 95, **more)
+    result = finished([account(1000.0, [cross(lots)], [stop, *others])], tape, rules)
+    return build_report([result]).cells[0].orders[0]
+
+
+def test_filled_with_gap_and_levels() -> None:
+    stop = audit([*CALM, *DEEP_FALL, *END])
+    assert (stop.result, stop.filled_size, stop.levels) == ("filled", 4.0, 2)
+    assert (stop.stop_price, stop.trigger_price) == (95.0, 90.0)
+    # Mid 91 when it fired, 4 below 95. It sold 3 at 90 and 1 at 89.
+    assert stop.gap_bps == pytest.approx(1e4 * 4 / 95)
+    assert [(fill.price, fill.size) for fill in stop.fills] == [(90.0, 3.0), (89.0, 1.0)]
+    # Gap and slippage are the whole way from the stop price to the price it got.
+    slippage = (stop.slippage.total_bps or 0.0) * 91 / 1e4
+    assert 95 - (stop.vwap or 0.0) == pytest.approx((stop.gap_bps or 0.0) * 95 / 1e4 + slippage)
+
+
+def test_partial() -> None:
+    # At most 2 % below the mid of 91: the level 90 is in, 89 is not.
+    stop = audit([*CALM, *DEEP_FALL, *END], PLAIN._replace(stop_bound=0.02))
+    assert (stop.result, stop.filled_size, stop.unfilled_size) == ("partial", 3.0, 1.0)
+
+
+def test_gapped() -> None:
+    stop = audit([*CALM, *DEEP_FALL, *END], PLAIN._replace(stop_bound=0.001))
+    assert (stop.result, stop.filled_size, stop.vwap) == ("gapped", 0.0, None)
+    assert stop.slippage.total_bps is None
+    assert stop.gap_bps is not None
+
+
+def test_beyond_depth() -> None:
+    stop = audit([*CALM, ladder(2.5, {90: 3}, {92: 9}), mark(3.0, 90.0), *END])
+    assert (stop.result, stop.filled_size) == ("beyond_depth", 3.0)
+
+
+def test_not_triggered() -> None:
+    stop = audit([*CALM, mark(3.0, 98.0), *END])
+    assert (stop.result, stop.trigger_ts, stop.gap_bps) == ("not_triggered", None, None)
+
+
+def test_cancelled_by_liquidation() -> None:
+    stop = audit([*CALM, ladder(2.5, {30: 9}, {32: 9}), mark(3.0, 30.0), *END], lots=15)
+    assert stop.result == "cancelled_by_liquidation"
+    assert stop.status is OrderStatus.CANCELLED
+
+
+def test_in_flight_at_end() -> None:
+    slow = PLAIN._replace(order_latency_ns=60 * SECOND)
+    assert audit([*CALM, *DEEP_FALL, *END], slow, held=Held.CLIENT).result == "in_flight_at_end"
+
+
+def test_reduce_only_void() -> None:
+    sold_before = market_order(SELL, 4, at_s=2.0)
+    stop = audit([*CALM, *DEEP_FALL, *END], others=(sold_before,), reduce_only=True)
+    assert stop.result == "reduce_only_void"
+
+
+def test_refused() -> None:
+    halt = record(2.7, EventKind.STATUS, lots=TradingStatus.CANCEL_ONLY)
+    tape = [*CALM, ladder(2.5, {90: 3, 89: 9}, {92: 9}), halt, mark(3.0, 90.0), *END]
+    assert audit(tape).result == "refused"
+
+
+def test_orders_that_are_no_stops_have_no_audit() -> None:
+    result = finished([account(1000.0, [cross(4)], [market_order(SELL, 1)])], [*CALM, *END])
+    [plain] = build_report([result]).cells[0].orders
+    assert (plain.result, plain.gap_bps, plain.stop_price) == (None, None, None)

@@ -1,0 +1,103 @@
+"""Figures as a reader sees them, and the charts they are drawn with."""
+
+from __future__ import annotations
+
+import pytest
+
+from backtester.config.values import Instant
+from backtester.enums import Verdict
+from backtester.report.chart import Canvas, columns, sparkline
+from backtester.report.sheets import Column, Sheet
+from backtester.report.table import fitting, path_lines
+from backtester.report.text import bps, clock, delay, money, offset, percent, price, size, story
+from tests.golden.handmade import CRASH, MAIN, SMALLER, at
+
+SECOND = 1_000_000_000
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        (money(-1234.5), "−1,234.50"),
+        (money(3e8), "300,000,000"),
+        (money(None), "–"),
+        (price(117_066.4), "117,066.40"),
+        (price(9.87654), "9.8765"),
+        (price(0.0594569712), "0.059457"),
+        (size(-60.0), "−60"),
+        (size(0.00001), "1e-05".replace("-", "−")),
+        (size(2.25), "2.25"),
+        (bps(12.34), "+12.3"),
+        (bps(-0.04), "0.0"),
+        (bps(-3.0), "−3.0"),
+        (percent(-0.0021), "−0.2 %"),
+        (clock(at(20.5)), "21:20:30"),
+        (offset(at(43.65), at(0)), "+43:39"),
+        (offset(at(62.05), at(0)), "+1:02:03"),
+        (offset(Instant(at(0).ts_ns + 93_784 * SECOND), at(0)), "+1d 02:03:04"),
+        (delay(Instant(90_000_000), Instant(0)), "+90 ms"),
+        (delay(None, Instant(0)), "–"),
+    ],
+)
+def test_figures(found: str, expected: str) -> None:
+    assert found == expected
+
+
+def test_the_story_of_a_liquidation() -> None:
+    assert story(CRASH, "USDC") == [
+        "1 liquidation order (main BTC), first at 21:30:00 (+30:00)",
+        "equity 15,000.00 → 5,305.94 USDC (−64.6 %); lowest 5,293.69; "
+        "5,305.94 after closing everything through the final order book",
+        "saved by 3,500.50 USDC more in main by 21:30:00 (+30:00): cross 3,500.50 by 21:30:00",
+        "  main would then have ended with 6,120.00 besides the top-up, instead of 293.69",
+    ]
+
+
+def test_the_story_of_who_others_paid_for() -> None:
+    broke = CRASH._replace(verdict=Verdict.INSOLVENT, system=CRASH.system._replace(deficit=12.5))
+    assert story(broke, "USDC")[0].endswith("; others paid 12.50 USDC of losses beyond the margin")
+
+
+def test_the_story_of_survival() -> None:
+    reason = story(SMALLER, "USDC")[0]
+    assert reason == "no liquidation; tightest: main, 3,000.00 USDC above maintenance at 21:30:00 (+30:00)"
+    reduced = SMALLER._replace(verdict=Verdict.REDUCED)
+    assert "made positions smaller" in story(reduced, "USDC")[0]
+
+
+def test_a_sparkline_spans_lowest_to_highest() -> None:
+    assert sparkline([1.0, 2.0, 3.0]) == "▁▅█"
+    assert sparkline([5.0, 5.0]) == "▄▄"
+    assert sparkline([]) == ""
+
+
+def test_items_fall_into_columns_by_their_place() -> None:
+    assert columns([0.0, 0.24, 0.5, 1.0], 4) == [[0, 1], [], [2], [3]]
+
+
+def test_a_canvas_draws_from_the_bottom_up() -> None:
+    canvas = Canvas(width=1, height=2, low=0.0, high=7.0)
+    canvas.bar(0, 0.0, 0.0)
+    canvas.bar(1, 7.0, 7.0)
+    assert canvas.lines() == ["⠈", "⡀"]
+    canvas.bar(0, 0.0, 7.0)
+    assert canvas.lines() == ["⡏", "⡇"]
+    canvas.bar(0, -5.0, 99.0)
+    assert canvas.lines() == ["⡏", "⡇"]
+
+
+def test_columns_leave_by_rank_and_those_of_rank_0_stay() -> None:
+    sheet = Sheet("s", (Column("aaaa"), Column("bbbb", rank=1), Column("cccc", rank=2), Column("dddd", rank=2)), ())
+    assert fitting(sheet, 22) == [0, 1, 2, 3]
+    assert fitting(sheet, 21) == [0, 1]
+    assert fitting(sheet, 9) == [0]
+    assert fitting(sheet, 1) == [0]
+
+
+def test_events_stand_under_their_time() -> None:
+    lines = list(path_lines(CRASH, "USDC", 60))
+    stops = next(line for line in lines if line.lstrip().startswith("stops"))
+    forced = next(line for line in lines if line.lstrip().startswith("liquidations"))
+    assert stops.index("▲") - 15 == 20
+    assert forced.index("✕") - 15 == 30
+    assert any(line.lstrip().startswith(f"{MAIN.name} ") for line in lines)

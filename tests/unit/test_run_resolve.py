@@ -1,0 +1,392 @@
+"""From a portfolio's words to the engine's numbers: what fits is resolved, what does not is named with its line."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from backtester.config.portfolio import load_portfolio
+from backtester.engine import spec
+from backtester.enums import Held, OrderType, PriceSeries, Side, TimeInForce
+from backtester.errors import BacktesterError, Diagnostic
+from backtester.market.schema import TapeInstrument
+from backtester.run.resolve import (
+    Acceptances,
+    Resolved,
+    assumptions_of,
+    find_instrument,
+    resolve_markets,
+    resolve_world,
+)
+from backtester.venue.loader import load_profile
+from tests.unit.run_cases import BTC, START, account, order, portfolio, position, venue
+from tests.unit.run_cases import S as SECOND
+
+ETH = TapeInstrument("hyperliquid", "ETH", "ETH", tick_size=0.1, lot_size=0.0001, quote="USDC")
+MARKS = (50_000.0, 2_000.0)
+BOTH = (BTC, ETH)
+
+
+def markets(path: Path, *instruments: TapeInstrument) -> Resolved:
+    """The markets of a portfolio on BTC and ETH, or on other instruments."""
+    file = load_portfolio(path)
+    profiles = [load_profile(each.venue) for each in file.portfolio.accounts]
+    return resolve_markets(file, profiles, instruments or BOTH, Acceptances())
+
+
+def world(
+    path: Path, *overrides: str, marks: tuple[float, ...] = MARKS, without_index: tuple[int, ...] = ()
+) -> spec.World:
+    """The portfolio at the marks of its markets, in the order in which they are first named."""
+    file = load_portfolio(path, overrides)
+    profiles = [load_profile(each.venue) for each in file.portfolio.accounts]
+    resolved = resolve_markets(file, profiles, BOTH, Acceptances(), without_index)
+    return resolve_world(file, resolved, marks, START)
+
+
+def faults(path: Path, *overrides: str, marks: tuple[float, ...] = MARKS) -> list[Diagnostic]:
+    """What the portfolio is refused for at the start."""
+    with pytest.raises(BacktesterError) as caught:
+        world(path, *overrides, marks=marks)
+    assert {each.code for each in caught.value.diagnostics} == {"config"}
+    return list(caught.value.diagnostics)
+
+
+def fault(path: Path, *overrides: str, marks: tuple[float, ...] = MARKS) -> str:
+    """The one line (and hint) of the one fault, without the directory."""
+    (found,) = faults(path, *overrides, marks=marks)
+    return str(found).replace(f"{path.parent}/", "")
+
+
+# --- markets -------------------------------------------------------------------------------------------------------
+
+
+def test_a_symbol_is_found_by_name_before_base() -> None:
+    perp = BTC._replace(symbol="BTC-PERP")
+    other = BTC._replace(symbol="X", base="BTC-PERP")
+    assert find_instrument("BTC-PERP", (perp, other)) == 0
+    assert find_instrument("BTC", (perp, ETH)) == 0
+    assert find_instrument("SOL", (perp, ETH)) is None
+    assert find_instrument("BTC", (perp, BTC._replace(symbol="BTCUSD"))) is None  # two instruments of this base
+
+
+def test_accounts_on_the_same_rules_share_a_market(tmp_path: Path) -> None:
+    second = account(position(), name="b")
+    resolved = markets(portfolio(tmp_path, account(position(), position("ETH")), second))
+    assert [(each.instrument, each.rules) for each in resolved.data.markets] == [(0, 0), (1, 0)]
+    assert resolved.numbers == ({"BTC": 0, "ETH": 1}, {"BTC": 0})
+    assert len(resolved.data.rules) == 1
+
+
+def test_other_rules_make_another_market_of_the_same_instrument(tmp_path: Path) -> None:
+    file = load_portfolio(portfolio(tmp_path, account(position()), account(position(), name="old")))
+    profiles = [load_profile("hyperliquid"), load_profile("hyperliquid", date(2025, 3, 20))]
+    resolved = resolve_markets(file, profiles, BOTH, Acceptances())
+    assert [(each.instrument, each.rules) for each in resolved.data.markets] == [(0, 0), (0, 1)]
+    assert [each.taker_fee for each in resolved.data.rules] == [0.00045, 0.00035]
+
+
+def test_every_unknown_symbol_is_named_at_once(tmp_path: Path) -> None:
+    path = portfolio(tmp_path, account(position("DOGE"), position("SOL")), account(position(), name="b"))
+    with pytest.raises(BacktesterError) as caught:
+        markets(path)
+    assert [str(each) for each in caught.value.diagnostics] == [
+        f"error[config] {path}:7 accounts.0.positions.0.symbol: the tape has no DOGE\n  hint: it has BTC, ETH",
+        f"error[config] {path}:13 accounts.0.positions.1.symbol: the tape has no SOL\n  hint: it has BTC, ETH",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("instruments", "message"),
+    [
+        ([BTC._replace(symbol="A"), BTC._replace(symbol="B")], "BTC may mean more than one instrument of the tape"),
+        ([BTC._replace(contract="inverse")], "only linear contracts sized in the base are supported"),
+        ([BTC._replace(size_unit="contracts")], "only linear contracts sized in the base are supported"),
+    ],
+)
+def test_instruments_that_cannot_be_meant(tmp_path: Path, instruments: list[TapeInstrument], message: str) -> None:
+    with pytest.raises(BacktesterError) as caught:
+        markets(portfolio(tmp_path, account(position())), *instruments)
+    assert [each.message for each in caught.value.diagnostics] == [message]
+
+
+def test_two_names_of_one_instrument_are_no_two_positions(tmp_path: Path) -> None:
+    path = portfolio(tmp_path, account(position("BTC"), position("BTC-PERP")))
+    with pytest.raises(BacktesterError) as caught:
+        markets(path, BTC._replace(symbol="BTC-PERP"))
+    (found,) = caught.value.diagnostics
+    assert found.message == "the account has another position in this instrument"
+
+
+def test_an_unlisted_symbol_has_the_default_tiers_and_the_result_says_so(tmp_path: Path) -> None:
+    rare = BTC._replace(symbol="RARE", base="RARE")
+    path = portfolio(tmp_path, account(position("RARE", leverage=5.0)), account(position(), name="b"))
+    resolved = markets(path, rare, BTC)
+    assert resolved.data.markets[0].tiers == (spec.Tier(0.0, 0.1, 5.0),)
+    lines = assumptions_of(resolved.profiles, resolved, Acceptances())
+    assert lines[1:] == ["RARE is not in the profile hyperliquid@2026-08-22: its default tiers apply"]
+
+
+def test_the_default_tiers_are_named_once_per_market_of_each_rules(tmp_path: Path) -> None:
+    older = load_profile("hyperliquid", date(2025, 12, 1))
+    rare = BTC._replace(symbol="WIF", base="WIF")  # listed in October 2025, no longer today
+    file = load_portfolio(portfolio(tmp_path, account(position("WIF")), account(position("WIF"), name="b")))
+    resolved = resolve_markets(file, [load_profile("hyperliquid"), older], [rare], Acceptances())
+    lines = [line for line in assumptions_of(resolved.profiles, resolved, Acceptances()) if "default tiers" in line]
+    assert lines == ["WIF is not in the profile hyperliquid@2026-08-22: its default tiers apply"]
+
+
+def test_what_was_accepted_is_said(tmp_path: Path) -> None:
+    file = load_portfolio(portfolio(tmp_path, account(position())))
+    profiles = [load_profile("hyperliquid")]
+    accept = Acceptances(funding_zero=True, index_mid=True)
+    resolved = resolve_markets(file, profiles, BOTH, accept, without_index=(1,))
+    assert [each.index_from_mid for each in resolved.data.instruments] == [False, True]
+    assert resolved.data.rules[0].assume_funding_zero
+    assert assumptions_of(profiles, resolved, accept)[1:] == [
+        "funding is taken as zero where the tape has no rate (--assume-funding-zero)",
+        "ETH: the tape has no index, the mid stands for it (--assume-index-mid)",
+    ]
+
+
+# --- the portfolio at the start ------------------------------------------------------------------------------------
+
+
+def test_positions_and_orders_become_ticks_and_lots(tmp_path: Path) -> None:
+    stop = order("stop", type="stop_market", side="sell", size=0.25, trigger_price=47_000.0, trigger_by="last")
+    stop = stop + 'reduce_only = true\nheld = "client"\nreaction = "150ms"\nat = "90s"\n'
+    bid = order("bid", "ETH", type="limit", side="buy", size=1.5, price=1_800.5, tif="post_only")
+    held = position(side="short", entry_price=49_000.0) + position("ETH", size=0.0)
+    path = portfolio(tmp_path, account(held, stop, bid, collateral="USDC = 9e4"))
+    (made,) = world(path).accounts
+    assert (made.name, made.rules, made.balance) == ("main", 0, 90_000.0)
+    assert made.positions == (spec.Position(0, -100_000, 49_000.0, 10.0), spec.Position(1, 0, 2_000.0, 10.0))
+    first = spec.Order(
+        id="stop",
+        position=0,
+        type=OrderType.STOP_MARKET,
+        tif=TimeInForce.GTC,
+        side=Side.SELL,
+        lots=25_000,
+        trigger_tick=47_000,
+        trigger_by=PriceSeries.LAST,
+        reduce_only=True,
+        held=Held.CLIENT,
+        reaction_ns=150_000_000,
+        at_ns=START + 90 * SECOND,
+    )
+    second = spec.Order("bid", 1, OrderType.LIMIT, TimeInForce.POST_ONLY, Side.BUY, 15_000, limit_tick=18_005)
+    assert made.orders == (first, second)
+    assert world(path).insurance_start == 300_000_000.0
+
+
+def test_the_insurance_of_one_venue_counts_once(tmp_path: Path) -> None:
+    assert world(portfolio(tmp_path, account(position()), account(position(), name="b"))).insurance_start == 3e8
+
+
+@pytest.mark.parametrize(
+    ("side", "price", "tick"),
+    [
+        # Five figures: at 50,000 the venue takes whole dollars.
+        ("sell", "mark-6%", 47_000),
+        ("sell", "mark+0.001%", 50_000),  # 50,000.5: a seller gets the lower one
+        ("buy", "mark+0.001%", 50_001),  # a buyer pays the higher one
+        ("buy", "mark-0.001%", 50_000),  # 49,999.5
+        ("buy", 47_000.0, 47_000),
+    ],
+)
+def test_relative_prices_become_the_less_favourable_venue_price(
+    tmp_path: Path, side: str, price: object, tick: int
+) -> None:
+    (made,) = world(portfolio(tmp_path, account(position(), order(type="limit", side=side, price=price)))).accounts
+    assert made.orders[0].limit_tick == tick
+
+
+@pytest.mark.parametrize(("side", "tick"), [("sell", 46_999), ("buy", 47_000)])
+def test_relative_triggers_are_rounded_likewise(tmp_path: Path, side: str, tick: int) -> None:
+    stop = order(type="stop_market", side=side, trigger_price="mark-6%", held="venue")
+    (made,) = world(portfolio(tmp_path, account(position(), stop)), marks=(49_999.0, 2_000.0)).accounts
+    assert made.orders[0].trigger_tick == tick  # 46,999.06
+
+
+@pytest.mark.parametrize(
+    ("side", "price", "mark", "entry"),
+    [
+        ("long", "mark", 50_000.25, 50_000.25),  # the mark itself, no tick
+        ("long", "mark-1%", 50_000.25, 49_501.0),  # 49,500.2475
+        ("short", "mark-1%", 50_000.25, 49_500.0),
+        ("long", "mark+10%", 100.0, 110.0),  # 110.00000000000001 in floating point
+        ("short", 50_000.125, 50_000.25, 50_000.125),  # an average entry need not be a tick
+    ],
+)
+def test_entry_prices(tmp_path: Path, side: str, price: object, mark: float, entry: float) -> None:
+    path = portfolio(tmp_path, account(position(side=side, entry_price=price)))
+    assert world(path, marks=(mark, 0.0)).accounts[0].positions[0].entry_price == entry
+
+
+def test_isolated_margin_and_leverage_follow_from_each_other(tmp_path: Path) -> None:
+    by_margin = position(margin_mode="isolated", margin=12_500.0, leverage=None)
+    by_leverage = position("ETH", margin_mode="isolated", leverage=4.0, size=10.0, entry_price=2_100.0)
+    lazy = position(margin_mode="isolated", margin=80_000.0, leverage=None)
+    btc, eth = world(portfolio(tmp_path, account(by_margin, by_leverage))).accounts[0].positions
+    assert (btc.leverage, btc.margin, btc.isolated) == (4.0, 12_500.0, True)  # 50,000 / 12,500
+    assert (eth.leverage, eth.margin, eth.isolated) == (4.0, 5_250.0, True)  # 21,000 / 4
+    assert world(portfolio(tmp_path, account(lazy))).accounts[0].positions[0].leverage == 1.0
+
+
+def test_times(tmp_path: Path) -> None:
+    orders = [order("now"), order("offset", at="90s"), order("clock", at="2025-10-10T21:05:00Z")]
+    (made,) = world(portfolio(tmp_path, account(position(), *orders))).accounts
+    assert [each.at_ns for each in made.orders] == [spec.START_NS, START + 90 * SECOND, START + 300 * SECOND]
+
+
+# --- what is refused -----------------------------------------------------------------------------------------------
+
+
+def test_size_off_the_lot(tmp_path: Path) -> None:
+    path = portfolio(tmp_path, account(position(size=1.000005), order(size=0.000001)))
+    assert [str(each) for each in faults(path)] == [
+        f"error[config] {path}:9 accounts.0.positions.0.size: 1.000005 is no multiple of the lot 1e-05",
+        f"error[config] {path}:17 accounts.0.orders.0.size: 1e-06 is no multiple of the lot 1e-05",
+    ]
+
+
+def test_price_that_the_venue_does_not_accept(tmp_path: Path) -> None:
+    limit = order(type="limit", side="buy", price=49_999.5)
+    assert fault(portfolio(tmp_path, account(position(), limit))) == (
+        "error[config] p.toml:18 accounts.0.orders.0.price: 49999.5 is no order price on hyperliquid\n"
+        "  hint: the next one is 50000.0"
+    )
+
+
+def test_trigger_that_the_venue_does_not_accept(tmp_path: Path) -> None:
+    stop = order(type="stop_market", trigger_price=47_000.25)
+    assert fault(portfolio(tmp_path, account(position(), stop))) == (
+        "error[config] p.toml:18 accounts.0.orders.0.trigger_price: 47000.25 is no order price on hyperliquid\n"
+        "  hint: the next one is 47000.0"
+    )
+
+
+def test_venue_price_between_two_ticks_of_the_tape(tmp_path: Path) -> None:
+    limit = order(type="limit", side="buy", price=9_999.5)  # below 10,000 the venue's step is 0.1, the tape's is 1
+    assert fault(portfolio(tmp_path, account(position(), limit))) == (
+        "error[config] p.toml:18 accounts.0.orders.0.price: 9999.5 lies between two ticks of the tape (1.0)"
+    )
+
+
+def test_price_far_from_the_market(tmp_path: Path) -> None:
+    far = order(type="limit", side="sell", price=1e12)
+    assert fault(portfolio(tmp_path, account(position(), far))) == (
+        "error[config] p.toml:18 accounts.0.orders.0.price: 1000000000000.0 is more than 10 times the mark 50000"
+    )
+    edge = order(type="limit", side="sell", price=500_000.0)
+    assert world(portfolio(tmp_path, account(position(), edge))).accounts[0].orders[0].limit_tick == 500_000
+
+
+def test_leverage_over_its_tier(tmp_path: Path) -> None:
+    path = portfolio(tmp_path, account(position(leverage=41.0)))
+    assert fault(path) == (
+        "error[config] p.toml:11 accounts.0.positions.0.leverage: "
+        "41x exceeds the 40x that hyperliquid@2026-08-22 allows at this size"
+    )
+    large = portfolio(tmp_path, account(position(size=3_000.0, leverage=21.0), collateral="USDC = 1e8"))
+    assert "21x exceeds the 20x" in fault(large)  # 150 million: the second tier
+    assert world(large, "size=2999.0").accounts[0].positions[0].leverage == 21.0
+
+
+def test_isolated_margin_too_thin_for_the_tier(tmp_path: Path) -> None:
+    path = portfolio(tmp_path, account(position(margin_mode="isolated", margin=1_000.0, leverage=None)))
+    assert fault(path) == (
+        "error[config] p.toml:11 accounts.0.positions.0.margin: "
+        "50x exceeds the 40x that hyperliquid@2026-08-22 allows at this size"
+    )
+
+
+def test_isolated_margins_beyond_the_collateral(tmp_path: Path) -> None:
+    one = position(margin_mode="isolated", leverage=1.0)
+    two = position("ETH", margin_mode="isolated", leverage=1.0, size=30.0)
+    assert fault(portfolio(tmp_path, account(one, two))) == (
+        "error[config] p.toml:5 accounts.0.collateral: isolated margins of 110,000.00 exceed the collateral"
+    )
+
+
+def test_cross_account_under_water(tmp_path: Path) -> None:
+    # Equity 2,000 + (50,000 − 51,000) + 0; maintenance 1.25 % of 50,000 and 2 % of 20,000.
+    both = [position(entry_price=51_000.0, leverage=40.0), position("ETH", size=10.0)]
+    path = portfolio(tmp_path, account(*both, collateral="USDC = 2_000.0"))
+    assert fault(path) == (
+        "error[config] p.toml:6 accounts.0.positions: "
+        "cross BTC, ETH is under water at the start: equity 1,000.00, maintenance 1,025.00\n"
+        "  hint: add collateral or margin, or hold less"
+    )
+    assert world(path, "collateral.USDC=2_025.0")  # exactly at maintenance is no breach
+
+
+def test_isolated_position_under_water(tmp_path: Path) -> None:
+    path = portfolio(
+        tmp_path, account(position(margin_mode="isolated", margin=1_500.0, leverage=None, entry_price=50_900.0))
+    )
+    assert "isolated BTC is under water at the start: equity 600.00, maintenance 625.00" in fault(path)
+
+
+def test_the_cross_pool_has_no_claim_on_isolated_margin(tmp_path: Path) -> None:
+    fenced = position("ETH", margin_mode="isolated", leverage=4.0, size=10.0)  # 5,000 of the 5,600
+    path = portfolio(tmp_path, account(position(leverage=40.0), fenced, collateral="USDC = 5_600.0"))
+    assert "cross BTC is under water at the start: equity 600.00, maintenance 625.00" in fault(path)
+
+
+def test_wrong_collateral(tmp_path: Path) -> None:
+    path = portfolio(tmp_path, account(position(), collateral="BTC = 2.0"))
+    assert fault(path) == (
+        "error[config] p.toml:5 accounts.0.collateral: hyperliquid takes USDC as collateral, not BTC"
+    )
+
+
+def test_order_before_the_start(tmp_path: Path) -> None:
+    path = portfolio(tmp_path, account(position(), order(at="2025-10-10T20:59:59.999999999Z")))
+    assert fault(path) == (
+        "error[config] p.toml:18 accounts.0.orders.0.at: lies before the start of the run\n"
+        '  hint: use an offset such as "90s"'
+    )
+
+
+def test_index_trigger_without_an_index(tmp_path: Path) -> None:
+    stop = order(type="stop_market", trigger_price=47_000.0, trigger_by="index")
+    path = portfolio(tmp_path, account(position(), stop))
+    assert world(path).accounts[0].orders[0].trigger_by is PriceSeries.INDEX
+    with pytest.raises(BacktesterError) as caught:
+        world(path, without_index=(0,))
+    (found,) = caught.value.diagnostics
+    assert found == Diagnostic(
+        "config", f"{path}:19 accounts.0.orders.0.trigger_by", "the tape has no index to trigger on", "use mark or last"
+    )
+
+
+def test_all_faults_at_once_over_all_accounts(tmp_path: Path) -> None:
+    tables = position(size=0.1234567, leverage=90.0) + order(type="limit", price=50_000.5)
+    first = account(tables, collateral="USDT = 5.0")
+    second = account(position("ETH", size=2.0), order("late", "ETH", at="2020-01-01T00:00:00Z"), name="b")
+    places = [each.where.split()[1] for each in faults(portfolio(tmp_path, first, second))]
+    assert places == [
+        "accounts.0.collateral",
+        "accounts.0.positions.0.size",
+        "accounts.0.positions.0.leverage",
+        "accounts.0.orders.0.price",
+        "accounts.1.orders.0.at",
+    ]
+
+
+def test_a_fault_of_an_override_names_the_override(tmp_path: Path) -> None:
+    path = portfolio(tmp_path, account(position()))
+    assert fault(path, "leverage=99") == (
+        "error[config] --set leverage=99 accounts.0.positions.0.leverage: "
+        "99x exceeds the 40x that hyperliquid@2026-08-22 allows at this size"
+    )
+
+
+def test_a_venue_of_the_user(tmp_path: Path) -> None:
+    mine = venue(tmp_path, insurance_start=1_000, taker_fee=0.001, mark_interval="1s")
+    resolved = markets(portfolio(tmp_path, account(position(), venue=mine)))
+    assert (resolved.data.rules[0].taker_fee, resolved.data.rules[0].mark_interval_ns) == (0.001, SECOND)

@@ -1,0 +1,365 @@
+"""One cell from files to a result: which tape, which rules, which scenario, and what is said when something lacks."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from backtester.enums import LedgerKind, OrderStatus
+from backtester.errors import BacktesterError, Diagnostic
+from backtester.market.schema import InstrumentFacts
+from backtester.run.resolve import Acceptances
+from backtester.run.result import ACTUAL, UNLIQUIDATED, RunResult
+from backtester.run.session import Request, run_cell, warm
+from backtester.scenario.grid import Proxy
+from backtester.shipped import data_dir, scenarios_dir
+from tests.unit.market_tapes import Row
+from tests.unit.run_cases import (
+    BTC,
+    CRASH,
+    DEMO,
+    START,
+    S,
+    account,
+    crash,
+    demo,
+    differences,
+    order,
+    order_row,
+    portfolio,
+    position,
+    position_number,
+    problems,
+    tape,
+    venue,
+)
+
+FUNDING_HOUR = START + 3600 * S
+
+
+def plain(directory: Path, *tables: str, **keys: str) -> Request:
+    """A long of 1 BTC on a tape of ten calm seconds."""
+    path = portfolio(directory, account(position(), *tables, **keys))
+    return Request(path, tapes=(str(tape(directory)),))
+
+
+def over_the_hour(directory: Path, **rules: object) -> Request:
+    """A long of 1 BTC on a tape that crosses a funding hour, under a venue with other rules."""
+    path = portfolio(directory, account(position(), venue=venue(directory, **rules)))
+    return Request(path, tapes=(str(tape(directory, start=FUNDING_HOUR - 5 * S)),))
+
+
+def funding(result: RunResult) -> list[float]:
+    """The funding payments of the world that happens."""
+    rows = result.ledger[(result.ledger["kind"] == LedgerKind.FUNDING) & (result.ledger["world"] == ACTUAL)]
+    return [float(amount) for amount in rows["amount"]]
+
+
+# --- tapes ---------------------------------------------------------------------------------------------------------
+
+
+def test_without_a_tape_the_shipped_ones_of_the_portfolio_are_taken() -> None:
+    result = run_cell(Request(DEMO))
+    assert result.tape.name == "hyperliquid-btc.parquet + hyperliquid-eth.parquet"
+    assert [each.tape.symbol for each in result.instruments] == ["BTC", "ETH"]
+    assert [each.size_decimals for each in result.instruments] == [5, 4]
+    assert (result.scenario, result.variant, result.seed) == (None, (), 0)
+    assert result.end_ts - result.start_ts == pytest.approx(25 * 60 * S, rel=1e-3)
+    # Ten minutes in, half of the ETH is sold: the only order that a calm tape reaches.
+    assert sorted(set(result.fills["world"])) == [ACTUAL, UNLIQUIDATED]
+    assert order_row(result, "cut-eth")["status"] == OrderStatus.FILLED
+    assert order_row(result, "stop-at-venue")["status"] == OrderStatus.UNTRIGGERED
+    assert order_row(result, "take-profit")["status"] == OrderStatus.RESTING
+    assert len(result.liquidations) == 0
+
+
+def test_sources_are_the_digests_of_the_files(tmp_path: Path) -> None:
+    request = plain(tmp_path)
+    result = run_cell(request)
+    own = [hashlib.sha256(path.read_bytes()).hexdigest() for path in (request.portfolio, Path(request.tapes[0]))]
+    assert [result.portfolio_source.sha256, result.tape.sha256] == own
+    assert (result.portfolio_source.name, result.tape.name) == (str(request.portfolio), "tape.parquet")
+    files = [data_dir() / f"hyperliquid-{base}.parquet" for base in ("btc", "eth")]
+    digests = "".join(hashlib.sha256(path.read_bytes()).hexdigest() for path in files)
+    assert demo().tape.sha256 == hashlib.sha256(digests.encode()).hexdigest()
+
+
+def test_a_symbol_without_a_shipped_tape(tmp_path: Path) -> None:
+    path = portfolio(tmp_path, account(position("SOL"), position("DOGE"), position()))
+    assert [str(each) for each in problems(Request(path))] == [
+        f"error[data] {path}:7 accounts.0.positions.0.symbol: no base tape is shipped for SOL on hyperliquid\n"
+        "  hint: give one with --tape",
+        f"error[data] {path}:13 accounts.0.positions.1.symbol: no base tape is shipped for DOGE on hyperliquid\n"
+        "  hint: give one with --tape",
+    ]
+
+
+def test_a_bare_tape_is_described_on_the_command_line(tmp_path: Path) -> None:
+    path = portfolio(tmp_path, account(position()))
+    bare = tape(tmp_path, instrument=BTC._replace(symbol="PERP"), described=False)
+    request = Request(path, tapes=(str(bare),))
+    assert problems(request)[0].message == "says nothing about its instruments"
+    facts = InstrumentFacts("PERP", base="BTC", tick_size=1.0, lot_size=0.01)
+    result = run_cell(request._replace(instruments=(facts,)))
+    assert result.state.positions["lots_start"].tolist() == [100, 100]  # 1 BTC, in both worlds
+
+
+# --- the start -----------------------------------------------------------------------------------------------------
+
+
+def test_the_run_starts_on_the_mark_grid(tmp_path: Path) -> None:
+    path = portfolio(tmp_path, account(position()))
+    result = run_cell(Request(path, tapes=(str(tape(tmp_path, start=START + S)),)))
+    assert (result.start_ts, result.end_ts) == (START + 3 * S, START + 10 * S)
+
+
+def test_a_tape_too_short_to_start(tmp_path: Path) -> None:
+    path = portfolio(tmp_path, account(position()))
+    request = Request(path, tapes=(str(tape(tmp_path, (50_000, 50_000), start=START + S // 2)),))
+    assert problems(request) == (Diagnostic("data", "tape", "ends before the first time of the venue's mark grid"),)
+
+
+def test_a_tape_with_one_side_only(tmp_path: Path) -> None:
+    rows = [Row(START + n * S, "BTC", "delta", 1, 49_999.0, 1.0 + n) for n in range(5)]
+    path = portfolio(tmp_path, account(position()))
+    request = Request(path, tapes=(str(tape(tmp_path, (), more=rows)),))
+    assert [str(each) for each in problems(request)] == [
+        "error[data] BTC: the tape never shows both sides of its ladder"
+    ]
+
+
+def test_a_missing_index_is_an_error_that_names_the_flag(tmp_path: Path) -> None:
+    path = portfolio(tmp_path, account(position()))
+    request = Request(path, tapes=(str(tape(tmp_path, index=False)),))
+    assert [str(each) for each in problems(request)] == [
+        "error[data] BTC: the tape has no index rows, which the mark needs\n"
+        "  hint: accept the mid in its place with --assume-index-mid"
+    ]
+    result = run_cell(request._replace(accept=Acceptances(index_mid=True)))
+    assert result.market.markets["mark"].tolist() == [50_000.0]
+    assert "BTC: the tape has no index, the mid stands for it (--assume-index-mid)" in result.assumptions
+
+
+def test_an_index_on_the_tape_is_kept_whatever_was_accepted(tmp_path: Path) -> None:
+    rows = [Row(START, "BTC", "index", 0, 50_100.0, 0.0)]
+    path = portfolio(tmp_path, account(position()))
+    request = Request(path, tapes=(str(tape(tmp_path, index=False, more=rows)),))
+    kept, accepted = run_cell(request), run_cell(request._replace(accept=Acceptances(index_mid=True)))
+    assert kept.market.instruments["index"].tolist() == accepted.market.instruments["index"].tolist() == [50_100.0]
+    assert differences(kept, accepted) == []
+    assert not any("--assume-index-mid" in line for line in accepted.assumptions)
+
+
+def test_a_venue_whose_mark_is_on_the_tape_needs_it_there(tmp_path: Path) -> None:
+    path = portfolio(tmp_path, account(position(), venue=venue(tmp_path, mark_formula="tape")))
+    request = Request(path, tapes=(str(tape(tmp_path)),))
+    assert [str(each) for each in problems(request)] == [
+        "error[data] BTC: the tape has no mark rows\n  hint: this venue's mark is not computed"
+    ]
+    marks = [Row(START, "BTC", "mark", 0, 50_123.5, 0.0)]
+    result = run_cell(request._replace(tapes=(str(tape(tmp_path, more=marks)),)))
+    assert result.market.markets["mark"].tolist() == [50_123.5]
+
+
+def test_a_portfolio_that_cannot_be_held_is_refused_at_the_start(tmp_path: Path) -> None:
+    (found,) = problems(plain(tmp_path, collateral="USDC = 100.0"))
+    assert (found.code, "under water at the start" in found.message) == ("config", True)
+
+
+# --- funding -------------------------------------------------------------------------------------------------------
+
+
+def test_missing_funding_is_an_error_that_names_the_flag(tmp_path: Path) -> None:
+    request = over_the_hour(tmp_path, funding_premium=False)
+    assert [str(each) for each in problems(request)] == [
+        "error[data] BTC: no funding rate for 2025-10-10T22:00:00.000000000Z\n"
+        "  hint: add `funding` rows, or accept none with --assume-funding-zero"
+    ]
+    result = run_cell(request._replace(accept=Acceptances(funding_zero=True)))
+    assert sum(funding(result)) == 0.0
+    assert "funding is taken as zero where the tape has no rate (--assume-funding-zero)" in result.assumptions
+
+
+def test_a_funding_row_is_charged_even_if_none_was_accepted(tmp_path: Path) -> None:
+    request = over_the_hour(tmp_path, funding_premium=False)
+    rows = [Row(FUNDING_HOUR, "BTC", "funding", 0, 0.001, 3600.0)]
+    request = request._replace(tapes=(str(tape(tmp_path, start=FUNDING_HOUR - 5 * S, more=rows)),))
+    assert funding(run_cell(request)) == [-50.0]  # 1 BTC at 50,000 pays 0.1 %
+    assert funding(run_cell(request._replace(accept=Acceptances(funding_zero=True)))) == [-50.0]
+
+
+def test_premium_funding_needs_no_rows(tmp_path: Path) -> None:
+    # No premium: an eighth of the interest of 0.01 % in 8 h.
+    assert funding(run_cell(over_the_hour(tmp_path))) == [pytest.approx(-50_000 * 0.0001 / 8, rel=1e-12)]
+
+
+def test_a_funding_row_off_the_hour(tmp_path: Path) -> None:
+    rows = [Row(START + S, "BTC", "funding", 0, 0.001, 3600.0)]
+    path = portfolio(tmp_path, account(position()))
+    (found,) = problems(Request(path, tapes=(str(tape(tmp_path, more=rows)),)))
+    assert str(found) == (
+        "error[data] BTC at 2025-10-10T21:00:01.000000000Z: a funding row lies off the venue's funding times\n"
+        "  hint: see `venues show`"
+    )
+
+
+def test_a_crossed_ladder_names_symbol_and_time(tmp_path: Path) -> None:
+    rows = [Row(START + S // 2, "BTC", "delta", 1, 50_002.0, 1.0)]
+    path = portfolio(tmp_path, account(position()))
+    (found,) = problems(Request(path, tapes=(str(tape(tmp_path, more=rows)),)))
+    assert (found.code, found.where) == ("data", "BTC at 2025-10-10T21:00:00.500000000Z")
+    assert found.message == "the ladder is crossed after a message"
+
+
+# --- rules ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_venue_of_the_command_line_stands_in_for_every_account(tmp_path: Path) -> None:
+    request = plain(tmp_path)
+    mine = str(venue(tmp_path, taker_fee=0.01))
+    result = run_cell(request._replace(venue=mine))
+    assert result.data.rules[0].taker_fee == 0.01
+    assert [each.sha256 for each in result.profiles] == [hashlib.sha256(Path(mine).read_bytes()).hexdigest()]
+
+
+@pytest.mark.parametrize(
+    ("ref", "rules_date"),
+    [
+        (None, date(2026, 8, 22)),
+        ("hyperliquid", date(2026, 8, 22)),
+        ("hyperliquid@2025-03-14", date(2024, 3, 11)),
+        ("hyperliquid@2025-10-10", date(2025, 10, 10)),
+    ],
+)
+def test_rules_of_a_date(tmp_path: Path, ref: str | None, rules_date: date) -> None:
+    assert run_cell(plain(tmp_path)._replace(venue=ref)).profiles[0].rules_date == rules_date
+
+
+def test_rules_of_the_scenarios_day(tmp_path: Path) -> None:
+    path = crash(tmp_path, [(0, 1.0), (9, 1.0)], start=1_710_500_000 * S)  # 2024-03-15
+    request = plain(tmp_path)._replace(scenario=str(path), venue="hyperliquid@scenario")
+    result = run_cell(request)
+    assert (result.profiles[0].rules_date, result.start_ts) == (date(2024, 3, 11), 1_710_500_001 * S)
+    (found,) = problems(request._replace(scenario=None))
+    assert (found.code, found.where) == ("usage", "--venue")
+    assert found.message == "@scenario needs a scenario with a date"
+
+
+def test_no_rules_on_that_date(tmp_path: Path) -> None:
+    (found,) = problems(plain(tmp_path)._replace(venue="hyperliquid@2020-03-12"))
+    assert (found.code, found.message) == ("config", "no rules are known for this date")
+
+
+def test_rules_of_the_50x_years_change_the_outcome(tmp_path: Path) -> None:
+    # 40x from 50,000 with 1,250 of margin. At 49,300 equity is 550: below 1.25 % (616), above the 1 % of 2024 (493).
+    path = portfolio(tmp_path, account(position(margin_mode="isolated", leverage=40.0)))
+    request = Request(path, tapes=(str(tape(tmp_path, [50_000] * 4 + [49_300] * 6)),))
+    now, then = (run_cell(request._replace(venue=ref)) for ref in (None, "hyperliquid@2024-06-01"))
+    assert (len(now.liquidations), len(then.liquidations)) == (1, 0)
+    steeper = request._replace(overrides=("leverage=50",))
+    assert "50x exceeds the 40x that hyperliquid@2026-08-22 allows" in problems(steeper)[0].message
+    assert run_cell(steeper._replace(venue="hyperliquid@2024-06-01")).world.accounts[0].positions[0].leverage == 50.0
+
+
+# --- scenarios -----------------------------------------------------------------------------------------------------
+
+
+def test_a_stressed_run_has_the_clock_of_the_scenario() -> None:
+    result = demo()
+    assert result.scenario is not None
+    assert (result.scenario.id, result.scenario.type) == (CRASH, "HIST")
+    assert result.scenario.sha256 == hashlib.sha256((scenarios_dir() / f"{CRASH}.parquet").read_bytes()).hexdigest()
+    assert result.scenario.summary.tiles == 5
+    assert (result.start_ts, result.end_ts) == (1_760_128_200 * S, 1_760_135_400 * S)
+    assert "the base tape is shorter than the scenario and was laid end to end 5 times" in result.assumptions
+
+
+def test_a_scenario_of_the_user(tmp_path: Path) -> None:
+    path = crash(tmp_path, [(0, 1.0), (4, 1.0), (5, 0.9), (9, 0.9)], name="mine")
+    result = run_cell(plain(tmp_path)._replace(scenario=str(path)))
+    assert result.scenario is not None
+    assert (result.scenario.id, result.scenario.sha256) == ("mine", hashlib.sha256(path.read_bytes()).hexdigest())
+    # 50,000 · 0.9 is 44,999 and 45,001: its mid is the index; the mark follows.
+    assert result.market.instruments["index"].tolist() == [45_000.0]
+    assert 45_000.0 <= result.market.markets["mark"][0] < 50_000.0
+
+
+def test_unknown_scenario(tmp_path: Path) -> None:
+    (found,) = problems(plain(tmp_path)._replace(scenario="2025-10-01"))
+    assert str(found) == "error[config] scenario 2025-10-01: is not known\n  hint: did you mean '2025-10-10'?"
+
+
+def test_a_symbol_without_a_path_needs_a_proxy(tmp_path: Path) -> None:
+    path = crash(tmp_path, [(0, 1.0), (9, 0.9)], bases=["ETH"])
+    request = plain(tmp_path)._replace(scenario=str(path))
+    (found,) = problems(request)
+    assert (found.message, found.hint) == ("no price path for BTC", "have ETH; borrow one: --proxy BTC=ETH*1.2")
+    result = run_cell(request._replace(proxies=(Proxy("BTC", "ETH", 0.5),)))
+    assert result.market.instruments["index"].tolist() == [pytest.approx(47_500.0)]
+    assert "BTC moves like ETH times 0.5 (--proxy)" in result.assumptions
+
+
+def test_a_base_without_an_index_takes_its_mid_under_a_scenario(tmp_path: Path) -> None:
+    path = portfolio(tmp_path, account(position()))
+    stress = crash(tmp_path, [(0, 1.0), (9, 0.9)])
+    result = run_cell(Request(path, tapes=(str(tape(tmp_path, index=False)),), scenario=str(stress)))
+    assert "BTC: the base tape has no index, its mid stands for it" in result.assumptions
+
+
+# --- variants ------------------------------------------------------------------------------------------------------
+
+
+def test_set_changes_the_result(tmp_path: Path) -> None:
+    request = plain(tmp_path, order("out", type="market", at="1s"))
+    base, more = run_cell(request), run_cell(request._replace(overrides=("orders[out].size=0.75",)))
+    assert more.variant == (("orders[out].size", "0.75"),)
+    sold = [result.fills[result.fills["world"] == ACTUAL]["lots"].sum() for result in (base, more)]
+    assert sold == [50_000, 75_000]
+    assert more.portfolio_source == base.portfolio_source
+    assert set(differences(base, more)) >= {"fills", "ledger", "pools", "positions", "orders"}
+
+
+def test_a_set_without_a_place(tmp_path: Path) -> None:
+    (found,) = problems(plain(tmp_path)._replace(overrides=("sise=2",)))
+    assert (found.code, found.hint) == ("usage", 'did you mean "size"?')
+
+
+def test_the_second_world_is_the_first_without_liquidation() -> None:
+    result = demo()
+    assert result.index.accounts == [0, 2]
+    assert result.state.worlds["liquidation"].tolist() == [1, 0]
+    assert not (result.liquidations["world"] == UNLIQUIDATED).any()
+    assert (result.liquidations["world"] == ACTUAL).any()
+
+
+def test_progress_rises_to_the_end(tmp_path: Path) -> None:
+    heard: list[float] = []
+    run_cell(Request(DEMO, chunk_rows=20_000), heard.append)
+    assert len(heard) > 10 and heard == sorted(heard)
+    assert 0.0 < heard[0] < 0.2 and heard[-1] == pytest.approx(1.0)
+
+
+def test_warm_runs_the_demo(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Request] = []
+    monkeypatch.setattr("backtester.run.session.run_cell", asked.append)
+    warm()
+    assert asked == [Request(DEMO, scenario=CRASH)]
+
+
+def test_the_index_leads_from_the_portfolio_to_the_arrays() -> None:
+    result = demo()
+    row = result.state.positions[position_number(result, 0, "ETH")]
+    market = result.data.markets[row["market"]]
+    assert result.instruments[market.instrument].tape.symbol == "ETH"
+    held = result.world.accounts[0].positions[1]
+    assert row["cost_start"] == pytest.approx(150.0 * held.entry_price)
+
+
+def test_faults_of_the_tape_stop_the_run(tmp_path: Path) -> None:
+    bad = tmp_path / "bad.parquet"
+    bad.write_bytes(b"no parquet")
+    with pytest.raises(BacktesterError, match="is no readable Parquet file"):
+        run_cell(plain(tmp_path)._replace(tapes=(str(bad),)))

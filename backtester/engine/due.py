@@ -11,9 +11,8 @@ from backtester.engine.ledger import ROWS_OF_A_FILL, cross_pool, lacks_rows, pos
 from backtester.engine.liquidation import evaluate, liquidate
 from backtester.engine.orders import DECISION, MARK, decide, execute, wait_for_trigger, work_triggers
 from backtester.engine.path import note_account, note_market
-from backtester.engine.stages import AGENDA, FUNDING, IDLE, MARGIN, MARK_TRIGGERS, OK, fault, lacking
+from backtester.engine.stages import AGENDA_CHECKS, FUNDING, IDLE, MARGIN, MARK_TRIGGERS, OK, fault, lacking
 from backtester.engine.state import NEVER_NS, PATH_BUCKETS
-from backtester.engine.step import check_changed
 from backtester.enums import Advance, Fault, LedgerKind, OrderStatus, OrderType, Party
 
 
@@ -224,34 +223,32 @@ def work_mark_triggers(m, w, c: np.void) -> int:
         k = m.markets[i]
         if m.rules[k["rules"]]["next_mark"] == c["due"] and k["has_mark"] != 0:
             work_triggers(m, w, c, c["due"], MARK, k["instrument"], np.int64(i))
-    c["stage"] = AGENDA
+    c["stage"] = AGENDA_CHECKS
     return OK
 
 
 @helper
 def work_agenda(m, w, c: np.void) -> int:
-    """Stage AGENDA: what was scheduled for now, each with the check of what it changed (RULES 1.3.7)."""
+    """Stage AGENDA: the next entry that is due now, then the check of what it changed; or the end of this due time."""
     t = c["due"]
-    while True:
-        code = check_changed(m, w, c, t)
-        if code != OK:
-            return code
-        if _next_entry_due(w) != t:
-            _end_due(m, w, c)
-            return OK
-        entry = w.waiting[0]
-        order, phase = entry["order"], entry["phase"]
-        o = w.orders[order]
-        if o["status"] != OrderStatus.PENDING and o["status"] != OrderStatus.IN_FLIGHT:
-            pop(w.waiting, w.heaps[0])
-        elif phase == DECISION:
-            pop(w.waiting, w.heaps[0])
-            decide(m, w, c, t, order)
-        elif o["type"] == OrderType.STOP_MARKET and o["trigger_ts"] < 0:
-            pop(w.waiting, w.heaps[0])
-            wait_for_trigger(m, w, c, t, order)
-        else:
-            missing = execute(m, w, c, t, order)
-            if missing != 0:
-                return lacking(missing)
-            pop(w.waiting, w.heaps[0])
+    if _next_entry_due(w) != t:
+        _end_due(m, w, c)
+        return OK
+    entry = w.waiting[0]
+    order, phase = entry["order"], entry["phase"]
+    o = w.orders[order]
+    if o["status"] != OrderStatus.PENDING and o["status"] != OrderStatus.IN_FLIGHT:
+        pop(w.waiting, w.heaps[0])
+    elif phase == DECISION:
+        pop(w.waiting, w.heaps[0])
+        decide(m, w, c, t, order)
+    elif o["type"] == OrderType.STOP_MARKET and o["trigger_ts"] < 0:
+        pop(w.waiting, w.heaps[0])
+        wait_for_trigger(m, w, c, t, order)
+    else:
+        missing = execute(m, w, c, t, order)
+        if missing != 0:
+            return lacking(missing)
+        pop(w.waiting, w.heaps[0])
+    c["stage"] = AGENDA_CHECKS
+    return OK

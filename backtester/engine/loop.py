@@ -20,7 +20,7 @@ from backtester.engine.jit import kernel
 from backtester.engine.orders import DECISION, arrival_phase, schedule
 from backtester.engine.reference import by_reference
 from backtester.engine.replay import replay
-from backtester.engine.stages import CHECKS, FILLS, FUNDING, IDLE, MARGIN, MARK_TRIGGERS, MARKS, TRIGGERS
+from backtester.engine.stages import AGENDA_CHECKS, CHECKS, FILLS, FUNDING, IDLE, MARGIN, MARK_TRIGGERS, MARKS, TRIGGERS
 from backtester.engine.step import work_checks, work_fills, work_step_triggers
 from backtester.enums import OrderStatus
 
@@ -57,7 +57,7 @@ def advance(market, worlds, events: np.ndarray, control: np.ndarray) -> int:
             code = replay(m, w, events, c)
         elif stage == FILLS:
             code = work_fills(m, w, c)
-        elif stage == CHECKS:
+        elif stage in (CHECKS, AGENDA_CHECKS):
             code = work_checks(m, w, c)
         elif stage == TRIGGERS:
             code = work_step_triggers(m, w, c)

@@ -8,11 +8,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba import config, types
+from numba import types
 from numba.core import cgutils
 from numba.core.datamodel.models import PrimitiveModel
 from numba.core.typing.templates import AttributeTemplate
-from numba.extending import infer_getattr, intrinsic, lower_getattr_generic, register_model
+from numba.extending import infer_getattr, lower_builtin, lower_getattr_generic, register_model, type_callable
+
+
+def by_reference(values: Any) -> Any:
+    """A named tuple of arrays → its Reference, good until the calling kernel returns (in plain Python: the tuple)."""
+    return values
 
 
 class Reference(types.Type):
@@ -20,11 +25,17 @@ class Reference(types.Type):
 
     def __init__(self, values: types.NamedTuple) -> None:
         self.values = values
-        super().__init__(f"Reference({values.instance_class.__name__}, {values._code})")
+        super().__init__(f"Reference({values.instance_class.__name__})")
+
+    @property
+    def key(self) -> types.NamedTuple:
+        """What two equal references share: the tuple's type, not its name alone."""
+        return self.values
 
     def index(self, name: str) -> int:
         """Place of a field in the tuple."""
-        return self.values.fields.index(name)
+        place: int = self.values.fields.index(name)
+        return place
 
 
 @register_model(Reference)
@@ -33,34 +44,33 @@ class _ReferenceModel(PrimitiveModel):
         super().__init__(models, reference, models[reference.values].get_data_type().as_pointer())
 
 
+@type_callable(by_reference)
+def _type_reference(_):
+    def reference_to(values):
+        return Reference(values)
+
+    return reference_to
+
+
+@lower_builtin(by_reference, types.NamedTuple)
+def _store(context, builder, signature, arguments):
+    """The tuple goes to the stack of the calling kernel."""
+    values = signature.args[0]
+    address = cgutils.alloca_once(builder, context.get_data_type(values))
+    context.pack_value(builder, values, arguments[0], address)
+    return address
+
+
 @infer_getattr
-class _ReferenceAttributes(AttributeTemplate):
+class _Attributes(AttributeTemplate):
     key = Reference
 
-    def generic_resolve(self, reference: Reference, name: str) -> types.Type:
-        return reference.values[reference.index(name)]
+    def resolve(self, value, attr):
+        return value.values[value.index(attr)]
 
 
 @lower_getattr_generic(Reference)
-def _load(context: Any, builder: Any, reference: Reference, address: Any, name: str) -> Any:
+def _load(context, builder, reference, address, name):
     index = reference.index(name)
     field = cgutils.gep_inbounds(builder, address, 0, index)
     return context.unpack_value(builder, reference.values[index], field)
-
-
-@intrinsic
-def _address_of(_: Any, values: types.NamedTuple) -> Any:
-    def store(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        address = cgutils.alloca_once(builder, context.get_data_type(values))
-        context.pack_value(builder, values, arguments[0], address)
-        return address
-
-    return Reference(values)(values), store
-
-
-def _itself(values: Any) -> Any:
-    return values
-
-
-#: A named tuple of arrays → its Reference, good until the calling kernel returns. Without the JIT, the tuple itself.
-by_reference = _itself if config.DISABLE_JIT else _address_of

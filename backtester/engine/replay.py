@@ -197,7 +197,7 @@ def replay(m, w, events: np.ndarray, c: np.void) -> int:
     c["next"] = i
     c["now"] = now
     if answer == OK:
-        answer = DUE if c["finishing"] != 0 and due <= now else np.int64(Advance.CHUNK_DONE)
+        answer = DUE if c["finishing"] != 0 and due <= now else Advance.CHUNK_DONE
     if answer == DUE:
         c["due"] = due
         c["stage"] = MARKS

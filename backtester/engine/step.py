@@ -10,7 +10,7 @@ from backtester.engine.liquidation import evaluate, liquidate, settle
 from backtester.engine.margin import pool_state
 from backtester.engine.orders import INDEX, LAST, work_triggers
 from backtester.engine.resting import work_resting
-from backtester.engine.stages import CHECKS, IDLE, INDEX_RECORD, OK, TRADE, TRIGGERS, lacking
+from backtester.engine.stages import AGENDA, CHECKS, IDLE, INDEX_RECORD, OK, TRADE, TRIGGERS, lacking
 from backtester.engine.state import NONE
 from backtester.enums import Advance, FillReason, TradingStatus
 
@@ -39,8 +39,9 @@ def work_fills(m, w, c: np.void) -> int:
 
 
 @helper
-def check_changed(m, w, c: np.void, ts: int) -> int:
-    """Check every pool whose position changed (RULES 1.2c)."""
+def work_checks(m, w, c: np.void) -> int:
+    """Stages CHECKS and AGENDA_CHECKS: every pool whose position changed (RULES 1.2c, 1.3.7)."""
+    ts = c["now"] if c["stage"] == CHECKS else c["due"]
     while c["dirty_head"] != 0:
         pool = c["dirty_head"] - 1
         _, _, count = pool_state(m, w, pool)
@@ -55,16 +56,8 @@ def check_changed(m, w, c: np.void, ts: int) -> int:
         following = w.pools[pool]["next_dirty"]
         w.pools[pool]["next_dirty"] = 0
         c["dirty_head"] = max(following, 0)
+    c["stage"] = TRIGGERS if c["stage"] == CHECKS else AGENDA
     return OK
-
-
-@helper
-def work_checks(m, w, c: np.void) -> int:
-    """Stage CHECKS: pools that the step changed."""
-    code = check_changed(m, w, c, c["now"])
-    if code == OK:
-        c["stage"] = TRIGGERS
-    return code
 
 
 @helper

@@ -13,7 +13,7 @@ import pytest
 
 from backtester.cli.app import main
 from backtester.errors import ExitCode
-from tests.unit.run_cases import CRASH, DEMO, account, crash, order, portfolio, position, tape, venue
+from tests.unit.run_cases import CRASH, DEMO, START, S, account, crash, order, portfolio, position, tape, venue
 
 TABLES = ["depth.parquet", "fills.parquet", "ledger.parquet", "path.parquet"]
 
@@ -23,6 +23,10 @@ def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [*os.environ]:
         if name.startswith("BACKTESTER_"):
             monkeypatch.delenv(name)
+
+
+def never(*args: object) -> None:
+    raise AssertionError("the run began")
 
 
 class Shell:
@@ -131,18 +135,12 @@ def test_out_is_the_same_bytes_every_time(shell: Shell, small: list[str], tmp_pa
 def test_a_bad_out_fails_before_the_run(
     shell: Shell, small: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: str
 ) -> None:
-    def never(*args: object) -> None:
-        raise AssertionError("the run began")
-
     monkeypatch.setattr("backtester.run.session.run_cell", never)
-    (tmp_path / "file").write_text("")
-    places = {
-        "a file": tmp_path / "file",
-        "below a file": tmp_path / "file" / "out",
-        "no place for files": Path("/proc"),
-    }
-    if not places[target].parent.exists():
-        pytest.skip(f"there is no {places[target]} here")
+    if not Path("/proc").is_dir():
+        pytest.skip("there is no /proc here")
+    file = tmp_path / "file"
+    file.write_text("")
+    places = {"a file": file, "below a file": file / "out", "no place for files": Path("/proc")}
     code, out, err = shell(*small, "--out", places[target])
     assert (code, out) == (ExitCode.USAGE, "")
     assert err.startswith(f"error[usage] --out: cannot write to {places[target]}: ")
@@ -154,6 +152,10 @@ def test_a_bad_out_fails_before_the_run(
 def test_set_reaches_the_portfolio(shell: Shell, small: list[str], tmp_path: Path) -> None:
     assert shell(*small, "--set", "orders[out].size=0.25", "--out", tmp_path / "out", "-q")[0] == 0
     assert pq.read_table(tmp_path / "out" / "fills.parquet")["size"].to_pylist() == [0.25, 0.25]
+
+
+def test_seed_reaches_the_run(shell: Shell, small: list[str]) -> None:
+    assert json.loads(shell(*small, "--seed", "7", "--format", "json")[1])["seed"] == 7
 
 
 def test_venue_reaches_the_rules(shell: Shell, small: list[str]) -> None:
@@ -205,16 +207,14 @@ def test_instrument_describes_a_bare_tape(shell: Shell, tmp_path: Path) -> None:
         (["--venue", "hyperliquid@scenario"], ExitCode.USAGE, "error[usage] --venue: @scenario needs a scenario"),
         (["--set", "size"], ExitCode.USAGE, "error[usage] --set size: expected key=value"),
         (["--proxy", "BTC"], ExitCode.USAGE, "error[usage] --proxy: cannot read 'BTC'"),
-        (["--instrument", "BTC"], ExitCode.USAGE, "error[usage] --instrument BTC"),
+        (["--instrument", "BTC"], ExitCode.USAGE, "error[usage] --instrument: expected SYMBOL:key=value"),
         (["--tape", "none.parquet"], ExitCode.DATA, "error[data] none.parquet: no such file"),
         (["--set", "size=0.000001"], ExitCode.CONFIG, "error[config] --set size=0.000001 accounts.0.positions.0.size"),
         (["--what"], ExitCode.USAGE, "error[usage] backtester run: No such option: --what"),
         (["--format", "xml"], ExitCode.USAGE, "error[usage] backtester:"),
     ],
 )
-def test_errors_are_lines_on_stderr(
-    shell: Shell, small: list[str], monkeypatch: pytest.MonkeyPatch, args: list[str], code: ExitCode, line: str
-) -> None:
+def test_errors_are_lines_on_stderr(shell: Shell, small: list[str], args: list[str], code: ExitCode, line: str) -> None:
     got, out, err = shell(*small, *args)
     assert (got, out) == (code, "")
     assert err.splitlines()[0].startswith(line)
@@ -245,8 +245,26 @@ def test_no_document_and_no_tables_after_an_error(shell: Shell, small: list[str]
     assert not target.exists() and list(out.iterdir()) == []
 
 
+def test_a_misspelt_scenario_is_found_before_the_first_run(
+    shell: Shell, small: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("backtester.run.session.run_cell", never)
+    code, _, err = shell(*small, "--scenario", f"{CRASH},typo")
+    assert code == ExitCode.CONFIG and err.startswith("error[config] scenario typo: is not known")
+
+
 def test_missing_data_names_its_flag(shell: Shell, tmp_path: Path) -> None:
     path = portfolio(tmp_path, account(position()))
     code, out, err = shell(path, "--tape", tape(tmp_path, index=False), "--format", "json")
     assert (code, out) == (ExitCode.DATA, "")
     assert err.splitlines()[-1] == "  hint: accept the mid in its place with --assume-index-mid"
+    assert shell(path, "--tape", tape(tmp_path, index=False), "--assume-index-mid")[0] == ExitCode.OK
+
+
+def test_missing_funding_names_its_flag(shell: Shell, tmp_path: Path) -> None:
+    path = portfolio(tmp_path, account(position(), venue=venue(tmp_path, funding_premium=False)))
+    over_the_hour = ("--tape", tape(tmp_path, start=START - 5 * S))
+    code, out, err = shell(path, *over_the_hour)
+    assert (code, out) == (ExitCode.DATA, "")
+    assert err.splitlines()[-1] == "  hint: add `funding` rows, or accept none with --assume-funding-zero"
+    assert shell(path, *over_the_hour, "--assume-funding-zero")[0] == ExitCode.OK

@@ -12,8 +12,8 @@ import pytest
 
 from backtester.config.portfolio import load_portfolio
 from backtester.engine import spec
-from backtester.engine.state import Capacities
-from backtester.enums import Advance, FillReason
+from backtester.engine.state import DEFAULT_CAPACITIES, Capacities
+from backtester.enums import Advance, FillReason, OrderStatus
 from backtester.market.read import open_tape
 from backtester.run.drive import Engine
 from backtester.run.resolve import Acceptances, resolve_markets, resolve_world
@@ -23,7 +23,24 @@ from backtester.scenario.apply import StressedTape
 from backtester.scenario.grid import Target
 from backtester.scenario.path import load
 from backtester.venue.loader import load_profile
-from tests.unit.run_cases import CRASH, DEMO, S, crash, demo, differences, same_bytes
+from tests.unit.market_tapes import Row
+from tests.unit.run_cases import (
+    CRASH,
+    DEMO,
+    START,
+    S,
+    account,
+    crash,
+    demo,
+    differences,
+    ladder,
+    order,
+    order_row,
+    portfolio,
+    position,
+    same_bytes,
+    tape,
+)
 
 TAPES = ("hyperliquid-btc", "hyperliquid-eth")
 #: A crash of two minutes on the shipped tapes: thinner and thinner, with every kind of order of the demo in it.
@@ -74,6 +91,7 @@ def test_capacities_of_the_demo() -> None:
     grown = run_cell(Request(DEMO, scenario=CRASH, capacities=SMALLEST))
     assert differences(demo(), grown) == []
     assert len(grown.state.overlay) > SMALLEST.overlay
+    assert SMALLEST.rows < len(grown.state.fills) < DEFAULT_CAPACITIES.rows
     assert (grown.market.instruments["capacity"] > SMALLEST.cells).all()
 
 
@@ -84,12 +102,31 @@ def test_chunks_and_capacities_together(
 ) -> None:
     other = run_cell(request_short._replace(chunk_rows=chunk_rows, capacities=capacities))
     assert differences(short, other) == []
+    assert (len(other.state.overlay) > len(short.state.overlay)) == (capacities is not SMALLEST)
 
 
 @pytest.mark.parametrize("chunk_rows", [1_000, 1 << 20])
 def test_chunks_of_a_plain_tape(chunk_rows: int) -> None:
     base = run_cell(Request(DEMO, SOONER))
     assert differences(base, run_cell(Request(DEMO, SOONER, chunk_rows=chunk_rows, capacities=SMALLEST))) == []
+
+
+def test_a_ladder_that_grows_keeps_its_levels_and_orders(tmp_path: Path) -> None:
+    """It grows inside the first snapshot, for an order far out, and once more with own orders in it."""
+    shown = [row for n in range(8) for row in ladder(START + n * S, 900, levels=50)]
+    index = [Row(START + n * S, "BTC", "index", 0, 900.0, 0.0) for n in range(8)]
+    late = [Row(START + 2 * S, "BTC", "delta", -1, 20_000.0, 1.0)]
+    trade = [Row(START + 3 * S, "BTC", "trade", -1, 800.0, 5.0)]
+    bid = order("bid", type="limit", side="buy", size=2.0, price=899.0, tif="post_only")
+    far = order("far", type="limit", side="sell", size=1.0, price=9_000.0)
+    path = portfolio(tmp_path, account(position(), bid, far, order("out", at="4s")))
+    base = tape(tmp_path, (), more=[*shown, *index, *late, *trade])
+    request = Request(path, tapes=(str(base),))
+    large, grown = (run_cell(request._replace(capacities=Capacities(cells=cells))) for cells in (1 << 16, 1 << 10))
+    assert differences(large, grown) == []
+    assert grown.market.instruments["capacity"].tolist() == [32_768]
+    assert [int(order_row(grown, name)["filled"]) for name in ("bid", "far", "out")] == [200_000, 0, 50_000]
+    assert order_row(grown, "far")["status"] == OrderStatus.RESTING
 
 
 def test_another_portfolio_is_another_result(request_short: Request, short: RunResult) -> None:

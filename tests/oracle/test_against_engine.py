@@ -13,7 +13,7 @@ from tests.oracle.compare import Pair
 from tests.oracle.universe import Universe, universe, universes
 
 BATCH = 25
-BATCHES = 12
+BATCHES = 8
 
 #: A universe with a close call proves nothing after it; of all universes few may end that way.
 LARGEST_INCONCLUSIVE_SHARE = 0.05
@@ -52,6 +52,6 @@ def test_many_universes_agree() -> None:
 
 
 @given(universes(steps=20))
-@settings(max_examples=60, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30, suppress_health_check=list(HealthCheck))
 def test_drawn_universes_agree(inputs: Universe) -> None:
     agree(inputs, Counter())

@@ -17,7 +17,7 @@ import pytest
 from tests.oracle.hunt import DIFFERENT
 
 ROOT = Path(__file__).resolve().parents[2]
-LAST_SEED = 300
+LAST_SEED = 600
 
 
 class Mutant(NamedTuple):
@@ -31,7 +31,7 @@ class Mutant(NamedTuple):
 MUTANTS = (
     Mutant("1.1 locked is crossed", "if bid >= ask:", "if bid > ask:"),
     Mutant("1.3 phases", 'return a["phase"] < b["phase"]', 'return a["phase"] > b["phase"]'),
-    Mutant("1.4 no funding at the start", 't > c["start_ts"]:', 't >= c["start_ts"]:'),
+    Mutant("1.4 no funding at the start", 'if t > c["start_ts"] and', 'if t >= c["start_ts"] and'),
     Mutant("1.5 no overtaking", 'max(ts + travel, a["last_arrival"])', "ts + travel"),
     Mutant("1.6 post-only status", "(status != TradingStatus.POST_ONLY or", "(status == TradingStatus.POST_ONLY or"),
     Mutant("2.1 bound rounded inwards", "math.floor(mid2 * 0.5 * (1.0 +", "math.ceil(mid2 * 0.5 * (1.0 +"),

@@ -112,7 +112,7 @@ def _rules(random: Random, scale: Scale) -> spec.Rules:
         liquidation_partial_share=random.choice([1 / 4, 1 / 2, 0.2]),
         liquidation_full_window_ns=random.choice([0, 3, 9]) * unit,
         liquidation_bound=random.choice([1 / 16, 1 / 8, 1 / 2]),
-        liquidation_fee=random.choice([0.0, 1 / 64, 1 / 16]),
+        liquidation_fee=random.choice([1 / 256, 1 / 64, 1 / 16]),
         takeover_threshold=random.choice([0.0, 0.0, 0.5, 0.75]),
         takeover_disposal=random.choice([Disposal.WALK, Disposal.HOLD]),
         refill_model=random.choice(list(RefillModel)),
@@ -140,7 +140,7 @@ def _account(random: Random, data: spec.MarketData, scale: Scale, number: int) -
     notional = sum(
         abs(place.lots) * _unit(data, place.market) * place.entry_price for place in positions if not place.isolated
     )
-    free = notional * random.choice([1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0, 2.0]) + random.choice([0.0, 8.0, 64.0, 256.0])
+    free = notional * random.choice([1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0, 2.0]) + random.choice([0.0, 8.0, 16.0, 32.0, 64.0, 256.0])
     margins = sum(place.margin for place in positions)
     orders = tuple(_order(random, data, scale, positions, n) for n in range(random.randrange(13)))
     return spec.Account(f"a{number}", rules, margins + free, positions, orders)
@@ -157,7 +157,7 @@ def _position(random: Random, data: spec.MarketData, market: int) -> spec.Positi
     entry = random.randint(10, 14) * tick_size
     leverage = random.choice([2.0, 4.0, 4.0, 8.0, 16.0])
     isolated = random.random() < 0.45
-    margin = abs(lots) * _unit(data, market) * entry / leverage * random.choice([0.75, 1.0, 1.5]) if isolated else 0.0
+    margin = abs(lots) * _unit(data, market) * entry / leverage * random.choice([0.5, 0.75, 1.0, 1.5]) if isolated else 0.0
     return spec.Position(market, lots, entry, leverage, isolated, margin)
 
 

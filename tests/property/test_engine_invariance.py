@@ -12,7 +12,7 @@ from tests.oracle.examples import cut
 from tests.oracle.universe import Universe, universe
 from tests.property.engine_outcome import LARGE, SMALL, Outcome, calm, outcome, same
 
-SEEDS = range(100)
+SEEDS = range(60)
 
 #: Columns that count over all worlds, by what they count.
 NUMBERS = {

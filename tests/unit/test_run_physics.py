@@ -190,6 +190,19 @@ def test_a_dip_between_two_margin_checks_liquidates_nobody(tmp_path: Path) -> No
     assert (found["ts"] - START).tolist() == [3 * S]
 
 
+def test_what_is_due_with_the_last_record_is_done(tmp_path: Path) -> None:
+    path = portfolio(tmp_path, account(position(margin_mode="isolated", leverage=40.0)))
+    result = run_cell(Request(path, tapes=(str(tape(tmp_path, [50_000] * 3 + [49_300])),)))
+    assert (result.liquidations["ts"] - START).tolist() == [3 * S]
+
+
+def test_an_order_far_from_the_market_rests(tmp_path: Path) -> None:
+    far = order("far", type="limit", side="sell", price=400_000.0)
+    result = run_cell(Request(portfolio(tmp_path, account(position(), far)), tapes=(str(tape(tmp_path)),)))
+    assert order_row(result, "far")["status"] == OrderStatus.RESTING
+    assert result.market.instruments["capacity"][0] > 400_000
+
+
 def test_worked_isolated_liquidation(tmp_path: Path) -> None:
     # 1 BTC isolated at 10x: 5,000 of margin. At 45,500 equity is 500 < 568.75 and above 2/3 of it: market order.
     path = portfolio(tmp_path, account(position(margin_mode="isolated", leverage=10.0, size=2.0)))

@@ -302,6 +302,28 @@ def test_a_symbol_without_a_path_needs_a_proxy(tmp_path: Path) -> None:
     assert "BTC moves like ETH times 0.5 (--proxy)" in result.assumptions
 
 
+def test_marks_of_the_tape_move_with_the_scenario(tmp_path: Path) -> None:
+    path = portfolio(tmp_path, account(position(), venue=venue(tmp_path, mark_formula="tape")))
+    marks = [Row(START + n * S, "BTC", "mark", 0, 50_100.0, 0.0) for n in range(10)]
+    base = tape(tmp_path, more=marks)
+    stress = crash(tmp_path, [(0, 1.0), (3, 1.0), (4, 0.9), (9, 0.9)])
+    result = run_cell(Request(path, tapes=(str(base),), scenario=str(stress)))
+    assert result.market.markets["mark"].tolist() == [pytest.approx(45_090.0)]
+
+
+def test_the_seed_decides_which_trades_stay(tmp_path: Path) -> None:
+    """Half of the trades: another seed keeps other ones, and a bid behind them fills otherwise."""
+    prints = [Row(START + S + n * S // 10, "BTC", "trade", -1, 49_999.0, 1.0) for n in range(80)]
+    bid = order("bid", type="limit", side="buy", size=90.0, price=49_999.0, tif="post_only")
+    path = portfolio(tmp_path, account(position(), bid, collateral="USDC = 1e6"))
+    stress = crash(tmp_path, [(0, 1.0), (9, 1.0)], columns={"trade_intensity": [(0, 0.5)]})
+    base = str(tape(tmp_path, more=prints, lots=0.5))
+    request = Request(path, tapes=(base,), scenario=str(stress))
+    fills = [run_cell(request._replace(seed=seed)).fills["ts"].tolist() for seed in (0, 0, 1)]
+    assert fills[0] == fills[1] != fills[2]
+    assert 20 < len(fills[0]) // 2 < 60
+
+
 def test_a_base_without_an_index_takes_its_mid_under_a_scenario(tmp_path: Path) -> None:
     path = portfolio(tmp_path, account(position()))
     stress = crash(tmp_path, [(0, 1.0), (9, 0.9)])

@@ -1,0 +1,47 @@
+"""README shows what the program prints: every `console` block is run and compared.
+
+`pytest tests/golden --update-golden` writes what is printed today into README.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from backtester.cli.app import main
+
+ROOT = Path(__file__).resolve().parents[2]
+README = ROOT / "README.md"
+BLOCK = re.compile(r"```console\n\$ backtester (?P<command>[^\n]*)\n(?P<output>.*?)```\n", re.DOTALL)
+
+
+def blocks() -> list[re.Match[str]]:
+    return list(BLOCK.finditer(README.read_text("utf-8")))
+
+
+def printed(command: str, capsys: pytest.CaptureFixture[str]) -> str:
+    """What a reader sees who types the command in the checkout: stdout, then stderr."""
+    main(shlex.split(command, comments=True))
+    seen = capsys.readouterr()
+    return seen.out + seen.err
+
+
+def test_readme_has_commands_with_their_output() -> None:
+    assert len(blocks()) >= 3
+
+
+@pytest.mark.parametrize("number", range(len(blocks())), ids=[block["command"][:60] for block in blocks()])
+def test_readme_shows_what_is_printed(
+    number: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("NO_COLOR", "1")
+    block = blocks()[number]
+    found = printed(block["command"], capsys)
+    if request.config.getoption("--update-golden", default=False):
+        text = README.read_text("utf-8")
+        README.write_text(text[: block.start("output")] + found + text[block.end("output") :], "utf-8")
+    assert blocks()[number]["output"] == found

@@ -224,6 +224,7 @@ class Fault(IntEnum):
     CROSSED = 2
     MISSING_FUNDING = 3
     FUNDING_OFF_GRID = 4
+    MISSING_INDEX = 5
 
 
 class Verdict(IntEnum):

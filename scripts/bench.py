@@ -116,7 +116,7 @@ def measure(tape: Path, runs: int, long: bool, scratch: Path) -> dict[str, Any]:
 
 def _millions(rows: int) -> str:
     """`5M`."""
-    return f"{rows / 1e6:.0f}M"
+    return f"{rows / 1e6:.2g}M"
 
 
 def table(figures: dict[str, Any]) -> str:

@@ -74,6 +74,12 @@ def to_rows(columns: Columns) -> Rows:
     )
 
 
+def convert(columns: Columns, out: Path) -> None:
+    """Write the tape."""
+    with TapeWriter(out, [INSTRUMENT], source=f"synthetic: {columns.sha256()}") as writer:
+        writer.write(to_rows(columns))
+
+
 def main() -> None:
     """Convert SRC to OUT."""
     parser = argparse.ArgumentParser(description="Make a tape of neutral benchmark columns.")
@@ -81,8 +87,7 @@ def main() -> None:
     parser.add_argument("out", type=Path, metavar="OUT")
     arguments = parser.parse_args()
     columns = read_columns(arguments.source)
-    with TapeWriter(arguments.out, [INSTRUMENT], source=f"synthetic: {columns.sha256()}") as writer:
-        writer.write(to_rows(columns))
+    convert(columns, arguments.out)
     print(f"{len(columns.kind):,} events, sha256 {columns.sha256()}")
 
 

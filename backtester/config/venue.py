@@ -49,6 +49,7 @@ class VenueRules(Record):
     block_ns: Duration
     isolated_fee_from_margin: bool
     isolated_funding_from_margin: bool
+    margin_at_match: bool  # initial margin of a resting order is checked again when it fills
     liquidation_cancels_orders: bool
     liquidation_close_order: Annotated[CloseOrder, PlainValidator(name_in(CloseOrder))]
     liquidation_partial_above_quote: Quote

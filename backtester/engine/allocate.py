@@ -28,6 +28,7 @@ from backtester.engine.state import (
     ORDER,
     PATH,
     PATH_BUCKETS,
+    PAYMENT,
     POOL,
     POSITION,
     RULES,
@@ -235,6 +236,7 @@ class _Builder:
             fills=np.zeros(max(capacities.rows, 1), FILL),
             ledger=np.zeros(max(capacities.rows, 1), LEDGER),
             liquidations=np.zeros(max(capacities.rows, 1), LIQUIDATION),
+            payments=np.zeros(max(capacities.rows, 1), PAYMENT),
             path=np.zeros((self.paths, PATH_BUCKETS), PATH),
         )
 

@@ -7,13 +7,13 @@ import numpy as np
 from backtester.engine.clock import next_multiple, payment_price, premium_rate, sample_premium, set_mark
 from backtester.engine.heap import pop
 from backtester.engine.jit import helper
-from backtester.engine.ledger import ROWS_OF_A_FILL, cross_pool, lacks_rows, post
+from backtester.engine.ledger import ROWS_OF_A_FILL, cross_pool, lacks_rows, pay_funding
 from backtester.engine.liquidation import evaluate, liquidate
 from backtester.engine.orders import DECISION, MARK, decide, execute, wait_for_trigger, work_triggers
 from backtester.engine.path import note_account, note_market
 from backtester.engine.stages import AGENDA_CHECKS, FUNDING, IDLE, MARGIN, MARK_TRIGGERS, OK, fault, lacking
 from backtester.engine.state import NEVER_NS, PATH_BUCKETS
-from backtester.enums import Advance, Fault, LedgerKind, OrderStatus, OrderType, Party
+from backtester.enums import Advance, Fault, OrderStatus, OrderType, PriceReference
 
 
 @helper
@@ -130,11 +130,12 @@ def work_funding(m, w, c: np.void) -> int:
                 rate, known = _rate_due(m, c, x["market"])
                 if not known:
                     return fault(c, Fault.MISSING_FUNDING, x["market"])
-                amount = -x["lots"] * k["unit"] * payment_price(m, k, r["funding_price"]) * rate
+                if r["funding_price"] == PriceReference.INDEX and m.instruments[k["instrument"]]["has_index"] == 0:
+                    return fault(c, Fault.MISSING_INDEX, x["market"])
+                price = payment_price(m, k, r["funding_price"])
                 outside = x["isolated"] != 0 and r["isolated_funding_from_margin"] == 0
                 payer = cross_pool(w, p) if outside else x["pool"]
-                x["funding"] += amount
-                post(w, c, t, payer, p, LedgerKind.FUNDING, Party.FUNDING_POOL, amount)
+                pay_funding(w, c, t, payer, p, rate, price, -x["lots"] * k["unit"] * price * rate)
             c["item"] += 1
     for i in range(len(m.markets)):
         if m.rules[m.markets[i]["rules"]]["next_funding"] == t:

@@ -20,6 +20,7 @@ def lacks_rows(w, c: np.void, rows: int) -> bool:
         c["fills"] + rows > len(w.fills)
         or c["ledger"] + rows > len(w.ledger)
         or c["liquidations"] + rows > len(w.liquidations)
+        or c["payments"] + rows > len(w.payments)
     )
 
 
@@ -71,6 +72,26 @@ def transfer(w, c: np.void, ts: int, source: int, target: int, position: int, am
     """Move `amount` between two pools of one account."""
     post(w, c, ts, source, position, LedgerKind.MARGIN_TRANSFER, Party.OWN_MARGIN, -amount)
     post(w, c, ts, target, position, LedgerKind.MARGIN_TRANSFER, Party.OWN_MARGIN, amount)
+
+
+@helper
+def pay_funding(w, c: np.void, ts: int, pool: int, p: int, rate: float, price: float, amount: float) -> None:
+    """Credit a funding payment of position `p` to `pool`, and record it."""
+    x = w.positions[p]
+    x["funding"] += amount
+    post(w, c, ts, pool, p, LedgerKind.FUNDING, Party.FUNDING_POOL, amount)
+    if w.worlds[x["world"]]["record"] == 0:
+        return
+    row = w.payments[c["payments"]]
+    c["payments"] += 1
+    row["ts"] = ts
+    row["world"] = x["world"]
+    row["account"] = x["account"]
+    row["position"] = p
+    row["lots"] = x["lots"]
+    row["rate"] = rate
+    row["price"] = price
+    row["amount"] = amount
 
 
 @helper

@@ -73,8 +73,8 @@ def opening_lots(x: np.void, side: int, lots: int) -> int:
 
 
 @helper
-def available_margin(m, w, account: int) -> float:
-    """Cross equity that no position and no resting order ties up (RULES 6.1), quote."""
+def free_margin(m, w, account: int) -> float:
+    """Cross equity less what positions and resting orders tie up (RULES 6.1), quote; below 0 when that is more."""
     a = w.accounts[account]
     pool = w.pools[a["pool_first"]]
     equity, _, _ = pool_state(m, w, a["pool_first"])
@@ -89,4 +89,4 @@ def available_margin(m, w, account: int) -> float:
             k = m.markets[x["market"]]
             lots = opening_lots(x, order["side"], order["lots"] - order["filled"])
             equity -= lots * k["unit"] * k["mark"] / x["leverage"]
-    return max(0.0, equity)
+    return equity

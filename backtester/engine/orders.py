@@ -9,7 +9,7 @@ import numpy as np
 from backtester.engine.heap import pop, push
 from backtester.engine.jit import helper
 from backtester.engine.ledger import ROWS_OF_A_FILL, lacks_rows, lacks_slots
-from backtester.engine.margin import available_margin, opening_lots, tier_of
+from backtester.engine.margin import free_margin, opening_lots, tier_of
 from backtester.engine.resting import finish_order, reducible, rest, side_of
 from backtester.engine.state import NO_ASK, NO_BID, NONE
 from backtester.engine.walk import bound_tick, measure, take
@@ -190,7 +190,7 @@ def _refusal(m, w, o: np.void, lots: int) -> int:
     after = abs(x["lots"] + o["side"] * lots) * lot_quote
     if x["leverage"] > m.tiers[tier_of(m.tiers, k, after)]["max_leverage"]:
         return OrderReason.LEVERAGE_TIER
-    if opening * lot_quote / x["leverage"] > available_margin(m, w, o["account"]):
+    if opening * lot_quote / x["leverage"] > free_margin(m, w, o["account"]):
         return OrderReason.INSUFFICIENT_MARGIN
     return OrderReason.NONE
 

@@ -23,12 +23,12 @@ def by_reference(values: Any) -> Any:
 class Reference(types.Type):
     """Address of a named tuple; it has the attributes of the tuple."""
 
-    def __init__(self, values: types.NamedTuple) -> None:
+    def __init__(self, values: Any) -> None:
         self.values = values
         super().__init__(f"Reference({values.instance_class.__name__})")
 
     @property
-    def key(self) -> types.NamedTuple:
+    def key(self) -> Any:
         """What two equal references share: the tuple's type, not its name alone."""
         return self.values
 
@@ -52,7 +52,7 @@ def _type_reference(_):
     return reference_to
 
 
-@lower_builtin(by_reference, types.NamedTuple)
+@lower_builtin(by_reference, types.BaseNamedTuple)
 def _store(context, builder, signature, arguments):
     """The tuple goes to the stack of the calling kernel."""
     values = signature.args[0]

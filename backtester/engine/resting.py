@@ -7,6 +7,7 @@ import numpy as np
 from backtester.engine.jit import helper
 from backtester.engine.ladder import beyond, outward
 from backtester.engine.ledger import ROWS_OF_A_FILL, fill_position, lacks_rows, lacks_slots
+from backtester.engine.margin import free_margin, opening_lots
 from backtester.engine.state import NO_ASK, NO_BID, NONE
 from backtester.engine.walk import measure, take
 from backtester.enums import FillReason, Liquidity, OrderReason, OrderStatus
@@ -101,12 +102,25 @@ def reducible(w, o: np.void, lots: int) -> int:
 
 
 @helper
-def _fill_resting(m, w, c: np.void, ts: int, order: int, lots: int, reason: int) -> None:
-    """Fill a resting order at its limit, as maker; void it when it has nothing left to reduce."""
+def _allowed(m, w, ts: int, order: int, lots: int) -> int:
+    """Lots of a fill of `lots` that may happen; 0 cancels the order (RULES 3.5, 3.6)."""
     o = w.orders[order]
-    if lots == 0:
+    x = w.positions[o["position"]]
+    part = reducible(w, o, lots)
+    if part == 0:
         finish_order(m, w, ts, order, OrderStatus.CANCELLED, OrderReason.REDUCE_ONLY_VOID)
-        return
+        return part
+    checked = m.rules[m.markets[o["market"]]["rules"]]["margin_at_match"] != 0
+    if checked and opening_lots(x, o["side"], part) > 0 and free_margin(m, w, o["account"]) < 0.0:
+        finish_order(m, w, ts, order, OrderStatus.CANCELLED, OrderReason.INSUFFICIENT_MARGIN)
+        return 0
+    return part
+
+
+@helper
+def _fill_resting(m, w, c: np.void, ts: int, order: int, lots: int, reason: int) -> None:
+    """Fill a resting order at its limit, as maker."""
+    o = w.orders[order]
     tick = o["limit_tick"]
     price = tick * m.instruments[o["instrument"]]["tick_size"]
     o["filled"] += lots
@@ -136,9 +150,10 @@ def _fill_by_trade(m, w, c: np.void, order: int) -> None:
         o["queue"] = max(0, o["queue"] - lots)
     offered = min(left, offered)
     if offered > 0:
-        part = reducible(w, o, offered)
-        world["used"] += part
-        _fill_resting(m, w, c, c["now"], order, part, reason)
+        part = _allowed(m, w, c["now"], order, offered)
+        if part > 0:
+            world["used"] += part
+            _fill_resting(m, w, c, c["now"], order, part, reason)
 
 
 @helper
@@ -153,9 +168,10 @@ def _fill_by_cross(m, w, c: np.void, order: int, reason: int) -> bool:
     if lacks_slots(w, c, levels):
         return False
     if got > 0:
-        part = reducible(w, o, got)
-        take(m, w, c, ts, o["world"], k, rules, limit, part, NONE, NONE, reason)
-        _fill_resting(m, w, c, ts, order, part, reason)
+        part = _allowed(m, w, ts, order, got)
+        if part > 0:
+            take(m, w, c, ts, o["world"], k, rules, limit, part, NONE, NONE, reason)
+            _fill_resting(m, w, c, ts, order, part, reason)
     return True
 
 

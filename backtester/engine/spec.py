@@ -63,6 +63,7 @@ class Rules(NamedTuple):
     block_ns: int  # arrivals are rounded up to a multiple of this; 0 = at once
     isolated_fee_from_margin: bool
     isolated_funding_from_margin: bool
+    margin_at_match: bool  # initial margin of a resting order is checked again when it fills
     liquidation_cancels_orders: bool
     liquidation_close_order: CloseOrder
     liquidation_partial_above_quote: float  # reduce first when the position's notional exceeds this

@@ -262,6 +262,21 @@ LEDGER = np.dtype(
     align=True,
 )
 
+#: What one position paid at one funding time: amount = -lots · unit · price · rate.
+PAYMENT = np.dtype(
+    [
+        ("ts", "i8"),
+        ("world", "i8"),
+        ("account", "i8"),
+        ("position", "i8"),
+        ("lots", "i8"),
+        ("rate", "f8"),
+        ("price", "f8"),
+        ("amount", "f8"),
+    ],
+    align=True,
+)
+
 #: One liquidation order or one position taken over.
 LIQUIDATION = np.dtype(
     [
@@ -332,6 +347,7 @@ CONTROL = np.dtype(
         ("fills", "i8"),
         ("ledger", "i8"),
         ("liquidations", "i8"),
+        ("payments", "i8"),
         ("need", "i8"),  # free rows, slots or cells the next step asks for
         ("path_width", "i8"),
         ("bucket", "i8"),  # of the path, now
@@ -370,6 +386,7 @@ class Worlds(NamedTuple):
     fills: np.ndarray
     ledger: np.ndarray
     liquidations: np.ndarray
+    payments: np.ndarray
     path: np.ndarray  # [recorded account, bucket] of PATH
 
 

@@ -48,9 +48,9 @@ def tape_figures(events: NDArray[Any], lot_size: float) -> Figures:
     ticks = np.zeros((count, 2, LEVELS), np.int64)
     lots = np.zeros((count, 2, LEVELS), np.int64)
     deep = np.zeros((count, len(DEEP_BPS)), np.int64)
-    updates = _replay(
-        depth, low, np.zeros((2, width), np.int64), SAMPLE_MS * _MS, np.array(DEEP_BPS), ticks, lots, deep
-    )
+    best, shown = np.array([-1, width]), np.zeros((2, 2), np.int64)
+    ladder = np.zeros((2, width), np.int64)
+    updates = _replay(depth, low, ladder, best, shown, SAMPLE_MS * _MS, np.array(DEEP_BPS), ticks, lots, deep)
     ts_ms = events["ts"][0] // _MS + SAMPLE_MS * np.arange(1, count + 1)
     trades = events[events["kind"] == _TRADE]
     takers = group_takers(trades["ts"] // _MS, trades["side"], trades["tick"], trades["lots"] * lot_size)
@@ -152,6 +152,8 @@ def _replay(
     events: np.ndarray,
     low_tick: int,
     lots: np.ndarray,
+    best: np.ndarray,
+    shown: np.ndarray,
     every_ns: int,
     deep_bps: np.ndarray,
     ticks_out: np.ndarray,
@@ -160,12 +162,11 @@ def _replay(
 ) -> int:
     """Plays the depth rows of one instrument and looks at the ladder every `every_ns`.
 
-    events (E,) EVENT, lots (2, W) i8 zeroed, deep_bps (D,) i8; fills, for N whole steps before the last row,
+    events (E,) EVENT, lots (2, W) i8 zeroed, best (2,) i8 = (-1, W), shown (2, 2) i8 zeroed, deep_bps (D,) i8;
+    fills, for N whole steps before the last row,
     ticks_out and lots_out (N, 2, LEVELS) and deep_out (N, D, zeroed: lots of both sides).
     Returns the number of messages that changed a best price or its size.
     """
-    best = np.array([-1, lots.shape[1]])
-    shown = np.zeros((2, 2), np.int64)
     updates, sample = 0, 0
     due = events[0]["ts"] + every_ns
     for i in range(len(events)):

@@ -225,7 +225,9 @@ class FundingPayment(NamedTuple):
     account: str
     symbol: str
     size: float
-    amount_per_unit: float  # rate · price · multiplier that a long of 1 received
+    rate: float  # of this interval
+    price: float  # mark or index, as the venue charges
+    notional: float
     amount: float
 
 

@@ -6,12 +6,9 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
-import numpy as np
-
 from backtester.config.values import Instant
 from backtester.enums import (
     FillReason,
-    LedgerKind,
     LiquidationStage,
     Liquidity,
     OrderReason,
@@ -110,28 +107,17 @@ def _liquidation_report(names: Names, row: Any) -> LiquidationReport:
 
 
 def funding_payments(result: RunResult, names: Names) -> Iterator[FundingPayment]:
-    """Every funding payment, in the order of the ledger, with the position it was charged on."""
-    held = result.state.positions["lots_start"].tolist()
-    waiting = _fills_by_position(result.fills)
-    for row in result.ledger[result.ledger["world"] == ACTUAL]:
+    """Every funding payment of ACTUAL, in order."""
+    for row in result.payments[result.payments["world"] == ACTUAL]:
         position = int(row["position"])
-        if row["kind"] == LedgerKind.FUNDING:
-            size = names.grid(position).size(held[position])
-            unit_amount = float(row["amount"]) / abs(size) * (1.0 if size > 0 else -1.0)
-            account, symbol = names.account(int(row["account"])), names.symbol(position)
-            yield FundingPayment(Instant(int(row["ts"])), account, symbol, size, unit_amount, float(row["amount"]))
-        elif position in waiting and _ends_fill(int(row["kind"]), waiting[position]):
-            fill = waiting[position].pop()
-            held[position] += int(fill["side"]) * int(fill["lots"])
-
-
-def _fills_by_position(fills: np.ndarray) -> dict[int, list[Any]]:
-    """The fills of each position, the first one last."""
-    positions = np.unique(fills["position"]).tolist()
-    return {position: list(fills[fills["position"] == position][::-1]) for position in positions}
-
-
-def _ends_fill(kind: int, waiting: list[Any]) -> bool:
-    """Whether a ledger row is the last of the next fill: its fee, or the PnL of a takeover, which has no fee."""
-    taken_over = bool(waiting) and waiting[-1]["reason"] == FillReason.TAKEOVER
-    return bool(waiting) and kind == (LedgerKind.REALISED_PNL if taken_over else LedgerKind.FEE)
+        size, price = names.grid(position).size(int(row["lots"])), float(row["price"])
+        yield FundingPayment(
+            ts=Instant(int(row["ts"])),
+            account=names.account(int(row["account"])),
+            symbol=names.symbol(position),
+            size=size,
+            rate=float(row["rate"]),
+            price=price,
+            notional=abs(size) * price,
+            amount=float(row["amount"]),
+        )

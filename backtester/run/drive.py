@@ -20,6 +20,7 @@ from backtester.engine.state import (
     FILL,
     LEDGER,
     LIQUIDATION,
+    PAYMENT,
     Capacities,
     Market,
     Worlds,
@@ -28,14 +29,14 @@ from backtester.enums import Advance, Fault
 from backtester.errors import BacktesterError, data_error, engine_fault
 
 _NO_EVENTS = np.zeros(0, EVENT)
-_RECORDS = (("fills", FILL), ("ledger", LEDGER), ("liquidations", LIQUIDATION))
+_RECORDS = (("fills", FILL), ("ledger", LEDGER), ("liquidations", LIQUIDATION), ("payments", PAYMENT))
 
 
 class Engine:
     """One pass over a tape. Feed chunks; when `feed` answers STARTED, attach worlds and `resume`; at the end `finish`.
 
-    `market`, `worlds` and `control` are the engine's arrays; `fills`, `ledger` and `liquidations` are complete after
-    `finish`.
+    `market`, `worlds` and `control` are the engine's arrays; `fills`, `ledger`, `liquidations` and `payments` are
+    complete after `finish`.
     """
 
     def __init__(self, data: spec.MarketData, capacities: Capacities = DEFAULT_CAPACITIES) -> None:
@@ -112,6 +113,11 @@ class Engine:
         """LIQUIDATION[n] of worlds that record, in order."""
         return self._record("liquidations", LIQUIDATION)
 
+    @property
+    def payments(self) -> np.ndarray:
+        """PAYMENT[n] of worlds that record, in order."""
+        return self._record("payments", PAYMENT)
+
     def _record(self, name: str, dtype: np.dtype) -> np.ndarray:
         live = getattr(self.worlds, name)[: int(self.control[name][0])]
         return np.concatenate([*self._drained[name], live]) if self._drained[name] else live.copy()
@@ -167,13 +173,15 @@ class Engine:
         fault = Fault(int(self.control["fault"][0]))
         item = int(self.control["fault_item"][0])
         now = int(self.control["now"][0])
-        if fault == Fault.MISSING_FUNDING:
+        if fault in (Fault.MISSING_FUNDING, Fault.MISSING_INDEX):
             market = self.data.markets[item]
             symbol = self.data.instruments[market.instrument].symbol
             when = _iso(int(self.control["due"][0]))
-            return data_error(
-                symbol, f"no funding rate for {when}", "add `funding` rows, or accept none with --assume-funding-zero"
-            )
+            if fault == Fault.MISSING_INDEX:
+                hint = "add `index` rows, or accept the mid in their place with --assume-index-mid"
+                return data_error(symbol, f"no index to charge funding on at {when}", hint)
+            hint = "add `funding` rows, or accept none with --assume-funding-zero"
+            return data_error(symbol, f"no funding rate for {when}", hint)
         symbol = self.data.instruments[item].symbol
         if fault == Fault.CROSSED:
             return data_error(

@@ -112,27 +112,33 @@ def _market(rules: int, number: int, profile: VenueProfile, instrument: TapeInst
     return spec.Market(number, rules, tiers, market.impact_notional_quote)
 
 
-def resolve_world(portfolio: PortfolioFile, resolved: Resolved, marks: Sequence[float], start_ts: int) -> spec.World:
-    """The portfolio at the first marks (quote, by market number). Raises every fault of it at once."""
+class Start(NamedTuple):
+    """The market when the run starts: time, first mark of each market (quote), whether each instrument has an index."""
+
+    ts_ns: int
+    marks: Sequence[float]
+    has_index: Sequence[bool]
+
+
+def resolve_world(portfolio: PortfolioFile, resolved: Resolved, start: Start) -> spec.World:
+    """The portfolio as it stands at the start. Raises every fault of it at once."""
     accounts, problems = [], []
     for a, account in enumerate(portfolio.portfolio.accounts):
-        builder = _AccountBuilder(portfolio, resolved, marks, start_ts, a)
+        builder = _AccountBuilder(portfolio, resolved, start, a)
         accounts.append(builder.build(account))
         problems += builder.problems
     if problems:
         raise BacktesterError(problems)
-    start = sum({profile.id: profile.rules.insurance_start for profile in resolved.profiles}.values())
-    return spec.World(tuple(accounts), insurance_start=start)
+    funds = {profile.id: profile.rules.insurance_start for profile in resolved.profiles}
+    return spec.World(tuple(accounts), insurance_start=sum(funds.values()))
 
 
 class _AccountBuilder:
     """One account; `problems` collects what is wrong with it."""
 
-    def __init__(
-        self, portfolio: PortfolioFile, resolved: Resolved, marks: Sequence[float], start_ts: int, number: int
-    ) -> None:
-        self.portfolio, self.number, self.start_ts = portfolio, number, start_ts
-        self.resolved, self.marks = resolved, marks
+    def __init__(self, portfolio: PortfolioFile, resolved: Resolved, start: Start, number: int) -> None:
+        self.portfolio, self.resolved, self.number = portfolio, resolved, number
+        self.start_ts, self.marks, self.has_index = start.ts_ns, start.marks, start.has_index
         self.profile = resolved.profiles[number]
         self.problems: list[Diagnostic] = []
 
@@ -226,8 +232,9 @@ class _AccountBuilder:
         if order.trigger_price is not None:
             relative = isinstance(order.trigger_price, RelativePrice)
             trigger = self._tick(order.trigger_price, order.side, market, relative, "orders", o, "trigger_price")
-        from_mid = self.resolved.data.instruments[self.resolved.data.markets[market].instrument].index_from_mid
-        if order.type is OrderType.STOP_MARKET and order.trigger_by is PriceSeries.INDEX and from_mid:
+        instrument = self.resolved.data.markets[market].instrument
+        known = self.has_index[instrument] and not self.resolved.data.instruments[instrument].index_from_mid
+        if order.type is OrderType.STOP_MARKET and order.trigger_by is PriceSeries.INDEX and not known:
             self._fault("the tape has no index to trigger on", "orders", o, "trigger_by", hint="use mark or last")
         return spec.Order(
             id=order.id,

@@ -50,8 +50,8 @@ class RunResult:
     """One cell: one portfolio on one (stressed) tape under one set of rules.
 
     `state` holds the worlds ACTUAL and UNLIQUIDATED, account i of the portfolio being account i of each; `index` says
-    where the portfolio's positions and orders lie in the arrays. `fills`, `ledger` and `liquidations` are those of
-    ACTUAL and UNLIQUIDATED together (column `world`).
+    where the portfolio's positions and orders lie in the arrays. `fills`, `ledger`, `liquidations` and `payments` are
+    those of ACTUAL and UNLIQUIDATED together (column `world`).
     """
 
     portfolio: Portfolio
@@ -68,6 +68,7 @@ class RunResult:
     fills: np.ndarray
     ledger: np.ndarray
     liquidations: np.ndarray
+    payments: np.ndarray
     start_ts: int
     end_ts: int
     path_width_ns: int

@@ -17,7 +17,7 @@ from backtester.errors import BacktesterError, Diagnostic, usage_error
 from backtester.market.read import Tape, open_tape
 from backtester.market.schema import InstrumentFacts, TapeInstrument
 from backtester.run.drive import Engine
-from backtester.run.resolve import Acceptances, Resolved, assumptions_of, resolve_markets, resolve_world
+from backtester.run.resolve import Acceptances, Resolved, Start, assumptions_of, resolve_markets, resolve_world
 from backtester.run.result import Instrument, RunResult, ScenarioSource, Source
 from backtester.scenario import library
 from backtester.scenario.apply import StressedTape, survey
@@ -78,6 +78,7 @@ def run_cell(request: Request, progress: Progress = lambda fraction: None) -> Ru
         fills=engine.fills,
         ledger=engine.ledger,
         liquidations=engine.liquidations,
+        payments=engine.payments,
         start_ts=start_ts,
         end_ts=int(engine.control["now"][0]),
         path_width_ns=int(engine.control["path_width"][0]),
@@ -165,7 +166,8 @@ def _start(
     """Feed until every market has its first mark, then bring the portfolio in, with and without liquidation."""
     for chunk in chunks:
         if engine.feed(chunk) == Advance.STARTED:
-            world = resolve_world(portfolio, resolved, engine.market.markets["mark"].tolist(), engine.start_ts)
+            marks, indexed = engine.market.markets["mark"].tolist(), engine.market.instruments["has_index"].tolist()
+            world = resolve_world(portfolio, resolved, Start(engine.start_ts, marks, indexed))
             engine.attach((world, world._replace(liquidation=False)))
             engine.resume()
             return world, engine.start_ts

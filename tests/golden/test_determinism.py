@@ -16,7 +16,7 @@ from backtester.engine.state import DEFAULT_CAPACITIES, Capacities
 from backtester.enums import Advance, FillReason, OrderStatus
 from backtester.market.read import open_tape
 from backtester.run.drive import Engine
-from backtester.run.resolve import Acceptances, resolve_markets, resolve_world
+from backtester.run.resolve import Acceptances, Start, resolve_markets, resolve_world
 from backtester.run.result import RunResult
 from backtester.run.session import Request, run_cell
 from backtester.scenario.apply import StressedTape
@@ -158,11 +158,11 @@ def engine_of(scenario: str, *plans: tuple[str, ...]) -> Engine:
     chunks: Iterator[Any] = iter(stressed(scenario))
     while engine.feed(next(chunks)) != Advance.STARTED:
         pass
-    marks = engine.market.markets["mark"].tolist()
+    marks, indexed = engine.market.markets["mark"].tolist(), engine.market.instruments["has_index"].tolist()
 
     def world(plan: tuple[str, ...]) -> spec.World:
         file = load_portfolio(DEMO, (*SOONER, *(each for each in plan if each != "off")))
-        made = resolve_world(file, resolved, marks, engine.start_ts)
+        made = resolve_world(file, resolved, Start(engine.start_ts, marks, indexed))
         return made._replace(liquidation="off" not in plan)
 
     engine.attach([world(plan) for plan in plans])

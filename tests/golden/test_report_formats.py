@@ -80,7 +80,7 @@ cells.0.orders.0.slippage delay_bps spread_bps depth_bps impact_bps fee_bps tota
 cells.0.orders.0.fills.0 ts price size liquidity reason
 cells.0.liquidations.0 ts account symbol stage cause trigger_mark size filled_size vwap bankruptcy_price slippage_bps
   fee levels side
-cells.0.funding.0 ts account symbol size amount_per_unit amount
+cells.0.funding.0 ts account symbol size rate price notional amount
 cells.0.system insurance_start insurance_end deficit adl_notional socialised_loss
 """
 RECORDS = [line.split() for line in DOCUMENT.replace("\n  ", " ").strip().splitlines()]

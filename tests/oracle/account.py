@@ -302,15 +302,24 @@ class World:
             return OrderReason.INSUFFICIENT_MARGIN
         return OrderReason.NONE
 
+    def refuse_match(self, order: Order, lots: int) -> bool:
+        """Whether a fill of a resting order would open what the account's margin no longer covers (RULES 3.6)."""
+        opens = lots > order.position.opposite_lots(order.side)
+        return order.account.rules.margin_at_match and opens and self.judge.less(self.free(order.account), ZERO)
+
     def available(self, account: Account) -> Fraction:
-        """Cross equity that no position and no resting order needs (RULES 6.1)."""
+        """Cross equity that may back something new (RULES 6.1)."""
+        return max(ZERO, self.free(account))
+
+    def free(self, account: Account) -> Fraction:
+        """Cross equity less what positions and resting orders need (RULES 6.1); below 0 when they need more."""
         cross = account.cross
         used = sum((self._initial(position, abs(position.lots)) for position in cross.open_positions), ZERO)
         for order in account.orders:
             if order.status == OrderStatus.RESTING and not order.spec.reduce_only:
                 opening = order.remaining - min(order.remaining, order.position.opposite_lots(order.side))
                 used += self._initial(order.position, opening)
-        return max(ZERO, cross.equity - used)
+        return cross.equity - used
 
     def _initial(self, position: Position, lots: int) -> Fraction:
         return lots * position.market.unit * position.market.mark / Fraction(position.spec.leverage)

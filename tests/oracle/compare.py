@@ -26,7 +26,8 @@ from tests.oracle.universe import Universe
 MONEY = 1e-9
 
 #: The records of a world.
-ROWS = ("fills", "ledger", "liquidations")
+COMPARED = ("fills", "ledger", "liquidations")  # a payment is its ledger row, with its reasons
+ROWS = (*COMPARED, "payments")
 
 #: Everything that can be full is full all the time.
 SMALL = Capacities(cells=1, overlay=1, rows=1)
@@ -87,7 +88,7 @@ class Pair:
         self.oracle = Oracle(universe.data)
         self.engine = Watched(universe.data, capacities)
         self.close = False  # a close call has been made: a difference proves nothing from here on
-        self._seen = dict.fromkeys(ROWS, 0)  # rows compared so far, of all worlds
+        self._seen = dict.fromkeys(COMPARED, 0)  # rows compared so far, of all worlds
         self._compared: dict[tuple[int, str], int] = {}  # rows compared so far, by world and name
 
     def run(self) -> list[str]:

@@ -56,6 +56,7 @@ PLAIN = spec.Rules(
     block_ns=0,
     isolated_fee_from_margin=True,
     isolated_funding_from_margin=True,
+    margin_at_match=False,
     liquidation_cancels_orders=True,
     liquidation_close_order=CloseOrder.ALL,
     liquidation_partial_above_quote=1e12,

@@ -78,6 +78,9 @@ def _maker_fill(world: World, order: Order, size: int, reason: FillReason, t: in
         size = min(size, order.position.opposite_lots(order.side))
         if size == 0:
             order.end(OrderStatus.CANCELLED, OrderReason.REDUCE_ONLY_VOID)
+    if size > 0 and world.refuse_match(order, size):
+        order.end(OrderStatus.CANCELLED, OrderReason.INSUFFICIENT_MARGIN)
+        size = 0
     if size > 0:
         price = order.position.market.tape.price(order.spec.limit_tick)
         world.fill_order(order, size, price, reason, Liquidity.MAKER, t)

@@ -106,6 +106,7 @@ def _rules(random: Random, scale: Scale) -> spec.Rules:
         block_ns=random.choice([0, 0, 2, 5]) * unit,
         isolated_fee_from_margin=random.random() < 0.5,
         isolated_funding_from_margin=random.random() < 0.5,
+        margin_at_match=random.random() < 0.5,
         liquidation_cancels_orders=random.random() < 0.5,
         liquidation_close_order=random.choice([CloseOrder.ALL, CloseOrder.LARGEST_MAINTENANCE]),
         liquidation_partial_above_quote=random.choice([4.0, 16.0]) if partial else 1e9,
@@ -140,7 +141,8 @@ def _account(random: Random, data: spec.MarketData, scale: Scale, number: int) -
     notional = sum(
         abs(place.lots) * _unit(data, place.market) * place.entry_price for place in positions if not place.isolated
     )
-    free = notional * random.choice([1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0, 2.0]) + random.choice([0.0, 8.0, 16.0, 32.0, 64.0, 256.0])
+    free = notional * random.choice([1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0, 2.0])
+    free += random.choice([0.0, 8.0, 16.0, 32.0, 64.0, 256.0])
     margins = sum(place.margin for place in positions)
     orders = tuple(_order(random, data, scale, positions, n) for n in range(random.randrange(13)))
     return spec.Account(f"a{number}", rules, margins + free, positions, orders)
@@ -157,7 +159,10 @@ def _position(random: Random, data: spec.MarketData, market: int) -> spec.Positi
     entry = random.randint(10, 14) * tick_size
     leverage = random.choice([2.0, 4.0, 4.0, 8.0, 16.0])
     isolated = random.random() < 0.45
-    margin = abs(lots) * _unit(data, market) * entry / leverage * random.choice([0.5, 0.75, 1.0, 1.5]) if isolated else 0.0
+    margin = 0.0
+    if isolated:
+        initial = abs(lots) * _unit(data, market) * entry / leverage
+        margin = initial * random.choice([0.5, 0.75, 1.0, 1.5])
     return spec.Position(market, lots, entry, leverage, isolated, margin)
 
 

@@ -72,6 +72,7 @@ def finished(
         fills=engine.fills,
         ledger=engine.ledger,
         liquidations=engine.liquidations,
+        payments=engine.payments,
         start_ts=engine.start_ts,
         end_ts=int(engine.control["now"][0]),
         path_width_ns=int(engine.control["path_width"][0]),

@@ -42,7 +42,11 @@ def test_each_payment_names_its_position() -> None:
         ("main", 8.0, 8.0),
         ("short", -3.0, -3.0),
     ]
-    assert [each.amount_per_unit for each in found] == [-1.0, -1.0, 1.0, 1.0]
+    assert [(each.rate, each.price, each.notional) for each in found[:2]] == [
+        (0.01, 100.0, 800.0),
+        (0.01, 100.0, 300.0),
+    ]
+    assert [each.rate for each in found[2:]] == [-0.01, -0.01]
 
 
 def test_a_trade_at_the_same_moment_comes_before_an_arrival_after() -> None:

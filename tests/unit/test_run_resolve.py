@@ -15,6 +15,7 @@ from backtester.market.schema import TapeInstrument
 from backtester.run.resolve import (
     Acceptances,
     Resolved,
+    Start,
     assumptions_of,
     find_instrument,
     resolve_markets,
@@ -43,7 +44,7 @@ def world(
     file = load_portfolio(path, overrides)
     profiles = [load_profile(each.venue) for each in file.portfolio.accounts]
     resolved = resolve_markets(file, profiles, BOTH, Acceptances(), without_index)
-    return resolve_world(file, resolved, marks, START)
+    return resolve_world(file, resolved, Start(START, marks, (True,) * len(BOTH)))
 
 
 def faults(path: Path, *overrides: str, marks: tuple[float, ...] = MARKS) -> list[Diagnostic]:

@@ -65,9 +65,8 @@ def short_tape(profile: Profile) -> NDArray[Any]:
 
 
 @kernel
-def fill(seed: int, shares: np.ndarray, values: np.ndarray, out: np.ndarray) -> None:
-    """Draws of one seed: uniform in column 0, then bell in column 1, then quantile in column 2. Shape (n, 3)."""
-    random = np.array([seed], np.uint64)
+def fill(random: np.ndarray, shares: np.ndarray, values: np.ndarray, out: np.ndarray) -> None:
+    """Draws of one stream: uniform in column 0, then bell in column 1, then quantile in column 2. Shape (n, 3)."""
     for i in range(len(out)):
         out[i, 0] = uniform(random)
     for i in range(len(out)):
@@ -79,7 +78,7 @@ def fill(seed: int, shares: np.ndarray, values: np.ndarray, out: np.ndarray) -> 
 @pytest.fixture(scope="module")
 def draws() -> NDArray[np.float64]:
     out = np.zeros((20_000, 3))
-    fill(0, np.array([0.0, 0.5, 1.0]), np.array([0.0, 10.0, 110.0]), out)
+    fill(np.zeros(1, np.uint64), np.array([0.0, 0.5, 1.0]), np.array([0.0, 10.0, 110.0]), out)
     return out
 
 

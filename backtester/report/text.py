@@ -17,6 +17,7 @@ def money(amount: float | None) -> str:
     """Quote currency with cents; whole above ten million. Example: -1234.5 is −1,234.50."""
     if amount is None:
         return NONE
+    amount += 0.0  # no minus before a zero
     return _minus(f"{amount:,.0f}" if abs(amount) >= 1e7 else f"{amount:,.2f}")
 
 

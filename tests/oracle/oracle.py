@@ -18,6 +18,7 @@ from backtester.enums import (
     FillReason,
     LedgerKind,
     Party,
+    PriceReference,
     PriceSeries,
     Side,
     TradingStatus,
@@ -209,6 +210,9 @@ class Oracle:
             rate = market.funding_rate(t)
             if rate is None:
                 self.fault = Fault.MISSING_FUNDING
+                return
+            if market.rules.funding_price == PriceReference.INDEX and market.tape.index is None:
+                self.fault = Fault.MISSING_INDEX
                 return
             payer = pool if market.rules.isolated_funding_from_margin else pool.account.cross
             amount = -position.lots * market.unit * market.funding_price() * rate

@@ -39,6 +39,10 @@ SEEN_IN_FULL: tuple[type[IntEnum], ...] = (
 )
 
 
+#: Universes always show an index; the worked example of RULES 7.1 leaves it out.
+ONLY_IN_AN_EXAMPLE = Fault.MISSING_INDEX
+
+
 def name(code: IntEnum) -> str:
     """Codes of different enums are equal as integers: count them by name."""
     return f"{type(code).__name__}.{code.name}"
@@ -70,7 +74,7 @@ def test_everything_that_can_happen_happens_often() -> None:
     for seed in range(UNIVERSES):
         inputs = universe(Random(seed), steps=60, fault=seed % 4 > 0)
         note_end(counts, run(inputs, lambda oracle: note_step(counts, oracle)))
-    wanted = [name(code) for kind in SEEN_IN_FULL for code in kind]
+    wanted = [name(code) for kind in SEEN_IN_FULL for code in kind if code is not ONLY_IN_AN_EXAMPLE]
     rare = {code: counts[code] for code in wanted if counts[code] < ENOUGH}
     assert not rare
     assert counts["close calls"] <= UNIVERSES * 0.15

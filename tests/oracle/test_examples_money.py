@@ -150,6 +150,13 @@ def test_7_1_a_tape_without_index_may_take_its_mid_for_one() -> None:
     assert float(row.amount) == -2 * 101.5 / 64
 
 
+def test_7_1_funding_on_an_index_that_was_never_shown_is_a_fault() -> None:
+    rules = PLAIN._replace(funding_interval_ns=4 * SECOND, funding_price=PriceReference.INDEX)
+    tape = [ladder(1, BIDS, ASKS), mark(1, 100.0), record(4, EventKind.FUNDING, 1 / 64, 3600), mark(5, 100.0)]
+    open_ = case(market_data(rules), one_account(1e6, lots=2, entry_price=100.0), tape)
+    assert agreed(open_).fault == Fault.MISSING_INDEX
+
+
 def test_7_2_a_stamp_without_a_rate_is_a_fault_only_when_somebody_is_there() -> None:
     rules = PLAIN._replace(funding_interval_ns=4 * SECOND, assume_funding_zero=False)
     tape = [ladder(1, BIDS, ASKS), mark(1, 100.0), mark(5, 100.0)]

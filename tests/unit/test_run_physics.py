@@ -110,9 +110,18 @@ def test_a_stop_gets_the_order_book_not_its_trigger(name: str) -> None:
 
 
 def test_a_resting_bid_fills_at_its_price_and_pays_the_maker_fee() -> None:
-    row, fills = order_row(demo(), "dip-bid"), fills_of(demo(), "dip-bid")
+    row, fills = order_row(demo(), "cover"), fills_of(demo(), "cover")
     assert set(fills["tick"]) == {row["limit_tick"]} and set(fills["liquidity"]) == {Liquidity.MAKER}
-    assert fills["fee"].sum() == pytest.approx(0.00015 * row["limit_tick"] * 2.0)  # 2 BTC
+    assert fills["fee"].sum() == pytest.approx(0.00015 * row["limit_tick"] * 0.1 * 30.0)  # 30 ETH, tick 0.1
+
+
+def test_a_resting_bid_without_margin_is_cancelled_when_the_price_comes() -> None:
+    row, position = order_row(demo(), "dip-bid"), position_number(demo(), MAIN, "BTC")
+    assert (row["status"], row["reason"]) == (OrderStatus.CANCELLED, OrderReason.INSUFFICIENT_MARGIN)
+    assert (
+        row["filled"] == 0
+        and row["done_ts"] < demo().liquidations[demo().liquidations["position"] == position]["ts"][0]
+    )
 
 
 def test_a_scheduled_market_order_waits_for_its_time() -> None:
@@ -128,7 +137,7 @@ def expected_rounds(result: RunResult) -> Iterator[tuple[Any, int, LiquidationSt
     """Each liquidation order with the size and stage that the venue's rules give it: a fifth above 100,000 of
     notional, everything for 30 s after that."""
     window: dict[int, int] = {}
-    for row in result.liquidations:
+    for row in result.liquidations[result.liquidations["stage"] != LiquidationStage.TAKEOVER]:
         fills = result.fills[result.fills["position"] == row["position"]]
         before = fills[fills["ts"] < row["ts"]]
         start = result.state.positions[row["position"]]
@@ -144,9 +153,9 @@ def expected_rounds(result: RunResult) -> Iterator[tuple[Any, int, LiquidationSt
 def test_a_fifth_first_then_everything_within_thirty_seconds() -> None:
     rounds = list(expected_rounds(demo()))
     assert [(int(row["lots"]), row["stage"]) for row, _, _ in rounds] == [(lots, stage) for _, lots, stage in rounds]
-    btc = [row for row, _, _ in rounds if row["position"] == position_number(demo(), MAIN, "BTC")]
-    assert [row["stage"] for row in btc] == [LiquidationStage.PARTIAL, LiquidationStage.FULL]
-    assert 0 < btc[1]["ts"] - btc[0]["ts"] < 30 * S
+    eth = [row for row, _, _ in rounds if row["position"] == position_number(demo(), MAIN, "ETH")]
+    assert [row["stage"] for row in eth] == [LiquidationStage.PARTIAL] * 2 + [LiquidationStage.FULL]
+    assert eth[1]["ts"] - eth[0]["ts"] > 30 * S > eth[2]["ts"] - eth[1]["ts"] > 0
 
 
 def test_liquidations_happen_on_the_margin_grid_and_in_breach_only() -> None:
@@ -160,13 +169,25 @@ def test_liquidations_happen_on_the_margin_grid_and_in_breach_only() -> None:
 
 def test_liquidation_orders_go_through_the_order_book() -> None:
     result = demo()
-    for row in result.liquidations:
+    for row in result.liquidations[result.liquidations["stage"] != LiquidationStage.TAKEOVER]:
         fills = result.fills[(result.fills["ts"] == row["ts"]) & (result.fills["reason"] == FillReason.LIQUIDATION)]
         fills = fills[fills["position"] == row["position"]]
         assert fills["lots"].sum() == row["filled"] and (fills["lots"] * fills["tick"]).sum() == row["value"]
         assert fills["fee"].sum() == pytest.approx(row["fee"])
         assert len(fills) == row["levels"] and (fills["side"] == row["side"]).all()
         assert fills["tick"].min() >= math.ceil(row["mid2"] / 2 * 0.9)
+
+
+def test_the_backstop_takes_what_is_left_at_the_mark_with_all_of_its_margin() -> None:
+    result, position = demo(), position_number(demo(), MAIN, "BTC")
+    (row,) = result.liquidations[result.liquidations["stage"] == LiquidationStage.TAKEOVER]
+    (fill,) = result.fills[result.fills["reason"] == FillReason.TAKEOVER]
+    pool = result.state.pools[result.state.positions["pool"][position]]
+    assert row["position"] == fill["position"] == position
+    assert row["equity"] < row["maintenance"] * 2 / 3  # what the market orders before it left
+    assert fill["price"] == row["mark"] and fill["lots"] == row["lots"] and fill["fee"] == 0.0
+    assert pool["balance"] == 0.0 and pool["takeover"] == pytest.approx(row["equity"])
+    assert result.state.positions["lots"][position] == 0
 
 
 def test_liquidation_cancels_what_the_venue_holds() -> None:

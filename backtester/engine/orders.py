@@ -30,7 +30,7 @@ MARK, LAST, INDEX = np.int64(PriceSeries.MARK), np.int64(PriceSeries.LAST), np.i
 
 
 @helper
-def arrival_phase(o: np.void) -> int:
+def arrival_phase(o: np.void) -> np.int64:
     """Post-only orders come before others that arrive at the same time."""
     return POST_ONLY_ARRIVAL if o["tif"] == TimeInForce.POST_ONLY else ARRIVAL
 

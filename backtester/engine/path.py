@@ -47,6 +47,6 @@ def fold(path: np.ndarray) -> None:
     half = path[:, : a.shape[1]]
     path[:, a.shape[1] :] = np.zeros((), path.dtype)
     half["count"] = a["count"] + b["count"]
-    for name in path.dtype.names[1:]:
+    for name in (path.dtype.names or ())[1:]:
         both = (np.minimum if name.endswith("_min") else np.maximum)(a[name], b[name])
         half[name] = np.where(a["count"] == 0, b[name], np.where(b["count"] == 0, a[name], both))

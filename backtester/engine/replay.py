@@ -158,7 +158,7 @@ def _note_record(m, w, c: np.void, e: np.void) -> int:
     elif kind == EventKind.LATENCY:
         row["extra_latency_ns"] = int(e["value"])
     elif kind == EventKind.REFILL:
-        row["half_life_ns"] = int(e["value"] * 1e9)
+        row["half_life_ns"] = int(e["value"] * 1e9 + 0.5)
     return OK
 
 

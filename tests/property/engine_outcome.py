@@ -33,6 +33,7 @@ class Outcome(NamedTuple):
     fills: np.ndarray
     ledger: np.ndarray
     liquidations: np.ndarray
+    payments: np.ndarray
     account_path: np.ndarray
     market_path: np.ndarray
 
@@ -62,6 +63,7 @@ def outcome(inputs: Universe, capacities: Capacities = LARGE, steps_per_chunk: i
         fills=engine.fills,
         ledger=engine.ledger,
         liquidations=engine.liquidations,
+        payments=engine.payments,
         account_path=w.path,
         market_path=engine.market.path,
     )

@@ -23,7 +23,7 @@ NUMBERS = {
 }
 #: Orders of all worlds share the lists of a level.
 SHARED = frozenset({"prev", "next"})
-TABLES = ("accounts", "pools", "positions", "orders", "fills", "ledger", "liquidations")
+TABLES = ("accounts", "pools", "positions", "orders", "fills", "ledger", "liquidations", "payments")
 
 
 def assert_same(a: Outcome, b: Outcome) -> None:
@@ -109,7 +109,7 @@ def test_a_cut_tape_gives_a_prefix_of_the_rows() -> None:
             length = sum(len(step) for step in parts[: int(share * len(parts))])
             events = inputs.events[:length]
             early = outcome(inputs._replace(events=events))
-            for name in ("fills", "ledger", "liquidations"):
+            for name in ("fills", "ledger", "liquidations", "payments"):
                 before = [rows[rows["ts"] < events["ts"][-1]] for rows in (getattr(early, name), getattr(whole, name))]
                 assert same(*before), name
                 compared += len(before[0])

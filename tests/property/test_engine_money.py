@@ -93,6 +93,22 @@ def test_positions_and_orders_add_up(runs: list[tuple[Universe, Outcome]]) -> No
             assert order["fill_value"] == (here["tick"] * here["lots"]).sum()
 
 
+def test_a_funding_payment_is_its_ledger_row_with_its_reasons(runs: list[tuple[Universe, Outcome]]) -> None:
+    paid = 0
+    for inputs, result in runs:
+        data, payments = inputs.data, result.payments
+        ledger = result.ledger[result.ledger["kind"] == LedgerKind.FUNDING]
+        for name in ("ts", "world", "account", "position", "amount"):
+            assert np.array_equal(payments[name], ledger[name]), name
+        instruments = [data.instruments[market.instrument] for market in data.markets]
+        units = np.array([item.lot_size * item.multiplier for item in instruments])
+        unit = units[result.positions["market"][payments["position"]]]
+        amount = -payments["lots"] * unit * payments["price"] * payments["rate"]
+        assert np.allclose(payments["amount"], amount, rtol=1e-12, atol=0.0)
+        paid += len(payments)
+    assert paid > 100
+
+
 def test_an_isolated_position_never_costs_more_than_the_margin_put_in() -> None:
     """Price loss plus charges taken from the margin ≤ margin at the start + margin moved in."""
     ended = 0

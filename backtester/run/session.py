@@ -28,6 +28,8 @@ from backtester.venue.loader import VenueRef, load_profile
 from backtester.venue.profile import VenueProfile
 
 Progress = Callable[[float], None]
+#: A base tape of at most so many rows is kept in memory (40 bytes a row) while it is laid end to end.
+KEPT_ROWS = 1_000_000
 
 
 class Request(NamedTuple):
@@ -152,8 +154,16 @@ def _stress(request: Request, scenario: Scenario | None, tape: Tape, resolved: R
         for number, each in enumerate(tape.instruments)
     ]
     return StressedTape(
-        scenario, targets, tape.chunks, proxies=request.proxies, seed=request.seed, capacity=request.chunk_rows
+        scenario, targets, _base(tape), proxies=request.proxies, seed=request.seed, capacity=request.chunk_rows
     )
+
+
+def _base(tape: Tape) -> Callable[[], Iterator[np.ndarray]]:
+    """The base tape as often as it is wanted: a small one is read once, every tile of it comes from memory."""
+    if tape.rows > KEPT_ROWS:
+        return tape.chunks
+    kept = list(tape.chunks())
+    return lambda: iter(kept)
 
 
 def _makes_mark(resolved: Resolved, rules: int) -> bool:

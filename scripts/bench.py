@@ -143,7 +143,7 @@ def main() -> None:
     """Measure, print, and store."""
     parser = argparse.ArgumentParser(description="Measure the speed and memory of backtester.")
     parser.add_argument("--tape", type=Path, help="tape of one instrument; none: a synthetic one is made")
-    parser.add_argument("--events", type=int, default=5_000_000, help="rows of the synthetic tape (%(default)s)")
+    parser.add_argument("--events", type=int, default=1_000_000, help="rows of the synthetic tape (%(default)s)")
     parser.add_argument("--runs", type=int, default=7, help="of the replay, whose median counts (%(default)s)")
     parser.add_argument("--long", action="store_true", help=f"also the memory of a tape {LONG} times as long")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")

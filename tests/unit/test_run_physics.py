@@ -51,6 +51,8 @@ from tests.unit.run_cases import (
     venue,
 )
 
+pytestmark = pytest.mark.compiled
+
 GRID = 3 * S
 BASE_START = 1_760_128_200 * S  # of the shipped tapes
 BLOCK = 70_000_000  # blocks and engine latency, ns

@@ -37,6 +37,8 @@ from tests.unit.run_cases import (
     venue,
 )
 
+pytestmark = pytest.mark.compiled
+
 FUNDING_HOUR = START + 3600 * S
 
 

@@ -153,6 +153,7 @@ class World:
         self.judge = judge
         self.tapes = tapes
         self.consumption = Consumption(judge)
+        self.inventory: dict[Market, tuple[int, Fraction]] = {}  # lots and cost that the backstop keeps
         self.parties = {party: ZERO for party in Party}
         self.parties[Party.INSURANCE_FUND] = Fraction(given.insurance_start)
         self.fills: list[Fill] = []
@@ -286,6 +287,11 @@ class World:
         if closed < held:
             share = min(max(ZERO, balance_before * Fraction(closed, held) + realised), pool.balance)
         self.move(t, pool, pool.account.cross, max(ZERO, share))
+
+    def keep(self, market: Market, lots: int, mark: Fraction) -> None:
+        """The backstop holds signed lots at the mark at which it took them (RULES 8.5)."""
+        held, cost = self.inventory.get(market, (0, ZERO))
+        self.inventory[market] = (held + lots, cost + lots * market.unit * mark)
 
     # -- margin (RULES 6.1, 6.4) ---------------------------------------------------------------------------------------
 

@@ -144,6 +144,7 @@ class Pair:
             yield from self._pools(world, pools, tolerance)
             yield from self._accounts(world, accounts, tolerance)
             yield from self._parties(world, number, tolerance)
+            yield from self._inventory(world, number, tolerance)
             yield from self._consumption(world, number)
             new = {name: self._since(world, number, name) for name in self._seen}
             yield from _compare_rows(
@@ -243,6 +244,13 @@ class Pair:
             amount = self.engine.worlds.parties[number, party]
             if abs(amount - float(world.parties[party])) > tolerance:
                 yield f"world {number} {party.name}: oracle {float(world.parties[party])}, engine {amount}"
+
+    def _inventory(self, world: World, number: int, tolerance: float) -> Iterator[str]:
+        """What the backstop keeps, by market."""
+        for market, row in zip(self.oracle.markets, self.engine.worlds.inventory[number], strict=True):
+            lots, cost = world.inventory.get(market, (0, Fraction(0)))
+            if row["lots"] != lots or abs(row["cost"] - float(cost)) > tolerance:
+                yield f"world {number} inventory: oracle {lots} at {float(cost)}, engine {row}"
 
     def _consumption(self, world: World, number: int) -> Iterator[str]:
         """The stored pairs, as they would be seen: a level that nothing was taken from has no pair."""

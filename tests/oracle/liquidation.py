@@ -193,17 +193,19 @@ def _takeover(world: World, pool: Pool, t: int) -> bool:
         row = Liquidation(t, pool.number, position.number, stage, abs(lots), abs(lots), mark, ZERO)
         world.liquidations.append(row)
     world.pay(t, pool, -pool.balance, Party.INSURANCE_FUND, LedgerKind.TAKEOVER)
-    if pool.account.rules.takeover_disposal == Disposal.WALK:
-        for position, lots, mark in inventory:
-            _dispose(world, position, lots, mark, t)
+    for position, lots, mark in inventory:
+        walks = pool.account.rules.takeover_disposal == Disposal.WALK
+        kept = lots - _dispose(world, position, lots, mark, t) if walks else lots
+        world.keep(position.market, kept, mark)
     if world.parties[Party.INSURANCE_FUND] < 0:
         world.pay_fund(t, -world.parties[Party.INSURANCE_FUND], Party.RESERVE, LedgerKind.DEFICIT)
     return True
 
 
-def _dispose(world: World, position: Position, lots: int, mark: Fraction, t: int) -> None:
-    """The fund sells what it took: its result against the mark of the takeover (RULES 8.5)."""
+def _dispose(world: World, position: Position, lots: int, mark: Fraction, t: int) -> int:
+    """The fund sells what it took: its result against the mark of the takeover (RULES 8.5). Returns the signed lots."""
     side, market = Side.SELL if lots > 0 else Side.BUY, position.market
     sold = bounded_walk(world, position, side, abs(lots), t)
     gain = sum((-side * part * market.unit * (Fraction(market.tape.price(tick)) - mark) for tick, part in sold), ZERO)
     world.pay_fund(t, gain, Party.MARKET, LedgerKind.REALISED_PNL)
+    return -side * sum(part for _, part in sold)

@@ -63,6 +63,7 @@ MUTANTS = (
     Mutant("8.2 fee out of what is left", 'market["tick_size"], max(0.0, equity))', 'market["tick_size"], 1e9)'),
     Mutant("8.3 the fund pays what it has", "paid = min(owed,", "paid = max(owed,"),
     Mutant("8.4 the reserve refills the fund", "if fund < 0.0:", "if fund < -1e9:"),
+    Mutant("8.5 what is not sold is kept", "kept = lots - got if selling", "kept = lots if selling"),
     Mutant("8.5 result of a bought-back short", "paid if selling else -paid", "paid"),
 )
 

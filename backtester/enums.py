@@ -5,7 +5,7 @@ Values are stored in arrays and files, so a value never changes its meaning; new
 
 from __future__ import annotations
 
-from enum import IntEnum
+from enum import IntEnum, IntFlag
 
 
 class EventKind(IntEnum):
@@ -24,6 +24,7 @@ class EventKind(IntEnum):
     PATH_STEP = 9  # the ladder is about to move: tick = bid translation, lots = ask translation
     LATENCY = 10  # value = extra latency of every message, ns
     REFILL = 11  # value = refill half-life, s
+    OUTAGE = 12  # value = bits of Outage that hold from now on
 
 
 class EventFlag(IntEnum):
@@ -31,6 +32,19 @@ class EventFlag(IntEnum):
 
     NONE = 0
     STEP = 1  # this snapshot is the ladder after a path step
+
+
+class Outage(IntFlag):
+    """What a venue's outage takes away, as bits (RULES 1.7)."""
+
+    NONE = 0
+    ORDERS_REFUSED = 1
+    CANCELS_REFUSED = 2
+    FEED_FROZEN = 4
+    MATCHING_HALTED = 8
+    LIQUIDATION_SUSPENDED = 16
+    MARK_FROZEN = 32
+    TRANSFERS_HALTED = 64
 
 
 class Side(IntEnum):

@@ -162,7 +162,7 @@ def _liquidation_order(world: World, position: Position, lots: int, stage: Liqui
         world.fill(t, position, side * part, price, FillReason.LIQUIDATION, Liquidity.TAKER)
         filled += part
         notional += part * market.unit * Fraction(price)
-    fee = min(Fraction(market.rules.liquidation_fee) * notional, max(ZERO, pool.equity))
+    fee = min(Fraction(market.spec.liquidation_fee) * notional, max(ZERO, pool.equity))
     world.pay(t, pool, -fee, Party.INSURANCE_FUND, LedgerKind.LIQUIDATION_FEE)
     taker_fee = Fraction(market.rules.taker_fee) * notional
     row = Liquidation(t, pool.number, position.number, stage, lots, filled, market.mark, taker_fee + fee)

@@ -118,7 +118,7 @@ class Market:
         if not self.rules.funding_premium or not self.samples:
             return None
         average = sum(self.samples, ZERO) / len(self.samples)
-        clamp, cap = Fraction(self.rules.funding_clamp), Fraction(self.rules.funding_cap)
+        clamp, cap = Fraction(self.rules.funding_clamp), Fraction(self.spec.funding_cap)
         full = average + max(-clamp, min(clamp, Fraction(self.rules.funding_interest) - average))
         return max(-cap, min(cap, full * Fraction(self.rules.funding_interval_ns, EIGHT_HOURS_NS)))
 

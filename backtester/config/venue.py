@@ -56,9 +56,7 @@ class VenueRules(Record):
     stop_bound: Fraction
     reject_breached_trigger: bool
     trigger_rounding: Annotated[TriggerRounding, PlainValidator(name_in(TriggerRounding))]
-    trigger_protect: (
-        Fraction  # a protected trigger is held while |mark - last| exceeds this part of the mark; 0 = never
-    )
+    trigger_protect: Fraction  # largest |mark - last| / mark at which a protected trigger fires; 0 = any
     feed_latency_ns: Duration
     order_latency_ns: Duration
     engine_latency_ns: Duration  # from a venue-held trigger to the arrival of its order

@@ -205,15 +205,14 @@ class _Builder:
     def _add_orders(self, world: int, account: int, numbers: list[int], orders: Sequence[spec.Order]) -> None:
         """Column by column: an account may have tens of thousands."""
         rows = np.zeros(len(orders), ORDER)
-        for name in spec.Order._fields:
-            if name not in ("id", "position"):
-                rows[name] = [getattr(order, name) for order in orders]
+        for name, column in zip(spec.Order._fields, zip(*orders, strict=True), strict=bool(orders)):
+            if name != "id":
+                rows[name] = column
         rows["world"], rows["account"] = world, account
-        rows["position"] = [numbers[order.position] for order in orders]
+        rows["position"] = np.array(numbers, np.int64)[rows["position"]]
         markets = np.array([position["market"] for position in self.positions], np.int64)
-        if len(orders):
-            rows["market"] = markets[rows["position"]]
-            rows["instrument"] = self.market.markets["instrument"][rows["market"]]
+        rows["market"] = markets[rows["position"]]
+        rows["instrument"] = self.market.markets["instrument"][rows["market"]]
         rows["status"] = enums.OrderStatus.PENDING
         for name in ("decision_ts", "hold_ts", "trigger_ts", "arrive_ts", "done_ts"):
             rows[name] = -1

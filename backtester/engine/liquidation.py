@@ -301,6 +301,8 @@ def _take_over(m, w, c: np.void, ts: int, pool: int) -> None:
     row = w.pools[pool]
     world = row["world"]
     at_mark = m.rules[w.accounts[row["account"]]["rules"]]["takeover_price"] == ForcedPrice.MARK
+    equity, _, _ = pool_state(m, w, pool)
+    row["deficit"] += max(0.0, -equity)
     for i in range(row["position_first"], row["position_first"] + row["position_count"]):
         x = w.positions[i]
         lots = x["lots"]

@@ -26,10 +26,10 @@ from backtester.enums import (
     TimeInForce,
     TriggerRounding,
 )
-from tests.oracle.account import World
 from tests.oracle.ladder import Event, steps
 from tests.oracle.oracle import Oracle
 from tests.oracle.universe import Universe
+from tests.oracle.world import World
 
 SECOND = 1_000_000_000
 BUY, SELL = Side.BUY, Side.SELL

@@ -14,7 +14,6 @@ from backtester.enums import (
     Party,
     PoolState,
 )
-from tests.oracle.account import World
 from tests.oracle.compare import agreed
 from tests.oracle.examples import (
     BUY,
@@ -35,6 +34,7 @@ from tests.oracle.examples import (
     stop_order,
     walked,
 )
+from tests.oracle.world import World
 
 # -- RULES 8 -----------------------------------------------------------------------------------------------------------
 

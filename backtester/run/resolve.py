@@ -109,7 +109,7 @@ def _rules(profile: VenueProfile, accept: Acceptances) -> spec.Rules:
 def _market(rules: int, number: int, profile: VenueProfile, instrument: TapeInstrument) -> spec.Market:
     market = profile.market(instrument.base)
     tiers = tuple(spec.Tier(row.floor_quote, row.maintenance_rate, row.max_leverage) for row in market.tiers)
-    return spec.Market(number, rules, tiers, market.impact_notional_quote, market.funding_cap, market.liquidation_fee)
+    return spec.Market(number, rules, tiers, market.impact_notional_quote)
 
 
 class Start(NamedTuple):

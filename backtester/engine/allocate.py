@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -133,8 +134,7 @@ class _Builder:
         self.accounts: list[np.ndarray] = []
         self.pools: list[np.ndarray] = []
         self.positions: list[np.ndarray] = []
-        self.orders: list[np.ndarray] = []  # of each account
-        self.order_count = 0
+        self.orders: list[spec.Order] = []
         self.paths = 0
 
     def add(self, number: int, world: spec.World) -> None:
@@ -146,7 +146,7 @@ class _Builder:
         row = np.zeros((), ACCOUNT)
         number = len(self.accounts)
         row["world"], row["rules"] = world, account.rules
-        row["pool_first"], row["order_first"] = len(self.pools), self.order_count
+        row["pool_first"], row["order_first"] = len(self.pools), len(self.orders)
         row["path"] = self.paths if record else -1
         self.paths += record
         row["equity_min"], row["equity_min_ts"] = np.inf, -1
@@ -161,8 +161,8 @@ class _Builder:
         row["equity_start"] = self._equity(int(row["pool_first"]))
         self.accounts.append(row)
         self.index.positions.append(numbers)
-        self.index.orders.append(list(range(self.order_count, self.order_count + len(account.orders))))
-        self._add_orders(world, number, numbers, account.orders)
+        self.index.orders.append(list(range(len(self.orders), len(self.orders) + len(account.orders))))
+        self.orders.extend(account.orders)
 
     def _equity(self, pool_first: int) -> float:
         total = 0.0
@@ -202,22 +202,23 @@ class _Builder:
         row["mark_start"], row["distance_min"] = market["mark"], np.inf
         self.positions.append(row)
 
-    def _add_orders(self, world: int, account: int, numbers: list[int], orders: Sequence[spec.Order]) -> None:
-        """Column by column: an account may have tens of thousands."""
-        rows = np.zeros(len(orders), ORDER)
-        for name, column in zip(spec.Order._fields, zip(*orders, strict=True), strict=bool(orders)):
+    def _build_orders(self, accounts: np.ndarray, positions: np.ndarray) -> np.ndarray:
+        """Column by column: there may be tens of thousands."""
+        rows = np.zeros(len(self.orders), ORDER)
+        for column, name in enumerate(spec.Order._fields):
             if name != "id":
-                rows[name] = column
-        rows["world"], rows["account"] = world, account
-        rows["position"] = np.array(numbers, np.int64)[rows["position"]]
-        markets = np.array([position["market"] for position in self.positions], np.int64)
-        rows["market"] = markets[rows["position"]]
+                rows[name] = np.fromiter(map(itemgetter(column), self.orders), np.int64, len(rows))
+        numbers = np.array([number for each in self.index.positions for number in each], np.int64)
+        first = np.cumsum([0, *map(len, self.index.positions)])
+        rows["account"] = np.repeat(np.arange(len(accounts)), accounts["order_count"])
+        rows["world"] = accounts["world"][rows["account"]]
+        rows["position"] = numbers[first[rows["account"]] + rows["position"]]
+        rows["market"] = positions["market"][rows["position"]]
         rows["instrument"] = self.market.markets["instrument"][rows["market"]]
         rows["status"] = enums.OrderStatus.PENDING
         for name in ("decision_ts", "hold_ts", "trigger_ts", "arrive_ts", "done_ts"):
             rows[name] = -1
-        self.orders.append(rows)
-        self.order_count += len(orders)
+        return rows
 
     def build(self, worlds: Sequence[spec.World], capacities: Capacities) -> Worlds:
         rows = np.zeros(len(worlds), WORLD)
@@ -225,16 +226,17 @@ class _Builder:
         for number, world in enumerate(worlds):
             rows[number]["liquidation"], rows[number]["record"] = world.liquidation, world.record
             parties[number, enums.Party.INSURANCE_FUND] = world.insurance_start
-        orders = np.concatenate([np.zeros(0, ORDER), *self.orders])
+        accounts, positions = _stack(self.accounts, ACCOUNT), _stack(self.positions, POSITION)
+        orders = self._build_orders(accounts, positions)
         heaps, waiting = _allocate_heaps(orders, len(self.market.instruments), len(self.market.markets))
         overlay = 4
         while overlay < capacities.overlay:
             overlay *= 2
         return Worlds(
             worlds=rows,
-            accounts=_stack(self.accounts, ACCOUNT),
+            accounts=accounts,
             pools=_stack(self.pools, POOL),
-            positions=_stack(self.positions, POSITION),
+            positions=positions,
             orders=orders,
             parties=parties,
             inventory=np.zeros((len(worlds), len(self.market.markets)), INVENTORY),

@@ -71,7 +71,10 @@ def rest(m, w, order: int) -> None:
 
 @helper
 def unrest(m, w, order: int) -> None:
-    """Take an order out of the list of its level."""
+    """Take an order out of the list of its level.
+
+    `own_best` stays: it is a bound, and the next own order may be far away. `work_resting` tightens it.
+    """
     o = w.orders[order]
     k = side_of(o["instrument"], o["side"])
     side = m.sides[k]
@@ -92,10 +95,6 @@ def unrest(m, w, order: int) -> None:
     side["own_count"] -= 1
     if side["own_count"] == 0:
         side["own_best"] = NO_ASK if k & 1 else NO_BID
-    elif cell["head"] == 0 and tick == side["own_best"]:
-        while m.cells[side["offset"] + tick]["head"] == 0:
-            tick += outward(k)
-        side["own_best"] = tick
 
 
 @helper
@@ -211,6 +210,7 @@ def work_resting(m, w, c: np.void, k: int, limit: int, reason: int) -> int:
     side = m.sides[k]
     step = outward(k)
     tick = side["own_best"]
+    nearest = NONE
     while side["own_count"] > 0 and not beyond(k, tick, limit):
         order = m.cells[side["offset"] + tick]["head"] - 1
         while order >= 0:
@@ -225,5 +225,9 @@ def work_resting(m, w, c: np.void, k: int, limit: int, reason: int) -> int:
                     return 2
                 o["seen"] = c["step"]
             order = following
+        if nearest == NONE and m.cells[side["offset"] + tick]["head"] != 0:
+            nearest = tick
         tick += step
+    if side["own_count"] > 0:
+        side["own_best"] = tick if nearest == NONE else nearest
     return 0

@@ -120,6 +120,9 @@ class OrderReason(IntEnum):
     VENUE_REFUSED = 7  # halted, cancel-only or post-only
     PRICE_BOUND = 8  # the walk stopped at the limit or at the venue's bound
     BEYOND_VISIBLE_DEPTH = 9  # the walk stopped at the last known level
+    CANCEL_REQUEST = 10  # the user asked for it
+    PRICE_PROTECTED = 11  # its trigger is held: mark and last lie too far apart
+    OUTAGE = 12  # its trigger, or the cancel of it, met an outage
 
 
 class FillReason(IntEnum):
@@ -186,6 +189,8 @@ class MarkFormula(IntEnum):
 
     TAPE = 0  # the tape's mark rows
     MEDIAN_BASIS_EMA = 1  # median(index + EMA of basis, median(bid, ask, last), EMA of that)
+    MEDIAN_BASIS_MA = 2  # median(index with the funding basis, index + moving average of basis, last)
+    FUNDING_BASIS = 3  # index · (1 + funding rate · part of the interval that is left)
 
 
 class RefillModel(IntEnum):
@@ -202,6 +207,28 @@ class PriceReference(IntEnum):
     MARK = 0
     INDEX = 1
     MID = 2
+
+
+class FundingWeights(IntEnum):
+    """How the premium samples of an interval are averaged."""
+
+    EQUAL = 0
+    LINEAR = 1  # 1, 2, … n in order of time
+
+
+class TriggerRounding(IntEnum):
+    """How a mark or an index becomes ticks, for a trigger to be compared with it."""
+
+    NEAREST = 0
+    DOWN = 1
+
+
+class ForcedPrice(IntEnum):
+    """The price at which a position is closed by force."""
+
+    BOUND = 0  # as far from mid or mark as a liquidation order may go
+    BANKRUPTCY = 1  # where the margin is gone
+    MARK = 2
 
 
 class CloseOrder(IntEnum):

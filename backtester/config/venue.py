@@ -16,7 +16,16 @@ from pydantic import Field, PlainValidator, ValidationError
 from backtester.config.lines import Place
 from backtester.config.toml import Document, Fault, Record, did_you_mean, fault_of, faults_error, validate
 from backtester.config.values import name_in, one_of, parse_duration_ns
-from backtester.enums import CloseOrder, Disposal, MarkFormula, PriceReference, RefillModel
+from backtester.enums import (
+    CloseOrder,
+    Disposal,
+    ForcedPrice,
+    FundingWeights,
+    MarkFormula,
+    PriceReference,
+    RefillModel,
+    TriggerRounding,
+)
 
 Text = Annotated[str, Field(min_length=1)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
@@ -31,6 +40,7 @@ class VenueRules(Record):
     maker_fee: Annotated[float, Field(gt=-0.01, lt=1)]  # below 0 is a rebate
     mark_formula: Annotated[MarkFormula, PlainValidator(name_in(MarkFormula))]
     mark_interval_ns: Duration
+    mark_basis_window_ns: Duration  # of the moving average of the basis
     funding_interval_ns: Duration
     funding_price: Annotated[
         PriceReference, PlainValidator(one_of(mark=PriceReference.MARK, index=PriceReference.INDEX))
@@ -40,9 +50,13 @@ class VenueRules(Record):
     funding_interest: Fraction  # interest term of the 8 h rate
     funding_clamp: Fraction  # of (interest - premium), 8 h rate
     funding_sample_ns: Duration
-    market_bound: Fraction  # from mid
+    funding_weights: Annotated[FundingWeights, PlainValidator(name_in(FundingWeights))]
+    bound_from: Annotated[PriceReference, PlainValidator(one_of(mid=PriceReference.MID, mark=PriceReference.MARK))]
+    market_bound: Fraction
     stop_bound: Fraction
     reject_breached_trigger: bool
+    trigger_rounding: Annotated[TriggerRounding, PlainValidator(name_in(TriggerRounding))]
+    trigger_protect: Fraction  # largest |mark - last| / mark at which a protected trigger fires; 0 = any
     feed_latency_ns: Duration
     order_latency_ns: Duration
     engine_latency_ns: Duration  # from a venue-held trigger to the arrival of its order
@@ -55,9 +69,15 @@ class VenueRules(Record):
     liquidation_partial_above_quote: Quote
     liquidation_partial_share: Annotated[float, Field(gt=0, le=1)]
     liquidation_full_window_ns: Duration
+    liquidation_price: Annotated[
+        ForcedPrice, PlainValidator(one_of(bound=ForcedPrice.BOUND, bankruptcy=ForcedPrice.BANKRUPTCY))
+    ]
     liquidation_bound: Fraction
     liquidation_fee: Fraction
-    takeover_threshold: Fraction  # of maintenance; 0 = never
+    takeover_threshold: Annotated[float, Field(ge=0, le=1)]  # of maintenance; 0 = never
+    takeover_price: Annotated[
+        ForcedPrice, PlainValidator(one_of(mark=ForcedPrice.MARK, bankruptcy=ForcedPrice.BANKRUPTCY))
+    ]
     takeover_disposal: Annotated[Disposal, PlainValidator(name_in(Disposal))]
     refill_model: Annotated[RefillModel, PlainValidator(name_in(RefillModel))]
     refill_half_life_ns: Duration
@@ -66,10 +86,15 @@ class VenueRules(Record):
     price_decimals: Annotated[int, Field(ge=0)]  # of an order price, less the market's size_decimals
 
 
+#: Rules that may be stated for single markets beside the value that holds for all others.
+BY_MARKET = ("funding_cap", "liquidation_fee")
+
+
 class Stated(Record):
-    """One rule: its value, where it is written, and whether it is a guess."""
+    """One rule: its value, the markets where it is another one, where it is written, and whether it is a guess."""
 
     value: Any
+    by_market: dict[str, Any] = Field(default_factory=dict)
     source: Text
     assumed: bool = False
 
@@ -93,6 +118,15 @@ class MarketEntry(Record):
     assumed: bool = False
 
 
+class TableRef(Record):
+    """A table of the tiers of many markets, in a file beside the profile."""
+
+    file: Text
+    impact_margin_quote: Annotated[float, Field(gt=0)]  # impact notional = this times a market's largest leverage
+    source: Text
+    assumed: bool = False
+
+
 class Period(Record):
     """The rules from a date on, until the next newer period."""
 
@@ -101,7 +135,8 @@ class Period(Record):
     takes_over: Literal["documented", "assumed"] = "assumed"  # what a rule of the newer period is in this one
     notes: Annotated[tuple[Text, ...], Field(strict=False)] = ()
     rules: dict[str, Stated] = Field(default_factory=dict)
-    markets: Annotated[tuple[MarketEntry, ...], Field(strict=False)] = ()
+    tier_table: TableRef | None = None
+    markets: Annotated[tuple[MarketEntry, ...], Field(strict=False)] = ()  # before the table's, if in both
     default_market: MarketEntry | None = None
 
 
@@ -145,15 +180,27 @@ def _rule_faults(venue: VenueFile) -> Iterator[Fault]:
         known = {name: stated.value for name, stated in period.rules.items() if name in VenueRules.key_names()}
         for name in period.rules.keys() - known.keys():
             yield Fault((*place, name), "unknown key", did_you_mean(name, VenueRules.key_names()))
-        try:
-            VenueRules.model_validate(known)
-        except ValidationError as error:
-            for details in error.errors():
-                if details["type"] != "missing":
-                    yield fault_of(details, VenueRules, inside=place)
+        yield from _value_faults(known, place)
+        for name, stated in period.rules.items():
+            inside = (*place, name, "by_market")
+            if stated.by_market and name not in BY_MARKET:
+                yield Fault(inside, "this rule is one for all markets", f"single markets: {' and '.join(BY_MARKET)}")
+                continue
+            for symbol, value in stated.by_market.items():
+                yield from (fault._replace(place=(*inside, symbol)) for fault in _value_faults({name: value}, place))
+
+
+def _value_faults(values: Mapping[str, Any], place: Place) -> Iterator[Fault]:
+    try:
+        VenueRules.model_validate(values)
+    except ValidationError as error:
+        for details in error.errors():
+            if details["type"] != "missing":
+                yield fault_of(details, VenueRules, inside=place)
 
 
 def _tier_faults(venue: VenueFile) -> Iterator[Fault]:
+    """Of the markets that are written out."""
     for number, period in enumerate(venue.periods):
         place: Place = ("periods", number)
         entries: Mapping[Place, MarketEntry | None] = {
@@ -161,9 +208,14 @@ def _tier_faults(venue: VenueFile) -> Iterator[Fault]:
             (*place, "default_market"): period.default_market,
         }
         for where, entry in entries.items():
-            tiers = entry.tiers if entry else ()
-            if entry and (not tiers or tiers[0].floor_quote != 0):
-                yield Fault((*where, "tiers"), "the first tier starts at 0")
-            for low, high in pairwise(tiers):
-                if not (low.floor_quote < high.floor_quote and low.maintenance_rate <= high.maintenance_rate):
-                    yield Fault((*where, "tiers"), "tiers rise in floor_quote and maintenance_rate")
+            if entry is not None:
+                yield from tier_faults(entry.tiers, (*where, "tiers"))
+
+
+def tier_faults(tiers: tuple[TierRow, ...], place: Place) -> Iterator[Fault]:
+    """What is wrong with the order of a market's tiers."""
+    if not tiers or tiers[0].floor_quote != 0:
+        yield Fault(place, "the first tier starts at 0")
+    for low, high in pairwise(tiers):
+        if not (low.floor_quote < high.floor_quote and low.maintenance_rate <= high.maintenance_rate):
+            yield Fault(place, "tiers rise in floor_quote and maintenance_rate")

@@ -135,11 +135,13 @@ def test_the_price_may_lie_in_another_tier_than_the_mark() -> None:
     # which lies in the first: (200 M - 60 M) / (2,000 · 0.9875).
     found = break_price(2000.0, 100_000.0, 60e6, BTC)
     assert found is not None
-    assert (found.price, found.tier.number) == (pytest.approx(140e6 / (2000 * 0.9875)), 1)
+    assert found.price == pytest.approx(140e6 / (2000 * 0.9875))
+    assert found.tier.number == 1
     # With 20 M it breaks in the second: (200 M - 20 M - 1.875 M) / (2,000 · 0.975).
     found = break_price(2000.0, 100_000.0, 20e6, BTC)
     assert found is not None
-    assert (found.price, found.tier.number) == (pytest.approx(178.125e6 / (2000 * 0.975)), 2)
+    assert found.price == pytest.approx(178.125e6 / (2000 * 0.975))
+    assert found.tier.number == 2
 
 
 def test_other_positions_of_the_pool_take_their_maintenance_first() -> None:

@@ -59,7 +59,7 @@ class Yardstick(NamedTuple):
 
 YARDSTICKS = {
     "hyperliquid": Yardstick("of BTC 2025-09-04, --min-size 0.5 --max-age 600", 128, -0.03, None, -0.24, 0.25),
-    "binance": Yardstick("of BTCUSDT 2024-08-08, --min-size 1, as received", 362, 0.29, 0.0, None, 0.70),
+    "binance-usdm": Yardstick("of BTCUSDT 2024-08-08, --min-size 1, as received", 362, 0.29, 0.0, None, 0.70),
 }
 
 

@@ -38,6 +38,6 @@ def hyperliquid_tape(out: Path) -> Tape:
 def binance_tape(out: Path) -> Tape:
     """Binance BTCUSDT, every diff of 1,000 levels a side and all trades, 2024-08-08 23:54:16–24:00:01 UTC."""
     ingest_binance_ws(
-        BINANCE, ingest_instrument("BTCUSDT:tick=0.1,lot=0.001,base=BTC", "BTCUSDT", "binance", "USDT"), out
+        BINANCE, ingest_instrument("BTCUSDT:tick=0.1,lot=0.001,base=BTC", "BTCUSDT", "binance-usdm", "USDT"), out
     )
     return open_tape([out])

@@ -282,7 +282,7 @@ def test_the_engine_is_as_near_to_the_takers_of_hyperliquid_as_the_yardstick(hyp
 
 @needs_binance
 def test_the_engine_is_nearer_to_the_takers_of_binance_than_the_yardstick(binance_btcusdt: Tape) -> None:
-    report, yardstick = send(binance_btcusdt, 1_000, 1_000_000), YARDSTICKS["binance"]
+    report, yardstick = send(binance_btcusdt, 1_000, 1_000_000), YARDSTICKS["binance-usdm"]
     found = report.distribution
     assert (report.before_start, len(report.beyond), found.n) == (0, 0, yardstick.n)
     # The tape is in exchange time: what the recorder had not received yet is in the order book all the same.

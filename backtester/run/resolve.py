@@ -54,12 +54,8 @@ def resolve_markets(
     profiles: Sequence[VenueProfile],
     instruments: Sequence[TapeInstrument],
     accept: Acceptances,
-    without_index: Collection[int] = (),
 ) -> Resolved:
-    """Every market that an account trades, under the rules of its venue. Raises all unknown symbols at once.
-
-    `without_index` numbers the instruments that lack an index on the tape: their mid stands for it.
-    """
+    """Every market that an account trades, under the rules of its venue. Raises all unknown symbols at once."""
     rules: list[VenueProfile] = []
     keys: list[tuple[int, int]] = []
     markets: list[spec.Market] = []
@@ -87,11 +83,18 @@ def resolve_markets(
     if problems:
         raise BacktesterError(problems)
     data = spec.MarketData(
-        tuple(each.spec._replace(index_from_mid=n in without_index) for n, each in enumerate(instruments)),
+        tuple(each.spec for each in instruments),
         tuple(_rules(profile, accept) for profile in rules),
         tuple(markets),
     )
     return Resolved(data, tuple(instruments), tuple(profiles), tuple(numbers))
+
+
+def take_mid_as_index(resolved: Resolved, numbers: Collection[int]) -> Resolved:
+    """The same with instruments whose mid stands for the index that nobody gives them (`--assume-index-mid`)."""
+    data = resolved.data
+    instruments = tuple(each._replace(index_from_mid=n in numbers) for n, each in enumerate(data.instruments))
+    return resolved._replace(data=data._replace(instruments=instruments))
 
 
 def _not_found(place: str, symbol: str, instruments: Sequence[TapeInstrument]) -> Diagnostic:

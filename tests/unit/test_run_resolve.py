@@ -20,6 +20,7 @@ from backtester.run.resolve import (
     find_instrument,
     resolve_markets,
     resolve_world,
+    take_mid_as_index,
 )
 from backtester.venue.loader import load_profile
 from tests.unit.run_cases import BTC, START, account, order, portfolio, position, venue
@@ -43,7 +44,7 @@ def world(
     """The portfolio at the marks of its markets, in the order in which they are first named."""
     file = load_portfolio(path, overrides)
     profiles = [load_profile(each.venue) for each in file.portfolio.accounts]
-    resolved = resolve_markets(file, profiles, BOTH, Acceptances(), without_index)
+    resolved = take_mid_as_index(resolve_markets(file, profiles, BOTH, Acceptances()), without_index)
     return resolve_world(file, resolved, Start(START, marks, (True,) * len(BOTH)))
 
 
@@ -143,7 +144,7 @@ def test_what_was_accepted_is_said(tmp_path: Path) -> None:
     file = load_portfolio(portfolio(tmp_path, account(position())))
     profiles = [load_profile("hyperliquid")]
     accept = Acceptances(funding_zero=True, index_mid=True)
-    resolved = resolve_markets(file, profiles, BOTH, accept, without_index=(1,))
+    resolved = take_mid_as_index(resolve_markets(file, profiles, BOTH, accept), (1,))
     assert [each.index_from_mid for each in resolved.data.instruments] == [False, True]
     assert resolved.data.rules[0].assume_funding_zero
     assert assumptions_of(profiles, resolved, accept)[1:] == [

@@ -71,7 +71,10 @@ def allocate_market(data: spec.MarketData, capacities: Capacities) -> Market:
         for name, value in rule._asdict().items():
             rules[number][name] = value
     path = np.zeros((len(markets), PATH_BUCKETS), MARKET_PATH)
-    return Market(np.zeros(2 * count * capacities.cells, CELL), sides, instruments, markets, tiers, rules, path)
+    cells = np.zeros(2 * count * capacities.cells, CELL)
+    slots = max((rule.mark_basis_window_ns // rule.mark_interval_ns for rule in data.rules), default=0)
+    basis = np.zeros((len(markets), max(slots, 1)))
+    return Market(cells, sides, instruments, markets, tiers, rules, path, basis)
 
 
 def _allocate_markets(data: spec.MarketData, instruments: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -82,6 +85,7 @@ def _allocate_markets(data: spec.MarketData, instruments: np.ndarray) -> tuple[n
         row["instrument"], row["rules"] = item.instrument, item.rules
         row["unit"], row["tick_size"] = instrument["unit"], instrument["tick_size"]
         row["impact_notional"] = item.impact_notional_quote
+        row["funding_cap"], row["liquidation_fee"] = item.funding_cap, item.liquidation_fee
         row["tier_first"], row["tier_count"] = len(tiers), len(item.tiers)
         tiers.extend(tier_rows(item.tiers))
     return markets, np.array(tiers, TIER)
@@ -129,7 +133,8 @@ class _Builder:
         self.accounts: list[np.ndarray] = []
         self.pools: list[np.ndarray] = []
         self.positions: list[np.ndarray] = []
-        self.orders: list[np.ndarray] = []
+        self.orders: list[np.ndarray] = []  # of each account
+        self.order_count = 0
         self.paths = 0
 
     def add(self, number: int, world: spec.World) -> None:
@@ -141,7 +146,7 @@ class _Builder:
         row = np.zeros((), ACCOUNT)
         number = len(self.accounts)
         row["world"], row["rules"] = world, account.rules
-        row["pool_first"], row["order_first"] = len(self.pools), len(self.orders)
+        row["pool_first"], row["order_first"] = len(self.pools), self.order_count
         row["path"] = self.paths if record else -1
         self.paths += record
         row["equity_min"], row["equity_min_ts"] = np.inf, -1
@@ -156,7 +161,8 @@ class _Builder:
         row["equity_start"] = self._equity(int(row["pool_first"]))
         self.accounts.append(row)
         self.index.positions.append(numbers)
-        self.index.orders.append([self._add_order(world, number, numbers, order) for order in account.orders])
+        self.index.orders.append(list(range(self.order_count, self.order_count + len(account.orders))))
+        self._add_orders(world, number, numbers, account.orders)
 
     def _equity(self, pool_first: int) -> float:
         total = 0.0
@@ -196,20 +202,22 @@ class _Builder:
         row["mark_start"], row["distance_min"] = market["mark"], np.inf
         self.positions.append(row)
 
-    def _add_order(self, world: int, account: int, numbers: list[int], order: spec.Order) -> int:
-        row = np.zeros((), ORDER)
-        position = self.positions[numbers[order.position]]
-        row["world"], row["account"], row["position"] = world, account, numbers[order.position]
-        row["market"] = position["market"]
-        row["instrument"] = self.market.markets[position["market"]]["instrument"]
-        for name in ("type", "tif", "side", "lots", "limit_tick", "trigger_tick", "trigger_by", "reduce_only"):
-            row[name] = getattr(order, name)
-        row["held"], row["reaction_ns"], row["at_ns"] = order.held, order.reaction_ns, order.at_ns
-        row["status"] = enums.OrderStatus.PENDING
-        for name in ("decision_ts", "trigger_ts", "arrive_ts", "done_ts"):
-            row[name] = -1
-        self.orders.append(row)
-        return len(self.orders) - 1
+    def _add_orders(self, world: int, account: int, numbers: list[int], orders: Sequence[spec.Order]) -> None:
+        """Column by column: an account may have tens of thousands."""
+        rows = np.zeros(len(orders), ORDER)
+        for name, column in zip(spec.Order._fields, zip(*orders, strict=True), strict=bool(orders)):
+            if name != "id":
+                rows[name] = column
+        rows["world"], rows["account"] = world, account
+        rows["position"] = np.array(numbers, np.int64)[rows["position"]]
+        markets = np.array([position["market"] for position in self.positions], np.int64)
+        rows["market"] = markets[rows["position"]]
+        rows["instrument"] = self.market.markets["instrument"][rows["market"]]
+        rows["status"] = enums.OrderStatus.PENDING
+        for name in ("decision_ts", "hold_ts", "trigger_ts", "arrive_ts", "done_ts"):
+            rows[name] = -1
+        self.orders.append(rows)
+        self.order_count += len(orders)
 
     def build(self, worlds: Sequence[spec.World], capacities: Capacities) -> Worlds:
         rows = np.zeros(len(worlds), WORLD)
@@ -217,7 +225,7 @@ class _Builder:
         for number, world in enumerate(worlds):
             rows[number]["liquidation"], rows[number]["record"] = world.liquidation, world.record
             parties[number, enums.Party.INSURANCE_FUND] = world.insurance_start
-        orders = _stack(self.orders, ORDER)
+        orders = np.concatenate([np.zeros(0, ORDER), *self.orders])
         heaps, waiting = _allocate_heaps(orders, len(self.market.instruments), len(self.market.markets))
         overlay = 4
         while overlay < capacities.overlay:
@@ -245,19 +253,19 @@ def _stack(rows: list[np.ndarray], dtype: np.dtype) -> np.ndarray:
     return np.array(rows, dtype) if rows else np.zeros(0, dtype)
 
 
-def series_number(by: int, instrument: int, market: int, instruments: int) -> int:
-    """Number of a price series: LAST of each instrument, INDEX of each, MARK of each market."""
+def series_number(by: int, instrument: int, market: int, instruments: int, markets: int) -> int:
+    """Number of a price series: LAST of each instrument, INDEX of each market, MARK of each market."""
     if by == enums.PriceSeries.LAST:
         return instrument
-    return instruments + instrument if by == enums.PriceSeries.INDEX else 2 * instruments + market
+    return instruments + market if by == enums.PriceSeries.INDEX else instruments + markets + market
 
 
 def _allocate_heaps(orders: np.ndarray, instruments: int, markets: int) -> tuple[np.ndarray, np.ndarray]:
-    heaps = np.zeros(1 + 2 * (2 * instruments + markets), HEAP)
+    heaps = np.zeros(1 + 2 * (instruments + 2 * markets), HEAP)
     sizes = np.zeros(len(heaps), np.int64)
-    sizes[0] = len(orders)
+    sizes[0] = len(orders) + np.count_nonzero(orders["cancel_at_ns"] >= 0)
     for order in orders[orders["type"] == enums.OrderType.STOP_MARKET]:
-        series = series_number(order["trigger_by"], order["instrument"], order["market"], instruments)
+        series = series_number(order["trigger_by"], order["instrument"], order["market"], instruments, markets)
         sizes[1 + 2 * series + (order["side"] > 0)] += 1
     heaps["first"] = np.cumsum(sizes) - sizes
     return heaps, np.zeros(int(sizes.sum()) + 1, WAITING)

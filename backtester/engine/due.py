@@ -9,7 +9,21 @@ from backtester.engine.heap import pop
 from backtester.engine.jit import helper
 from backtester.engine.ledger import ROWS_OF_A_FILL, cross_pool, lacks_rows, pay_funding
 from backtester.engine.liquidation import evaluate, liquidate
-from backtester.engine.orders import DECISION, MARK, decide, execute, wait_for_trigger, work_triggers
+from backtester.engine.orders import (
+    ARRIVAL,
+    CANCEL,
+    CANCEL_DECISION,
+    DECISION,
+    MARK,
+    SECOND_LOOK,
+    cancel,
+    decide,
+    decide_cancel,
+    execute,
+    look_again,
+    wait_for_trigger,
+    work_triggers,
+)
 from backtester.engine.path import note_account, note_market
 from backtester.engine.stages import AGENDA_CHECKS, FUNDING, IDLE, MARGIN, MARK_TRIGGERS, OK, fault, lacking
 from backtester.engine.state import NEVER_NS, PATH_BUCKETS
@@ -74,7 +88,7 @@ def work_marks(m, w, c: np.void) -> int:
         k = m.markets[i]
         r = m.rules[k["rules"]]
         if r["next_mark"] == t:
-            set_mark(m, i)
+            set_mark(m, i, t)
             if c["started"] != 0:
                 note_market(m, c, i, c["bucket"])
         ready = ready and k["has_mark"] != 0 and m.instruments[k["instrument"]]["mid2"] > 0
@@ -139,6 +153,8 @@ def work_funding(m, w, c: np.void) -> int:
             c["item"] += 1
     for i in range(len(m.markets)):
         if m.rules[m.markets[i]["rules"]]["next_funding"] == t:
+            rate, known = _rate_due(m, c, np.int64(i))
+            m.markets[i]["funding_charged"] = rate if known else 0.0
             m.markets[i]["premium_sum"] = 0.0
             m.markets[i]["premium_count"] = 0
     c["stage"] = MARGIN
@@ -229,6 +245,24 @@ def work_mark_triggers(m, w, c: np.void) -> int:
 
 
 @helper
+def _work_entry(m, w, c: np.void, ts: int, order: int, phase: int) -> None:
+    """Whatever an entry of the agenda asks for that trades nothing; nothing when its order has ended before."""
+    status = w.orders[order]["status"]
+    if phase == DECISION:
+        if status == OrderStatus.PENDING:
+            decide(m, w, c, ts, order)
+    elif phase == CANCEL_DECISION:
+        decide_cancel(m, w, c, ts, order)
+    elif phase == CANCEL:
+        cancel(m, w, ts, order)
+    elif phase == SECOND_LOOK:
+        if status == OrderStatus.UNTRIGGERED:
+            look_again(m, w, c, ts, order)
+    elif status == OrderStatus.IN_FLIGHT:
+        wait_for_trigger(m, w, c, ts, order)
+
+
+@helper
 def work_agenda(m, w, c: np.void) -> int:
     """Stage AGENDA: the next entry that is due now, then the check of what it changed; or the end of this due time."""
     t = c["due"]
@@ -238,18 +272,14 @@ def work_agenda(m, w, c: np.void) -> int:
     entry = w.waiting[0]
     order, phase = entry["order"], entry["phase"]
     o = w.orders[order]
-    if o["status"] != OrderStatus.PENDING and o["status"] != OrderStatus.IN_FLIGHT:
-        pop(w.waiting, w.heaps[0])
-    elif phase == DECISION:
-        pop(w.waiting, w.heaps[0])
-        decide(m, w, c, t, order)
-    elif o["type"] == OrderType.STOP_MARKET and o["trigger_ts"] < 0:
-        pop(w.waiting, w.heaps[0])
-        wait_for_trigger(m, w, c, t, order)
-    else:
+    arrives = phase > CANCEL and phase <= ARRIVAL and o["status"] == OrderStatus.IN_FLIGHT
+    if arrives and (o["type"] != OrderType.STOP_MARKET or o["trigger_ts"] >= 0):
         missing = execute(m, w, c, t, order)
         if missing != 0:
             return lacking(missing)
         pop(w.waiting, w.heaps[0])
+    else:
+        pop(w.waiting, w.heaps[0])
+        _work_entry(m, w, c, t, order, phase)
     c["stage"] = AGENDA_CHECKS
     return OK

@@ -8,14 +8,16 @@ import numpy as np
 
 from backtester.engine.jit import helper, inlined
 from backtester.engine.ledger import ROWS_OF_A_FILL, fill_position, lacks_rows, lacks_slots, post, post_fund, transfer
-from backtester.engine.margin import liquidation_distance, maintenance, pool_state
-from backtester.engine.resting import finish_order
-from backtester.engine.state import NONE
+from backtester.engine.margin import bankruptcy_price, liquidation_distance, maintenance, pool_state
+from backtester.engine.outage import LIQUIDATION_SUSPENDED, is_halted
+from backtester.engine.resting import finish_order, side_of
+from backtester.engine.state import NO_ASK, NO_BID, NONE
 from backtester.engine.walk import bound_tick, measure, take
 from backtester.enums import (
     CloseOrder,
     Disposal,
     FillReason,
+    ForcedPrice,
     Held,
     LedgerKind,
     LiquidationStage,
@@ -24,8 +26,22 @@ from backtester.enums import (
     OrderStatus,
     Party,
     PoolState,
-    TradingStatus,
 )
+
+#: A price this near to a tick, in ticks, stands on it.
+HAIR = 1e-6
+
+
+@helper
+def _suspended(m, w, pool: int) -> bool:
+    """Whether the venue liquidates nobody who holds what this pool holds (RULES 1.7)."""
+    row = w.pools[pool]
+    for i in range(row["position_first"], row["position_first"] + row["position_count"]):
+        x = w.positions[i]
+        outage = m.instruments[m.markets[x["market"]]["instrument"]]["outage"]
+        if x["lots"] != 0 and outage & LIQUIDATION_SUSPENDED:
+            return True
+    return False
 
 
 @inlined
@@ -51,7 +67,7 @@ def evaluate(m, w, ts: int, pool: int) -> bool:
         return False
     if row["breach_ts"] < 0:
         row["breach_ts"] = ts
-    return w.worlds[row["world"]]["liquidation"] != 0
+    return w.worlds[row["world"]]["liquidation"] != 0 and not _suspended(m, w, pool)
 
 
 @helper
@@ -102,26 +118,42 @@ def _order_size(m, w, ts: int, x: np.void) -> tuple[int, int]:
 
 
 @helper
-def _exit_walk(m, x: np.void) -> tuple[int, int, int]:
-    """(ladder side, worst tick, instrument) of an order that closes a position by force."""
+def _exit_side(m, x: np.void) -> int:
+    """Ladder side that an order closing a position by force takes from."""
+    return side_of(m.markets[x["market"]]["instrument"], 1 if x["lots"] > 0 else -1)
+
+
+@helper
+def _exit_limit(m, w, p: int) -> int:
+    """Worst tick of the liquidation order of position `p` (RULES 8.2.2).
+
+    Example: long 1 at 100,000 with 2,500 of margin: nothing is sold below 97,500 where the limit is the bankruptcy
+    price.
+    """
+    x = w.positions[p]
     k = m.markets[x["market"]]
-    n = k["instrument"]
-    buying = x["lots"] < 0
-    limit = bound_tick(m.instruments[n]["mid2"], 1 if buying else -1, m.rules[k["rules"]]["liquidation_bound"])
-    return 2 * n + (1 if buying else 0), limit, n
+    r = m.rules[k["rules"]]
+    side = -1 if x["lots"] > 0 else 1
+    if r["liquidation_price"] == ForcedPrice.BANKRUPTCY:
+        ticks = bankruptcy_price(m, w, p) / k["tick_size"]
+        return math.floor(ticks + HAIR) if side > 0 else max(1, math.ceil(ticks - HAIR))
+    return bound_tick(m, x["market"], side, r["liquidation_bound"])
 
 
 @helper
 def _has_room(m, w, c: np.void, ts: int, pool: int) -> int:
-    """0 when a whole round fits the buffers whatever happens in it, 1 rows, 2 slots lacking."""
+    """0 when a whole round fits the buffers whatever happens in it, 1 rows, 2 slots lacking.
+
+    Levels are counted without a limit: that of a later order depends on what the earlier ones filled.
+    """
     row = w.pools[pool]
     levels = 0
     for i in range(row["position_first"], row["position_first"] + row["position_count"]):
         x = w.positions[i]
         if x["lots"] != 0:
-            k, limit, _ = _exit_walk(m, x)
-            rules = m.markets[x["market"]]["rules"]
-            _, _, found, _ = measure(m, w, ts, row["world"], k, rules, limit, abs(x["lots"]))
+            k = _exit_side(m, x)
+            far = NO_ASK if k & 1 else NO_BID
+            _, _, found, _ = measure(m, w, ts, row["world"], k, m.markets[x["market"]]["rules"], far, abs(x["lots"]))
             levels += found + 1
     if lacks_slots(w, c, levels):
         return 2
@@ -152,8 +184,7 @@ def _note(m, w, c: np.void, ts: int, p: int, stage: int, lots: int) -> None:
     equity, needed, _ = pool_state(m, w, x["pool"])
     row["equity"] = equity
     row["maintenance"] = needed
-    part = maintenance(m.tiers, k, abs(x["lots"]) * k["unit"] * k["mark"]) / needed if needed > 0.0 else 1.0
-    row["bankruptcy"] = k["mark"] - equity * part / (x["lots"] * k["unit"])
+    row["bankruptcy"] = bankruptcy_price(m, w, p)
     pool["state"] = PoolState.LIQUIDATING
 
 
@@ -173,15 +204,16 @@ def _send(m, w, c: np.void, ts: int, p: int, stage: int) -> int:
     """One liquidation order through the order book of this world; returns the lots filled."""
     x = w.positions[p]
     market = m.markets[x["market"]]
-    k, limit, n = _exit_walk(m, x)
+    k = _exit_side(m, x)
+    limit = _exit_limit(m, w, p)
     rules = market["rules"]
     lots = x["send_lots"]
     got, value, levels = 0, 0, 0
-    if m.instruments[n]["status"] != TradingStatus.HALTED:
+    if not is_halted(m.instruments[market["instrument"]]):
         got, value, levels, _ = measure(m, w, ts, x["world"], k, rules, limit, lots)
     _note(m, w, c, ts, p, stage, lots)
     fee = take(m, w, c, ts, x["world"], k, rules, limit, got, p, NONE, FillReason.LIQUIDATION) if got > 0 else 0.0
-    rate = m.rules[rules]["liquidation_fee"]
+    rate = market["liquidation_fee"]
     if rate > 0.0 and got > 0:
         equity, _, _ = pool_state(m, w, x["pool"])
         charge = min(rate * value * market["unit"] * market["tick_size"], max(0.0, equity))
@@ -240,53 +272,51 @@ def _through_the_market(m, w, c: np.void, ts: int, pool: int) -> int:
 
 
 @helper
-def _dispose(m, w, c: np.void, ts: int, world: int, p: int, lots: int, mark: float) -> None:
-    """The backstop sells at once what it took, or keeps it (RULES 8.5). `lots` signed, as the user held them."""
+def _dispose(m, w, c: np.void, ts: int, p: int, lots: int, price: float) -> None:
+    """The backstop sells at once what it took at `price`, or keeps it (RULES 8.5). `lots` signed, as the user held."""
     x = w.positions[p]
+    world = x["world"]
     market = m.markets[x["market"]]
     rules = market["rules"]
-    n = market["instrument"]
     held = w.inventory[world, x["market"]]
     kept = lots
-    if m.rules[rules]["takeover_disposal"] == Disposal.WALK and m.instruments[n]["status"] != TradingStatus.HALTED:
+    halted = is_halted(m.instruments[market["instrument"]])
+    if m.rules[rules]["takeover_disposal"] == Disposal.WALK and not halted:
         selling = lots > 0
-        k = 2 * n + (0 if selling else 1)
-        bound = m.rules[rules]["liquidation_bound"]
-        limit = bound_tick(m.instruments[n]["mid2"], -1 if selling else 1, bound)
+        k = side_of(market["instrument"], 1 if selling else -1)
+        limit = bound_tick(m, x["market"], -1 if selling else 1, m.rules[rules]["liquidation_bound"])
         got, value, _, _ = measure(m, w, ts, world, k, rules, limit, abs(lots))
         if got > 0:
             take(m, w, c, ts, world, k, rules, limit, got, NONE, NONE, FillReason.TAKEOVER)
-            paid = value * market["unit"] * market["tick_size"] - got * market["unit"] * mark
+            paid = value * market["unit"] * market["tick_size"] - got * market["unit"] * price
             post_fund(w, c, ts, world, LedgerKind.REALISED_PNL, Party.MARKET, paid if selling else -paid)
             kept = lots - got if selling else lots + got
     held["lots"] += kept
-    held["cost"] += kept * market["unit"] * mark
+    held["cost"] += kept * market["unit"] * price
 
 
 @helper
 def _take_over(m, w, c: np.void, ts: int, pool: int) -> None:
-    """The backstop takes the pool's positions at the mark and all of its margin (RULES 8.4)."""
+    """The backstop takes the pool's positions at the venue's price and all that is left of its margin (RULES 8.4)."""
     row = w.pools[pool]
     world = row["world"]
+    at_mark = m.rules[w.accounts[row["account"]]["rules"]]["takeover_price"] == ForcedPrice.MARK
+    equity, _, _ = pool_state(m, w, pool)
+    row["deficit"] += max(0.0, -equity)
     for i in range(row["position_first"], row["position_first"] + row["position_count"]):
         x = w.positions[i]
         lots = x["lots"]
-        x["send_lots"] = lots
         if lots != 0:
-            mark = m.markets[x["market"]]["mark"]
+            price = m.markets[x["market"]]["mark"] if at_mark else bankruptcy_price(m, w, i)
             _note(m, w, c, ts, i, LiquidationStage.TAKEOVER, abs(lots))
-            fill_position(m, w, c, ts, i, NONE, -lots, NONE, mark, FillReason.TAKEOVER, Liquidity.TAKER)
+            fill_position(m, w, c, ts, i, NONE, -lots, NONE, price, FillReason.TAKEOVER, Liquidity.TAKER)
             _close_note(w, c, i, abs(lots), np.int64(0), np.int64(0), 0.0)
+            _dispose(m, w, c, ts, i, lots, price)
     margin = row["balance"]
     row["takeover"] += margin
     post(w, c, ts, pool, NONE, LedgerKind.TAKEOVER, Party.INSURANCE_FUND, -margin)
     row["balance"] = 0.0
     row["state"] = PoolState.CLOSED
-    for i in range(row["position_first"], row["position_first"] + row["position_count"]):
-        lots = w.positions[i]["send_lots"]
-        if lots != 0:
-            _dispose(m, w, c, ts, world, i, lots, m.markets[w.positions[i]["market"]]["mark"])
-            w.positions[i]["send_lots"] = 0
     fund = w.parties[world, Party.INSURANCE_FUND]
     if fund < 0.0:
         post_fund(w, c, ts, world, LedgerKind.DEFICIT, Party.RESERVE, -fund)

@@ -17,7 +17,7 @@ from backtester.engine.due import (
     work_marks,
 )
 from backtester.engine.jit import kernel
-from backtester.engine.orders import DECISION, arrival_phase, schedule
+from backtester.engine.orders import CANCEL_DECISION, DECISION, arrival_phase, schedule
 from backtester.engine.reference import by_reference
 from backtester.engine.replay import replay
 from backtester.engine.stages import AGENDA_CHECKS, CHECKS, FILLS, FUNDING, IDLE, MARGIN, MARK_TRIGGERS, MARKS, TRIGGERS
@@ -39,6 +39,8 @@ def enter(market, worlds, control: np.ndarray) -> None:
             schedule(w, c, order, start, arrival_phase(o))
         else:
             schedule(w, c, order, max(o["at_ns"], start), DECISION)
+        if o["cancel_at_ns"] >= 0:
+            schedule(w, c, order, max(o["cancel_at_ns"], start), CANCEL_DECISION)
 
 
 @kernel

@@ -9,7 +9,6 @@ from __future__ import annotations
 import numpy as np
 
 from backtester.engine.jit import helper, inlined
-from backtester.enums import OrderStatus
 
 
 @inlined
@@ -65,6 +64,19 @@ def liquidation_distance(m, x: np.void, buffer: float) -> float:
     return buffer / (notional * (1.0 - side * rate))
 
 
+@inlined
+def bankruptcy_price(m, w, p: int) -> float:
+    """The mark at which nothing is left of position `p`'s part of its pool's equity (RULES 8.3), quote.
+
+    Example: long 1 at 100,000, mark 98,000, margin 2,500: equity 500, so 97,500.
+    """
+    x = w.positions[p]
+    k = m.markets[x["market"]]
+    equity, needed, _ = pool_state(m, w, x["pool"])
+    share = maintenance(m.tiers, k, abs(x["lots"]) * k["unit"] * k["mark"]) / needed if needed > 0.0 else 1.0
+    return k["mark"] - equity * share / (x["lots"] * k["unit"])
+
+
 @helper
 def opening_lots(x: np.void, side: int, lots: int) -> int:
     """Part of an order on position `x` that opens rather than closes."""
@@ -82,11 +94,13 @@ def free_margin(m, w, account: int) -> float:
         x = w.positions[i]
         k = m.markets[x["market"]]
         equity -= abs(x["lots"]) * k["unit"] * k["mark"] / x["leverage"]
-    for i in range(a["order_first"], a["order_first"] + a["order_count"]):
-        order = w.orders[i]
-        if order["status"] == OrderStatus.RESTING and order["reduce_only"] == 0:
+    i = a["resting"]
+    while i != 0:
+        order = w.orders[i - 1]
+        if order["reduce_only"] == 0:
             x = w.positions[order["position"]]
             k = m.markets[x["market"]]
             lots = opening_lots(x, order["side"], order["lots"] - order["filled"])
             equity -= lots * k["unit"] * k["mark"] / x["leverage"]
+        i = order["account_next"]
     return equity

@@ -10,6 +10,7 @@ from backtester.engine.heap import pop, push
 from backtester.engine.jit import helper
 from backtester.engine.ledger import ROWS_OF_A_FILL, lacks_rows, lacks_slots
 from backtester.engine.margin import free_margin, opening_lots, tier_of
+from backtester.engine.outage import CANCELS_REFUSED, FEED_FROZEN, MATCHING_HALTED, ORDERS_REFUSED
 from backtester.engine.resting import finish_order, reducible, rest, side_of
 from backtester.engine.state import NO_ASK, NO_BID, NONE
 from backtester.engine.walk import bound_tick, measure, take
@@ -22,10 +23,14 @@ from backtester.enums import (
     PriceSeries,
     TimeInForce,
     TradingStatus,
+    TriggerRounding,
 )
 
-DECISION, POST_ONLY_ARRIVAL, ARRIVAL = np.int64(0), np.int64(1), np.int64(2)  # phases of the agenda
+#: Phases of the agenda (RULES 1.3.7).
+DECISION, CANCEL_DECISION, CANCEL, POST_ONLY_ARRIVAL, ARRIVAL, SECOND_LOOK = map(np.int64, range(6))
 DONE, LACKS_ROWS, LACKS_SLOTS = 0, 1, 2
+#: Added to a price in ticks before it is cut off: to the nearest, or down but for the error of a division.
+HALF, HAIR = 0.5, 1e-6
 MARK, LAST, INDEX = np.int64(PriceSeries.MARK), np.int64(PriceSeries.LAST), np.int64(PriceSeries.INDEX)
 
 
@@ -59,11 +64,11 @@ def nearest(w, h: int) -> int:
 
 
 @helper
-def client_arrival(m, w, o: np.void, ts: int) -> int:
+def client_arrival(m, w, o: np.void, ts: int, reaction_ns: int) -> int:
     """When a message decided at `ts` reaches the venue; becomes the account's last arrival (RULES 1.5)."""
     a = w.accounts[o["account"]]
     r = m.rules[a["rules"]]
-    travel = r["feed_latency_ns"] + o["reaction_ns"] + r["order_latency_ns"]
+    travel = r["feed_latency_ns"] + reaction_ns + r["order_latency_ns"]
     travel += m.instruments[o["instrument"]]["extra_latency_ns"]
     a["last_arrival"] = _ceil_block(max(ts + travel, a["last_arrival"]), r["block_ns"])
     return a["last_arrival"]
@@ -72,26 +77,27 @@ def client_arrival(m, w, o: np.void, ts: int) -> int:
 @helper
 def triggers_of(m, by: int, instrument: int, market: int) -> int:
     """Heap of the down triggers of a price series; the up triggers are in the next one (state.series_number)."""
-    count = len(m.instruments)
-    series = 2 * count + market
+    series = len(m.instruments) + market
     if by == LAST:
         series = instrument
-    elif by == INDEX:
-        series = count + instrument
+    elif by == MARK:
+        series += len(m.markets)
     return 1 + 2 * series
 
 
 @helper
 def series_price(m, by: int, instrument: int, market: int) -> tuple[float, int]:
-    """(price, price in ticks) of a series now; ticks = -1 when it has no value yet."""
+    """(price, price in ticks) of a series now; ticks = -1 when it has no value yet (RULES 4.1)."""
     i = m.instruments[instrument]
     if by == LAST:
         return i["last_tick"] * i["tick_size"], i["last_tick"]
-    known = i["has_index"] if by == INDEX else m.markets[market]["has_mark"]
+    k = m.markets[market]
+    known = i["has_index"] if by == INDEX else k["has_mark"]
     if known == 0:
         return 0.0, -1
-    price = i["index"] if by == INDEX else m.markets[market]["mark"]
-    return price, math.floor(price / i["tick_size"] + 0.5)
+    price = i["index"] if by == INDEX else k["mark"]
+    rounding = HALF if m.rules[k["rules"]]["trigger_rounding"] == TriggerRounding.NEAREST else HAIR
+    return price, math.floor(price / i["tick_size"] + rounding)
 
 
 @helper
@@ -107,6 +113,7 @@ def fire(m, w, c: np.void, ts: int, order: int, price: float) -> None:
     """A trigger was reached: send the market order behind it."""
     o = w.orders[order]
     o["status"] = OrderStatus.IN_FLIGHT
+    o["reason"] = OrderReason.NONE
     o["trigger_ts"] = ts
     o["trigger_price"] = price
     o["decision_ts"] = ts
@@ -115,8 +122,67 @@ def fire(m, w, c: np.void, ts: int, order: int, price: float) -> None:
     if o["held"] == Held.VENUE:
         due = _ceil_block(ts + r["engine_latency_ns"], r["block_ns"])
     else:
-        due = client_arrival(m, w, o, ts)
+        due = client_arrival(m, w, o, ts, o["reaction_ns"])
     schedule(w, c, order, due, ARRIVAL)
+
+
+@helper
+def _reached(o: np.void, tick: int) -> bool:
+    """Whether a series that stands at `tick` (-1: no value yet) is at the trigger or beyond it."""
+    return tick >= 0 and (tick >= o["trigger_tick"] if o["side"] > 0 else tick <= o["trigger_tick"])
+
+
+@helper
+def _arm(m, w, order: int) -> None:
+    """Let an order wait among the triggers of its series."""
+    o = w.orders[order]
+    up = o["side"] > 0
+    o["status"] = OrderStatus.UNTRIGGERED
+    o["reason"] = OrderReason.NONE
+    h = triggers_of(m, o["trigger_by"], o["instrument"], o["market"])
+    push(w.waiting, w.heaps[h + 1 if up else h], o["trigger_tick"] if up else -o["trigger_tick"], DECISION, order)
+    if o["trigger_by"] == LAST:
+        note_last_triggers(m, w, o["instrument"])
+
+
+@helper
+def _holds(m, o: np.void) -> int:
+    """Why a reached trigger does not fire, or NONE (RULES 4.4)."""
+    i = m.instruments[o["instrument"]]
+    k = m.markets[o["market"]]
+    bound = m.rules[k["rules"]]["trigger_protect"]
+    knows = o["price_protect"] != 0 and bound > 0.0 and k["has_mark"] != 0 and i["last_tick"] >= 0
+    if knows and abs(k["mark"] - i["last_tick"] * i["tick_size"]) > bound * k["mark"]:
+        return OrderReason.PRICE_PROTECTED
+    stops_it = MATCHING_HALTED if o["held"] == Held.VENUE else FEED_FROZEN
+    return OrderReason.OUTAGE if i["outage"] & stops_it else OrderReason.NONE
+
+
+@helper
+def _fire_or_hold(m, w, c: np.void, ts: int, order: int, price: float) -> None:
+    """What becomes of an order whose trigger is reached: it fires, or it is looked at again at the next mark."""
+    o = w.orders[order]
+    why = _holds(m, o)
+    if why == OrderReason.NONE:
+        fire(m, w, c, ts, order, price)
+        return
+    o["status"] = OrderStatus.UNTRIGGERED
+    o["reason"] = why
+    if o["hold_ts"] < 0:
+        o["hold_ts"] = ts
+    grid = m.rules[m.markets[o["market"]]["rules"]]["mark_interval_ns"]
+    schedule(w, c, order, (ts // grid + 1) * grid, SECOND_LOOK)
+
+
+@helper
+def look_again(m, w, c: np.void, ts: int, order: int) -> None:
+    """The second look at an order that was held: it fires, is held again, or waits as before (RULES 4.4)."""
+    o = w.orders[order]
+    price, tick = series_price(m, o["trigger_by"], o["instrument"], o["market"])
+    if _reached(o, tick):
+        _fire_or_hold(m, w, c, ts, order, price)
+    else:
+        _arm(m, w, order)
 
 
 @helper
@@ -125,18 +191,12 @@ def wait_for_trigger(m, w, c: np.void, ts: int, order: int) -> None:
     o = w.orders[order]
     o["arrive_ts"] = ts
     price, tick = series_price(m, o["trigger_by"], o["instrument"], o["market"])
-    up = o["side"] > 0
-    if tick >= 0 and (tick >= o["trigger_tick"] if up else tick <= o["trigger_tick"]):
-        if m.rules[w.accounts[o["account"]]["rules"]]["reject_breached_trigger"] != 0:
-            finish_order(m, w, ts, order, OrderStatus.REJECTED, OrderReason.TRIGGER_BREACHED)
-        else:
-            fire(m, w, c, ts, order, price)
-        return
-    o["status"] = OrderStatus.UNTRIGGERED
-    h = triggers_of(m, o["trigger_by"], o["instrument"], o["market"])
-    push(w.waiting, w.heaps[h + 1 if up else h], o["trigger_tick"] if up else -o["trigger_tick"], DECISION, order)
-    if o["trigger_by"] == LAST:
-        note_last_triggers(m, w, o["instrument"])
+    if not _reached(o, tick):
+        _arm(m, w, order)
+    elif m.rules[w.accounts[o["account"]]["rules"]]["reject_breached_trigger"] != 0:
+        finish_order(m, w, ts, order, OrderStatus.REJECTED, OrderReason.TRIGGER_BREACHED)
+    else:
+        _fire_or_hold(m, w, c, ts, order, price)
 
 
 @helper
@@ -149,9 +209,39 @@ def work_triggers(m, w, c: np.void, ts: int, by: int, instrument: int, market: i
             order = w.waiting[w.heaps[h]["first"]]["order"]
             pop(w.waiting, w.heaps[h])
             if w.orders[order]["status"] == OrderStatus.UNTRIGGERED:
-                fire(m, w, c, ts, order, price)
+                _fire_or_hold(m, w, c, ts, order, price)
     if by == LAST:
         note_last_triggers(m, w, instrument)
+
+
+@helper
+def decide_cancel(m, w, c: np.void, ts: int, order: int) -> None:
+    """The user cancels: at once what is still with the client, otherwise a message goes to the venue (RULES 1.5)."""
+    o = w.orders[order]
+    at_client = o["status"] == OrderStatus.PENDING
+    at_client = at_client or (o["status"] == OrderStatus.UNTRIGGERED and o["held"] == Held.CLIENT)
+    if at_client:
+        finish_order(m, w, ts, order, OrderStatus.CANCELLED, OrderReason.CANCEL_REQUEST)
+    elif is_live(o):
+        schedule(w, c, order, client_arrival(m, w, o, ts, np.int64(0)), CANCEL)
+
+
+@helper
+def is_live(o: np.void) -> bool:
+    """Whether an order is on its way, waits for its trigger or rests."""
+    return o["status"] in (OrderStatus.IN_FLIGHT, OrderStatus.UNTRIGGERED, OrderStatus.RESTING)
+
+
+@helper
+def cancel(m, w, ts: int, order: int) -> None:
+    """A cancel arrives (RULES 1.5, 1.7)."""
+    o = w.orders[order]
+    if not is_live(o):
+        return
+    if m.instruments[o["instrument"]]["outage"] & CANCELS_REFUSED:
+        o["reason"] = OrderReason.OUTAGE
+    else:
+        finish_order(m, w, ts, order, OrderStatus.CANCELLED, OrderReason.CANCEL_REQUEST)
 
 
 @helper
@@ -164,7 +254,7 @@ def decide(m, w, c: np.void, ts: int, order: int) -> None:
         wait_for_trigger(m, w, c, ts, order)
         return
     o["status"] = OrderStatus.IN_FLIGHT
-    schedule(w, c, order, client_arrival(m, w, o, ts), arrival_phase(o))
+    schedule(w, c, order, client_arrival(m, w, o, ts, o["reaction_ns"]), arrival_phase(o))
 
 
 @helper
@@ -173,6 +263,10 @@ def _refusal(m, w, o: np.void, lots: int) -> int:
     i = m.instruments[o["instrument"]]
     status = i["status"]
     if status != TradingStatus.TRADING and (status != TradingStatus.POST_ONLY or o["tif"] != TimeInForce.POST_ONLY):
+        return OrderReason.VENUE_REFUSED
+    from_venue = o["held"] == Held.VENUE and o["trigger_ts"] >= 0
+    stops_it = MATCHING_HALTED if from_venue else MATCHING_HALTED | ORDERS_REFUSED
+    if i["outage"] & stops_it:
         return OrderReason.VENUE_REFUSED
     if lots == 0:
         return OrderReason.REDUCE_ONLY_VOID
@@ -200,9 +294,9 @@ def _limit_of(m, w, o: np.void) -> int:
     """Worst tick an arriving order may trade at."""
     if o["type"] == OrderType.LIMIT:
         return o["limit_tick"]
-    r = m.rules[w.accounts[o["account"]]["rules"]]
+    r = m.rules[m.markets[o["market"]]["rules"]]
     fraction = r["stop_bound"] if o["type"] == OrderType.STOP_MARKET else r["market_bound"]
-    return bound_tick(m.instruments[o["instrument"]]["mid2"], o["side"], fraction)
+    return bound_tick(m, o["market"], o["side"], fraction)
 
 
 @helper

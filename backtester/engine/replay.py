@@ -7,9 +7,10 @@ import numpy as np
 from backtester.engine.jit import helper
 from backtester.engine.ladder import beyond, outward, set_level
 from backtester.engine.orders import INDEX, triggers_of
+from backtester.engine.outage import MARK_FROZEN
 from backtester.engine.resting import clamp_queues
 from backtester.engine.stages import DUE, FILLS, INDEX_RECORD, MARKS, MESSAGE, OK, TRADE, TRIGGERS, WOKEN, fault
-from backtester.engine.state import NO_ASK, NO_BID, NONE
+from backtester.engine.state import NO_ASK, NO_BID
 from backtester.enums import Advance, EventFlag, EventKind, Fault
 
 
@@ -128,18 +129,28 @@ def _trade(m, c: np.void, e: np.void) -> int:
 
 
 @helper
+def _note_index(m, w, c: np.void, e: np.void) -> int:
+    """Take up an index; WOKEN when a trigger waits for one."""
+    n = np.int64(e["instrument"])
+    m.instruments[n]["index"] = e["value"]
+    m.instruments[n]["has_index"] = 1
+    for i in range(len(m.markets)):
+        if m.markets[i]["instrument"] == n:
+            h = triggers_of(m, INDEX, n, np.int64(i))
+            if w.heaps[h]["size"] + w.heaps[h + 1]["size"] > 0:
+                _wake(c, TRIGGERS, INDEX_RECORD, n)
+                return WOKEN
+    return OK
+
+
+@helper
 def _note_record(m, w, c: np.void, e: np.void) -> int:
     """Take up a record that is neither depth nor trade (RULES 1.2a)."""
     kind = e["kind"]
     n = np.int64(e["instrument"])
     row = m.instruments[n]
-    if kind == EventKind.INDEX:
-        row["index"] = e["value"]
-        row["has_index"] = 1
-        h = triggers_of(m, INDEX, n, NONE)
-        if w.heaps[h]["size"] + w.heaps[h + 1]["size"] > 0:
-            _wake(c, TRIGGERS, INDEX_RECORD, n)
-            return WOKEN
+    if kind == EventKind.INDEX and row["outage"] & MARK_FROZEN == 0:
+        return _note_index(m, w, c, e)
     elif kind == EventKind.MARK:
         row["tape_mark"] = e["value"]
         row["has_tape_mark"] = 1
@@ -159,6 +170,8 @@ def _note_record(m, w, c: np.void, e: np.void) -> int:
         row["extra_latency_ns"] = int(e["value"])
     elif kind == EventKind.REFILL:
         row["half_life_ns"] = int(e["value"] * 1e9 + 0.5)
+    elif kind == EventKind.OUTAGE:
+        row["outage"] = int(e["value"])
     return OK
 
 

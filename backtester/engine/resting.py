@@ -20,6 +20,29 @@ def side_of(instrument: int, side: int) -> int:
 
 
 @helper
+def _enlist(w, order: int) -> None:
+    """Put an order that begins to rest into its account's list."""
+    o = w.orders[order]
+    a = w.accounts[o["account"]]
+    o["account_prev"] = 0
+    o["account_next"] = a["resting"]
+    if a["resting"] != 0:
+        w.orders[a["resting"] - 1]["account_prev"] = order + 1
+    a["resting"] = order + 1
+
+
+@helper
+def _delist(w, order: int) -> None:
+    o = w.orders[order]
+    if o["account_prev"] != 0:
+        w.orders[o["account_prev"] - 1]["account_next"] = o["account_next"]
+    else:
+        w.accounts[o["account"]]["resting"] = o["account_next"]
+    if o["account_next"] != 0:
+        w.orders[o["account_next"] - 1]["account_prev"] = o["account_prev"]
+
+
+@helper
 def rest(m, w, order: int) -> None:
     """Append an order to the list of its level, behind what is displayed there."""
     o = w.orders[order]
@@ -39,6 +62,7 @@ def rest(m, w, order: int) -> None:
         w.orders[tail - 1]["next"] = order + 1
         o["prev"] = tail
         w.orders[head - 1]["prev"] = order + 1
+    _enlist(w, order)
     side["own_count"] += 1
     if side["own_count"] == 1 or beyond(k, side["own_best"], tick):
         side["own_best"] = tick
@@ -63,6 +87,7 @@ def unrest(m, w, order: int) -> None:
             w.orders[o["next"] - 1]["prev"] = o["prev"]
         else:
             w.orders[head - 1]["prev"] = o["prev"]
+    _delist(w, order)
     side["own_count"] -= 1
     if side["own_count"] == 0:
         side["own_best"] = NO_ASK if k & 1 else NO_BID

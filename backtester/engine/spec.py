@@ -11,6 +11,8 @@ from typing import NamedTuple
 from backtester.enums import (
     CloseOrder,
     Disposal,
+    ForcedPrice,
+    FundingWeights,
     Held,
     MarkFormula,
     OrderType,
@@ -18,6 +20,7 @@ from backtester.enums import (
     PriceSeries,
     RefillModel,
     TimeInForce,
+    TriggerRounding,
 )
 
 
@@ -46,17 +49,21 @@ class Rules(NamedTuple):
     maker_fee: float
     mark_formula: MarkFormula
     mark_interval_ns: int
+    mark_basis_window_ns: int  # of the moving average in MEDIAN_BASIS_MA, sampled at the mark interval
     funding_interval_ns: int
     funding_price: PriceReference  # MARK or INDEX: the price of the notional that pays
-    funding_cap: float  # largest |rate| of one interval
     assume_funding_zero: bool  # a stamp without a rate is charged nothing (True) or stops the run (False)
     funding_premium: bool  # a stamp without a rate is computed from the sampled premium (RULES 7.3)
     funding_interest: float  # interest term of the 8 h rate
     funding_clamp: float  # clamp of (interest - premium), 8 h rate
     funding_sample_ns: int
-    market_bound: float  # a market order is an IOC this far from mid, as a fraction
+    funding_weights: FundingWeights
+    bound_from: PriceReference  # MID or MARK: what the three bounds are measured from
+    market_bound: float  # a market order is an IOC this far away, as a fraction
     stop_bound: float  # the same for a triggered stop-market
     reject_breached_trigger: bool
+    trigger_rounding: TriggerRounding
+    trigger_protect: float  # a protected trigger is held while |mark - last| exceeds this part of the mark; 0 = never
     feed_latency_ns: int
     order_latency_ns: int
     engine_latency_ns: int  # from a venue-held trigger to the arrival of its order
@@ -69,9 +76,10 @@ class Rules(NamedTuple):
     liquidation_partial_above_quote: float  # reduce first when the position's notional exceeds this
     liquidation_partial_share: float
     liquidation_full_window_ns: int  # after a partial step, full-size orders for this long
-    liquidation_bound: float  # liquidation orders are IOC this far from mid
-    liquidation_fee: float  # of the liquidated notional, to the insurance fund, capped by the margin left
+    liquidation_price: ForcedPrice  # BOUND or BANKRUPTCY: the limit of a liquidation order
+    liquidation_bound: float
     takeover_threshold: float  # backstop when equity < threshold · maintenance; 0 = never
+    takeover_price: ForcedPrice  # MARK or BANKRUPTCY
     takeover_disposal: Disposal
     refill_model: RefillModel
     refill_half_life_ns: int
@@ -84,6 +92,8 @@ class Market(NamedTuple):
     rules: int
     tiers: tuple[Tier, ...]
     impact_notional_quote: float  # notional of the impact bid and ask of the premium
+    funding_cap: float  # largest |rate| of one interval
+    liquidation_fee: float  # of the liquidated notional, to the insurance fund, capped by the margin left
 
 
 class Position(NamedTuple):
@@ -101,7 +111,7 @@ class Position(NamedTuple):
 
 
 class Order(NamedTuple):
-    """One order of a portfolio. `at_ns` is absolute; START_NS = working when the run starts."""
+    """One order of a portfolio. `at_ns` and `cancel_at_ns` are absolute; START_NS = working when the run starts."""
 
     id: str
     position: int  # index into the account's positions
@@ -116,6 +126,8 @@ class Order(NamedTuple):
     held: Held = Held.VENUE
     reaction_ns: int = 0
     at_ns: int = -1
+    price_protect: bool = False  # STOP_MARKET: held while mark and last lie far apart
+    cancel_at_ns: int = -1  # when the user decides to cancel it; -1 = never
 
 
 START_NS = -1

@@ -55,6 +55,7 @@ INSTRUMENT = np.dtype(
         ("half_life_ns", "i8"),  # 0 = as the rules say
         ("message", "i8"),
         ("status", "i8"),
+        ("outage", "i8"),  # bits of Outage
         ("has_index", "i8"),
         ("has_tape_mark", "i8"),
         ("index_from_mid", "i8"),
@@ -77,9 +78,13 @@ MARKET = np.dtype(
         ("basis_den", "f8"),
         ("inner_num", "f8"),
         ("inner_den", "f8"),
+        ("basis_count", "i8"),  # samples of the basis so far; the last ones are in Market.basis
         ("impact_notional", "f8"),
-        ("premium_sum", "f8"),
+        ("premium_sum", "f8"),  # weighted as the rules say
         ("premium_count", "i8"),
+        ("funding_cap", "f8"),
+        ("funding_charged", "f8"),  # rate of the last funding time
+        ("liquidation_fee", "f8"),
     ],
     align=True,
 )
@@ -111,6 +116,7 @@ ACCOUNT = np.dtype(
         ("pool_count", "i8"),
         ("order_first", "i8"),
         ("order_count", "i8"),
+        ("resting", "i8"),  # order number + 1 of the first resting order, 0 = none
         ("path", "i8"),  # row of the path table, -1 = not recorded
         ("last_arrival", "i8"),
         ("full_size_until", "i8"),
@@ -178,6 +184,8 @@ ORDER = np.dtype(
         ("instrument", "i8"),
         ("prev", "i8"),  # order number + 1 in the list of a level; the head's prev is the tail
         ("next", "i8"),
+        ("account_prev", "i8"),  # order number + 1 in the list of the account's resting orders; 0 = none
+        ("account_next", "i8"),
         ("type", "i8"),
         ("tif", "i8"),
         ("side", "i8"),
@@ -192,11 +200,14 @@ ORDER = np.dtype(
         ("limit_tick", "i8"),
         ("trigger_tick", "i8"),
         ("reaction_ns", "i8"),
+        ("price_protect", "i8"),
         ("at_ns", "i8"),
+        ("cancel_at_ns", "i8"),
         ("due", "i8"),
         ("queue", "i8"),  # lots ahead of us at our level
         ("seen", "i8"),  # last step that offered this order a fill
         ("decision_ts", "i8"),
+        ("hold_ts", "i8"),  # first time that its trigger was reached and held
         ("trigger_ts", "i8"),
         ("arrive_ts", "i8"),
         ("done_ts", "i8"),
@@ -218,7 +229,8 @@ ORDER = np.dtype(
 INVENTORY = np.dtype([("lots", "i8"), ("cost", "f8")], align=True)
 
 #: Heap 0 is the agenda, keyed by due time. Heap 1 + 2·series + up holds the armed triggers of a price series, keyed by
-#: tick (up) or -tick (down). An order is in at most one entry of each, so heaps never grow.
+#: tick (up) or -tick (down). An order is in at most one entry of each, and its cancel in one of the agenda's, so heaps
+#: never grow.
 HEAP = np.dtype([("first", "i8"), ("size", "i8")], align=True)
 WAITING = np.dtype([("key", "i8"), ("phase", "i8"), ("order", "i8")], align=True)
 
@@ -368,6 +380,7 @@ class Market(NamedTuple):
     tiers: np.ndarray
     rules: np.ndarray
     path: np.ndarray  # [market, bucket] of MARKET_PATH
+    basis: np.ndarray  # [market, slot]: the last samples of mid − index, in turn (MEDIAN_BASIS_MA)
 
 
 class Worlds(NamedTuple):

@@ -9,10 +9,11 @@ from backtester.engine.ledger import ROWS_OF_A_FILL, lacks_rows
 from backtester.engine.liquidation import evaluate, liquidate, settle
 from backtester.engine.margin import pool_state
 from backtester.engine.orders import INDEX, LAST, work_triggers
+from backtester.engine.outage import is_halted
 from backtester.engine.resting import work_resting
 from backtester.engine.stages import AGENDA, CHECKS, IDLE, INDEX_RECORD, OK, TRADE, TRIGGERS, lacking
 from backtester.engine.state import NONE
-from backtester.enums import Advance, FillReason, TradingStatus
+from backtester.enums import Advance, FillReason
 
 
 @helper
@@ -20,7 +21,7 @@ def work_fills(m, w, c: np.void) -> int:
     """Stage FILLS: own resting orders that the step reaches."""
     n = c["instrument"]
     code = 0
-    if m.instruments[n]["status"] == TradingStatus.HALTED:
+    if is_halted(m.instruments[n]):
         pass
     elif c["sub"] == TRADE:
         if c["trade_side"] != 0:
@@ -66,6 +67,8 @@ def work_step_triggers(m, w, c: np.void) -> int:
     if c["sub"] == TRADE:
         work_triggers(m, w, c, c["now"], LAST, c["instrument"], NONE)
     elif c["sub"] == INDEX_RECORD:
-        work_triggers(m, w, c, c["now"], INDEX, c["instrument"], NONE)
+        for i in range(len(m.markets)):
+            if m.markets[i]["instrument"] == c["instrument"]:
+                work_triggers(m, w, c, c["now"], INDEX, c["instrument"], np.int64(i))
     c["stage"] = IDLE
     return OK

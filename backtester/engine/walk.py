@@ -10,15 +10,19 @@ from backtester.engine.consumption import consumed, slot_of
 from backtester.engine.jit import helper
 from backtester.engine.ladder import beyond, outward
 from backtester.engine.ledger import fill_position
-from backtester.enums import Liquidity, OrderReason
+from backtester.enums import Liquidity, OrderReason, PriceReference
 
 
 @helper
-def bound_tick(mid2: int, side: int, fraction: float) -> int:
-    """Worst tick of an IOC that may go `fraction` away from mid (half ticks), rounded inwards (RULES 2.1)."""
+def bound_tick(m, market: int, side: int, fraction: float) -> int:
+    """Worst tick of an IOC that may go `fraction` away from mid or mark, rounded inwards (RULES 2.1)."""
+    k = m.markets[market]
+    reference = m.instruments[k["instrument"]]["mid2"] * 0.5
+    if m.rules[k["rules"]]["bound_from"] == PriceReference.MARK:
+        reference = k["mark"] / k["tick_size"]
     if side > 0:
-        return math.floor(mid2 * 0.5 * (1.0 + fraction))
-    return max(1, math.ceil(mid2 * 0.5 * (1.0 - fraction)))
+        return math.floor(reference * (1.0 + fraction))
+    return max(1, math.ceil(reference * (1.0 - fraction)))
 
 
 @helper

@@ -102,7 +102,7 @@ def _pool_reports(result: RunResult, names: Names, account: int) -> Iterator[Poo
             breach_ts=moment(row["breach_ts"]),
             required_topup=shortfall,
             required_topup_by=moment(free["breach_ts"]) if shortfall > 0.0 else None,
-            deficit=float(row["deficit"]) + max(0.0, -float(row["takeover"])),
+            deficit=float(row["deficit"]),
         )
 
 

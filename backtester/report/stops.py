@@ -8,6 +8,14 @@ from typing import Any
 from backtester.enums import OrderReason, OrderStatus
 from backtester.report.slippage import BPS
 
+#: Of an order that still waits, and of one that was cancelled.
+_WAITING = {OrderReason.PRICE_PROTECTED: "protected", OrderReason.OUTAGE: "held_by_outage"}
+_CANCELLED = {
+    OrderReason.LIQUIDATION: "cancelled_by_liquidation",
+    OrderReason.CANCEL_REQUEST: "cancelled",
+    OrderReason.BEYOND_VISIBLE_DEPTH: "beyond_depth",
+}
+
 
 def stop_result(order: Any) -> str:
     """One word for the outcome of a conditional ORDER record.
@@ -18,6 +26,9 @@ def stop_result(order: Any) -> str:
     beyond_depth               the ladder ended before the size was done
     reduce_only_void           fired with nothing left to reduce
     refused                    the venue did not take it
+    cancelled                  the user's cancel came first
+    protected                  its price came, but mark and last lay too far apart until the end
+    held_by_outage             its price came, but an outage held it until the end
     cancelled_by_liquidation   the liquidation of its account came first
     in_flight_at_end           sent, not arrived when the tape ended
     not_triggered              its price never came
@@ -30,11 +41,9 @@ def stop_result(order: Any) -> str:
     if status is OrderStatus.IN_FLIGHT:
         return "in_flight_at_end"
     if status is not OrderStatus.CANCELLED:
-        return "not_triggered"
-    if reason is OrderReason.LIQUIDATION:
-        return "cancelled_by_liquidation"
-    if reason is OrderReason.BEYOND_VISIBLE_DEPTH:
-        return "beyond_depth"
+        return _WAITING.get(reason, "not_triggered")
+    if reason in _CANCELLED:
+        return _CANCELLED[reason]
     return "partial" if order["filled"] > 0 else "gapped"
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from backtester.enums import FillReason, LedgerKind, LiquidationStage, OrderReason, OrderStatus, OrderType, Verdict
+from backtester.enums import FillReason, LiquidationStage, OrderReason, OrderStatus, OrderType, Verdict
 from backtester.report.reconcile import account_equity
 from backtester.run.result import ACTUAL, RunResult
 
@@ -33,11 +33,9 @@ def cell_verdict(result: RunResult) -> Verdict:
 
 
 def account_deficit(result: RunResult, account: int) -> float:
-    """Losses of an account that others paid, quote: negative balances that were settled or taken over."""
-    rows = result.ledger[result.ledger["account"] == account]
-    settled = rows["amount"][rows["kind"] == LedgerKind.DEFICIT]
-    taken_over = rows["amount"][(rows["kind"] == LedgerKind.TAKEOVER) & (rows["amount"] > 0.0)]
-    return math.fsum((*settled, *taken_over))
+    """Losses of an account that others paid, quote: what its pools were below 0 when settled or taken over."""
+    pools = result.state.pools
+    return math.fsum(pools["deficit"][pools["account"] == account])
 
 
 def _was_reduced(result: RunResult, account: int) -> bool:

@@ -15,12 +15,12 @@ from backtester.engine.state import Capacities
 from backtester.enums import Advance, Fault, OrderStatus, Party, RefillModel, Side
 from backtester.errors import BacktesterError
 from backtester.run.drive import Engine
-from tests.oracle.account import World
 from tests.oracle.examples import cut
 from tests.oracle.ladder import Event
 from tests.oracle.oracle import Oracle
 from tests.oracle.records import Fill, LedgerRow, Liquidation
 from tests.oracle.universe import Universe
+from tests.oracle.world import World
 
 #: Money may differ by this share of the turnover (Σ|amount| of the world's ledger, at least 1).
 MONEY = 1e-9
@@ -196,6 +196,7 @@ class Pair:
                 "status": int(order.status),
                 "reason": int(order.reason),
                 "filled": order.filled,
+                "hold_ts": -1 if order.hold_ns is None else order.hold_ns,
                 "trigger_ts": -1 if order.trigger_ns is None else order.trigger_ns,
             }
             if order.status != OrderStatus.REJECTED:
@@ -226,6 +227,8 @@ class Pair:
             where = f"pool {first + pool.number}"
             if abs(row["balance"] - float(pool.balance)) > tolerance:
                 yield f"{where} balance: oracle {float(pool.balance)}, engine {row['balance']}"
+            if abs(row["deficit"] - float(pool.deficit)) > tolerance:
+                yield f"{where} deficit: oracle {float(pool.deficit)}, engine {row['deficit']}"
             if row["state"] != pool.state:
                 yield f"{where} state: oracle {pool.state!r}, engine {row['state']}"
             if row["breach_ts"] != (-1 if pool.breach_ns is None else pool.breach_ns):

@@ -16,17 +16,20 @@ from backtester.enums import (
     CloseOrder,
     Disposal,
     EventKind,
+    ForcedPrice,
+    FundingWeights,
     MarkFormula,
     OrderType,
     PriceReference,
     RefillModel,
     Side,
     TimeInForce,
+    TriggerRounding,
 )
-from tests.oracle.account import World
 from tests.oracle.ladder import Event, steps
 from tests.oracle.oracle import Oracle
 from tests.oracle.universe import Universe
+from tests.oracle.world import World
 
 SECOND = 1_000_000_000
 BUY, SELL = Side.BUY, Side.SELL
@@ -39,17 +42,21 @@ PLAIN = spec.Rules(
     maker_fee=0.0,
     mark_formula=MarkFormula.TAPE,
     mark_interval_ns=SECOND,
+    mark_basis_window_ns=0,
     funding_interval_ns=3600 * SECOND,
     funding_price=PriceReference.MARK,
-    funding_cap=0.04,
     assume_funding_zero=True,
     funding_premium=False,
     funding_interest=0.0001,
     funding_clamp=0.0005,
     funding_sample_ns=5 * SECOND,
+    funding_weights=FundingWeights.EQUAL,
+    bound_from=PriceReference.MID,
     market_bound=0.5,
     stop_bound=0.5,
     reject_breached_trigger=False,
+    trigger_rounding=TriggerRounding.NEAREST,
+    trigger_protect=0.0,
     feed_latency_ns=0,
     order_latency_ns=0,
     engine_latency_ns=0,
@@ -62,9 +69,10 @@ PLAIN = spec.Rules(
     liquidation_partial_above_quote=1e12,
     liquidation_partial_share=0.2,
     liquidation_full_window_ns=30 * SECOND,
+    liquidation_price=ForcedPrice.BOUND,
     liquidation_bound=0.5,
-    liquidation_fee=0.0,
     takeover_threshold=0.0,
+    takeover_price=ForcedPrice.MARK,
     takeover_disposal=Disposal.HOLD,
     refill_model=RefillModel.NEVER,
     refill_half_life_ns=SECOND,
@@ -80,10 +88,13 @@ def market_data(
     lot_size: float = 1.0,
     tiers: tuple[spec.Tier, ...] = FLAT_TIER,
     impact_notional_quote: float = 1.0,
+    funding_cap: float = 0.04,
+    liquidation_fee: float = 0.0,
 ) -> spec.MarketData:
     """One instrument with one market."""
     instrument = spec.Instrument("X", tick_size, lot_size)
-    return spec.MarketData((instrument,), (rules,), (spec.Market(0, 0, tiers, impact_notional_quote),))
+    market = spec.Market(0, 0, tiers, impact_notional_quote, funding_cap, liquidation_fee)
+    return spec.MarketData((instrument,), (rules,), (market,))
 
 
 def one_account(

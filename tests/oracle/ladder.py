@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from backtester.engine.spec import Instrument, Rules
-from backtester.enums import EventKind, OrderReason, RefillModel, Side, TradingStatus
+from backtester.enums import EventKind, OrderReason, Outage, RefillModel, Side, TradingStatus
 from tests.oracle.exact import Judge
 
 
@@ -62,6 +63,8 @@ class Tape:
         self.messages = 0
         self.named: dict[tuple[int, int], int] = {}  # (side, key of level) → number of the last message that named it
         self.status = TradingStatus.TRADING
+        self.outage = Outage.NONE
+        self.acted: Counter[Outage] = Counter()  # how often an outage took something away
         self.last_tick: int | None = None
         self.index: float | None = None
         self.mark_record: float | None = None
@@ -96,6 +99,17 @@ class Tape:
     def crossed(self) -> bool:
         """Whether the ladder is crossed or locked (RULES 1.1)."""
         return self.both_sides and max(self.bids) >= min(self.asks)
+
+    def takes_away(self, bit: Outage) -> bool:
+        """Whether the outage that holds takes something away now (RULES 1.7); asked where it would matter only."""
+        holds = bit in self.outage
+        self.acted[bit] += holds
+        return holds
+
+    @property
+    def halted(self) -> bool:
+        """Whether nothing is matched (RULES 1.6, 1.7)."""
+        return self.status == TradingStatus.HALTED or self.takes_away(Outage.MATCHING_HALTED)
 
     def key(self, side: int, tick: int) -> int:
         """Place of a level in the base ladder (RULES 2.2)."""
@@ -171,9 +185,3 @@ class Consumption:
                 fills.append((tick, take))
                 lots -= take
         return fills, OrderReason.BEYOND_VISIBLE_DEPTH if lots else OrderReason.NONE
-
-    def bound_tick(self, tape: Tape, side: int, bound: float) -> int:
-        """Last tick that an IOC bounded `bound` away from mid may reach (RULES 2.1)."""
-        assert tape.mid_half_ticks is not None
-        limit = tape.mid_half_ticks / 2 * (1 + side * bound)
-        return self.judge.floor(limit) if side == Side.BUY else max(1, self.judge.ceil(limit))

@@ -9,30 +9,30 @@ from backtester.enums import (
     CloseOrder,
     Disposal,
     FillReason,
+    ForcedPrice,
     Held,
     LedgerKind,
     LiquidationStage,
     Liquidity,
     OrderReason,
     OrderStatus,
+    Outage,
     Party,
     PoolState,
     Side,
-    TradingStatus,
 )
-from tests.oracle.account import Account, Order, Pool, Position, World
+from tests.oracle.account import Account, Order, Pool, Position
 from tests.oracle.exact import ZERO
 from tests.oracle.records import Liquidation
+from tests.oracle.world import World
 
 
 def check_account(world: World, account: Account, t: int) -> None:
     """RULES 8.1 at a margin stage: all pools are judged first, then the breached ones are liquidated."""
     breached = [pool for pool in account.pools if judge_pool(world, pool, t)]
+    ranked = sorted((pool for pool in breached if _may_be_liquidated(world, pool)), key=_urgency)
     equity = sum((pool.equity for pool in account.pools), ZERO)
     account.equity_min = equity if account.equity_min is None else min(account.equity_min, equity)
-    if not world.spec.liquidation:
-        return
-    ranked = sorted(breached, key=_urgency)
     _note_close_ranks(world, ranked)
     for pool in ranked:
         liquidate(world, pool, t)
@@ -43,7 +43,7 @@ def check_changed(world: World, t: int) -> None:
     changed = list(dict.fromkeys(world.changed))
     world.changed.clear()
     for pool in changed:
-        if judge_pool(world, pool, t) and world.spec.liquidation:
+        if judge_pool(world, pool, t) and _may_be_liquidated(world, pool):
             liquidate(world, pool, t)
         else:
             settle(world, pool, t)
@@ -61,6 +61,12 @@ def judge_pool(world: World, pool: Pool, t: int) -> bool:
         return True
     pool.state = PoolState.HEALTHY
     return False
+
+
+def _may_be_liquidated(world: World, pool: Pool) -> bool:
+    """RULES 1.7, 8.6: otherwise a breached pool is measured only."""
+    tapes = (position.market.tape for position in pool.open_positions)
+    return world.spec.liquidation and not any(tape.takes_away(Outage.LIQUIDATION_SUSPENDED) for tape in tapes)
 
 
 def liquidate(world: World, pool: Pool, t: int) -> None:
@@ -82,6 +88,7 @@ def settle(world: World, pool: Pool, t: int) -> None:
     if pool.open_positions:
         return
     if pool.balance < 0:
+        pool.deficit -= pool.balance
         fund = max(ZERO, world.parties[Party.INSURANCE_FUND])
         paid = min(fund, -pool.balance)
         world.pay(t, pool, paid, Party.INSURANCE_FUND, LedgerKind.DEFICIT)
@@ -157,12 +164,16 @@ def _liquidation_order(world: World, position: Position, lots: int, stage: Liqui
     pool, market = position.pool, position.market
     side = Side.SELL if position.lots > 0 else Side.BUY
     filled, notional = 0, ZERO
-    for tick, part in bounded_walk(world, position, side, lots, t):
-        price = market.tape.price(tick)
+    if market.rules.liquidation_price == ForcedPrice.BANKRUPTCY:
+        limit = bankruptcy_tick(position, side)
+    else:
+        limit = market.bound_tick(side, market.rules.liquidation_bound)
+    for tick, part in forced_walk(world, position, side, lots, limit, t):
+        price = Fraction(market.tape.price(tick))
         world.fill(t, position, side * part, price, FillReason.LIQUIDATION, Liquidity.TAKER)
         filled += part
-        notional += part * market.unit * Fraction(price)
-    fee = min(Fraction(market.rules.liquidation_fee) * notional, max(ZERO, pool.equity))
+        notional += part * market.unit * price
+    fee = min(Fraction(market.spec.liquidation_fee) * notional, max(ZERO, pool.equity))
     world.pay(t, pool, -fee, Party.INSURANCE_FUND, LedgerKind.LIQUIDATION_FEE)
     taker_fee = Fraction(market.rules.taker_fee) * notional
     row = Liquidation(t, pool.number, position.number, stage, lots, filled, market.mark, taker_fee + fee)
@@ -170,42 +181,55 @@ def _liquidation_order(world: World, position: Position, lots: int, stage: Liqui
     return filled
 
 
-def bounded_walk(world: World, position: Position, side: int, lots: int, t: int) -> list[tuple[int, int]]:
-    """What an IOC bounded like a liquidation order takes: [(tick, lots)]; nothing while HALTED (RULES 1.6, 2.1)."""
+def bankruptcy_tick(position: Position, side: int) -> int:
+    """The bankruptcy price as a limit: inwards, unless it is a tick within 1e-6 (RULES 8.3)."""
+    ticks = float(position.bankruptcy_price / Fraction(position.market.tape.spec.tick_size))
+    return position.market.inwards(side, ticks + side * 1e-6)
+
+
+def forced_walk(world: World, position: Position, side: int, lots: int, limit: int, t: int) -> list[tuple[int, int]]:
+    """What an IOC of a liquidation or a disposal takes: [(tick, lots)]; nothing while HALTED (RULES 1.6)."""
     market = position.market
-    if market.tape.status == TradingStatus.HALTED:
+    if market.tape.halted:
         return []
-    bound = world.consumption.bound_tick(market.tape, side, market.rules.liquidation_bound)
-    fills, _ = world.consumption.walk(market.instrument, market.tape, market.rules, side, lots, bound, t)
+    fills, _ = world.consumption.walk(market.instrument, market.tape, market.rules, side, lots, limit, t)
     return fills
 
 
 def _takeover(world: World, pool: Pool, t: int) -> bool:
-    """RULES 8.4, 8.5. Whether the backstop took the pool."""
+    """RULES 8.4. Whether the backstop took the pool."""
     threshold = Fraction(pool.account.rules.takeover_threshold)
-    taken = pool.open_positions
-    if not taken or threshold == 0 or not world.judge.less(pool.equity, threshold * pool.maintenance):
+    taken, equity = pool.open_positions, pool.equity
+    if not taken or threshold == 0 or not world.judge.less(equity, threshold * pool.maintenance):
         return False
-    inventory = [(position, position.lots, position.market.mark) for position in taken]
-    for position, lots, mark in inventory:
-        world.fill(t, position, -lots, float(mark), FillReason.TAKEOVER, Liquidity.TAKER)
-        stage = LiquidationStage.TAKEOVER
-        row = Liquidation(t, pool.number, position.number, stage, abs(lots), abs(lots), mark, ZERO)
-        world.liquidations.append(row)
+    for position in taken:
+        _take_over(world, position, t)
     world.pay(t, pool, -pool.balance, Party.INSURANCE_FUND, LedgerKind.TAKEOVER)
-    for position, lots, mark in inventory:
-        walks = pool.account.rules.takeover_disposal == Disposal.WALK
-        kept = lots - _dispose(world, position, lots, mark, t) if walks else lots
-        world.keep(position.market, kept, mark)
     if world.parties[Party.INSURANCE_FUND] < 0:
         world.pay_fund(t, -world.parties[Party.INSURANCE_FUND], Party.RESERVE, LedgerKind.DEFICIT)
+    pool.deficit += max(ZERO, -equity)
     return True
 
 
-def _dispose(world: World, position: Position, lots: int, mark: Fraction, t: int) -> int:
-    """The fund sells what it took: its result against the mark of the takeover (RULES 8.5). Returns the signed lots."""
+def _take_over(world: World, position: Position, t: int) -> None:
+    """One position passes to the fund, which disposes of it at once (RULES 8.4, 8.5)."""
+    rules, market, lots = position.market.rules, position.market, position.lots
+    price = position.bankruptcy_price if rules.takeover_price == ForcedPrice.BANKRUPTCY else market.mark
+    world.fill(t, position, -lots, price, FillReason.TAKEOVER, Liquidity.TAKER)
+    size = abs(lots)
+    row = Liquidation(
+        t, position.pool.number, position.number, LiquidationStage.TAKEOVER, size, size, market.mark, ZERO
+    )
+    world.liquidations.append(row)
+    kept = lots - _dispose(world, position, lots, price, t) if rules.takeover_disposal == Disposal.WALK else lots
+    world.keep(market, kept, price)
+
+
+def _dispose(world: World, position: Position, lots: int, price: Fraction, t: int) -> int:
+    """The fund sells what it took: its result against the price of the takeover (RULES 8.5). Returns signed lots."""
     side, market = Side.SELL if lots > 0 else Side.BUY, position.market
-    sold = bounded_walk(world, position, side, abs(lots), t)
-    gain = sum((-side * part * market.unit * (Fraction(market.tape.price(tick)) - mark) for tick, part in sold), ZERO)
+    limit = market.bound_tick(side, market.rules.liquidation_bound)
+    sold = forced_walk(world, position, side, abs(lots), limit, t)
+    gain = sum((-side * part * market.unit * (Fraction(market.tape.price(tick)) - price) for tick, part in sold), ZERO)
     world.pay_fund(t, gain, Party.MARKET, LedgerKind.REALISED_PNL)
     return -side * sum(part for _, part in sold)

@@ -1,4 +1,4 @@
-"""Marks, maintenance tiers and funding rates of one market (RULES 5.3, 6.3, 7.2, 7.3)."""
+"""Marks, references, maintenance tiers and funding rates of one market (RULES 2.1, 5.3, 6.3, 7.2, 7.3)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from fractions import Fraction
 from statistics import median
 
 from backtester.engine import spec
-from backtester.enums import MarkFormula, PriceReference, Side
+from backtester.enums import FundingWeights, MarkFormula, Outage, PriceReference, Side
 from tests.oracle.exact import ZERO, Judge
 from tests.oracle.ladder import Tape
 
@@ -45,6 +45,8 @@ class Market:
         interval_s = self.rules.mark_interval_ns / 1e9
         self.basis = Average(150.0, interval_s)
         self.middle = Average(30.0, interval_s)
+        self.bases: list[Fraction] = []  # samples of mid − index
+        self.charged = ZERO  # the rate of the last funding time
 
     @property
     def mark(self) -> Fraction:
@@ -52,21 +54,60 @@ class Market:
         assert self.mark_float is not None
         return Fraction(self.mark_float)
 
-    def update_mark(self) -> None:
-        """RULES 5.3, at a grid time. Without what the formula needs the old mark stays."""
+    def update_mark(self, t: int) -> None:
+        """RULES 5.3, at a grid time. Without what the formula needs, or in an outage, the old mark stays."""
         tape = self.tape
+        if tape.takes_away(Outage.MARK_FROZEN):
+            return
         if tape.spec.index_from_mid and tape.mid_half_ticks is not None:
             tape.index = tape.mid_price()
-        if self.rules.mark_formula == MarkFormula.TAPE:
-            if tape.mark_record is not None:
-                self.mark_float = tape.mark_record
-            return
+        match self.rules.mark_formula:
+            case MarkFormula.TAPE:
+                made = tape.mark_record
+            case MarkFormula.MEDIAN_BASIS_EMA:
+                made = self._median_with_ema()
+            case MarkFormula.MEDIAN_BASIS_MA:
+                made = self._median_with_mean(t)
+            case MarkFormula.FUNDING_BASIS:
+                made = None if tape.index is None else float(self._funding_basis(t))
+        self.mark_float = self.mark_float if made is None else made
+
+    def _median_with_ema(self) -> float | None:
+        tape = self.tape
         bid, ask, mid = tape.best(Side.BUY), tape.best(Side.SELL), tape.mid_price()
         if tape.index is None or bid is None or ask is None or mid is None:
-            return
+            return None
         basis = tape.index + self.basis.update(mid - tape.index)
         now = mid if tape.last_tick is None else median([tape.price(tick) for tick in (bid, ask, tape.last_tick)])
-        self.mark_float = median([basis, now, self.middle.update(now)])
+        return median([basis, now, self.middle.update(now)])
+
+    def _median_with_mean(self, t: int) -> float | None:
+        tape, mid = self.tape, self.tape.mid_price()
+        if tape.index is None or mid is None or not tape.both_sides:
+            return None
+        index = Fraction(tape.index)
+        self.bases.append(Fraction(mid) - index)
+        window = self.bases[-(self.rules.mark_basis_window_ns // self.rules.mark_interval_ns) :]
+        last = mid if tape.last_tick is None else tape.price(tape.last_tick)
+        return float(median([self._funding_basis(t), index + sum(window, ZERO) / len(window), Fraction(last)]))
+
+    def _funding_basis(self, t: int) -> Fraction:
+        """The index, and what the last funding rate would still pay until the next funding time."""
+        assert self.tape.index is not None
+        interval = self.rules.funding_interval_ns
+        left = interval - t % interval
+        return Fraction(self.tape.index) * (1 + self.charged * Fraction(left, interval))
+
+    def bound_tick(self, side: int, bound: float) -> int:
+        """Last tick that an IOC bounded `bound` away from mid or mark may reach (RULES 2.1)."""
+        assert self.mark_float is not None and self.tape.mid_half_ticks is not None
+        from_mark = self.rules.bound_from == PriceReference.MARK
+        reference = self.mark_float / self.tape.spec.tick_size if from_mark else self.tape.mid_half_ticks / 2
+        return self.inwards(side, reference * (1 + side * bound))
+
+    def inwards(self, side: int, ticks: float) -> int:
+        """The last tick that an order may reach whose limit lies between two (RULES 2.1)."""
+        return max(1, self.judge.floor(ticks) if side == Side.BUY else self.judge.ceil(ticks))
 
     def tier(self, notional: Fraction) -> int:
         """Number of the tier with the highest floor ≤ notional (RULES 6.3)."""
@@ -117,8 +158,11 @@ class Market:
             return ZERO
         if not self.rules.funding_premium or not self.samples:
             return None
-        average = sum(self.samples, ZERO) / len(self.samples)
-        clamp, cap = Fraction(self.rules.funding_clamp), Fraction(self.rules.funding_cap)
+        equal = self.rules.funding_weights == FundingWeights.EQUAL
+        weights = [1 if equal else number for number in range(1, len(self.samples) + 1)]
+        total = sum((weight * sample for weight, sample in zip(weights, self.samples, strict=True)), ZERO)
+        average = total / sum(weights)
+        clamp, cap = Fraction(self.rules.funding_clamp), Fraction(self.spec.funding_cap)
         full = average + max(-clamp, min(clamp, Fraction(self.rules.funding_interest) - average))
         return max(-cap, min(cap, full * Fraction(self.rules.funding_interval_ns, EIGHT_HOURS_NS)))
 

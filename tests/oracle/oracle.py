@@ -17,6 +17,7 @@ from backtester.enums import (
     Fault,
     FillReason,
     LedgerKind,
+    Outage,
     Party,
     PriceReference,
     PriceSeries,
@@ -24,10 +25,11 @@ from backtester.enums import (
     TradingStatus,
 )
 from tests.oracle import liquidation, orders, resting
-from tests.oracle.account import Order, World
-from tests.oracle.exact import Judge
+from tests.oracle.account import Order
+from tests.oracle.exact import ZERO, Judge
 from tests.oracle.ladder import Event, Tape, is_depth
 from tests.oracle.market import Market
+from tests.oracle.world import World
 
 NS_PER_S = 1_000_000_000
 
@@ -100,7 +102,7 @@ class Oracle:
 
     def _next_due(self) -> int:
         """The next time at which a clock hits or an agenda entry is due (RULES 1.3)."""
-        times = [order.due_ns for order in self.orders if order.due_ns is not None]
+        times = [due_ns for order in self.orders for due_ns in order.agenda.values()]
         for market in self.markets:
             rules = market.rules
             intervals = [rules.mark_interval_ns, rules.funding_interval_ns]
@@ -113,7 +115,7 @@ class Oracle:
         """RULES 1.3, stages 1 to 3: marks, premium samples, start."""
         for market in self.markets:
             if t % market.rules.mark_interval_ns == 0:
-                market.update_mark()
+                market.update_mark(t)
         for market in self.markets:
             if market.rules.funding_premium and t % market.rules.funding_sample_ns == 0:
                 market.sample_premium()
@@ -137,9 +139,12 @@ class Oracle:
                     liquidation.check_account(world, account, t)
         for market in self.markets:
             if t % market.rules.mark_interval_ns == 0:
-                orders.trigger(self.orders, PriceSeries.MARK, [market], t)
-        while due := [order for order in self.orders if order.due_ns == t]:
-            orders.work(min(due, key=lambda order: (order.phase, order.number)), t)
+                orders.trigger(self.orders, PriceSeries.MARK, market, t)
+        while due := [
+            (phase, order.number, order) for order in self.orders for phase, due in order.agenda.items() if due == t
+        ]:
+            phase, _, order = min(due)
+            orders.work(order, phase, t)
 
     # -- records (RULES 1.2) -------------------------------------------------------------------------------------------
 
@@ -155,6 +160,8 @@ class Oracle:
             self._take_message(step, tape)
             if self.fault:
                 return
+        elif event.kind == EventKind.INDEX and tape.takes_away(Outage.MARK_FROZEN):
+            return
         else:
             _take_value(event, tape)
             if event.kind == EventKind.TRADE:
@@ -164,7 +171,8 @@ class Oracle:
             liquidation.check_changed(world, event.ts)
         series = {EventKind.TRADE: PriceSeries.LAST, EventKind.INDEX: PriceSeries.INDEX}.get(EventKind(event.kind))
         if series is not None:
-            orders.trigger(self.orders, series, self._markets_of(event.instrument), event.ts)
+            for market in self._markets_of(event.instrument):
+                orders.trigger(self.orders, series, market, event.ts)
 
     def _markets_of(self, instrument: int) -> list[Market]:
         return [market for market in self.markets if market.instrument == instrument]
@@ -198,16 +206,19 @@ class Oracle:
     def _fund(self, t: int) -> None:
         """Charge every position in order (RULES 7.1); at the start itself nothing is charged (1.3.4)."""
         assert self.started is not None
-        due = [market for market in self.markets if t % market.rules.funding_interval_ns == 0]
+        rates = {
+            market: market.funding_rate(t)
+            for market in self.markets
+            if t % market.rules.funding_interval_ns == 0 and t > self.started
+        }
         places = [
             (world, position)
             for world in self.worlds
             for position in world.positions
-            if position.market in due and position.lots and t > self.started
+            if position.market in rates and position.lots
         ]
         for world, position in places:
-            market, pool = position.market, position.pool
-            rate = market.funding_rate(t)
+            market, pool, rate = position.market, position.pool, rates[position.market]
             if rate is None:
                 self.fault = Fault.MISSING_FUNDING
                 return
@@ -217,6 +228,8 @@ class Oracle:
             payer = pool if market.rules.isolated_funding_from_margin else pool.account.cross
             amount = -position.lots * market.unit * market.funding_price() * rate
             world.pay(t, payer, amount, Party.FUNDING_POOL, LedgerKind.FUNDING)
+        for market, rate in rates.items():
+            market.charged = rate or ZERO
 
 
 def _take_value(event: Event, tape: Tape) -> None:
@@ -232,6 +245,8 @@ def _take_value(event: Event, tape: Tape) -> None:
             tape.funding = (event.ts, event.value)
         case EventKind.STATUS:
             tape.status = TradingStatus(event.lots)
+        case EventKind.OUTAGE:
+            tape.outage = Outage(round(event.value))
         case EventKind.PATH_STEP:
             tape.translation = {Side.BUY: event.tick, Side.SELL: event.lots}
         case EventKind.LATENCY:

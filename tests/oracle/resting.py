@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from backtester.enums import FillReason, Liquidity, OrderReason, OrderStatus, Side, TradingStatus
-from tests.oracle.account import Order, World
+from backtester.enums import FillReason, Liquidity, OrderReason, OrderStatus, Side
+from tests.oracle.account import Order
 from tests.oracle.ladder import Event, Tape
+from tests.oracle.world import World
 
 
 def resting(world: World, instrument: int, side: int) -> list[Order]:
@@ -30,29 +31,27 @@ def clamp_queues(world: World, step: Sequence[Event], tape: Tape) -> None:
 
 def trade(world: World, event: Event, tape: Tape) -> None:
     """RULES 3.2: one budget per trade and world."""
-    if event.side == Side.NONE or tape.status == TradingStatus.HALTED:
+    if event.side == Side.NONE:
         return
     side, used = -event.side, 0
     for order in resting(world, event.instrument, side):
         limit = order.spec.limit_tick
-        if side * limit > side * event.tick:
-            size, reason = event.lots - used, FillReason.TRADE_THROUGH
-        elif limit == event.tick:
+        if side * limit < side * event.tick or tape.halted:
+            break
+        if limit == event.tick:
             size, reason = max(0, event.lots - order.queue - used), FillReason.TRADE_AT_LEVEL
             order.queue = max(0, order.queue - event.lots)
         else:
-            break
+            size, reason = event.lots - used, FillReason.TRADE_THROUGH
         used += _maker_fill(world, order, size, reason, event.ts)
 
 
 def cross(world: World, instrument: int, tape: Tape, reason: FillReason, t: int) -> None:
     """RULES 3.4: the best opposite price has come to or through own orders."""
-    if tape.status == TradingStatus.HALTED:
-        return
     for side in (Side.BUY, Side.SELL):
         for order in resting(world, instrument, side):
             best = tape.best(-side)
-            if best is None or side * order.spec.limit_tick < side * best:
+            if best is None or side * order.spec.limit_tick < side * best or tape.halted:
                 break
             _cross_one(world, order, tape, reason, t)
 

@@ -14,7 +14,6 @@ from backtester.enums import (
     Party,
     PoolState,
 )
-from tests.oracle.account import World
 from tests.oracle.compare import agreed
 from tests.oracle.examples import (
     BUY,
@@ -35,6 +34,7 @@ from tests.oracle.examples import (
     stop_order,
     walked,
 )
+from tests.oracle.world import World
 
 # -- RULES 8 -----------------------------------------------------------------------------------------------------------
 
@@ -122,7 +122,7 @@ def two_places(close_order: CloseOrder) -> World:
     rules = PLAIN._replace(liquidation_close_order=close_order)
     instruments = (spec.Instrument("X", 1.0, 1.0), spec.Instrument("Y", 1.0, 1.0))
     tiers = (spec.Tier(0.0, 1 / 8, 100.0),)
-    data = spec.MarketData(instruments, (rules,), tuple(spec.Market(n, 0, tiers, 1.0) for n in range(2)))
+    data = spec.MarketData(instruments, (rules,), tuple(spec.Market(n, 0, tiers, 1.0, 0.04, 0.0) for n in range(2)))
     places = (spec.Position(0, 2, 100.0, 10.0), spec.Position(1, 4, 100.0, 10.0))
     worlds = (spec.World((spec.Account("a", 0, 70.0, places, ()),)),)
     both = [*ladder(0, {100: 9}, {101: 9}), *mark(0, 100.0)]
@@ -133,7 +133,7 @@ def two_places(close_order: CloseOrder) -> World:
 def two_isolated(first_margin: float, second_margin: float) -> list[int]:
     """Numbers of the pools as they are liquidated: long 1 of two instruments at 100, marked down to 90."""
     instruments = (spec.Instrument("X", 1.0, 1.0), spec.Instrument("Y", 1.0, 1.0))
-    data = spec.MarketData(instruments, (PLAIN,), tuple(spec.Market(n, 0, FLAT_TIER, 1.0) for n in range(2)))
+    data = spec.MarketData(instruments, (PLAIN,), tuple(spec.Market(n, 0, FLAT_TIER, 1.0, 0.04, 0.0) for n in range(2)))
     margins = (first_margin, second_margin)
     places = tuple(spec.Position(n, 1, 100.0, 10.0, True, margin) for n, margin in enumerate(margins))
     worlds = (spec.World((spec.Account("a", 0, sum(margins), places, ()),)),)
@@ -157,8 +157,7 @@ def test_8_2_largest_maintenance_first_and_only_until_healthy() -> None:
 
 
 def test_8_2_the_liquidation_fee_is_capped_by_what_the_pool_has_left() -> None:
-    rules = PLAIN._replace(liquidation_fee=0.25)
-    data = market_data(rules)
+    data = market_data(liquidation_fee=0.25)
     begin = [ladder(0, {99: 1}, {101: 1}), mark(0, 100.0), mark(1, 100.0)]
     world = only_world(agreed(case(data, one_account(2.0, lots=1, entry_price=100.0), begin)))
     assert [float(row.fee) for row in world.liquidations] == [1.0]  # 0.25 · 99, but only 2 − 1 are left

@@ -66,15 +66,15 @@ def test_5_3_the_mark_is_the_median_of_basis_touch_and_average() -> None:
     tape = Tape(data.instruments[0])
     market = Market(0, data, [tape], judge)
     tape.apply(ladder(0, {99: 1}, {103: 1}))
-    market.update_mark()
+    market.update_mark(SECOND)
     assert market.mark_float is None  # no index yet
     tape.index = 98.0
     tape.last_tick = 102
-    market.update_mark()
+    market.update_mark(SECOND)
     # p1 = 98 + (101 − 98) = 101; p2 = median(99, 103, 102) = 102; p3 = 102
     assert market.mark_float == 102.0
     tape.last_tick = 105
-    market.update_mark()
+    market.update_mark(SECOND)
     keep = 2.718281828459045 ** (-1 / 30)
     p3 = (102 * keep + 103) / (keep + 1)
     assert market.mark_float == pytest.approx(p3)  # between p1 = 101 and p2 = 103

@@ -17,7 +17,6 @@ from backtester.enums import (
     TimeInForce,
     TradingStatus,
 )
-from tests.oracle.account import World
 from tests.oracle.compare import agreed
 from tests.oracle.exact import Judge
 from tests.oracle.examples import (
@@ -42,6 +41,7 @@ from tests.oracle.examples import (
     walked,
 )
 from tests.oracle.ladder import Event, steps
+from tests.oracle.world import World
 
 # -- RULES 1 -----------------------------------------------------------------------------------------------------------
 

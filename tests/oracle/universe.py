@@ -18,6 +18,8 @@ from backtester.engine.events import EVENT
 from backtester.enums import (
     CloseOrder,
     Disposal,
+    ForcedPrice,
+    FundingWeights,
     Held,
     MarkFormula,
     OrderType,
@@ -26,6 +28,7 @@ from backtester.enums import (
     RefillModel,
     Side,
     TimeInForce,
+    TriggerRounding,
 )
 from tests.oracle.tapes import Scale, TapeMaker
 
@@ -52,9 +55,7 @@ def universe(random: Random, steps: int = 120, fault: bool = False) -> Universe:
     instruments = tuple(_instrument(random, number) for number in range(random.choice([1, 1, 2])))
     rules = tuple(_rules(random, scale) for _ in range(random.choice([1, 1, 2])))
     markets = tuple(
-        spec.Market(instrument, number, _tiers(random), random.choice([8.0, 64.0, 1024.0]))
-        for number in range(len(rules))
-        for instrument in range(len(instruments))
+        _market(random, instrument, number) for number in range(len(rules)) for instrument in range(len(instruments))
     )
     data = spec.MarketData(instruments, rules, markets)
     events = TapeMaker(random, data, scale).make(steps, fault)
@@ -74,6 +75,17 @@ def _instrument(random: Random, number: int) -> spec.Instrument:
     )
 
 
+def _market(random: Random, instrument: int, rules: int) -> spec.Market:
+    return spec.Market(
+        instrument=instrument,
+        rules=rules,
+        tiers=_tiers(random),
+        impact_notional_quote=random.choice([8.0, 64.0, 1024.0]),
+        funding_cap=random.choice([1 / 128, 1 / 16]),
+        liquidation_fee=random.choice([1 / 256, 1 / 64, 1 / 16]),
+    )
+
+
 def _tiers(random: Random) -> tuple[spec.Tier, ...]:
     if random.random() < 0.4:
         return (spec.Tier(0.0, 1 / 32, 16.0),)
@@ -89,17 +101,21 @@ def _rules(random: Random, scale: Scale) -> spec.Rules:
         maker_fee=random.choice([0.0, 1 / 512, -1 / 512]),
         mark_formula=random.choice([MarkFormula.TAPE, MarkFormula.MEDIAN_BASIS_EMA]),
         mark_interval_ns=random.choice([1, 2, 3, 5]) * unit,
+        mark_basis_window_ns=0,
         funding_interval_ns=random.choice([6, 12, 24, 48]) * unit,
         funding_price=random.choice([PriceReference.MARK, PriceReference.INDEX]),
-        funding_cap=random.choice([1 / 128, 1 / 16]),
         assume_funding_zero=random.random() < 0.4,
         funding_premium=random.random() < 0.85,
         funding_interest=1 / 1024,
         funding_clamp=random.choice([1 / 2048, 1 / 64]),
         funding_sample_ns=random.choice([1, 2, 3]) * unit,
+        funding_weights=FundingWeights.EQUAL,
+        bound_from=PriceReference.MID,
         market_bound=random.choice([1 / 8, 1 / 4, 1 / 2]),
         stop_bound=random.choice([1 / 16, 1 / 4]),
         reject_breached_trigger=random.random() < 0.5,
+        trigger_rounding=TriggerRounding.NEAREST,
+        trigger_protect=0.0,
         feed_latency_ns=random.choice([0, 0, 1, 2]) * unit,
         order_latency_ns=random.choice([0, 0, 1, 3]) * unit,
         engine_latency_ns=random.choice([0, 0, 1]) * unit,
@@ -112,9 +128,10 @@ def _rules(random: Random, scale: Scale) -> spec.Rules:
         liquidation_partial_above_quote=random.choice([4.0, 16.0]) if partial else 1e9,
         liquidation_partial_share=random.choice([1 / 4, 1 / 2, 0.2]),
         liquidation_full_window_ns=random.choice([0, 3, 9]) * unit,
+        liquidation_price=ForcedPrice.BOUND,
         liquidation_bound=random.choice([1 / 16, 1 / 8, 1 / 2]),
-        liquidation_fee=random.choice([1 / 256, 1 / 64, 1 / 16]),
         takeover_threshold=random.choice([0.0, 0.0, 0.5, 0.75]),
+        takeover_price=ForcedPrice.MARK,
         takeover_disposal=random.choice([Disposal.WALK, Disposal.HOLD]),
         refill_model=random.choice(list(RefillModel)),
         refill_half_life_ns=random.choice([1, 2, 3, 7]) * unit,

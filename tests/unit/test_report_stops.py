@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from backtester.enums import EventKind, Held, OrderStatus, TradingStatus
+from backtester.config.values import Instant
+from backtester.enums import EventKind, Held, OrderStatus, Outage, TradingStatus
 from backtester.report.model import build_report
 from backtester.report.records import OrderReport
-from tests.oracle.examples import BUY, PLAIN, SECOND, SELL, delta, ladder, mark, market_order, record, stop_order
+from tests.oracle.examples import BUY, PLAIN, SECOND, SELL, delta, ladder, mark, market_order, record, stop_order, trade
 from tests.unit.report_runs import account, cross, finished
 
 CALM = [mark(1.0, 100.0), ladder(1.0, {99: 9}, {101: 9})]
@@ -86,3 +87,49 @@ def test_orders_that_are_no_stops_have_no_audit() -> None:
     result = finished([account(1000.0, [cross(4)], [market_order(SELL, 1)])], [*CALM, *END])
     [plain] = build_report([result]).finished[0].orders
     assert (plain.result, plain.gap_bps, plain.stop_price) == (None, None, None)
+
+
+APART = [mark(1.0, 100.0), *[ladder(1.0, {99: 9}, {101: 9}), trade(1.0, BUY, 101, 1)]]
+
+
+def test_protected() -> None:
+    # The mark falls through the stop, the last trade stays at 101: 11 apart, more than 5 % of 90.
+    rules = PLAIN._replace(trigger_protect=0.05)
+    stop = audit([*APART, *DEEP_FALL, *END], rules, price_protect=True)
+    assert (stop.result, stop.trigger_ts, stop.filled_size) == ("protected", None, 0.0)
+    assert audit([*APART, *DEEP_FALL, *END], rules).result == "filled", "only an order that asks for it is protected"
+
+
+def test_protection_ends_with_the_first_mark_at_which_last_has_followed() -> None:
+    rules = PLAIN._replace(trigger_protect=0.05)
+    stop = audit([*APART, *DEEP_FALL, trade(4.5, SELL, 90, 1), *END], rules, price_protect=True)
+    assert (stop.result, stop.trigger_ts) == ("filled", Instant(5 * SECOND))
+
+
+def test_an_outage_of_matching_holds_a_stop_at_the_venue() -> None:
+    halted = record(2.6, EventKind.OUTAGE, Outage.MATCHING_HALTED)
+    stop = audit([*CALM, DEEP_FALL[0], halted, DEEP_FALL[1], *END])
+    assert (stop.result, stop.trigger_ts) == ("held_by_outage", None)
+    open_again = record(4.5, EventKind.OUTAGE, Outage.NONE)
+    stop = audit([*CALM, DEEP_FALL[0], halted, DEEP_FALL[1], open_again, *END])
+    assert (stop.result, stop.trigger_ts) == ("filled", Instant(5 * SECOND))
+
+
+@pytest.mark.parametrize(
+    ("held", "outage", "result"),
+    [
+        (Held.VENUE, Outage.ORDERS_REFUSED, "filled"),
+        (Held.CLIENT, Outage.ORDERS_REFUSED, "refused"),
+        (Held.VENUE, Outage.FEED_FROZEN, "filled"),
+        (Held.CLIENT, Outage.FEED_FROZEN, "held_by_outage"),
+        (Held.VENUE, Outage.MARK_FROZEN, "not_triggered"),
+    ],
+)
+def test_what_an_outage_does_to_a_stop_depends_on_who_holds_it(held: Held, outage: Outage, result: str) -> None:
+    stop = audit([*CALM, DEEP_FALL[0], record(2.6, EventKind.OUTAGE, outage), DEEP_FALL[1], *END], held=held)
+    assert stop.result == result
+
+
+def test_cancelled() -> None:
+    stop = audit([*CALM, mark(3.0, 98.0), *END], cancel_at_ns=2 * SECOND)
+    assert (stop.result, stop.trigger_ts) == ("cancelled", None)

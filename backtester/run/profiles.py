@@ -10,6 +10,7 @@ import numpy as np
 
 from backtester.config.overrides import Setting, override_rules
 from backtester.config.portfolio import PortfolioFile
+from backtester.config.values import Collateral
 from backtester.config.venue import BY_MARKET
 from backtester.errors import BacktesterError, Diagnostic, usage_error
 from backtester.scenario.path import Scenario
@@ -18,6 +19,8 @@ from backtester.venue.profile import MarketRules, VenueProfile
 
 #: What a changed rule names as its source.
 BY_HAND = "--set"
+#: Collateral that is worth a dollar, one like the other.
+DOLLARS = frozenset({"USDC", "USDT", "USD"})
 
 
 def find_profiles(
@@ -41,6 +44,24 @@ def find_profiles(
     if problems:
         raise BacktesterError(dict.fromkeys(problems))
     return tuple(_changed(profile, settings) for profile in profiles) if settings else tuple(profiles)
+
+
+def move_collateral(
+    portfolio: PortfolioFile, profiles: Sequence[VenueProfile]
+) -> tuple[PortfolioFile, tuple[str, ...]]:
+    """A portfolio that was sent to another venue by `--venue`: its dollars in the dollars that this venue takes.
+
+    Returns it and what a reader should know of that. Other assets stay what they are.
+    """
+    accounts, said = [], list[str]()
+    for account, profile in zip(portfolio.portfolio.accounts, profiles, strict=True):
+        asset, amount = account.collateral
+        if asset != profile.collateral and {asset, profile.collateral} <= DOLLARS:
+            said.append(f"{account.name}: {amount:,.10g} {asset} count as {profile.collateral} (--venue)")
+            asset = profile.collateral
+        accounts.append(account.model_copy(update={"collateral": Collateral(asset, amount)}))
+    moved = portfolio.portfolio.model_copy(update={"accounts": tuple(accounts)})
+    return dataclasses.replace(portfolio, portfolio=moved), tuple(said)
 
 
 def changes_by_hand(profiles: Sequence[VenueProfile]) -> Iterator[str]:

@@ -17,7 +17,7 @@ from backtester.errors import BacktesterError, Diagnostic
 from backtester.market.read import Tape, open_tape
 from backtester.market.schema import InstrumentFacts, TapeInstrument
 from backtester.run.drive import Engine
-from backtester.run.profiles import changes_by_hand, find_profiles
+from backtester.run.profiles import changes_by_hand, find_profiles, move_collateral
 from backtester.run.rebase import Rebased, rebase
 from backtester.run.resolve import (
     Acceptances,
@@ -65,6 +65,7 @@ def run_cell(request: Request, progress: Progress = lambda fraction: None) -> Ru
     portfolio = load_portfolio(request.portfolio, portfolio_set)
     named = library.find_runnable(request.scenario) if request.scenario else None
     profiles = find_profiles(portfolio, request.venue, named, venue_set)
+    portfolio, collateral = move_collateral(portfolio, profiles) if request.venue else (portfolio, ())
     tape = _open(request, portfolio, profiles)
     resolved = resolve_markets(portfolio, profiles, tape.instruments, request.accept)
     path = stress_path(named, scenario_set, request.shock, tape)
@@ -98,7 +99,7 @@ def run_cell(request: Request, progress: Progress = lambda fraction: None) -> Ru
         start_ts=engine.start_ts,
         end_ts=int(engine.control["now"][0]),
         path_width_ns=int(engine.control["path_width"][0]),
-        assumptions=tuple(_assumptions(request, tape, stressed, profiles, resolved, moved)),
+        assumptions=(*_assumptions(request, tape, stressed, profiles, resolved), *collateral, *map(str, moved)),
         warnings=(),
         variant=_variant(request),
         seed=request.seed,
@@ -136,7 +137,8 @@ def _open(request: Request, portfolio: PortfolioFile, profiles: Sequence[VenuePr
     problems = []
     for a, (account, profile) in enumerate(zip(portfolio.portfolio.accounts, profiles, strict=True)):
         for p, position in enumerate(account.positions):
-            name = f"{profile.id}-{position.symbol.lower()}"
+            base = position.symbol.removesuffix(profile.collateral) or position.symbol
+            name = f"{profile.id}-{base.lower()}"
             names[name] = None
             if not (data_dir() / f"{name}.parquet").is_file():
                 where = portfolio.where("accounts", a, "positions", p, "symbol")
@@ -194,7 +196,7 @@ def _tape_source(tape: Tape) -> Source:
 
 
 def _instruments(instruments: Sequence[TapeInstrument], profiles: Sequence[VenueProfile]) -> tuple[Instrument, ...]:
-    return tuple(Instrument(each, profiles[0].market(each.base).size_decimals) for each in instruments)
+    return tuple(Instrument(each, profiles[0].market(*each.names).size_decimals) for each in instruments)
 
 
 def _assumptions(
@@ -203,7 +205,6 @@ def _assumptions(
     stressed: StressedTape | None,
     profiles: Sequence[VenueProfile],
     resolved: Resolved,
-    moved: Sequence[Rebased],
 ) -> Iterator[str]:
     for file in tape.files:
         if file.metadata.source:
@@ -212,4 +213,3 @@ def _assumptions(
         yield from stress_assumptions(request.scenario, tape, stressed, request.proxies)
     yield from assumptions_of(profiles, resolved, request.accept)
     yield from changes_by_hand(profiles)
-    yield from map(str, moved)

@@ -22,6 +22,7 @@ from backtester.scenario.shock import Shock, shock_path
 
 #: A base tape of at most so many rows is kept in memory (40 bytes a row) while it is laid end to end.
 KEPT_ROWS = 1_000_000
+HOUR_NS = 3_600_000_000_000
 
 
 def stress_path(
@@ -104,6 +105,9 @@ def stress_assumptions(name: str | None, tape: Tape, stressed: StressedTape, pro
             yield f"{tape.instruments[number].symbol}: the funding rows of the tape are left out under the stress"
     if summary.tiles > 1:
         yield f"the base tape is shorter than the scenario and was laid end to end {summary.tiles} times"
+    if summary.coarse_ns:
+        hours, span = summary.coarse_ns / HOUR_NS, ((path.end_ns or 0) - (path.start_ns or 0)) / HOUR_NS
+        yield f"{hours:.3g} of {span:.3g} hours are coarse: one snapshot a step, no messages or trades between"
     for each in summary.realised:
         if each.index_from_mid:
             yield f"{each.symbol}: the base tape has no index, its mid stands for it"

@@ -191,7 +191,9 @@ def wait_for_trigger(m, w, c: np.void, ts: int, order: int) -> None:
     o = w.orders[order]
     o["arrive_ts"] = ts
     price, tick = series_price(m, o["trigger_by"], o["instrument"], o["market"])
-    if not _reached(o, tick):
+    if o["held"] == Held.VENUE and m.instruments[o["instrument"]]["outage"] & ORDERS_REFUSED:
+        finish_order(m, w, ts, order, OrderStatus.REJECTED, OrderReason.VENUE_REFUSED)
+    elif not _reached(o, tick):
         _arm(m, w, order)
     elif m.rules[w.accounts[o["account"]]["rules"]]["reject_breached_trigger"] != 0:
         finish_order(m, w, ts, order, OrderStatus.REJECTED, OrderReason.TRIGGER_BREACHED)
@@ -218,9 +220,8 @@ def work_triggers(m, w, c: np.void, ts: int, by: int, instrument: int, market: i
 def decide_cancel(m, w, c: np.void, ts: int, order: int) -> None:
     """The user cancels: at once what is still with the client, otherwise a message goes to the venue (RULES 1.5)."""
     o = w.orders[order]
-    at_client = o["status"] == OrderStatus.PENDING
-    at_client = at_client or (o["status"] == OrderStatus.UNTRIGGERED and o["held"] == Held.CLIENT)
-    if at_client:
+    armed_at_client = o["type"] == OrderType.STOP_MARKET and o["held"] == Held.CLIENT and o["trigger_ts"] < 0
+    if o["status"] == OrderStatus.PENDING or (armed_at_client and is_live(o)):
         finish_order(m, w, ts, order, OrderStatus.CANCELLED, OrderReason.CANCEL_REQUEST)
     elif is_live(o):
         schedule(w, c, order, client_arrival(m, w, o, ts, np.int64(0)), CANCEL)

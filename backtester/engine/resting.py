@@ -51,6 +51,7 @@ def rest(m, w, order: int) -> None:
     tick = o["limit_tick"]
     cell = m.cells[side["offset"] + tick]
     o["status"] = OrderStatus.RESTING
+    o["reason"] = OrderReason.NONE
     o["queue"] = cell["lots"]
     o["next"] = 0
     head = cell["head"]

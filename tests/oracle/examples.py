@@ -20,6 +20,7 @@ from backtester.enums import (
     FundingWeights,
     MarkFormula,
     OrderType,
+    Outage,
     PriceReference,
     RefillModel,
     Side,
@@ -162,6 +163,11 @@ def record(at_s: float, kind: EventKind, value: float = 0.0, lots: int = 0) -> l
 def mark(at_s: float, price: float) -> list[Event]:
     """A mark record."""
     return record(at_s, EventKind.MARK, price)
+
+
+def outage(at_s: float, bits: Outage) -> list[Event]:
+    """What is taken away from now on."""
+    return record(at_s, EventKind.OUTAGE, float(bits))
 
 
 def case(data: spec.MarketData, worlds: tuple[spec.World, ...], tape: Iterable[Sequence[Event]]) -> Universe:

@@ -126,13 +126,14 @@ class Oracle:
 
     def _account_stages(self, t: int) -> None:
         """RULES 1.3, stages 4 to 7: funding, margin, triggers on mark, agenda."""
-        if self.started is not None:
-            self._fund(t)
+        funded = [market for market in self.markets if t % market.rules.funding_interval_ns == 0]
+        if self.started is not None and t > self.started:
+            self._fund(funded, t)
         if self.fault:
             return
-        for market in self.markets:
-            if t % market.rules.funding_interval_ns == 0:
-                market.samples.clear()
+        for market in funded:
+            market.charged = market.funding_rate(t) or ZERO
+            market.samples.clear()
         for world in self.worlds:
             for account in world.accounts:
                 if t % account.rules.mark_interval_ns == 0:
@@ -141,7 +142,10 @@ class Oracle:
             if t % market.rules.mark_interval_ns == 0:
                 orders.trigger(self.orders, PriceSeries.MARK, market, t)
         while due := [
-            (phase, order.number, order) for order in self.orders for phase, due in order.agenda.items() if due == t
+            (phase, order.number, order)
+            for order in self.orders
+            for phase, due_ns in order.agenda.items()
+            if due_ns == t
         ]:
             phase, _, order = min(due)
             orders.work(order, phase, t)
@@ -203,14 +207,9 @@ class Oracle:
 
     # -- funding (RULES 7) ---------------------------------------------------------------------------------------------
 
-    def _fund(self, t: int) -> None:
-        """Charge every position in order (RULES 7.1); at the start itself nothing is charged (1.3.4)."""
-        assert self.started is not None
-        rates = {
-            market: market.funding_rate(t)
-            for market in self.markets
-            if t % market.rules.funding_interval_ns == 0 and t > self.started
-        }
+    def _fund(self, markets: list[Market], t: int) -> None:
+        """Charge every position in order (RULES 7.1)."""
+        rates = {market: market.funding_rate(t) for market in markets}
         places = [
             (world, position)
             for world in self.worlds
@@ -228,8 +227,6 @@ class Oracle:
             payer = pool if market.rules.isolated_funding_from_margin else pool.account.cross
             amount = -position.lots * market.unit * market.funding_price() * rate
             world.pay(t, payer, amount, Party.FUNDING_POOL, LedgerKind.FUNDING)
-        for market, rate in rates.items():
-            market.charged = rate or ZERO
 
 
 def _take_value(event: Event, tape: Tape) -> None:

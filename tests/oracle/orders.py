@@ -26,9 +26,11 @@ from tests.oracle.market import Market
 
 def plan(order: Order, start_ns: int) -> None:
     """Put an order and its cancel on the agenda when its world opens (RULES 1.4, 1.5)."""
-    at_start = order.spec.at_ns == spec.START_NS
-    phase = _arrival_phase(order) if at_start else Phase.DECISION
-    order.agenda[phase] = start_ns if at_start else max(order.spec.at_ns, start_ns)
+    if order.spec.at_ns == spec.START_NS:
+        order.status = OrderStatus.IN_FLIGHT  # decided already, so a cancel finds it under way
+        order.agenda[_arrival_phase(order)] = start_ns
+    else:
+        order.agenda[Phase.DECISION] = max(order.spec.at_ns, start_ns)
     if order.spec.cancel_at_ns != -1:
         order.agenda[Phase.CANCEL_DECISION] = max(order.spec.cancel_at_ns, start_ns)
 
@@ -49,10 +51,9 @@ def work(order: Order, phase: Phase, t: int) -> None:
 
 def _work_order(order: Order, phase: Phase, t: int) -> None:
     """A decision, or an arrival."""
-    conditional = order.spec.type == OrderType.STOP_MARKET and order.trigger_ns is None
     if order.decision_mid_half_ticks is None:
         order.decision_mid_half_ticks = order.position.market.tape.mid_half_ticks
-    if conditional and order.spec.held == Held.CLIENT:
+    if _with_client(order):
         _arm(order, t)  # at its decision, which at the start stands in the arrival phase
     elif phase == Phase.DECISION:
         _change(order, OrderStatus.IN_FLIGHT)
@@ -61,19 +62,29 @@ def _work_order(order: Order, phase: Phase, t: int) -> None:
         order.arrival_ns = t
         if _from_client(order) and order.position.market.tape.takes_away(Outage.ORDERS_REFUSED):
             order.end(OrderStatus.REJECTED, OrderReason.VENUE_REFUSED)
-        elif conditional:
+        elif _has_to_fire(order):
             _arm(order, t)
         else:
             _arrive(order, t)
 
 
 def _change(order: Order, status: OrderStatus) -> None:
-    """A live order has another status; what was said of the old one is over (RULES 1.7, 4.4)."""
+    """A live order has another status; what was said of it so far is over (RULES 1.7, 4.4)."""
     order.status, order.reason = status, OrderReason.NONE
 
 
 def _arrival_phase(order: Order) -> Phase:
     return Phase.POST_ONLY_ARRIVAL if order.spec.tif == TimeInForce.POST_ONLY else Phase.OTHER_ARRIVAL
+
+
+def _has_to_fire(order: Order) -> bool:
+    """Whether it is a conditional order that has not fired."""
+    return order.spec.type == OrderType.STOP_MARKET and order.trigger_ns is None
+
+
+def _with_client(order: Order) -> bool:
+    """Whether its client watches its trigger, so that the venue knows nothing of it."""
+    return _has_to_fire(order) and order.spec.held == Held.CLIENT
 
 
 def _from_client(order: Order) -> bool:
@@ -100,10 +111,10 @@ def _ceil_block(ns: int, block_ns: int) -> int:
 
 def _decide_cancel(order: Order, t: int) -> None:
     """What is still with the client ends at once; about all else a message is sent, whatever became of it."""
-    with_client = order.status == OrderStatus.UNTRIGGERED and order.spec.held == Held.CLIENT
-    if order.status == OrderStatus.PENDING or with_client:
+    over = order.status in (OrderStatus.FILLED, OrderStatus.CANCELLED, OrderStatus.REJECTED)
+    if order.status == OrderStatus.PENDING or (_with_client(order) and not over):
         order.end(OrderStatus.CANCELLED, OrderReason.CANCEL_REQUEST)
-    else:
+    elif not _with_client(order):
         order.agenda[Phase.CANCEL_ARRIVAL] = _message(order, 0, t)
 
 

@@ -7,7 +7,7 @@ from random import Random
 from typing import NamedTuple
 
 from backtester.engine import spec
-from backtester.enums import EventFlag, EventKind, Side, TradingStatus
+from backtester.enums import EventFlag, EventKind, Outage, Side, TradingStatus
 from tests.oracle.ladder import Event
 
 LOWEST, HIGHEST = 4, 20  # ticks of the wandering mid
@@ -59,7 +59,8 @@ class TapeMaker:
             (self._index, 8),
             (self._funding, 6),
             (self._status, 3),
-            (self._path_step, 6),
+            (self._outage, 9),
+            (self._path_step, 8),
             (self._control, 3),
             (self._noise, 1),
         ]
@@ -85,10 +86,11 @@ class TapeMaker:
         self.events.append(Event(self.ts, tick, lots, value, instrument, int(kind), int(side), int(flags)))
 
     def _price(self, instrument: int) -> float:
-        """A price near the middle, now and then far from it, in quarters of a tick."""
+        """A price near the middle, now and then far from it, in quarters of a tick or a hair off."""
         spread = self.random.choice([0, 2, 2, 6, 16])
-        quarters = max(4, 4 * self.shown[instrument].middle + self.random.randint(-spread, spread))
-        return quarters / 4 * self.data.instruments[instrument].tick_size
+        quarters = max(8, 4 * self.shown[instrument].middle + self.random.randint(-spread, spread))
+        hair = self.random.choice([2**-21, 2**-18]) if self.random.random() < 0.1 else 0.0  # 5e-7 and 4e-6
+        return (quarters / 4 - hair) * self.data.instruments[instrument].tick_size
 
     def _target(self, middle: int) -> dict[int, dict[int, int]]:
         """A fresh ladder around a middle: it never crosses, and a side may have holes."""
@@ -212,6 +214,18 @@ class TapeMaker:
             self.ts += self.random.choice([0, 1, 3]) * self.scale.unit_ns
             self.random.choice([self._tweak, self._jump, self._trade, self._mark])(instrument)
         self._record(EventKind.STATUS, instrument, lots=int(TradingStatus.TRADING))
+
+    def _outage(self, instrument: int) -> None:
+        """Something is taken away for a while; then something else, or all is back, now and then it stays."""
+        for _ in range(self.random.choice([1, 1, 2])):
+            bits = self.random.sample(list(Outage), self.random.choice([1, 2, 3, 4]))
+            self._record(EventKind.OUTAGE, instrument, value=float(sum(bits)))
+            for _ in range(self.random.randint(1, 5)):
+                self.ts += self.random.choice([0, 1, 3]) * self.scale.unit_ns
+                moves = [self._tweak, self._jump, self._trade, self._mark, self._index, self._crash]
+                self.random.choice(moves)(instrument)
+        if self.random.random() < 0.9:
+            self._record(EventKind.OUTAGE, instrument, value=float(Outage.NONE))
 
     def _path_step(self, instrument: int) -> None:
         """The ladder moves by a whole number of ticks per side, and may thin out."""

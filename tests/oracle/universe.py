@@ -95,13 +95,14 @@ def _tiers(random: Random) -> tuple[spec.Tier, ...]:
 
 def _rules(random: Random, scale: Scale) -> spec.Rules:
     unit = scale.unit_ns
+    mark_interval_ns = random.choice([1, 2, 3, 5]) * unit
     partial = random.random() < 0.5
     return spec.Rules(
         taker_fee=random.choice([0.0, 1 / 256, 1 / 64]),
         maker_fee=random.choice([0.0, 1 / 512, -1 / 512]),
-        mark_formula=random.choice([MarkFormula.TAPE, MarkFormula.MEDIAN_BASIS_EMA]),
-        mark_interval_ns=random.choice([1, 2, 3, 5]) * unit,
-        mark_basis_window_ns=0,
+        mark_formula=random.choice([MarkFormula.TAPE, *MarkFormula]),
+        mark_interval_ns=mark_interval_ns,
+        mark_basis_window_ns=random.choice([1, 2, 3, 7]) * mark_interval_ns,
         funding_interval_ns=random.choice([6, 12, 24, 48]) * unit,
         funding_price=random.choice([PriceReference.MARK, PriceReference.INDEX]),
         assume_funding_zero=random.random() < 0.4,
@@ -109,13 +110,13 @@ def _rules(random: Random, scale: Scale) -> spec.Rules:
         funding_interest=1 / 1024,
         funding_clamp=random.choice([1 / 2048, 1 / 64]),
         funding_sample_ns=random.choice([1, 2, 3]) * unit,
-        funding_weights=FundingWeights.EQUAL,
-        bound_from=PriceReference.MID,
+        funding_weights=random.choice(list(FundingWeights)),
+        bound_from=random.choice([PriceReference.MID, PriceReference.MID, PriceReference.MARK]),
         market_bound=random.choice([1 / 8, 1 / 4, 1 / 2]),
         stop_bound=random.choice([1 / 16, 1 / 4]),
         reject_breached_trigger=random.random() < 0.5,
-        trigger_rounding=TriggerRounding.NEAREST,
-        trigger_protect=0.0,
+        trigger_rounding=random.choice(list(TriggerRounding)),
+        trigger_protect=random.choice([0.0, 0.0, 1 / 16, 1 / 8]),
         feed_latency_ns=random.choice([0, 0, 1, 2]) * unit,
         order_latency_ns=random.choice([0, 0, 1, 3]) * unit,
         engine_latency_ns=random.choice([0, 0, 1]) * unit,
@@ -128,10 +129,10 @@ def _rules(random: Random, scale: Scale) -> spec.Rules:
         liquidation_partial_above_quote=random.choice([4.0, 16.0]) if partial else 1e9,
         liquidation_partial_share=random.choice([1 / 4, 1 / 2, 0.2]),
         liquidation_full_window_ns=random.choice([0, 3, 9]) * unit,
-        liquidation_price=ForcedPrice.BOUND,
+        liquidation_price=random.choice([ForcedPrice.BOUND, ForcedPrice.BANKRUPTCY]),
         liquidation_bound=random.choice([1 / 16, 1 / 8, 1 / 2]),
-        takeover_threshold=random.choice([0.0, 0.0, 0.5, 0.75]),
-        takeover_price=ForcedPrice.MARK,
+        takeover_threshold=random.choice([0.0, 0.0, 0.5, 0.75, 1.0]),
+        takeover_price=random.choice([ForcedPrice.MARK, ForcedPrice.BANKRUPTCY]),
         takeover_disposal=random.choice([Disposal.WALK, Disposal.HOLD]),
         refill_model=random.choice(list(RefillModel)),
         refill_half_life_ns=random.choice([1, 2, 3, 7]) * unit,
@@ -186,11 +187,16 @@ def _position(random: Random, data: spec.MarketData, market: int) -> spec.Positi
 def _order(
     random: Random, data: spec.MarketData, scale: Scale, positions: tuple[spec.Position, ...], number: int
 ) -> spec.Order:
-    type_ = random.choice([OrderType.MARKET, OrderType.LIMIT, OrderType.LIMIT, OrderType.LIMIT, OrderType.STOP_MARKET])
+    types = [OrderType.MARKET, OrderType.STOP_MARKET, OrderType.LIMIT]
+    type_ = random.choices(types, [2, 3, 6])[0]
     tifs = [TimeInForce.GTC, TimeInForce.IOC]
     if type_ == OrderType.LIMIT:
         tifs = [TimeInForce.GTC, TimeInForce.GTC, TimeInForce.IOC, TimeInForce.POST_ONLY]
+    at_start = random.random() < 0.4
     at_units = random.randint(-2, scale.duration_units)
+    cancel_units = at_units + random.choice([-3, 0, 0, 1, 2, 4, 9, 30])
+    if at_start:
+        cancel_units = random.choice([-2, 0, 1, 3, 9, 30])
     return spec.Order(
         id=f"o{number}",
         position=random.randrange(len(positions)),
@@ -204,5 +210,7 @@ def _order(
         reduce_only=random.random() < 0.2,
         held=random.choice(list(Held)),
         reaction_ns=random.choice([0, 0, 1, 4]) * scale.unit_ns,
-        at_ns=spec.START_NS if random.random() < 0.4 else scale.start_ns + at_units * scale.unit_ns,
+        at_ns=spec.START_NS if at_start else scale.start_ns + at_units * scale.unit_ns,
+        price_protect=random.random() < 0.5,
+        cancel_at_ns=scale.start_ns + cancel_units * scale.unit_ns if random.random() < 0.35 else -1,
     )

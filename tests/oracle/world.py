@@ -1,0 +1,220 @@
+"""A world: how its money and its lots move, and what its margin allows (RULES 5, 6, 9)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+
+from backtester.engine import spec
+from backtester.enums import (
+    FillReason,
+    LedgerKind,
+    Liquidity,
+    OrderReason,
+    OrderStatus,
+    Party,
+    Side,
+)
+from tests.oracle.account import Account, Order, Pool, Position
+from tests.oracle.exact import ZERO, Judge
+from tests.oracle.ladder import Consumption, Tape
+from tests.oracle.market import Market
+from tests.oracle.records import Fill, LedgerRow, Liquidation
+
+
+class World:
+    """One independent copy of accounts. Numbers of accounts and pools count within the world, orders over all."""
+
+    def __init__(
+        self,
+        given: spec.World,
+        first_order: int,
+        data: spec.MarketData,
+        markets: Sequence[Market],
+        tapes: Sequence[Tape],
+        judge: Judge,
+    ) -> None:
+        self.spec = given
+        self.judge = judge
+        self.tapes = tapes
+        self.consumption = Consumption(judge)
+        self.inventory: dict[Market, tuple[int, Fraction]] = {}  # lots and cost that the backstop keeps
+        self.parties = {party: ZERO for party in Party}
+        self.parties[Party.INSURANCE_FUND] = Fraction(given.insurance_start)
+        self.fills: list[Fill] = []
+        self.ledger: list[LedgerRow] = []
+        self.liquidations: list[Liquidation] = []
+        self.rested = 0  # orders that came to rest so far
+        self.changed: list[Pool] = []  # pools whose position changed since the last check (RULES 1.2c)
+        self.accounts: list[Account] = []
+        for account in given.accounts:
+            self._open_account(account, data.rules[account.rules], markets, first_order)
+        self.orders = [order for account in self.accounts for order in account.orders]
+        self.start_total = sum((pool.balance for pool in self.pools), ZERO) + sum(self.parties.values(), ZERO)
+
+    @property
+    def pools(self) -> list[Pool]:
+        """All pools by number."""
+        return [pool for account in self.accounts for pool in account.pools]
+
+    @property
+    def positions(self) -> list[Position]:
+        """All positions by number."""
+        return [position for account in self.accounts for position in account.positions]
+
+    def _open_account(
+        self, given: spec.Account, rules: spec.Rules, markets: Sequence[Market], first_order: int
+    ) -> None:
+        account = Account(len(self.accounts), self, rules)
+        first_pool, first_position = len(self.pools), len(self.positions)
+        by_place: dict[int, Position] = {}
+        for index in sorted(range(len(given.positions)), key=lambda index: given.positions[index].isolated):
+            place = given.positions[index]
+            market = markets[place.market]
+            cost = place.lots * market.unit * Fraction(place.entry_price)
+            by_place[index] = Position(first_position + len(by_place), place, market, place.lots, cost)
+        account.positions = list(by_place.values())
+        isolated = [position for position in account.positions if position.spec.isolated]
+        margins = [Fraction(position.spec.margin) for position in isolated]
+        cross = [position for position in account.positions if not position.spec.isolated]
+        account.pools.append(Pool(first_pool, account, Fraction(given.balance) - sum(margins, ZERO), cross, False))
+        for position, margin in zip(isolated, margins, strict=True):
+            account.pools.append(Pool(first_pool + len(account.pools), account, margin, [position], True))
+        for pool in account.pools:
+            for position in pool.positions:
+                position.pool = pool
+        first = first_order + sum(len(other.orders) for other in self.accounts)
+        for order in given.orders:
+            number = first + len(account.orders)
+            account.orders.append(Order(number, order, account, by_place[order.position], order.lots))
+        self.accounts.append(account)
+
+    # -- money (RULES 9.1) ---------------------------------------------------------------------------------------------
+
+    def pay(self, t: int, pool: Pool, amount: Fraction, party: Party, kind: LedgerKind) -> None:
+        """Change a pool's balance: one ledger row, none for nothing."""
+        if amount == 0:
+            return
+        pool.balance += amount
+        self.parties[party] -= amount
+        self.ledger.append(LedgerRow(t, pool.number, party, kind, amount, pool.balance))
+
+    def move(self, t: int, source: Pool, target: Pool, amount: Fraction) -> None:
+        """Money between two pools of one account: two rows."""
+        self.pay(t, source, -amount, Party.OWN_MARGIN, LedgerKind.MARGIN_TRANSFER)
+        self.pay(t, target, amount, Party.OWN_MARGIN, LedgerKind.MARGIN_TRANSFER)
+
+    def pay_fund(self, t: int, amount: Fraction, party: Party, kind: LedgerKind) -> None:
+        """Change the insurance fund's balance where no pool is concerned."""
+        self.parties[Party.INSURANCE_FUND] += amount
+        self.parties[party] -= amount
+        self.ledger.append(LedgerRow(t, -1, party, kind, amount, self.parties[Party.INSURANCE_FUND]))
+
+    # -- fills (RULES 5.1, 5.2, 6.5) -----------------------------------------------------------------------------------
+
+    def fill(
+        self,
+        t: int,
+        position: Position,
+        lots: int,
+        price: Fraction,
+        reason: FillReason,
+        liquidity: Liquidity,
+        order: Order | None = None,
+    ) -> None:
+        """Book `lots` (signed) at `price`: position, then realised PnL, fee and margin transfer in this order."""
+        pool, market, rules = position.pool, position.market, position.market.rules
+        held, balance_before = abs(position.lots), pool.balance
+        closed = min(abs(lots), position.opposite_lots(Side.BUY if lots > 0 else Side.SELL))
+        opened = abs(lots) - closed
+        value = market.unit * price  # of one lot
+
+        realised = ZERO
+        if closed:
+            cost_share = position.cost * Fraction(closed, held)
+            realised = (-closed if lots > 0 else closed) * value - cost_share
+            position.cost -= cost_share
+        if opened:
+            position.cost += (opened if lots > 0 else -opened) * value
+        position.lots += lots
+        self.changed.append(pool)
+        number = -1 if order is None else order.number
+        account = pool.account
+        self.fills.append(Fill(t, account.number, position.number, number, lots, float(price), reason, liquidity))
+
+        self.pay(t, pool, realised, Party.MARKET, LedgerKind.REALISED_PNL)
+        if reason != FillReason.TAKEOVER:
+            rate = Fraction(rules.maker_fee if liquidity == Liquidity.MAKER else rules.taker_fee)
+            payer = pool if rules.isolated_fee_from_margin else account.cross
+            self.pay(t, payer, -rate * abs(lots) * value, Party.VENUE_FEES, LedgerKind.FEE)
+        if pool.isolated and order is not None:
+            if closed:
+                self._release(t, position, closed, held, balance_before, realised)
+            if opened:
+                self.move(t, account.cross, pool, opened * value / Fraction(position.spec.leverage))
+
+    def fill_order(
+        self, order: Order, size: int, price: float, reason: FillReason, liquidity: Liquidity, t: int
+    ) -> None:
+        """Fill `size` lots of an order."""
+        order.filled += size
+        order.remaining -= size
+        if order.remaining == 0:
+            order.end(OrderStatus.FILLED)
+        self.fill(t, order.position, order.side * size, Fraction(price), reason, liquidity, order)
+
+    def _release(
+        self, t: int, position: Position, closed: int, held: int, balance_before: Fraction, realised: Fraction
+    ) -> None:
+        """An order closed `closed` of `held` isolated lots: its share of the margin returns (RULES 6.5)."""
+        pool = position.pool
+        share = pool.balance
+        if closed < held:
+            share = min(max(ZERO, balance_before * Fraction(closed, held) + realised), pool.balance)
+        self.move(t, pool, pool.account.cross, max(ZERO, share))
+
+    def keep(self, market: Market, lots: int, price: Fraction) -> None:
+        """The backstop holds signed lots at the price at which it took them (RULES 8.5)."""
+        held, cost = self.inventory.get(market, (0, ZERO))
+        self.inventory[market] = (held + lots, cost + lots * market.unit * price)
+
+    # -- margin (RULES 6.1, 6.4) ---------------------------------------------------------------------------------------
+
+    def refuse_margin(self, order: Order, lots: int) -> OrderReason:
+        """Why an arriving order of `lots` may not open what it would open; NONE when it may."""
+        position, judge = order.position, self.judge
+        opening = lots - min(lots, position.opposite_lots(order.side))
+        if opening == 0:
+            return OrderReason.NONE
+        after = abs(position.lots + order.side * lots) * position.market.unit * position.market.mark
+        if judge.less(position.market.max_leverage(after), Fraction(position.spec.leverage)):
+            return OrderReason.LEVERAGE_TIER
+        if judge.less(self.available(order.account), self._initial(position, opening)):
+            return OrderReason.INSUFFICIENT_MARGIN
+        return OrderReason.NONE
+
+    def refuse_match(self, order: Order, lots: int) -> bool:
+        """Whether a fill of a resting order would open what the account's margin no longer covers (RULES 3.6)."""
+        opens = lots > order.position.opposite_lots(order.side)
+        return order.account.rules.margin_at_match and opens and self.judge.less(self.free(order.account), ZERO)
+
+    def available(self, account: Account) -> Fraction:
+        """Cross equity that may back something new (RULES 6.1)."""
+        return max(ZERO, self.free(account))
+
+    def free(self, account: Account) -> Fraction:
+        """Cross equity less what positions and resting orders need (RULES 6.1); below 0 when they need more."""
+        cross = account.cross
+        used = sum((self._initial(position, abs(position.lots)) for position in cross.open_positions), ZERO)
+        for order in account.orders:
+            if order.status == OrderStatus.RESTING and not order.spec.reduce_only:
+                opening = order.remaining - min(order.remaining, order.position.opposite_lots(order.side))
+                used += self._initial(order.position, opening)
+        return cross.equity - used
+
+    def _initial(self, position: Position, lots: int) -> Fraction:
+        return lots * position.market.unit * position.market.mark / Fraction(position.spec.leverage)
+
+    def breached(self, pool: Pool) -> bool:
+        """Whether equity < maintenance (RULES 6.4)."""
+        return self.judge.less(pool.equity, pool.maintenance)

@@ -192,8 +192,11 @@ class _AccountBuilder:
         elif accepted > FARTHEST * self.marks[market]:
             self._fault(f"{accepted!r} is more than {FARTHEST:g} times the mark {self.marks[market]:.10g}", *place)
         elif not relative and abs(accepted - wanted) > GRID_TOLERANCE * instrument.tick_size:
-            hint = f"the next one is {accepted!r}"
-            self._fault(f"{wanted!r} is no order price on {self.profile.id}", *place, hint=hint)
+            by_venue = self.profile.order_price(wanted, side, decimals)
+            off_tick = abs(by_venue - wanted) <= GRID_TOLERANCE * instrument.tick_size
+            between = f"lies between two ticks of the tape ({instrument.tick_size!r})"
+            why = between if off_tick else f"is no order price on {self.profile.id}"
+            self._fault(f"{wanted!r} {why}", *place, hint=f"the next one is {accepted!r}")
         return round(tick)
 
     def _entry(self, position: Position, market: int) -> float:

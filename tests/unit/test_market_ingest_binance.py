@@ -19,7 +19,7 @@ from backtester.market.ingest.binance_ws import RecordingSummary, ingest_binance
 from backtester.market.read import open_tape
 from backtester.market.schema import TapeInstrument
 
-BTC = TapeInstrument("binance", "BTCUSDT", "BTC", tick_size=0.5, lot_size=0.001, quote="USDT")
+BTC = TapeInstrument("binance-usdm", "BTCUSDT", "BTC", tick_size=0.5, lot_size=0.001, quote="USDT")
 Pairs = Sequence[tuple[str, str]]
 BIDS, ASKS = [("100.0", "1.000"), ("99.5", "2.000")], [("100.5", "3.000"), ("101.0", "4.000")]
 

@@ -274,7 +274,8 @@ def test_trigger_that_the_venue_does_not_accept(tmp_path: Path) -> None:
 def test_venue_price_between_two_ticks_of_the_tape(tmp_path: Path) -> None:
     limit = order(type="limit", side="buy", price=9_999.5)  # below 10,000 the venue's step is 0.1, the tape's is 1
     assert fault(portfolio(tmp_path, account(position(), limit))) == (
-        "error[config] p.toml:18 accounts.0.orders.0.price: 9999.5 lies between two ticks of the tape (1.0)"
+        "error[config] p.toml:18 accounts.0.orders.0.price: 9999.5 lies between two ticks of the tape (1.0)\n"
+        "  hint: the next one is 10000.0"
     )
 
 

@@ -112,6 +112,8 @@ class StressedTape:
         self._capacity = capacity
         self._survey = known or survey(base(), len(targets))
         self._summary: Summary | None = None
+        if self.tiled and self._survey.first_ns == self._survey.last_ns:
+            raise data_error("base tape", "is a single moment and cannot be laid end to end", "record some seconds")
 
     @property
     def start_ns(self) -> int:

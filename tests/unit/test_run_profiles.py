@@ -10,7 +10,7 @@ import pytest
 from backtester.config.overrides import sort_overrides
 from backtester.config.portfolio import load_portfolio
 from backtester.errors import BacktesterError, ExitCode
-from backtester.run.profiles import changes_by_hand, find_profiles
+from backtester.run.profiles import changes_by_hand, find_profiles, move_collateral
 from backtester.scenario.path import Scenario, neutral
 from backtester.venue.profile import VenueProfile
 from tests.unit.run_cases import S, account, portfolio, position, venue
@@ -113,3 +113,17 @@ def test_what_each_override_is_for() -> None:
     ]
     with pytest.raises(BacktesterError, match="expected key=value"):
         sort_overrides(["venue.taker_fee"])
+
+
+def test_dollars_move_with_the_venue_and_nothing_else_does(tmp_path: Path) -> None:
+    other = account(position(), name="coins", collateral="BTC = 2.0")
+    path = portfolio(tmp_path, account(position(), collateral="USDC = 100_000.0"), other)
+    moved, said = move_collateral(load_portfolio(path), profiles(path, "binance-usdm"))
+    assert [each.collateral for each in moved.portfolio.accounts] == [("USDT", 100_000.0), ("BTC", 2.0)]
+    assert said == ("main: 100,000 USDC count as USDT (--venue)",)
+
+
+def test_at_home_dollars_stay_what_they_are(tmp_path: Path) -> None:
+    path = portfolio(tmp_path, account(position(), collateral="USDC = 100_000.0"))
+    moved, said = move_collateral(load_portfolio(path), profiles(path, None))
+    assert (moved.portfolio, said) == (load_portfolio(path).portfolio, ())

@@ -244,7 +244,22 @@ def test_times(tmp_path: Path) -> None:
     assert [each.at_ns for each in made.orders] == [spec.START_NS, START + 90 * SECOND, START + 300 * SECOND]
 
 
+def test_cancels_and_protection(tmp_path: Path) -> None:
+    bid = order(type="limit", side="buy", price=40_000.0, at="10s", cancel_at="90s")
+    stop = order(id="s", type="stop_market", trigger_price=45_000.0, price_protect=True)
+    (main,) = world(portfolio(tmp_path, account(position(), bid, stop))).accounts
+    assert [each.cancel_at_ns for each in main.orders] == [START + 90 * SECOND, -1]
+    assert [each.price_protect for each in main.orders] == [False, True]
+
+
 # --- what is refused -----------------------------------------------------------------------------------------------
+
+
+def test_a_cancel_before_its_order(tmp_path: Path) -> None:
+    bid = order(type="limit", side="buy", price=40_000.0, at="90s", cancel_at="90s")
+    assert fault(portfolio(tmp_path, account(position(), bid))) == (
+        "error[config] p.toml:20 accounts.0.orders.0.cancel_at: lies before the order itself"
+    )
 
 
 def test_size_off_the_lot(tmp_path: Path) -> None:

@@ -290,6 +290,11 @@ def test_an_empty_base_is_an_error() -> None:
         run(scenario(10, {}), events([]))
 
 
+def test_a_base_of_one_moment_cannot_be_tiled() -> None:
+    with pytest.raises(BacktesterError, match="single moment"):
+        run(scenario(10, {"price_ratio": [(0, 1.0), (10, 0.9)]}), events(snapshot(0, {1000: 10}, {1002: 10})))
+
+
 def _shifted(k: int) -> list[tuple[int, int, int]]:
     """The touch of `base` moves up by one tick a second: the base itself trends."""
     return [(-1, 1001 + k, 0), (-1, 1002 + k, 10), (1, 1000 + k, 10), (1, 999 + k, 0)]

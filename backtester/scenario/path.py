@@ -60,8 +60,8 @@ FUNDING = ("funding_rate", "funding_interval_s")
 NOT_APPLIED = COLUMNS[17:]
 #: What an overlay may fill: held columns that can return to neutral when its window ends.
 OVERLAY = tuple(name for name in COLUMNS[2:17] if not np.isnan(NEUTRAL[name]))
-#: All bits of an outage together.
-ALL_OUTAGES = sum(Outage)
+#: All bits of an outage that the engine acts on: there are no transfers to halt yet (RULES 1.7).
+ALL_OUTAGES = sum(Outage) - Outage.TRANSFERS_HALTED
 #: Smallest value that makes sense, and whether it is itself allowed.
 LOWEST = {
     "price_ratio": (0.0, False),
@@ -278,6 +278,6 @@ def out_of_bounds(series: Series) -> Iterator[tuple[float, str]]:
     bound = f"{'≥' if allowed else '>'} {low:g}"
     if series.column == "outage":
         wrong |= (series.values > ALL_OUTAGES) | (series.values != np.floor(series.values))
-        bound = f"a sum of the bits 1 to {Outage.TRANSFERS_HALTED:d}"
+        bound = f"a sum of the bits 1 to {Outage.MARK_FROZEN:d}"
     if wrong.any():
         yield float(series.values[wrong][0]), bound

@@ -1,10 +1,10 @@
 """Measure the speed and memory of `backtester`, each part in a process of its own.
 
-    python scripts/bench.py [--tape PATH] [--runs 7] [--long] [--json FILE]
+    python scripts/bench.py [--tape PATH] [--runs 7] [--long] [--peers] [--json FILE]
 
 Without --tape a synthetic tape of about --events rows is made first. Our published figures are of the tape that
 `make_bench_tape.py` describes; for that one the checksums of the ladder, seen every 100 ms, are compared with those
-that other engines found on it. What the worlds hold is said in `bench_parts.py`.
+that other engines found on it. What the worlds hold is said in `bench_parts.py`, what --peers does in `bench_peers.py`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -139,6 +140,18 @@ def table(figures: dict[str, Any]) -> str:
     return "\n".join(f"{name:<{width}}  {value}" for name, value in lines)
 
 
+def measure_peers(tape: Path, repeats: int, root: Path | None, scratch: Path) -> dict[str, Any]:
+    """Print how we stand beside the peers; returns it for --json."""
+    sys.path.insert(0, str(ROOT))  # the parts of peers are run by other interpreters and share modules with us
+    from scripts import bench_peers
+    from scripts.peers.environment import default_root
+
+    say = partial(print, file=sys.stderr)
+    found = bench_peers.hold(tape, repeats, root or default_root(), scratch, say)
+    print("\n".join(["", *bench_peers.lines(found)]))
+    return bench_peers.figures(found)
+
+
 def main() -> None:
     """Measure, print, and store."""
     parser = argparse.ArgumentParser(description="Measure the speed and memory of backtester.")
@@ -146,6 +159,9 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=1_000_000, help="rows of the synthetic tape (%(default)s)")
     parser.add_argument("--runs", type=int, default=7, help="of the replay, whose median counts (%(default)s)")
     parser.add_argument("--long", action="store_true", help=f"also the memory of a tape {LONG} times as long")
+    parser.add_argument("--peers", action="store_true", help="also other engines, in environments of their own")
+    parser.add_argument("--peer-env", type=Path, metavar="DIR", help="where those are made (the user's cache)")
+    parser.add_argument("--peer-runs", type=int, default=5, help="processes per engine and mode (%(default)s)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
@@ -154,7 +170,9 @@ def main() -> None:
         if given.tape is None:
             part("tape", tape, "--number", given.events)
         figures = measure(tape, given.runs, given.long, scratch)
-    print(table(figures))
+        print(table(figures))
+        if given.peers:
+            figures |= measure_peers(tape, given.peer_runs, given.peer_env, scratch)
     if given.json:
         temporary = given.json.with_name(f".{given.json.name}.{os.getpid()}")
         temporary.write_text(json.dumps(figures, indent=2) + "\n")

@@ -28,6 +28,7 @@ from backtester.market.read import Tape, open_tape
 from backtester.market.schema import TapeInstrument
 from backtester.market.synth import synth_tape
 from backtester.run.drive import Engine
+from backtester.run.resolve import market_of, rules_of
 from backtester.scenario import library
 from backtester.scenario.apply import StressedTape
 from backtester.scenario.grid import Target
@@ -42,13 +43,10 @@ Result = dict[str, Any]
 def market_data(instrument: TapeInstrument, index_from_mid: bool) -> spec.MarketData:
     """The instrument under the newest Hyperliquid rules."""
     profile = load_profile("hyperliquid")
-    own = {name: getattr(profile.rules, name) for name in spec.Rules._fields if name != "assume_funding_zero"}
-    listed = profile.market(instrument.base)
-    tiers = tuple(spec.Tier(row.floor_quote, row.maintenance_rate, row.max_leverage) for row in listed.tiers)
     return spec.MarketData(
         (instrument.spec._replace(index_from_mid=index_from_mid),),
-        (spec.Rules(**own, assume_funding_zero=True),),
-        (spec.Market(0, 0, tiers, listed.impact_notional_quote),),
+        (rules_of(profile, assume_funding_zero=True),),
+        (market_of(0, 0, profile, instrument),),
     )
 
 

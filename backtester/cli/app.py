@@ -12,7 +12,7 @@ import typer
 from typer.main import get_command
 
 from backtester import __version__
-from backtester.cli import data, doctor, run, scenarios, venues
+from backtester.cli import calc, data, doctor, run, scenarios, venues
 from backtester.cli.console import STDOUT, Format, Settings, check_output, wants_color
 from backtester.errors import BacktesterError, ExitCode, engine_fault, usage_error
 
@@ -31,6 +31,7 @@ app.command()(run.run)
 app.add_typer(scenarios.app, name="scenarios")
 app.add_typer(venues.app, name="venues")
 app.add_typer(data.app, name="data")
+app.add_typer(calc.app, name="calc")
 app.command()(doctor.doctor)
 
 

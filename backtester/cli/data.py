@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from backtester.cli.console import Cell, emit_rows, settings, talk
+from backtester.cli import ingest
+from backtester.cli.console import Cell, emit_rows, settings
 from backtester.errors import ExitCode
 
 if TYPE_CHECKING:
-    from backtester.market.ingest.source import Clock
-    from backtester.market.ingest.trades import TradeColumns
     from backtester.market.inspect import TapeSummary
     from backtester.market.read import Tape
 
@@ -23,18 +21,7 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
 )
-ingest = typer.Typer(help="Turn a recording into a tape.", no_args_is_help=True, rich_markup_mode=None)
-app.add_typer(ingest, name="ingest")
-
-
-class Unit(StrEnum):
-    """How a column of times counts."""
-
-    S = "s"
-    MS = "ms"
-    US = "us"
-    NS = "ns"
-    ISO = "iso"
+app.add_typer(ingest.app, name="ingest")
 
 
 Tapes = Annotated[
@@ -111,70 +98,6 @@ def synth(
     ]
     figures = zip(made.figures._fields, made.figures, made.recorded, strict=True)
     emit_rows("synth", ("what", "tape", "recorded"), [*said, *figures], options)
-
-
-@ingest.command("wide-snapshots")
-def wide_snapshots(
-    ctx: typer.Context,
-    order_books: Annotated[Path, typer.Argument(metavar="CSV", help="One order book per row.")],
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="The tape to write.")],
-    symbol: Annotated[str, typer.Option(help="Name of the instrument on the tape.")],
-    instrument: Annotated[
-        str, typer.Option(metavar="SYM:tick=…,lot=…", help="Its tick and lot, and what else differs.")
-    ],
-    venue: Annotated[str, typer.Option(help="Where it was recorded.")],
-    quote: Annotated[str, typer.Option(help="Quote currency.")] = "",
-    bid_price: Annotated[str, typer.Option(metavar="PATTERN", help="Columns; {i} is the level.")] = "bid_price_{i}",
-    bid_size: Annotated[str, typer.Option(metavar="PATTERN")] = "bid_size_{i}",
-    ask_price: Annotated[str, typer.Option(metavar="PATTERN")] = "ask_price_{i}",
-    ask_size: Annotated[str, typer.Option(metavar="PATTERN")] = "ask_size_{i}",
-    ts: Annotated[str, typer.Option(metavar="COLUMN", help="Exchange time.")] = "exchange_timestamp",
-    ts_unit: Annotated[Unit, typer.Option(help="Its unit.")] = Unit.MS,
-    recv_ts: Annotated[str | None, typer.Option(metavar="COLUMN", help="Receive time, if it was recorded.")] = None,
-    recv_unit: Annotated[Unit, typer.Option(help="Its unit.")] = Unit.S,
-    trades: Annotated[Path | None, typer.Option(metavar="CSV", help="The trades of the same recording.")] = None,
-    trade_price: Annotated[str, typer.Option(metavar="COLUMN")] = "price",
-    trade_size: Annotated[str, typer.Option(metavar="COLUMN")] = "size",
-    trade_side: Annotated[str, typer.Option(metavar="COLUMN", help="Of the aggressor: buy or sell.")] = "side",
-    trade_id: Annotated[str | None, typer.Option(metavar="COLUMN", help="Finds trades recorded twice.")] = None,
-    trade_ts: Annotated[str | None, typer.Option(metavar="COLUMN", help="Default: as --ts.")] = None,
-    trade_recv_ts: Annotated[str | None, typer.Option(metavar="COLUMN", help="Default: as --recv-ts.")] = None,
-    source: Annotated[str, typer.Option(help="Where the recording is from; kept in the tape.")] = "",
-    licence: Annotated[str, typer.Option(help="Its licence; kept in the tape.")] = "",
-) -> None:
-    """Ingest CSV rows of whole order books, and the trades beside them; every fault of the source is counted."""
-    from backtester.market.ingest.source import Clock
-    from backtester.market.ingest.trades import TradeColumns
-    from backtester.market.ingest.wide_snapshots import BookColumns, ingest_wide_snapshots
-    from backtester.market.schema import ingest_instrument
-
-    def recv(column: str | None) -> Clock | None:
-        return Clock(column, recv_unit.value) if column else None
-
-    trade_columns: TradeColumns | None = None
-    if trades:
-        clock = Clock(trade_ts or ts, ts_unit.value)
-        trade_columns = TradeColumns(
-            trade_price, trade_size, trade_side, clock, recv(trade_recv_ts or recv_ts), trade_id
-        )
-    options = settings(ctx)
-    summary = ingest_wide_snapshots(
-        order_books,
-        BookColumns(bid_price, bid_size, ask_price, ask_size, Clock(ts, ts_unit.value), recv(recv_ts)),
-        trades,
-        trade_columns,
-        ingest_instrument(instrument, symbol, venue, quote),
-        out,
-        source,
-        licence,
-    )
-    rows: list[tuple[Cell, ...]] = [*summary.counts]
-    if summary.longest_gap_from_ns is not None:
-        gap = f"longest gap, in ms, from {_iso(summary.longest_gap_from_ns)}"
-        rows.append((str(order_books), gap, summary.longest_gap_ns // 1_000_000))
-    rows.append((str(out), "rows of the tape", summary.rows))
-    emit_rows("ingest", ("file", "what", "count"), rows, options)
-    talk(f"next: backtester data check {out}", options)
 
 
 def _open(tapes: list[str], instruments: list[str] | None) -> Tape:

@@ -7,23 +7,44 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from backtester.cli.console import Settings, emit, make_console, settings, talk
 from backtester.errors import usage_error
 
+if TYPE_CHECKING:
+    from backtester.report.model import ReportModel
+
 
 def run(
     ctx: typer.Context,
     portfolio: Annotated[Path, typer.Argument(help="What is held and ordered (TOML).", metavar="PORTFOLIO")],
     scenario: Annotated[
-        str | None, typer.Option("--scenario", metavar="ID,…|all", help="Crashes to replay; none: the tape as it is.")
+        str | None,
+        typer.Option(
+            "--scenario",
+            metavar="ID[+ID…],…|all",
+            help="Crashes to replay, also laid over each other (2025-10-10+outage); none: the tape as it is.",
+        ),
+    ] = None,
+    shock: Annotated[
+        str | None,
+        typer.Option(
+            "--shock",
+            metavar="depth=0.5,…",
+            help="On top of it: factors on depth, bid_depth, ask_depth, spread, volume, trades; latency=+200ms, "
+            "refill=60s, funding=0.1%/8h; price=-10% (a gap after one minute).",
+        ),
     ] = None,
     venue: Annotated[
         str | None,
-        typer.Option("--venue", metavar="ID[@DATE|@scenario]", help="Rules for every account; newest unless dated."),
+        typer.Option(
+            "--venue",
+            metavar="[ID][@DATE|@scenario]",
+            help="Rules for every account, newest unless dated; without an ID each keeps its own venue.",
+        ),
     ] = None,
     tape: Annotated[
         list[str] | None, typer.Option("--tape", metavar="PATH|NAME", help="Base tape; may be given more than once.")
@@ -33,11 +54,19 @@ def run(
         typer.Option("--instrument", metavar="BTC:tick=0.1,lot=0.001", help="Describe a symbol of a bare tape."),
     ] = None,
     override: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the portfolio.")
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Change a value of the portfolio; venue.RULE of its venues, scenario.COLUMN of the scenario.",
+        ),
     ] = None,
     proxy: Annotated[
         list[str] | None, typer.Option("--proxy", metavar="SOL=ETH*1.2", help="A path for a symbol without one.")
     ] = None,
+    rebase: Annotated[
+        bool, typer.Option("--rebase", help="Move a portfolio written at other prices to the prices of the tape.")
+    ] = False,
     assume_funding_zero: Annotated[
         bool, typer.Option("--assume-funding-zero", help="Charge nothing where the tape has no funding rate.")
     ] = False,
@@ -47,7 +76,7 @@ def run(
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="Store result.json and the tables there.")
     ] = None,
-) -> None:
+) -> int:
     """Replay crashes through the order book and report what became of the portfolio.
 
     Example: backtester run data/demo-portfolio.toml --scenario 2025-10-10
@@ -60,45 +89,59 @@ def run(
     from backtester.report.render import render_report
     from backtester.report.tables import write_tables
     from backtester.run.resolve import Acceptances
-    from backtester.run.session import Request, is_warm, run_cell
+    from backtester.run.session import Request, is_warm, run_cell, try_cell
     from backtester.scenario.grid import parse_proxy
+    from backtester.scenario.shock import parse_shock
 
     request = Request(
         portfolio=portfolio,
         overrides=tuple(override or ()),
+        shock=parse_shock(shock) if shock is not None else None,
         venue=venue,
         tapes=tuple(tape or ()),
         instruments=parse_instruments(instrument or ()),
         proxies=tuple(parse_proxy(text) for text in proxy or ()),
         accept=Acceptances(assume_funding_zero, assume_index_mid),
+        rebase=rebase,
         seed=chosen.seed,
     )
+    names = _scenarios(scenario)
     if not is_warm():
         talk(f"compiling kernels, once per machine and version (cache: {CACHE_DIR})", chosen)
-    results = []
-    for name in _scenarios(scenario):
+    outcomes = []
+    for name in names:
         with _progress(chosen, name or "tape") as advance:
-            results.append(run_cell(request._replace(scenario=name), advance))
-    report = build_report(results)
+            cell = run_cell if len(names) == 1 else try_cell
+            outcomes.append(cell(request._replace(scenario=name), advance))
+    report = build_report(outcomes)
     if out is not None:
-        write_tables(results, report, out)
+        write_tables(outcomes, report, out)
     emit(render_report(report, chosen.format, make_console(chosen)), chosen)
+    return _tell_failures(report)
 
 
 def _scenarios(text: str | None) -> tuple[str | None, ...]:
-    """The scenarios named by `--scenario`, each once; all of them are there."""
+    """The scenarios named by `--scenario`, each once; all of them are there. `all+outage` is an outage in each."""
     if text is None:
         return (None,)
-    from backtester.scenario.library import ids, locate
+    from backtester.scenario.library import find_runnable, runnable_ids
 
-    if text == "all":
-        return ids()
-    names = tuple(dict.fromkeys(name for name in text.split(",") if name))
+    names: dict[str, None] = {}
+    for name in filter(None, text.split(",")):
+        first, plus, more = name.partition("+")
+        names |= dict.fromkeys(f"{each}{plus}{more}" for each in (runnable_ids() if first == "all" else [first]))
     if not names:
         raise usage_error("--scenario", "names none", "see `backtester scenarios list`")
     for name in names:
-        locate(name)
-    return names
+        find_runnable(name)
+    return tuple(names)
+
+
+def _tell_failures(report: ReportModel) -> int:
+    """Repeat on stderr why cells failed; the exit code of the worst, 0 without any."""
+    for text in dict.fromkeys(cell.error for cell in report.failed):
+        print(text, file=sys.stderr)
+    return max((cell.exit_code for cell in report.failed), default=0)
 
 
 def _check_directory(out: Path | None) -> None:

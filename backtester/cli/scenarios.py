@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,9 +13,17 @@ from backtester.cli.console import Cell, Settings, emit_rows, settings, talk
 if TYPE_CHECKING:
     from backtester.scenario.path import Scenario
 
+_SECOND_NS = 1_000_000_000
+
 app = typer.Typer(help="Stress paths: list, show, build and check them.", no_args_is_help=True)
 
-Name = Annotated[str, typer.Argument(metavar="ID|FILE", help="A shipped scenario, or a .parquet or .toml file.")]
+Name = Annotated[
+    str,
+    typer.Argument(
+        metavar="ID|FILE[+…]",
+        help="A shipped scenario, or a .parquet or .toml file; several laid over each other by +.",
+    ),
+]
 
 
 @app.command("list")
@@ -25,7 +34,7 @@ def list_scenarios(ctx: typer.Context) -> None:
     rows = []
     for name in ids():
         scenario = find(name)
-        start, minutes = _window(scenario.start_ns, scenario.end_ns)
+        start, minutes = _start(scenario.start_ns or 0), scenario.span_ns / 60e9
         symbols = " ".join(scenario.symbols)
         rows.append((scenario.id, scenario.type, start, minutes, symbols, scenario.assumed_share, scenario.title))
     columns = ("id", "type", "start", "minutes", "symbols", "assumed_share", "title")
@@ -42,33 +51,32 @@ def show(
     ] = False,
 ) -> None:
     """Show what a scenario does to each symbol; with --figures or --sources, why."""
-    from backtester.scenario.library import find, locate
+    from backtester.scenario.library import find, locate_parts
 
     scenario = find(name)
     if sources:
         emit_rows("scenario_sources", ("key", "source"), scenario.sources, settings(ctx))
     elif figures:
-        _emit_figures(locate(name).with_suffix(".toml"), settings(ctx))
+        rows = [row for path in locate_parts(name) for row in _figures(path.with_suffix(".toml"))]
+        columns = ("symbol", "venue", "column", "time", "value", "source", "note")
+        emit_rows("scenario_figures", columns, rows, settings(ctx))
     else:
         _emit_series(scenario, settings(ctx))
 
 
-def _emit_figures(path: Path, options: Settings) -> None:
+def _figures(path: Path) -> Iterator[tuple[Cell, ...]]:
+    """Every figure of a facts file, then what it leaves out."""
     from backtester.scenario.reader import read_facts
 
     facts = read_facts(path)
-    rows: list[tuple[Cell, ...]] = []
     for table in facts.tables:
         for position, column in enumerate(table.columns):
             for figure in table.figures:
                 value = figure.values[position] * table.scale
-                when = _clock(facts.start_ns + figure.t_ns)
-                rows.append((table.symbol, table.venue, column, when, value, figure.source, figure.note))
-    rows += [
-        (None, None, "not applied", None, None, each.source, f"{each.figure}: {each.why}") for each in facts.unused
-    ]
-    columns = ("symbol", "venue", "column", "time", "value", "source", "note")
-    emit_rows("scenario_figures", columns, rows, options)
+                when = _clock(facts.start_ns, figure.t_ns)
+                yield table.symbol, table.venue, column, when, value, figure.source, figure.note
+    for each in facts.unused:
+        yield None, None, "not applied", None, None, each.source, f"{each.figure}: {each.why}"
 
 
 def _emit_series(scenario: Scenario, options: Settings) -> None:
@@ -77,8 +85,8 @@ def _emit_series(scenario: Scenario, options: Settings) -> None:
         low, high = int(s.values.argmin()), int(s.values.argmax())
         start = scenario.start_ns or 0
         edge = (float(s.values[0]), float(s.values[-1]))
-        lowest = (float(s.values[low]), _clock(start + int(s.t_ns[low])))
-        highest = (float(s.values[high]), _clock(start + int(s.t_ns[high])))
+        lowest = (float(s.values[low]), _clock(start, int(s.t_ns[low])))
+        highest = (float(s.values[high]), _clock(start, int(s.t_ns[high])))
         rows.append((s.symbol, s.venue, s.column, int(s.values.size), edge[0], *lowest, *highest, edge[1]))
     columns = ("symbol", "venue", "column", "knots", "start", "low", "low_at", "high", "high_at", "end")
     emit_rows("scenario", columns, rows, options)
@@ -129,15 +137,18 @@ def check(
     emit_rows("scenarios_check", ("id", "status", "detail"), rows, settings(ctx))
 
 
-def _window(start_ns: int | None, end_ns: int | None) -> tuple[str, float]:
+def _start(start_ns: int) -> str:
+    """When a path begins: a date, or for an overlay an offset from the low."""
     from datetime import UTC, datetime
 
-    start, end = start_ns or 0, end_ns or 0
-    moment = datetime.fromtimestamp(start // 1_000_000_000, UTC)
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ"), (end - start) / 60e9
+    if start_ns <= 0:
+        return _clock(start_ns, 0)
+    return datetime.fromtimestamp(start_ns // _SECOND_NS, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _clock(ts_ns: int) -> str:
-    from datetime import UTC, datetime
-
-    return datetime.fromtimestamp(ts_ns // 1_000_000_000, UTC).strftime("%H:%M:%S")
+def _clock(start_ns: int, t_ns: int) -> str:
+    """A time of a path: of the day, or for an overlay from the low. Examples: 21:20:15, low-02:00, low+08:00."""
+    seconds = (start_ns + t_ns) // _SECOND_NS
+    if start_ns <= 0:
+        return f"low{'-' if seconds < 0 else '+'}{abs(seconds) // 60:02d}:{abs(seconds) % 60:02d}"
+    return f"{seconds // 3600 % 24:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -43,17 +43,28 @@ def list_venues(ctx: typer.Context) -> None:
 
 
 @app.command()
-def show(ctx: typer.Context, venue: Venue) -> None:
-    """Show every rule of a venue on a date: value, whether it is assumed, source. Example: hyperliquid@2025-10-10."""
+def show(
+    ctx: typer.Context,
+    venue: Venue,
+    symbol: Annotated[
+        str | None, typer.Option(metavar="SYMBOL", help="Only this market, as BTCUSDT or BTC; also one of a table.")
+    ] = None,
+) -> None:
+    """Show every rule of a venue on a date: value, whether it is assumed, source. Example: hyperliquid@2025-10-10.
+
+    Markets of a tier table are counted; `--symbol` shows one of them.
+    """
     profile = _profile(venue)
+    markets = _written_out(profile) if symbol is None else (profile.market(symbol),)
     rows: list[tuple[Cell, ...]] = [
         ("rules_date", str(profile.rules_date), None, profile.basis),
         ("assumed_share", round(profile.assumed_share, 3), None, "of the rules below, without the markets"),
         *((stated.rule, _text(stated.value), stated.assumed, stated.source) for stated in profile.provenance),
-        *((name, value, market.assumed, market.source) for name, market, value in _market_values(profile)),
+        *((name, value, market.assumed, market.source) for name, market, value in _market_values(markets)),
+        *(() if symbol else _table_rows(profile)),
         *(("note", note, None, None) for note in profile.notes),
         *((f"document {document.key}", document.title, None, None) for document in profile.documents),
-        ("sha256", profile.sha256, None, "of the profile file"),
+        ("sha256", profile.sha256, None, "of the profile file and its tables"),
     ]
     emit_rows("venue", ("rule", "value", "assumed", "source"), rows, settings(ctx))
 
@@ -84,16 +95,35 @@ def _profile(text: str) -> VenueProfile:
 def _values(profile: VenueProfile) -> Iterator[tuple[str, Cell]]:
     """Everything that decides a result, by name."""
     yield from ((stated.rule, _text(stated.value)) for stated in profile.provenance)
-    yield from ((name, value) for name, _, value in _market_values(profile))
+    yield from ((name, value) for name, _, value in _market_values((*profile.markets, profile.default_market)))
 
 
-def _market_values(profile: VenueProfile) -> Iterator[tuple[str, MarketRules, str]]:
-    for market in (*profile.markets, profile.default_market):
-        yield f"market {market.symbol or '(any other)'}", market, _tiers_text(market)
+def _market_values(markets: Iterable[MarketRules]) -> Iterator[tuple[str, MarketRules, str]]:
+    for market in markets:
+        yield f"market {market.symbol or '(any other)'}", market, _market_text(market)
 
 
-def _tiers_text(market: MarketRules) -> str:
-    """`40x, maintenance 1.25%; from 150,000,000: 20x, 2.5% less 1,875,000; impact 20,000`."""
+def _written_out(profile: VenueProfile) -> tuple[MarketRules, ...]:
+    """The markets that are not of a table, and those of which a table does not say all."""
+    has_own_rule = (market for market in profile.markets if not market.table or _own_rules(market))
+    return (*has_own_rule, profile.default_market)
+
+
+def _table_rows(profile: VenueProfile) -> Iterator[tuple[Cell, ...]]:
+    of_table = [market for market in profile.markets if market.table]
+    for file in dict.fromkeys(market.table for market in of_table):
+        markets = [market for market in of_table if market.table == file]
+        value = f"{len(markets)} markets; --symbol {markets[0].symbol} shows one"
+        yield f"table {file}", value, all(market.assumed for market in markets), markets[0].source
+
+
+def _own_rules(market: MarketRules) -> dict[str, float]:
+    own = {"funding_cap": market.funding_cap, "liquidation_fee": market.liquidation_fee}
+    return {name: value for name, value in own.items() if value is not None}
+
+
+def _market_text(market: MarketRules) -> str:
+    """`40x, maintenance 0.0125; from 150,000,000: 20x, maintenance 0.025 less 1,875,000; impact 20,000`."""
     from backtester.venue.profile import deductions
 
     parts = []
@@ -104,6 +134,7 @@ def _tiers_text(market: MarketRules) -> str:
     parts.append(f"impact {market.impact_notional_quote:,.0f}")
     if market.size_decimals is not None:
         parts.append(f"{market.size_decimals} size decimals")
+    parts += (f"{name} {value:.6g}" for name, value in _own_rules(market).items())
     return "; ".join(parts)
 
 

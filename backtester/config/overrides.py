@@ -1,8 +1,9 @@
-"""`--set key=value`: other values for a document, put in before it is validated.
+"""`--set key=value`: other values for a portfolio, put in before it is validated; for its venues; for the scenario.
 
-A key is a path such as `accounts[main].positions[BTC].margin_mode`; `[...]` selects a table by its name, symbol or id,
-without it every table of the array is meant. A path may start at any table, so a bare `margin_mode` means every place
-where it may stand. A key that finds no place is a usage error.
+`venue.RULE` and `scenario.COLUMN` name a rule of the venue profiles and a column of the stress path. Any other key is
+a place of the portfolio: a path such as `accounts[main].positions[BTC].margin_mode`; `[...]` selects a table by its
+name, symbol or id, without it every table of the array is meant. A path may start at any table, so a bare
+`margin_mode` means every place where it may stand. A key that finds no place is a usage error.
 """
 
 from __future__ import annotations
@@ -11,16 +12,74 @@ import copy
 import dataclasses
 import re
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from pydantic import ValidationError
+
 from backtester.config.lines import Place
-from backtester.config.toml import Document, Record, did_you_mean
-from backtester.errors import BacktesterError, usage_error
+from backtester.config.toml import Document, Record, did_you_mean, fault_of
+from backtester.config.venue import VenueRules
+from backtester.errors import BacktesterError, Diagnostic, usage_error
 
 _STEP = re.compile(r"([A-Za-z0-9_-]+)(?:\[([^\[\]]+)\])?")
 _PATH = re.compile(rf"{_STEP.pattern}(?:\.{_STEP.pattern})*")
 _IDENTITIES = ("name", "id", "symbol")
+
+
+class Setting(NamedTuple):
+    """An override outside the portfolio: `venue.taker_fee=0.001` has the key `taker_fee` and the value 0.001."""
+
+    text: str
+    key: str
+    value: Any
+
+
+class Overrides(NamedTuple):
+    """All of `--set`, by what it changes."""
+
+    portfolio: tuple[str, ...]
+    venue: tuple[Setting, ...]
+    scenario: tuple[Setting, ...]
+
+
+def sort_overrides(texts: Iterable[str]) -> Overrides:
+    """Tell what each `key=value` is for. Raises usage errors for what cannot be read."""
+    portfolio: list[str] = []
+    settings: dict[str, list[Setting]] = {"venue": [], "scenario": []}
+    for text in texts:
+        steps, value = _parse(text)
+        if len(steps) > 1 and steps[0].key in settings:
+            key = text.partition("=")[0].strip().partition(".")[2]
+            settings[steps[0].key].append(Setting(text, key, value))
+        else:
+            portfolio.append(text)
+    return Overrides(tuple(portfolio), tuple(settings["venue"]), tuple(settings["scenario"]))
+
+
+def override_rules(stated: Mapping[str, Any], settings: Iterable[Setting]) -> VenueRules:
+    """The rules of a venue with other values. `stated`: every rule as its profile has it, by its key.
+
+    Raises BacktesterError with every key that is no rule and every value that a profile could not have either.
+    """
+    said = {setting.key: setting for setting in settings}
+    problems = [_no_rule(setting) for setting in said.values() if setting.key not in stated]
+    known = {key: setting.value for key, setting in said.items() if key in stated}
+    try:
+        rules = VenueRules.model_validate({**stated, **known})
+    except ValidationError as error:
+        faults = [fault_of(details, VenueRules) for details in error.errors()]
+        texts = [said[str(fault.place[0])].text if fault.place else "" for fault in faults]
+        pairs = zip(texts, faults, strict=True)
+        problems += [Diagnostic("config", f"--set {text}", fault.message, fault.hint) for text, fault in pairs]
+    if problems:
+        raise BacktesterError(problems)
+    return rules
+
+
+def _no_rule(setting: Setting) -> Diagnostic:
+    hint = did_you_mean(setting.key, VenueRules.key_names()) or "`backtester venues show` lists them"
+    return Diagnostic("usage", f"--set {setting.text}", "no rule of a venue has this name", hint)
 
 
 class Step(NamedTuple):

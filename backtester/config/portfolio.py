@@ -64,7 +64,9 @@ class Order(Record):
     trigger_by: Annotated[PriceSeries, PlainValidator(name_in(PriceSeries))] = PriceSeries.MARK
     reduce_only: bool = False
     held: Annotated[Held, PlainValidator(name_in(Held))] = Held.VENUE
+    price_protect: bool = False  # do not trigger while mark and last lie far apart, where the venue offers that
     at: Annotated[Offset | Instant, PlainValidator(parse_moment)] | None = None
+    cancel_at: Annotated[Offset | Instant, PlainValidator(parse_moment)] | None = None  # when the user cancels it
     reaction_ns: Duration = 0  # what the client takes to decide; of no account for a stop held at the venue
 
     @classmethod

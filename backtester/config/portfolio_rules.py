@@ -18,7 +18,7 @@ Table = Mapping[str, Any]
 _KEYS_OF_TYPE: dict[str, set[str]] = {
     "market": set(),
     "limit": {"price", "tif"},
-    "stop_market": {"trigger_price", "trigger_by", "held"},
+    "stop_market": {"trigger_price", "trigger_by", "held", "price_protect"},
 }
 _NEEDED_BY_TYPE = {"limit": ("price",), "stop_market": ("trigger_price",)}
 _NAMES_OF_TYPE = {"market": "a market order", "limit": "a limit order", "stop_market": "a stop-market order"}

@@ -66,6 +66,11 @@ class TapeInstrument(NamedTuple):
     size_unit: str = "base"  # base | contracts | quote
 
     @property
+    def names(self) -> tuple[str, str]:
+        """What a venue profile may know it by, the more exact one first."""
+        return self.symbol, self.base
+
+    @property
     def spec(self) -> Instrument:
         """What the engine needs to know of it."""
         return Instrument(self.symbol, self.tick_size, self.lot_size, self.multiplier)

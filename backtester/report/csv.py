@@ -1,7 +1,8 @@
 """The report as one table for a spreadsheet: a row per account, then a row per position of it.
 
 A row of an account has an empty symbol; the columns that only accounts or only positions have are empty in the other's
-rows. Figures have all their digits, times are ISO-8601, unknown is empty.
+rows. Figures have all their digits, times are ISO-8601, unknown is empty. A cell that came to nothing is one row with
+the verdict `failed` and its `error`.
 """
 
 from __future__ import annotations
@@ -13,14 +14,14 @@ from typing import Any
 
 from backtester.report.json import plain
 from backtester.report.model import ReportModel
-from backtester.report.records import AccountReport, Cell, PositionReport
+from backtester.report.records import AccountReport, Cell, FailedCell, PositionReport
 
 _CELL = ("scenario", "venue", "variant", "verdict", "account", "symbol")
 _NAMED = {"name", "venue", "positions", "pools", "symbol"}  # in _CELL already, or no figures
 _FIGURES = tuple(
     dict.fromkeys(name for name in (*AccountReport._fields, *PositionReport._fields) if name not in _NAMED)
 )
-COLUMNS = (*_CELL, *_FIGURES)
+COLUMNS = (*_CELL, *_FIGURES, "error")
 
 
 def render_csv(model: ReportModel) -> str:
@@ -29,17 +30,25 @@ def render_csv(model: ReportModel) -> str:
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(COLUMNS)
     for cell in model.cells:
-        writer.writerows(_rows(cell))
+        writer.writerows(_rows(cell) if isinstance(cell, Cell) else [_failed_row(cell)])
     return buffer.getvalue()
 
 
+def _failed_row(cell: FailedCell) -> list[Any]:
+    said = (cell.scenario, cell.venue, _variant(cell), cell.status)
+    return [*said, *[None] * (len(COLUMNS) - len(said) - 1), cell.error]
+
+
+def _variant(cell: Cell | FailedCell) -> str:
+    return " ".join(f"{key}={value}" for key, value in cell.variant.items)
+
+
 def _rows(cell: Cell) -> Iterator[list[Any]]:
-    variant = " ".join(f"{key}={value}" for key, value in cell.variant.items)
     for account in cell.accounts:
-        said = (cell.scenario, account.venue, variant, cell.verdict.name.lower(), account.name)
-        yield [*said, None, *_figures(account)]
+        said = (cell.scenario, account.venue, _variant(cell), cell.verdict.name.lower(), account.name)
+        yield [*said, None, *_figures(account), None]
         for position in account.positions:
-            yield [*said, position.symbol, *_figures(position)]
+            yield [*said, position.symbol, *_figures(position), None]
 
 
 def _figures(record: AccountReport | PositionReport) -> Iterator[Any]:

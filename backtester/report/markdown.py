@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from backtester.report.model import ReportModel
+from backtester.report.records import Cell, FailedCell
 from backtester.report.sheets import Sheet, inputs_sheet, sheets
 from backtester.report.text import headline, story
 
@@ -18,11 +19,7 @@ def _lines(model: ReportModel) -> Iterator[str]:
     for cell in model.cells:
         yield f"# {_escaped(headline(cell))}"
         yield ""
-        yield from (f"- {_escaped(line.strip())}" for line in story(cell, model.reporting_currency))
-        if cell.flags:
-            yield f"- flags: {', '.join(cell.flags)}"
-        for sheet in sheets(cell, model.reporting_currency):
-            yield from _table(sheet)
+        yield from _cell_lines(cell, model.reporting_currency)
         yield ""
     yield from _table(inputs_sheet(model.inputs))
     yield ""
@@ -31,6 +28,17 @@ def _lines(model: ReportModel) -> Iterator[str]:
         if lines:
             yield from ("", f"## {title}", "")
             yield from (f"- {_escaped(line)}" for line in lines)
+
+
+def _cell_lines(cell: Cell | FailedCell, currency: str) -> Iterator[str]:
+    if isinstance(cell, FailedCell):
+        yield from (f"- {_escaped(line.strip())}" for line in cell.error.splitlines())
+        return
+    yield from (f"- {_escaped(line.strip())}" for line in story(cell, currency))
+    if cell.flags:
+        yield f"- flags: {', '.join(cell.flags)}"
+    for sheet in sheets(cell, currency):
+        yield from _table(sheet)
 
 
 def _table(sheet: Sheet) -> Iterator[str]:

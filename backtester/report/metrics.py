@@ -15,7 +15,6 @@ from backtester.config.values import Instant
 from backtester.engine.state import PATH_BUCKETS
 from backtester.enums import LedgerKind, Party
 from backtester.report.exit_value import exit_cost
-from backtester.report.liquidation_price import bankruptcy_price, liquidation_price
 from backtester.report.names import CROSS, ISOLATED, Names, known, moment
 from backtester.report.reconcile import account_equity, unrealised
 from backtester.report.records import (
@@ -33,6 +32,7 @@ from backtester.report.records import (
 from backtester.report.slippage import BPS, liquidation_slippage, split, taken_of
 from backtester.report.verdict import account_deficit
 from backtester.run.result import ACTUAL, UNLIQUIDATED, RunResult
+from backtester.venue.margin import bankruptcy_price, liquidation_price
 from backtester.venue.profile import maintenance_margin
 
 

@@ -7,6 +7,7 @@ from typing import NamedTuple, TypeVar
 
 from backtester import __version__
 from backtester.config.values import Instant
+from backtester.errors import BacktesterError
 from backtester.report.metrics import (
     account_reports,
     margin_paths,
@@ -18,6 +19,7 @@ from backtester.report.names import Names, known
 from backtester.report.reconcile import reconcile
 from backtester.report.records import (
     Cell,
+    FailedCell,
     FileInput,
     Inputs,
     Named,
@@ -27,7 +29,7 @@ from backtester.report.records import (
 )
 from backtester.report.trades import funding_payments, liquidation_reports, order_reports
 from backtester.report.verdict import cell_verdict, flags
-from backtester.run.result import RunResult, ScenarioSource
+from backtester.run.result import RunFailure, RunResult, ScenarioSource
 from backtester.venue.profile import VenueProfile
 
 T = TypeVar("T")
@@ -47,18 +49,34 @@ class ReportModel(NamedTuple):
     inputs: Inputs
     assumptions: tuple[str, ...]
     warnings: tuple[str, ...]
-    cells: tuple[Cell, ...]
+    cells: tuple[Cell | FailedCell, ...]
+
+    @property
+    def finished(self) -> tuple[Cell, ...]:
+        """The cells that have a result."""
+        return tuple(cell for cell in self.cells if isinstance(cell, Cell))
+
+    @property
+    def failed(self) -> tuple[FailedCell, ...]:
+        """The cells that came to nothing."""
+        return tuple(cell for cell in self.cells if isinstance(cell, FailedCell))
 
 
-def build_report(results: Sequence[RunResult]) -> ReportModel:
-    """The report of one portfolio on one tape, a cell per result.
+def build_report(outcomes: Sequence[RunResult | RunFailure]) -> ReportModel:
+    """The report of one portfolio on one tape, a cell per outcome.
 
-    Raises an engine fault (exit code 5) when the money of a run does not add up (`reconcile`).
+    Money that does not add up (`reconcile`) makes a run fail with an engine fault (exit code 5). Raises the error of a
+    single cell, and those of all cells, the worst first, when none has a result.
     """
+    made = [_try_cell(outcome) for outcome in outcomes]
+    failures = [each for each in made if isinstance(each, RunFailure)]
+    if len(failures) == len(made):
+        raise _all_errors(failures)
+    cells = tuple(_failed_cell(each) if isinstance(each, RunFailure) else each for each in made)
+    results = [each for each in outcomes if isinstance(each, RunResult)]
     first = results[0]
-    cells = tuple(_build_cell(result) for result in results)
     warnings = [warning for result in results for warning in result.warnings]
-    if any(cell.portfolio.equity_end_exit is None for cell in cells):
+    if any(isinstance(cell, Cell) and cell.portfolio.equity_end_exit is None for cell in cells):
         warnings.append(NO_EXIT)
     return ReportModel(
         kind="run",
@@ -78,6 +96,32 @@ def build_report(results: Sequence[RunResult]) -> ReportModel:
     )
 
 
+def _try_cell(outcome: RunResult | RunFailure) -> Cell | RunFailure:
+    """The cell of a run whose money adds up."""
+    if isinstance(outcome, RunFailure):
+        return outcome
+    try:
+        return _build_cell(outcome)
+    except BacktesterError as error:
+        scenario = outcome.scenario.id if outcome.scenario else None
+        return RunFailure(scenario, _venues(outcome), outcome.variant, error)
+
+
+def _failed_cell(failure: RunFailure) -> FailedCell:
+    variant, error = Named(failure.variant), failure.error
+    return FailedCell(failure.scenario, failure.venue, variant, "failed", str(error), int(error.exit_code))
+
+
+def _all_errors(failures: Sequence[RunFailure]) -> BacktesterError:
+    """Every problem once, those of the worst exit code first."""
+    worst_first = sorted((failure.error for failure in failures), key=lambda error: -error.exit_code)
+    return BacktesterError(_once(problem for error in worst_first for problem in error.diagnostics))
+
+
+def _venues(result: RunResult) -> str:
+    return ", ".join(_once(profile.name for profile in result.profiles))
+
+
 def _build_cell(result: RunResult) -> Cell:
     """One run, reconciled and measured."""
     errors = reconcile(result)
@@ -86,7 +130,7 @@ def _build_cell(result: RunResult) -> Cell:
     portfolio = portfolio_report(result, names, accounts)
     return Cell(
         scenario=result.scenario.id if result.scenario else None,
-        venue=", ".join(_once(profile.name for profile in result.profiles)),
+        venue=_venues(result),
         variant=Named(result.variant),
         status="ok",
         error=None,

@@ -84,7 +84,8 @@ class Names:
     def tiers(self, position: int) -> tuple[TierRow, ...]:
         """Maintenance tiers of a position's market under the rules of its account."""
         account = self._place(int(self._result.state.positions[position]["account"]))
-        return self._result.profiles[account].market(self.base(position)).tiers
+        instrument = self._result.instruments[self._instrument(position)].tape
+        return self._result.profiles[account].market(*instrument.names).tiers
 
     def pool(self, number: int) -> str:
         """`cross`, or the symbol of the isolated position."""

@@ -296,3 +296,14 @@ class Cell(NamedTuple):
     end_ts: Instant
     margin_paths: tuple[MarginPath, ...]
     mark_paths: tuple[MarkPath, ...]
+
+
+class FailedCell(NamedTuple):
+    """One of several cells that came to nothing; `error` in the words of the command line, hints included."""
+
+    scenario: str | None
+    venue: str
+    variant: Named
+    status: str
+    error: str
+    exit_code: int

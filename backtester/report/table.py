@@ -13,7 +13,7 @@ from backtester.config.values import Instant
 from backtester.enums import Verdict
 from backtester.report.chart import Canvas, columns, sparkline
 from backtester.report.model import ReportModel
-from backtester.report.records import Cell, MarginPath, MarkPath
+from backtester.report.records import Cell, FailedCell, MarginPath, MarkPath
 from backtester.report.sheets import Sheet, inputs_sheet, sheets
 from backtester.report.text import clock, headline, money, offset, price, story
 
@@ -35,13 +35,22 @@ def table_parts(model: ReportModel) -> list[RenderableType]:
     """What to print, one below the other, at any width."""
     parts: list[RenderableType] = []
     for cell in model.cells:
-        parts += _cell_parts(cell, model.reporting_currency)
+        if isinstance(cell, FailedCell):
+            parts += _failed_parts(cell)
+        else:
+            parts += _cell_parts(cell, model.reporting_currency)
     parts.append(SheetView(inputs_sheet(model.inputs)))
     parts += [Text(""), Text(f"seed {model.seed}, backtester {model.engine_version}", style="dim")]
     for title, lines in (("Assumptions", model.assumptions), ("Warnings", model.warnings)):
         if lines:
             parts += [Text(""), Text(title, style="bold"), *(Text(f"· {line}") for line in lines)]
     return parts
+
+
+def _failed_parts(cell: FailedCell) -> Iterator[RenderableType]:
+    yield Text(headline(cell), style="bold red")
+    yield from (Text(line) for line in cell.error.splitlines())
+    yield Text("")
 
 
 def _cell_parts(cell: Cell, currency: str) -> Iterator[RenderableType]:

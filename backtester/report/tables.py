@@ -29,14 +29,17 @@ from backtester.errors import BacktesterError, usage_error
 from backtester.report.json import render_json
 from backtester.report.model import ReportModel
 from backtester.report.names import Names
-from backtester.run.result import RunResult
+from backtester.report.records import Cell
+from backtester.run.result import RunFailure, RunResult
 
 _TIME = pa.timestamp("ns", tz="UTC")
 _WORD = pa.dictionary(pa.int32(), pa.string())
 
 
-def write_tables(results: Sequence[RunResult], model: ReportModel, directory: Path) -> None:
+def write_tables(outcomes: Sequence[RunResult | RunFailure], model: ReportModel, directory: Path) -> None:
     """Write the five files, each whole or not at all; `directory` is made when it is missing.
+
+    `model` is the report of `outcomes`; a cell that failed has no rows.
 
     Raises a usage error when they cannot be written.
     """
@@ -46,6 +49,8 @@ def write_tables(results: Sequence[RunResult], model: ReportModel, directory: Pa
         "path.parquet": path_table,
         "depth.parquet": depth_table,
     }
+    numbered = enumerate(zip(outcomes, model.cells, strict=True))
+    results = [(n, each) for n, (each, cell) in numbered if isinstance(each, RunResult) and isinstance(cell, Cell)]
     tables = {name: _of_all_cells(results, make) for name, make in makers.items()}
     try:
         directory.mkdir(parents=True, exist_ok=True)
@@ -56,10 +61,10 @@ def write_tables(results: Sequence[RunResult], model: ReportModel, directory: Pa
         raise _cannot_write(directory, error) from error
 
 
-def _of_all_cells(results: Sequence[RunResult], make: Callable[[RunResult, Names], pa.Table]) -> pa.Table:
+def _of_all_cells(results: Sequence[tuple[int, RunResult]], make: Callable[[RunResult, Names], pa.Table]) -> pa.Table:
     """The tables of every cell below each other, with the number of the cell in front."""
     parts = []
-    for number, result in enumerate(results):
+    for number, result in results:
         table = make(result, Names(result))
         parts.append(table.add_column(0, "cell", pa.array(np.full(table.num_rows, number, np.int32))))
     return pa.concat_tables(parts).unify_dictionaries()

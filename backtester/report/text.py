@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from backtester.config.values import Instant
 from backtester.enums import Verdict
 from backtester.report.names import CROSS
-from backtester.report.records import AccountReport, Cell, PoolReport
+from backtester.report.records import AccountReport, Cell, FailedCell, PoolReport
 
 NONE = "–"
 _SECOND = 1_000_000_000
@@ -73,10 +73,12 @@ def word(code: str) -> str:
     return code.replace("_", " ")
 
 
-def headline(cell: Cell) -> str:
+def headline(cell: Cell | FailedCell) -> str:
     """The verdict of a cell and what it is about. Example: `SURVIVED  2025-10-10 on hyperliquid@2026-08-22`."""
+    word = cell.verdict.name if isinstance(cell, Cell) else "FAILED"
+    venue = f" on {cell.venue}" if cell.venue else ""
     variant = "".join(f"  {key}={value}" for key, value in cell.variant.items)
-    return f"{cell.verdict.name}  {cell.scenario or 'tape as it is'} on {cell.venue}{variant}"
+    return f"{word}  {cell.scenario or 'tape as it is'}{venue}{variant}"
 
 
 def story(cell: Cell, currency: str) -> list[str]:

@@ -54,12 +54,8 @@ def resolve_markets(
     profiles: Sequence[VenueProfile],
     instruments: Sequence[TapeInstrument],
     accept: Acceptances,
-    without_index: Collection[int] = (),
 ) -> Resolved:
-    """Every market that an account trades, under the rules of its venue. Raises all unknown symbols at once.
-
-    `without_index` numbers the instruments that lack an index on the tape: their mid stands for it.
-    """
+    """Every market that an account trades, under the rules of its venue. Raises all unknown symbols at once."""
     rules: list[VenueProfile] = []
     keys: list[tuple[int, int]] = []
     markets: list[spec.Market] = []
@@ -82,16 +78,23 @@ def resolve_markets(
             key = (rules.index(profile), number)
             if key not in keys:
                 keys.append(key)
-                markets.append(_market(*key, profile, instruments[number]))
+                markets.append(market_of(*key, profile, instruments[number]))
             numbers[a][position.symbol] = keys.index(key)
     if problems:
         raise BacktesterError(problems)
     data = spec.MarketData(
-        tuple(each.spec._replace(index_from_mid=n in without_index) for n, each in enumerate(instruments)),
-        tuple(_rules(profile, accept) for profile in rules),
+        tuple(each.spec for each in instruments),
+        tuple(rules_of(profile, accept.funding_zero) for profile in rules),
         tuple(markets),
     )
     return Resolved(data, tuple(instruments), tuple(profiles), tuple(numbers))
+
+
+def take_mid_as_index(resolved: Resolved, numbers: Collection[int]) -> Resolved:
+    """The same with instruments whose mid stands for the index that nobody gives them (`--assume-index-mid`)."""
+    data = resolved.data
+    instruments = tuple(each._replace(index_from_mid=n in numbers) for n, each in enumerate(data.instruments))
+    return resolved._replace(data=data._replace(instruments=instruments))
 
 
 def _not_found(place: str, symbol: str, instruments: Sequence[TapeInstrument]) -> Diagnostic:
@@ -101,15 +104,23 @@ def _not_found(place: str, symbol: str, instruments: Sequence[TapeInstrument]) -
     return Diagnostic("config", place, f"the tape has no {symbol}", f"it has {have}")
 
 
-def _rules(profile: VenueProfile, accept: Acceptances) -> spec.Rules:
+def rules_of(profile: VenueProfile, assume_funding_zero: bool) -> spec.Rules:
+    """What a profile says of all markets, as the engine takes it."""
     own = {name: getattr(profile.rules, name) for name in spec.Rules._fields if name != "assume_funding_zero"}
-    return spec.Rules(**own, assume_funding_zero=accept.funding_zero)
+    return spec.Rules(**own, assume_funding_zero=assume_funding_zero)
 
 
-def _market(rules: int, number: int, profile: VenueProfile, instrument: TapeInstrument) -> spec.Market:
-    market = profile.market(instrument.base)
-    tiers = tuple(spec.Tier(row.floor_quote, row.maintenance_rate, row.max_leverage) for row in market.tiers)
-    return spec.Market(number, rules, tiers, market.impact_notional_quote)
+def market_of(rules: int, number: int, profile: VenueProfile, instrument: TapeInstrument) -> spec.Market:
+    """Instrument `number` of the tape under the rules with that number."""
+    market = profile.market(*instrument.names)
+    return spec.Market(
+        instrument=number,
+        rules=rules,
+        tiers=tuple(spec.Tier(row.floor_quote, row.maintenance_rate, row.max_leverage) for row in market.tiers),
+        impact_notional_quote=market.impact_notional_quote,
+        funding_cap=profile.funding_cap(market),
+        liquidation_fee=profile.liquidation_fee(market),
+    )
 
 
 class Start(NamedTuple):
@@ -172,17 +183,20 @@ class _AccountBuilder:
     def _tick(self, price: float | RelativePrice, side: Side, market: int, relative: bool, *place: str | int) -> int:
         """An order price as a tick: relative ones are rounded to the less favourable price that the venue accepts."""
         instrument = self._instrument(market)
-        decimals = self.profile.market(instrument.base).size_decimals
+        decimals = self.profile.market(*instrument.names).size_decimals
         wanted = price.at(self.marks[market]) if isinstance(price, RelativePrice) else price
-        accepted = self.profile.order_price(wanted, side, decimals)
+        accepted = self.profile.order_price(wanted, side, decimals, instrument.tick_size)
         tick = accepted / instrument.tick_size
         if abs(tick - round(tick)) > GRID_TOLERANCE:
             self._fault(f"{accepted!r} lies between two ticks of the tape ({instrument.tick_size!r})", *place)
         elif accepted > FARTHEST * self.marks[market]:
             self._fault(f"{accepted!r} is more than {FARTHEST:g} times the mark {self.marks[market]:.10g}", *place)
         elif not relative and abs(accepted - wanted) > GRID_TOLERANCE * instrument.tick_size:
-            hint = f"the next one is {accepted!r}"
-            self._fault(f"{wanted!r} is no order price on {self.profile.id}", *place, hint=hint)
+            by_venue = self.profile.order_price(wanted, side, decimals)
+            off_tick = abs(by_venue - wanted) <= GRID_TOLERANCE * instrument.tick_size
+            between = f"lies between two ticks of the tape ({instrument.tick_size!r})"
+            why = between if off_tick else f"is no order price on {self.profile.id}"
+            self._fault(f"{wanted!r} {why}", *place, hint=f"the next one is {accepted!r}")
         return round(tick)
 
     def _entry(self, position: Position, market: int) -> float:
@@ -233,6 +247,7 @@ class _AccountBuilder:
             relative = isinstance(order.trigger_price, RelativePrice)
             trigger = self._tick(order.trigger_price, order.side, market, relative, "orders", o, "trigger_price")
         instrument = self.resolved.data.markets[market].instrument
+        at_ns = self._moment(o, "at", order.at)
         known = self.has_index[instrument] and not self.resolved.data.instruments[instrument].index_from_mid
         if order.type is OrderType.STOP_MARKET and order.trigger_by is PriceSeries.INDEX and not known:
             self._fault("the tape has no index to trigger on", "orders", o, "trigger_by", hint="use mark or last")
@@ -249,18 +264,26 @@ class _AccountBuilder:
             reduce_only=order.reduce_only,
             held=order.held,
             reaction_ns=order.reaction_ns,
-            at_ns=self._moment(o, order),
+            at_ns=at_ns,
+            price_protect=order.price_protect,
+            cancel_at_ns=self._cancel_moment(o, order, at_ns),
         )
 
-    def _moment(self, o: int, order: Order) -> int:
-        if order.at is None:
+    def _moment(self, o: int, key: str, at: Offset | Instant | None) -> int:
+        """A moment of an order in ns; START_NS for none."""
+        if at is None:
             return spec.START_NS
-        if isinstance(order.at, Offset):
-            return self.start_ts + order.at.ns
-        assert isinstance(order.at, Instant)
-        if order.at.ts_ns < self.start_ts:
-            self._fault("lies before the start of the run", "orders", o, "at", hint='use an offset such as "90s"')
-        return order.at.ts_ns
+        if isinstance(at, Offset):
+            return self.start_ts + at.ns
+        if at.ts_ns < self.start_ts:
+            self._fault("lies before the start of the run", "orders", o, key, hint='use an offset such as "90s"')
+        return at.ts_ns
+
+    def _cancel_moment(self, o: int, order: Order, at_ns: int) -> int:
+        cancel_ns = self._moment(o, "cancel_at", order.cancel_at)
+        if order.cancel_at is not None and cancel_ns <= max(at_ns, self.start_ts):
+            self._fault("lies before the order itself", "orders", o, "cancel_at")
+        return cancel_ns
 
     def _check_solvent(self, account: spec.Account) -> None:
         """A position that would be liquidated at once was never held: that is a slip in the portfolio."""
@@ -289,7 +312,7 @@ class _AccountBuilder:
         return at_mark - self._unit_value(position, position.entry_price)
 
     def _maintenance(self, position: spec.Position) -> float:
-        tiers = self.profile.market(self._instrument(position.market).base).tiers
+        tiers = self.profile.market(*self._instrument(position.market).names).tiers
         return maintenance_margin(tiers, abs(self._unit_value(position, self.marks[position.market])))
 
 
@@ -300,10 +323,10 @@ def assumptions_of(profiles: Iterable[VenueProfile], resolved: Resolved, accept:
         share = f"{profile.assumed_share:.0%}"
         lines.append(f"{profile.name}: {share} of the rules are assumed (`backtester venues show {profile.id}`)")
     for market in resolved.data.markets:
-        base = resolved.instruments[market.instrument].base
+        instrument = resolved.instruments[market.instrument]
         profile = list(dict.fromkeys(profiles))[market.rules]
-        if not profile.market(base).listed:
-            lines.append(f"{base} is not in the profile {profile.name}: its default tiers apply")
+        if not profile.market(*instrument.names).listed:
+            lines.append(f"{instrument.symbol} is not in the profile {profile.name}: its default tiers apply")
     if accept.funding_zero:
         lines.append("funding is taken as zero where the tape has no rate (--assume-funding-zero)")
     for instrument in resolved.data.instruments:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +14,7 @@ from backtester.config.portfolio import Portfolio
 from backtester.engine import spec
 from backtester.engine.allocate import WorldIndex
 from backtester.engine.state import Market, Worlds
+from backtester.errors import BacktesterError
 from backtester.market.schema import TapeInstrument
 from backtester.scenario.apply import Summary
 from backtester.venue.profile import VenueProfile
@@ -25,6 +29,17 @@ class Source(NamedTuple):
 
     name: str
     sha256: str
+
+
+def file_digest(path: Path) -> str:
+    """The sha256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digest_of(digests: Sequence[str]) -> str:
+    """One digest as it is, several by the digest of them all."""
+    return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
 class ScenarioSource(NamedTuple):
@@ -43,6 +58,15 @@ class Instrument(NamedTuple):
 
     tape: TapeInstrument
     size_decimals: int | None
+
+
+class RunFailure(NamedTuple):
+    """One of several cells that came to nothing, and why."""
+
+    scenario: str | None  # as the user named it
+    venue: str  # "" unless --venue was given
+    variant: tuple[tuple[str, str], ...]
+    error: BacktesterError
 
 
 @dataclass(frozen=True, slots=True)

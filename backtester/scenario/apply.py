@@ -28,7 +28,7 @@ from backtester.errors import data_error
 from backtester.scenario.grid import Grid, Proxy, Target, make_grid
 from backtester.scenario.levels import make_ladder
 from backtester.scenario.path import Scenario
-from backtester.scenario.records import FOREVER, RUN, STATE, Status
+from backtester.scenario.records import COARSE_NS, FOREVER, RUN, STATE, Status
 from backtester.scenario.transform import seam, transform
 
 Events = NDArray[np.void]
@@ -59,10 +59,11 @@ class Realised(NamedTuple):
 
 
 class Summary(NamedTuple):
-    """What the report says about a stressed tape."""
+    """What the report says about a stressed tape. `coarse_ns`: time that a tiled base spends in coarse stretches."""
 
     tiles: int
     steps: int
+    coarse_ns: int
     rows: int
     realised: tuple[Realised, ...]
 
@@ -111,6 +112,8 @@ class StressedTape:
         self._capacity = capacity
         self._survey = known or survey(base(), len(targets))
         self._summary: Summary | None = None
+        if self.tiled and self._survey.first_ns == self._survey.last_ns:
+            raise data_error("base tape", "is a single moment and cannot be laid end to end", "record some seconds")
 
     @property
     def start_ns(self) -> int:
@@ -122,6 +125,12 @@ class StressedTape:
         """Whether the base is shorter than the scenario's window."""
         span = self._survey.last_ns - self._survey.first_ns
         return self.scenario.end_ns is not None and span < self.scenario.end_ns - self.start_ns
+
+    @property
+    def driven(self) -> NDArray[np.bool_]:
+        """(n,) whether the scenario moves an instrument; it then gives it its index, too."""
+        driven: NDArray[np.bool_] = self._grid.driven | self.tiled
+        return driven
 
     @property
     def summary(self) -> Summary:
@@ -166,7 +175,13 @@ class StressedTape:
                 if ready.size:
                     yield ready
         rest = out[: int(run["rows"][0])]
-        self._summary = _summarise(self.targets, state, grid, tiles, rows + rest.size, self.tiled)
+        self._summary = Summary(
+            tiles=tiles,
+            steps=int(grid.step_ns.size),
+            coarse_ns=_coarse_ns(grid.step_ns, int(run["end_ns"][0])) if self.tiled else 0,
+            rows=rows + rest.size,
+            realised=_realised(self.targets, state, grid, self.tiled),
+        )
         if rest.size:
             yield rest
 
@@ -197,9 +212,7 @@ def _split(out: Events, rows: int) -> tuple[Events, Events]:
     return out[:cut], room
 
 
-def _summarise(
-    targets: Sequence[Target], state: NDArray[np.void], grid: Grid, tiles: int, rows: int, tiled: bool
-) -> Summary:
+def _realised(targets: Sequence[Target], state: NDArray[np.void], grid: Grid, tiled: bool) -> tuple[Realised, ...]:
     realised = []
     for i, target in enumerate(targets):
         s = state[i]
@@ -219,4 +232,9 @@ def _summarise(
                 flow_done_quote=float(s["flow_done"]),
             )
         )
-    return Summary(tiles, int(grid.step_ns.size), rows, tuple(realised))
+    return tuple(realised)
+
+
+def _coarse_ns(step_ns: NDArray[np.int64], end_ns: int) -> int:
+    gaps = np.diff(step_ns, append=end_ns)
+    return int(gaps[gaps >= COARSE_NS].sum())

@@ -1,7 +1,7 @@
 """Compile facts into a path: the same TOML gives the same table, on every machine.
 
     perp(t)   the candles' open, extremes and close, linear in between
-    index(t)  perp(t) / (1 + basis(t)), basis = the symbol's table for venue `*`
+    index(t)  perp(t) / (1 + basis(t)), basis = the symbol's table for venue `*`; or candles of its own (`candles.py`)
     ratio(t)  index(t) / index(0), rounded to 1e-9
     trade intensity = volume per second of the candle / volume per second of the calm baseline
 
@@ -15,6 +15,7 @@ import json
 import math
 import os
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -23,14 +24,13 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from backtester.errors import BacktesterError, Diagnostic
-from backtester.scenario.facts import Candle, Candles, Facts
+from backtester.scenario.candles import Habits, Knots, Lines, price_lines
+from backtester.scenario.facts import Candles, Facts, Price
 from backtester.scenario.path import ANY, COLUMNS, LINEAR, PREFIX, SCHEMA_VERSION, Series, series_faults
 from backtester.scenario.reader import read_facts
 
 #: Decimal places that are kept: ratios and factors 1e-9, bps, ms and money are coarse enough with fewer.
 PLACES = 9
-
-Knots = dict[int, float]
 
 
 def build(facts: Facts) -> pa.Table:
@@ -41,13 +41,17 @@ def build(facts: Facts) -> pa.Table:
         for position, column in enumerate(table.columns):
             knots = {figure.t_ns: figure.values[position] * table.scale for figure in table.figures}
             series.append(_series(table.venue, table.symbol, column, knots))
-    for symbol in sorted({candles.symbol for candles in facts.candles}):
-        of_symbol = [candles for candles in facts.candles if candles.symbol == symbol]
-        problems += _coverage_faults(facts, symbol, of_symbol)
+    parts_of = {candles.symbol: [c for c in facts.candles if c.symbol == candles.symbol] for candles in facts.candles}
+    habits = Habits(facts.extremes, facts.wick_ns)
+    perps: dict[str, Knots] = {}
+    for symbol, parts in sorted(parts_of.items(), key=lambda item: (any(part.like for part in item[1]), item[0])):
+        problems += _coverage_faults(facts, symbol, parts)
         if not problems:
-            basis = next((s for s in series if s[:3] == (ANY, symbol, "basis_bps")), None)
-            series.append(_series(ANY, symbol, "price_ratio", _ratio(facts, of_symbol, basis)))
-            series.append(_series(ANY, symbol, "trade_intensity", _intensity(facts, of_symbol)))
+            given = next((s for s in series if s[:3] == (ANY, symbol, "basis_bps")), None)
+            lines = price_lines(parts, habits, _fractions(given), perps)
+            perps[symbol] = lines.perp()
+            series = [s for s in series if s is not given] + _prices(facts, symbol, lines)
+            series.append(_series(ANY, symbol, "trade_intensity", _intensity(facts, parts)))
     keys = [s[:3] for s in series]
     problems += [
         _problem(facts, f"{'/'.join(key)} is given twice") for key in sorted({k for k in keys if keys.count(k) > 1})
@@ -107,59 +111,51 @@ def _series(venue: str, symbol: str, column: str, knots: Knots) -> Series:
 
 
 def _coverage_faults(facts: Facts, symbol: str, parts: list[Candles]) -> list[Diagnostic]:
-    """Candles must follow each other without gap or overlap through the whole window."""
-    spans = sorted((row.t_ns, row.t_ns + part.interval_ns) for part in parts for row in part.rows)
+    """Candles of one price must not overlap; those of both together must cover the whole window."""
     faults = []
+    for price in Price:
+        spans = _spans([part for part in parts if part.price is price])
+        for (_, end), (start, _) in pairwise(spans):
+            if start < end:
+                faults.append(_problem(facts, f"{symbol} candles overlap at {start / 1e9:g} s from the start"))
     reached = 0
-    for start, end in spans:
-        if start != reached:
-            word = "overlap" if start < reached else "leave a gap"
-            faults.append(_problem(facts, f"{symbol} candles {word} at {start / 1e9:g} s from the start"))
-        reached = end
+    for start, end in _spans(parts):
+        if start > reached:
+            faults.append(_problem(facts, f"{symbol} candles leave a gap at {start / 1e9:g} s from the start"))
+        reached = max(reached, end)
     if reached < facts.span_ns:
-        faults.append(
-            _problem(facts, f"{symbol} candles end at {reached / 1e9:g} s, the window at {facts.span_ns / 1e9:g}")
-        )
+        message = f"{symbol} candles end at {reached / 1e9:g} s, the window at {facts.span_ns / 1e9:g}"
+        faults.append(_problem(facts, message))
     return faults
 
 
-def _perp(facts: Facts, parts: list[Candles]) -> Knots:
-    """Prices at each candle's start, its two extremes, and at the end of the last one."""
-    knots: Knots = {}
-    last: tuple[int, float] = (0, math.nan)
-    for part in parts:
-        for row in part.rows:
-            knots[row.t_ns] = row.open
-            knots.update(_extremes(facts, part, row))
-            last = max(last, (row.t_ns + part.interval_ns, row.close))
-    knots[last[0]] = last[1]
-    return knots
+def _spans(parts: list[Candles]) -> list[tuple[int, int]]:
+    return sorted((row.t_ns, row.t_ns + part.interval_ns) for part in parts for row in part.rows)
 
 
-def _extremes(facts: Facts, part: Candles, row: Candle) -> Knots:
-    """High and low at their published or assumed moments: a falling candle has its high first, a rising its low."""
-    early, late = (row.t_ns + round(part.interval_ns * share) for share in facts.extremes)
-    falling = row.close < row.open
-    low_at = dict(part.low_at).get(row.t_ns, late if falling else early)
-    high_at = dict(part.high_at).get(row.t_ns, early if falling else late)
-    return {low_at: row.low, high_at: row.high}
+def _fractions(basis: Series | None) -> Knots:
+    """Knots of a basis in bps as fractions."""
+    return dict(zip(basis.t_ns.tolist(), (basis.values / 1e4).tolist(), strict=True)) if basis else {}
 
 
-def _ratio(facts: Facts, parts: list[Candles], basis: Series | None) -> Knots:
-    perp = _perp(facts, parts)
-    times = sorted(set(perp) | (set(basis.t_ns.tolist()) if basis else set()))
-    at = np.array(times, np.int64)
-    line = Series(ANY, "", "price_ratio", np.array(sorted(perp), np.int64), np.array([perp[t] for t in sorted(perp)]))
-    index = line.at(at) / (1.0 + (basis.at(at) if basis else 0.0) / 1e4)
-    return {t: float(price / index[0]) for t, price in zip(times, index, strict=True) if t <= facts.span_ns}
+def _prices(facts: Facts, symbol: str, lines: Lines) -> list[Series]:
+    """price_ratio and, if anything is known of it, basis_bps of one symbol."""
+    ratio = {t: price / lines.spot[0] for t, price in lines.spot.items() if t <= facts.span_ns}
+    series = [_series(ANY, symbol, "price_ratio", ratio)]
+    if lines.basis:
+        bps = {t: gap * 1e4 for t, gap in lines.basis.items() if t <= facts.span_ns}
+        series.append(_series(ANY, symbol, "basis_bps", {0: bps[min(bps)]} | bps))
+    return series
 
 
 def _intensity(facts: Facts, parts: list[Candles]) -> Knots:
-    rates = {row.t_ns: row.volume / part.interval_ns for part in parts for row in part.rows}
+    """Volume per second over that of the calm baseline, from the perp's candles; the index's stand in for them."""
+    perp = [part for part in parts if part.price is Price.PERP]
+    rates = {row.t_ns: row.volume / part.interval_ns for part in perp or parts for row in part.rows}
     start, end = facts.baseline
     calm = [rate for t, rate in rates.items() if start <= t < end]
     mean = math.fsum(calm) / max(1, len(calm))
-    return {t: rate / mean if mean > 0.0 else math.nan for t, rate in rates.items()}
+    return {t: rate / mean if mean > 0.0 else math.nan for t, rate in rates.items() if t <= facts.span_ns}
 
 
 def _table(series: list[Series]) -> pa.Table:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import NamedTuple
 
 from backtester.scenario.path import Source
@@ -10,8 +11,20 @@ from backtester.scenario.path import Source
 ASSUMED = "assumed"
 
 
+class Price(StrEnum):
+    """Whose price a candle tells."""
+
+    PERP = "perp"
+    INDEX = "index"
+
+    @property
+    def other(self) -> Price:
+        """The index for the perp, the perp for the index."""
+        return Price.INDEX if self is Price.PERP else Price.PERP
+
+
 class Candle(NamedTuple):
-    """One price candle of the perp: t_ns from the window's start, prices in quote currency, volume in base units."""
+    """One price candle: t_ns from the window's start, prices in quote currency, volume in base units."""
 
     t_ns: int
     open: float
@@ -22,9 +35,14 @@ class Candle(NamedTuple):
 
 
 class Candles(NamedTuple):
-    """Candles of one symbol and interval; the extremes' times are `low_at` and `high_at` or the assumed shares."""
+    """Candles of one symbol, price and interval; the extremes' times: `low_at` and `high_at`, or the assumed shares.
+
+    `like`: the symbol whose perp they are assumed to look like inside; empty for none.
+    """
 
     symbol: str
+    price: Price
+    like: str
     interval_ns: int
     source: str
     rows: tuple[Candle, ...]
@@ -72,6 +90,7 @@ class Facts:
     cadence: tuple[tuple[int, int], ...]
     baseline: tuple[int, int]  # the calm minutes that trade intensity is measured against
     extremes: tuple[float, float]  # when a candle's first and second extreme happen, as shares of its interval
+    wick_ns: int  # how long one price is assumed to leave the other behind at an extreme
     candles: tuple[Candles, ...]
     tables: tuple[Table, ...]
     unused: tuple[Unused, ...]
@@ -85,6 +104,8 @@ class Facts:
 
     def assumed_share(self) -> float:
         """Share of figures that rest on an assumption, in whole or in part; a candle counts as one figure."""
-        figures = [figure for table in self.tables for figure in table.figures]
-        candles = sum(len(candles.rows) for candles in self.candles)
-        return sum(ASSUMED in figure.source for figure in figures) / max(1, len(figures) + candles)
+        sources = [figure.source for table in self.tables for figure in table.figures]
+        sources += [
+            f"{part.source}+{ASSUMED}" if part.like else part.source for part in self.candles for _ in part.rows
+        ]
+        return sum(ASSUMED in source for source in sources) / max(1, len(sources))

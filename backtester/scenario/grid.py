@@ -43,7 +43,8 @@ class Proxy(NamedTuple):
 class Grid(NamedTuple):
     """step_ns (k,) absolute; steps (k, n) STEP; depth (k, n, 2, 3); control (m,) EVENT; driven (n,) bool.
 
-    An instrument that is not driven has nothing to change: every step is neutral and there are no control events.
+    An instrument that is not driven keeps its tape as it is: every step is neutral, and of the control events it has
+    only those that speak to the engine alone, LATENCY, REFILL and OUTAGE.
     """
 
     step_ns: NDArray[np.int64]
@@ -93,7 +94,7 @@ def make_grid(scenario: Scenario, targets: Sequence[Target], proxies: Sequence[P
     for name in ("ratio", "factor", "spread", "volume", "intensity"):
         still &= (steps[name] == 1.0).all(axis=0)
     driven = ~still
-    driven[np.unique(events["instrument"])] = True
+    driven[events["instrument"][events["kind"] == EventKind.FUNDING]] = True
     return Grid(times + start, steps, depth, events, driven)
 
 
@@ -102,7 +103,8 @@ def _check_paths(scenario: Scenario, targets: Sequence[Target], proxy_of: dict[s
     for target in targets:
         proxy = proxy_of.get(target.base)
         series = scenario.find("price_ratio", target.venue, proxy.source if proxy else target.base)
-        hint = f"have {', '.join(scenario.symbols)}; borrow one: --proxy {target.base}={scenario.symbols[0]}*1.2"
+        have = scenario.symbols
+        hint = f"have {', '.join(have)}; borrow one: --proxy {target.base}={have[0]}*1.2" if have else ""
         if series is None:
             what = f"the proxy {proxy.source}" if proxy else target.base
             problems.append(Diagnostic("config", f"scenario {scenario.id}", f"no price path for {what}", hint))
@@ -151,22 +153,24 @@ def _evaluate(
 def _control_events(
     scenario: Scenario, target: Target, proxy: Proxy | None, instrument: int, start: int
 ) -> list[tuple[int, int, int, float, int, int, int, int]]:
-    """LATENCY and REFILL at their changes, FUNDING at the UTC stamps of its interval, as EVENT rows."""
+    """LATENCY, REFILL and OUTAGE at their changes, FUNDING at the UTC stamps of its interval, as EVENT rows."""
     rows = []
+    end = start if scenario.end_ns is None else scenario.end_ns
     for name, kind, unit in (
         ("extra_latency_ms", EventKind.LATENCY, 1e6),
         ("refill_half_life_s", EventKind.REFILL, 1.0),
+        ("outage", EventKind.OUTAGE, 1.0),
     ):
         series = _find(scenario, name, target, proxy)
         before = NEUTRAL[name]
         for t, value in zip(series.t_ns, series.values, strict=True) if series else ():
-            if value != before:
+            if value != before and start + t <= end:
                 rows.append((start + int(t), 0, 0, float(value) * unit, instrument, int(kind), 0, 0))
             before = value
     rate = _find(scenario, "funding_rate", target, proxy)
     interval = _find(scenario, "funding_interval_s", target, proxy)
-    if rate is not None and interval is not None and scenario.end_ns is not None:
-        rows += _funding_events(rate, interval, instrument, start, scenario.end_ns)
+    if rate is not None and interval is not None:
+        rows += _funding_events(rate, interval, instrument, start, end)
     return rows
 
 

@@ -1,13 +1,19 @@
-"""Where scenarios are found: those that come with the program, by id, and files of the user, by path."""
+"""Where scenarios are found: those that come with the program, by id, and files of the user, by path.
+
+A name may join several with `+`: `2025-10-10+outage`, `mine.parquet+outage`; `compose` says what that means.
+"""
 
 from __future__ import annotations
 
 import difflib
 from pathlib import Path
 
-from backtester.errors import config_error
+from backtester.errors import BacktesterError, Diagnostic, config_error, usage_error
+from backtester.scenario.compose import compose
 from backtester.scenario.path import Scenario, load
 from backtester.shipped import scenarios_dir
+
+_FILES = (".parquet", ".toml")
 
 
 def ids() -> tuple[str, ...]:
@@ -17,7 +23,7 @@ def ids() -> tuple[str, ...]:
 
 def locate(name: str) -> Path:
     """The path table of an id, or of a `.parquet` or `.toml` file. Raises BacktesterError when there is none."""
-    if name.endswith((".parquet", ".toml")):
+    if name.endswith(_FILES):
         path = Path(name).with_suffix(".parquet")
         if not path.is_file():
             hint = f"backtester scenarios build {path.with_suffix('.toml')}" if name.endswith(".toml") else ""
@@ -31,6 +37,38 @@ def locate(name: str) -> Path:
     return path
 
 
+def locate_parts(name: str) -> tuple[Path, ...]:
+    """The path tables that a name joins with `+`. Raises BacktesterError with all that are missing."""
+    if name.endswith(_FILES) and Path(name).with_suffix(".parquet").is_file():  # a file may have a + in its name
+        return (locate(name),)
+    parts = name.split("+")
+    if "" in parts:
+        raise usage_error(f"scenario {name}", "joins nothing", "write it like 2025-10-10+outage")
+    paths, problems = [], list[Diagnostic]()
+    for part in parts:
+        try:
+            paths.append(locate(part))
+        except BacktesterError as error:
+            problems += error.diagnostics
+    if problems:
+        raise BacktesterError(problems)
+    return tuple(paths)
+
+
 def find(name: str) -> Scenario:
-    """Load a scenario by id or path."""
-    return load(locate(name))
+    """Load a scenario by id or path, or compose several. Raises BacktesterError."""
+    return compose([load(path) for path in locate_parts(name)])
+
+
+def find_runnable(name: str) -> Scenario:
+    """The same for a run, which needs prices: an overlay alone is refused."""
+    scenario = find(name)
+    if scenario.is_overlay:
+        hint = f"lay it over another: --scenario 2025-10-10+{name}"
+        raise config_error(f"scenario {name}", "has no prices of its own", hint)
+    return scenario
+
+
+def runnable_ids() -> tuple[str, ...]:
+    """Ids of the shipped scenarios that run alone, in order."""
+    return tuple(name for name in ids() if not find(name).is_overlay)

@@ -4,12 +4,15 @@ A row says something about the columns it fills; an empty cell says nothing. So 
 of knots of its own. Prices and basis are linear between knots, everything else is held; `forced_flow_quote` happens
 once, at its knot. A value is looked up under (venue, symbol), then (*, symbol), (venue, *), (*, *), then it is neutral.
 A price is never looked up under symbol `*`.
+
+A path without any price is an *overlay*: it cannot run alone and is laid over another one (`compose`). Its window
+counts from the lowest price of that other path, so it begins at or before 0, and outside of it nothing is said.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -17,10 +20,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from backtester.enums import Outage
 from backtester.errors import BacktesterError, Diagnostic, config_error
 
 ANY = "*"
 PREFIX = "backtester."
+SECOND_NS = 1_000_000_000
 SCHEMA_VERSION = "1"
 
 #: Every value column of a path and the value that changes nothing (NaN: the scenario has no say).
@@ -52,7 +57,11 @@ DEPTH = COLUMNS[3:9]
 LINEAR = frozenset({"price_ratio", "basis_bps"})
 FUNDING = ("funding_rate", "funding_interval_s")
 #: Columns of the format that this version does not act on: anything but neutral is refused, never ignored.
-NOT_APPLIED = COLUMNS[16:]
+NOT_APPLIED = COLUMNS[17:]
+#: What an overlay may fill: held columns that can return to neutral when its window ends.
+OVERLAY = tuple(name for name in COLUMNS[2:17] if not np.isnan(NEUTRAL[name]))
+#: All bits of an outage that the engine acts on: there are no transfers to halt yet (RULES 1.7).
+ALL_OUTAGES = sum(Outage) - Outage.TRANSFERS_HALTED
 #: Smallest value that makes sense, and whether it is itself allowed.
 LOWEST = {
     "price_ratio": (0.0, False),
@@ -65,6 +74,7 @@ LOWEST = {
     "funding_interval_s": (1.0, True),
     "extra_latency_ms": (0.0, True),
     "refill_half_life_s": (0.0, False),
+    "outage": (0.0, True),
 }
 
 
@@ -112,6 +122,17 @@ class Scenario:
     calibration: str = ""
     assumed_share: float = 0.0  # of the figures behind the path
     facts_sha256: str = ""
+    notes: tuple[str, ...] = ()  # what was changed on the way from the file to the run
+
+    @property
+    def is_overlay(self) -> bool:
+        """Whether it has a window, but no prices: then it is laid over another path."""
+        return self.start_ns is not None and not self.symbols
+
+    @property
+    def span_ns(self) -> int:
+        """Length of the window; 0 without one."""
+        return (self.end_ns or 0) - (self.start_ns or 0)
 
     @property
     def symbols(self) -> tuple[str, ...]:
@@ -125,11 +146,20 @@ class Scenario:
         return next((listed[key] for key in keys if key in listed), None)
 
 
-def neutral(bases: Iterable[str]) -> Scenario:
-    """The scenario that changes nothing: prices of `bases` stay what they are on the base tape, for all of its span."""
-    zero, one = np.zeros(1, np.int64), np.ones(1)
-    flat = tuple(Series(ANY, base, "price_ratio", zero, one) for base in sorted(set(bases)))
-    return Scenario("neutral", "The base tape as it is", "HYPT", None, None, (), flat)
+def constant(symbol: str, column: str, value: float) -> Series:
+    """A column that has one value all the time, on every venue."""
+    return Series(ANY, symbol, column, np.zeros(1, np.int64), np.array([value]))
+
+
+def neutral(bases: Iterable[str], window: tuple[int, int] | None = None) -> Scenario:
+    """The scenario that changes nothing: prices of `bases` stay what they are on the base tape, for all of its span.
+
+    `window`: that span in ns since the epoch, for a path that others are laid over; it steps every second.
+    """
+    flat = tuple(constant(base, "price_ratio", 1.0) for base in sorted(set(bases)))
+    start_ns, end_ns = window or (None, None)
+    cadence = ((0, SECOND_NS),) if window else ()
+    return Scenario("neutral", "The base tape as it is", "HYPT", start_ns, end_ns, cadence, flat)
 
 
 def load(path: Path) -> Scenario:
@@ -192,10 +222,11 @@ def _series_of(table: object) -> tuple[Series, ...]:
 
 def _checked(scenario: Scenario, path: Path) -> Scenario:
     problems = [Diagnostic("config", str(path), *fault) for s in scenario.series for fault in series_faults(s)]
-    end = (scenario.end_ns or 0) - (scenario.start_ns or 0)
-    if end <= 0:
+    if scenario.span_ns <= 0:
         problems.append(Diagnostic("config", str(path), "the window is empty"))
-    if not scenario.cadence or scenario.cadence[0][0] != 0 or any(step <= 0 for _, step in scenario.cadence):
+    if scenario.is_overlay:
+        problems += [Diagnostic("config", str(path), *fault) for fault in _overlay_faults(scenario)]
+    elif not scenario.cadence or scenario.cadence[0][0] != 0 or any(step <= 0 for _, step in scenario.cadence):
         problems.append(Diagnostic("config", str(path), "the cadence must begin at 0 with steps above 0"))
     pairs = {(s.venue, s.symbol, s.column) for s in scenario.series if s.column in FUNDING}
     for venue, symbol, column in sorted(pairs):
@@ -205,6 +236,17 @@ def _checked(scenario: Scenario, path: Path) -> Scenario:
     if problems:
         raise BacktesterError(problems)
     return scenario
+
+
+def _overlay_faults(scenario: Scenario) -> list[tuple[str, str]]:
+    """Why a path without prices cannot be laid over another: (message, hint) pairs."""
+    faults = []
+    if (scenario.start_ns or 0) > 0:
+        hint = "without prices a path is laid over another, and its window counts from the low of that one"
+        faults.append(("has no price path", hint))
+    for column in sorted({s.column for s in scenario.series} - {*OVERLAY}):
+        faults.append((f"{column} needs a price path beside it", f"without one a path may say {', '.join(OVERLAY)}"))
+    return faults
 
 
 def series_faults(series: Series) -> list[tuple[str, str]]:
@@ -224,10 +266,18 @@ def series_faults(series: Series) -> list[tuple[str, str]]:
         faults.append((f"{name}: t_ns must ascend", "one row per (t_ns, venue, symbol)"))
     if series.column != "forced_flow_quote" and series.t_ns[0] != 0:
         faults.append((f"{name} begins at {series.t_ns[0] / 1e9:g} s", "every column but the flow needs a knot at 0"))
+    faults += [(f"{name} is {value:g}, must be {bound}", "") for value, bound in out_of_bounds(series)]
+    return faults
+
+
+def out_of_bounds(series: Series) -> Iterator[tuple[float, str]]:
+    """The first value that makes no sense, and what it must be."""
     low, allowed = LOWEST.get(series.column, (-np.inf, True))
     wrong = series.values < low if allowed else series.values <= low
     wrong |= ~np.isfinite(series.values)
+    bound = f"{'≥' if allowed else '>'} {low:g}"
+    if series.column == "outage":
+        wrong |= (series.values > ALL_OUTAGES) | (series.values != np.floor(series.values))
+        bound = f"a sum of the bits 1 to {Outage.MARK_FROZEN:d}"
     if wrong.any():
-        bound = f"{'≥' if allowed else '>'} {low:g}"
-        faults.append((f"{name} is {float(series.values[wrong][0]):g}, must be {bound}", ""))
-    return faults
+        yield float(series.values[wrong][0]), bound

@@ -1,7 +1,8 @@
 """Read a facts file (TOML) and say everything that is wrong with it.
 
 Every figure names its source: a key of `[sources]`, several joined by `+`, or `assumed`. Times are UTC, `HH:MM:SS` on
-the window's first day (earlier than the window's start: the day after) or `YYYY-MM-DDTHH:MM:SS`.
+the window's first day (earlier than the window's start: the day after) or `YYYY-MM-DDTHH:MM:SS`. In an overlay, which
+has no prices (`path`), they are offsets from the low of the path that it is laid over: `-2m`, `8m`.
 """
 
 from __future__ import annotations
@@ -14,10 +15,12 @@ from typing import Any, Literal
 
 from backtester.config.lines import Place
 from backtester.config.toml import Document, Fault, Record, faults_error, read_document, shown, validate
-from backtester.scenario.facts import ASSUMED, Candle, Candles, Facts, Figure, Table, Unused
-from backtester.scenario.path import ANY, COLUMNS, LINEAR, NOT_APPLIED, Source
+from backtester.config.values import parse_duration_ns
+from backtester.scenario.facts import ASSUMED, Candle, Candles, Facts, Figure, Price, Table, Unused
+from backtester.scenario.path import ANY, COLUMNS, LINEAR, NOT_APPLIED, OVERLAY, Source
 
 NS = 1_000_000_000
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 #: What a [[held]] table may fill. Prices, basis and spread have tables of their own.
 HELD = tuple(name for name in COLUMNS if name not in LINEAR and name not in NOT_APPLIED and name != "spread_mult")
 
@@ -25,25 +28,32 @@ Row = list[Any]
 
 
 class WindowTable(Record):
-    """When the scenario happens, and why then."""
+    """When the scenario happens, and why then. `from_low`: start and end of an overlay, as offsets from the low."""
 
-    start: datetime
-    end: datetime
+    start: datetime | None = None
+    end: datetime | None = None
+    from_low: list[str] | None = None
     why: str
 
 
 class PricesTable(Record):
-    """How candles become a path: calm minutes, and when the extremes of a candle are assumed to happen."""
+    """How candles become a path: calm minutes; assumed times of a candle's extremes, and how long a wick lasts."""
 
     baseline: list[str]
     extremes: list[float]
+    wick_s: int = 0
     why: str
 
 
 class CandlesTable(Record):
-    """rows: [time, open, high, low, close, volume]; low_at, high_at: a candle's time -> the time of its extreme."""
+    """rows: [time, open, high, low, close, volume]; low_at, high_at: a candle's time -> the time of its extreme.
+
+    like: the symbol whose perp they are assumed to look like inside.
+    """
 
     symbol: str
+    price: Literal["perp", "index"] = "perp"
+    like: str = ""
     interval_s: int
     source: str
     low_at: dict[str, str] | None = None
@@ -93,11 +103,11 @@ class FactsFile(Record):
     title: str
     type: Literal["HIST", "HYPT", "REVERSE"]
     calibration: str
-    cadence: list[Row]
+    cadence: Sequence[Row] = ()
     window: WindowTable
     sources: dict[str, str]
-    prices: PricesTable
-    candles: list[CandlesTable]
+    prices: PricesTable | None = None
+    candles: Sequence[CandlesTable] = ()
     basis: Sequence[BasisTable] = ()
     spread: Sequence[SpreadTable] = ()
     held: Sequence[HeldTable] = ()
@@ -117,15 +127,39 @@ class _Reader:
         self.document = document
         self.file = file
         self.faults: list[Fault] = []
-        self.start, self.end = (
-            moment if moment.tzinfo else moment.replace(tzinfo=UTC) for moment in (file.window.start, file.window.end)
-        )
+        self.is_overlay = file.window.from_low is not None
+        self.prices = file.prices or PricesTable(baseline=[], extremes=[0.25, 0.75], why="")
+        self.start, self.end = self.window()
+        self.check_kind()
+
+    def window(self) -> tuple[datetime, datetime]:
+        """Start and end; those of an overlay are counted from 1970. Raises what is wrong with them."""
+        window = self.file.window
+        bounds = [bound.replace(tzinfo=bound.tzinfo or UTC) for bound in (window.start, window.end) if bound]
+        try:
+            bounds += [_after_low(text) for text in window.from_low or ()]
+        except ValueError:
+            bounds = []
+        if len(bounds) != 2:
+            message = 'expected start and end, or from_low = ["-2m", "8m"] for an overlay'
+            raise faults_error(self.document, [Fault(("window",), message)])
+        start, end = bounds
+        if end <= start or (self.is_overlay and not start <= EPOCH < end):
+            message = "must hold the low, as from -2m to 8m does" if self.is_overlay else "must be after the start"
+            raise faults_error(self.document, [Fault(("window", "from_low" if self.is_overlay else "end"), message)])
+        return start, end
+
+    def check_kind(self) -> None:
+        """Prices need candles, and a path without prices has none of what belongs to them."""
+        for key in ("prices", "candles"):
+            if not self.is_overlay and not getattr(self.file, key):
+                self.fault((key,), "missing key")
+        for key in ("cadence", "prices", "candles", "basis"):
+            if self.is_overlay and getattr(self.file, key):
+                self.fault((key,), "cannot stand here: an overlay has no prices")
 
     def facts(self) -> Facts:
         file = self.file
-        if self.end <= self.start:
-            self.fault(("window", "end"), "must be after the start")
-            raise faults_error(self.document, self.faults)
         facts = Facts(
             id=file.id,
             title=file.title,
@@ -136,6 +170,7 @@ class _Reader:
             cadence=self.cadence(),
             baseline=self.baseline(),
             extremes=self.extremes(),
+            wick_ns=self.wick_ns(),
             candles=tuple(self.candles(number, table) for number, table in enumerate(file.candles)),
             tables=self.tables(),
             unused=tuple(
@@ -155,7 +190,9 @@ class _Reader:
     def time(self, place: Place, text: Any) -> int:
         """t_ns of a time text; 0 after a fault."""
         try:
-            if "T" in text:
+            if self.is_overlay:
+                moment = _after_low(text)
+            elif "T" in text:
                 moment = datetime.fromisoformat(text)
                 moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
             else:
@@ -163,7 +200,7 @@ class _Reader:
                 moment = datetime.combine(self.start.date(), clock, UTC)
                 moment += timedelta(days=moment < self.start)
         except (TypeError, ValueError):
-            hint = "write it like 21:15:00 or 2025-10-11T00:00:00"
+            hint = "write it like -2m or 90s" if self.is_overlay else "write it like 21:15:00 or 2025-10-11T00:00:00"
             self.fault(place, f"expected a time, was {shown(text)}", hint)
             return 0
         if not self.start <= moment <= self.end:
@@ -194,24 +231,35 @@ class _Reader:
             if step <= 0.0:
                 self.fault(place, "the step must be more than 0 s")
             cadence.append((self.time(place, row[0]), round(step * NS)))
+        if self.is_overlay:
+            return ()
         if not cadence or cadence[0][0] != 0 or any(b <= a for (a, _), (b, _) in pairwise(cadence)):
             self.fault(("cadence",), "must begin at the window's start and ascend")
         return tuple(cadence)
 
     def baseline(self) -> tuple[int, int]:
         place = ("prices", "baseline")
-        times = [self.time(place, text) for text in self.file.prices.baseline]
+        if self.is_overlay:
+            return 0, 0
+        times = [self.time(place, text) for text in self.prices.baseline]
         if len(times) != 2 or times[0] >= times[1]:
             self.fault(place, "expected two ascending times")
             return 0, 0
         return times[0], times[1]
 
     def extremes(self) -> tuple[float, float]:
-        shares = self.file.prices.extremes
+        shares = self.prices.extremes
         if len(shares) != 2 or not 0.0 < shares[0] < shares[1] < 1.0:
             self.fault(("prices", "extremes"), "expected two ascending shares of an interval, such as [0.25, 0.75]")
             return 0.25, 0.75
         return shares[0], shares[1]
+
+    def wick_ns(self) -> int:
+        both = {table.price for table in self.file.candles} == {"perp", "index"}
+        if both != (self.prices.wick_s > 0):
+            message = "must be more than 0 where there are candles of perp and index, and only there"
+            self.fault(("prices", "wick_s"), message)
+        return self.prices.wick_s * NS
 
     def candles(self, number: int, table: CandlesTable) -> Candles:
         place: Place = ("candles", number)
@@ -229,7 +277,12 @@ class _Reader:
         if interval <= 0:
             self.fault((*place, "interval_s"), "must be more than 0")
         source = self.source((*place, "source"), table.source)
-        return Candles(table.symbol, interval, source, tuple(rows), *moments)
+        models = {other.symbol for other in self.file.candles} - {
+            other.symbol for other in self.file.candles if other.like
+        }
+        if table.like and table.like not in models:
+            self.fault((*place, "like"), f"{shown(table.like)} has no candles of its own", _one_of(models))
+        return Candles(table.symbol, Price(table.price), table.like, interval, source, tuple(rows), *moments)
 
     def candle(self, place: Place, row: Row) -> Candle | None:
         if len(row) != 6:
@@ -256,10 +309,10 @@ class _Reader:
         for number, held in enumerate(file.held):
             place = ("held", number)
             for at, column in enumerate(held.columns):
-                if column not in HELD:
-                    self.fault(
-                        (*place, "columns", at), f"{shown(column)} cannot stand here", f"one of {', '.join(HELD)}"
-                    )
+                allowed = [name for name in HELD if name in OVERLAY] if self.is_overlay else HELD
+                if column not in allowed:
+                    hint = f"one of {', '.join(allowed)}"
+                    self.fault((*place, "columns", at), f"{shown(column)} cannot stand here", hint)
             tables.append(self.table(place, held.venue, held.symbol, tuple(held.columns), 1.0, held.rows))
         return tuple(tables)
 
@@ -289,6 +342,16 @@ class _Reader:
         return Figure(self.time(place, row[0]), numbers, self.source(place, row[values + 1]), note)
 
 
+def _one_of(names: set[str]) -> str:
+    return f"one of {', '.join(sorted(names))}" if names else ""
+
+
+def _after_low(text: Any) -> datetime:
+    """An offset from the low, as a moment after 1970. Raises ValueError or TypeError."""
+    sign, duration = (-1, text[1:]) if text[:1] == "-" else (1, text)
+    return EPOCH + sign * timedelta(microseconds=parse_duration_ns(duration) // 1000)
+
+
 def _ns(moment: datetime) -> int:
     """ns since the epoch, exact for whole microseconds."""
-    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1) * 1000
+    return (moment - EPOCH) // timedelta(microseconds=1) * 1000

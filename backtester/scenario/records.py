@@ -9,6 +9,10 @@ import numpy as np
 #: Later than any event.
 FOREVER = int(np.iinfo(np.int64).max)
 
+#: A tiled base is *coarse* from a step to the next one if that is so far away, and runs on by so little (RULES 10.5).
+COARSE_NS = 60_000_000_000
+COARSE_BASE_NS = 1_000_000_000
+
 #: What the path says of one instrument at one step.
 #: ratio      index relative to the window's start
 #: factor     ratio · (1 + basis): what the perp's mid is multiplied with
@@ -20,7 +24,8 @@ STEP = np.dtype(
     align=True,
 )
 
-#: One instrument while it runs. `live`: its ladder is shown; a driven one that needs a first step is hidden until then.
+#: One instrument while it runs. `live`: its messages are shown; a driven one that needs a first step is hidden until
+#: then, a coarse one between its steps.
 #: mid2     base mid of the last step, half ticks          anchor   mid that a tiled base is held at, ticks; 0 = free
 #: index    last base index, or what stands for it; NaN = unknown
 #: eaten    the shown ladder lacks what flow took: the next step must show it again

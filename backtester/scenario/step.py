@@ -181,13 +181,15 @@ def shown_best(
 
 
 @helper
-def watch_mid(lots: np.ndarray, pages: np.ndarray, s: np.void, depth: np.ndarray, sides: np.ndarray, i: int) -> None:
-    """Keep the lowest and the highest mid shown at steps, in half ticks."""
+def watch_mid(lots: np.ndarray, pages: np.ndarray, s: np.void, depth: np.ndarray, sides: np.ndarray, i: int) -> int:
+    """Keep the lowest and the highest mid shown at steps; return this step's, in half ticks, or -1."""
     bid = shown_best(lots, pages, s, depth[i, BID], sides[i, BID], BID)
     ask = shown_best(lots, pages, s, depth[i, ASK], sides[i, ASK], ASK)
-    if bid >= 0 and ask >= 0:
-        s["low2"] = bid + ask if s["low2"] == 0 else min(s["low2"], bid + ask)
-        s["high2"] = max(s["high2"], bid + ask)
+    if bid < 0 or ask < 0:
+        return -1
+    s["low2"] = bid + ask if s["low2"] == 0 else min(s["low2"], bid + ask)
+    s["high2"] = max(s["high2"], bid + ask)
+    return bid + ask
 
 
 @helper
@@ -202,10 +204,14 @@ def take_step(
     step_depth: np.ndarray,
     i: int,
     ts: int,
+    coarse: bool,
     out: np.ndarray,
     n: int,
 ) -> int:
-    """One step of one instrument: its index, then its ladder if the map changed."""
+    """One step of one instrument: its index, then its ladder if the map changed.
+
+    A coarse one is hidden again at once; a print at its mid that hits nobody keeps the last price on the path.
+    """
     bid, ask = sides[i, BID]["best"], sides[i, ASK]["best"]
     two_sided = bid >= 0 and ask >= 0
     if s["index_from_tape"] == 0 and two_sided and (run["tiled"] == 0 or np.isnan(s["index"])):
@@ -219,7 +225,11 @@ def take_step(
         changed = retarget(run, s, depth[i], step, step_depth, bid, ask)
         if changed or s["live"] == 0 or s["eaten"] or step["flow"] != 0.0:
             n = show_step(lots, pages, s, depth, sides, i, step["flow"], ts, out, n)
-        watch_mid(lots, pages, s, depth, sides, i)
+        mid2 = watch_mid(lots, pages, s, depth, sides, i)
+        if coarse and mid2 > 0:
+            n = put(out, n, ts, TRADE, i, 0, mid2 >> 1, 1, 0.0, 0)
     elif step["flow"] != 0.0:
         s["flow_asked"] += abs(step["flow"])
+    if coarse:
+        s["live"] = 0
     return n

@@ -17,7 +17,7 @@ from backtester.engine.jit import helper, kernel
 from backtester.enums import EventKind
 from backtester.scenario.levels import ASK, BID, set_level, wipe
 from backtester.scenario.mapping import band_of, copies, thin
-from backtester.scenario.records import FOREVER, Status
+from backtester.scenario.records import COARSE_BASE_NS, COARSE_NS, FOREVER, Status
 from backtester.scenario.step import take_step
 
 SNAPSHOT, DELTA, TRADE = int(EventKind.SNAPSHOT), int(EventKind.DELTA), int(EventKind.TRADE)
@@ -184,7 +184,8 @@ def transform(
     runs (1,) RUN; state (n,) STATE; depth (n, 2, 3) factors in force; sides, lots, pages: the private ladder
     (`levels.Ladder`); step_ns (k,) absolute; steps (k, n) STEP; step_depth (k, n, 2, 3); control (m,) EVENT sorted by
     ts; base EVENT chunk, cut where ts changes; out EVENT. Modified in place: runs, state, depth, the ladder, out.
-    At one ts: base rows, then control events, then the step of each instrument.
+    At one ts: base rows, then control events, then the step of each instrument. After a coarse step the base's clock
+    leaps to COARSE_BASE_NS before the next one.
     """
     run = runs[0]
     n = run["rows"]
@@ -201,7 +202,7 @@ def transform(
         if control_ts == FOREVER and step_ts == FOREVER:
             return DONE
         i = run["step_instrument"]
-        room = 1 if control_ts <= step_ts else 3 + 2 * (sides[i, 0]["count"] + sides[i, 1]["count"])
+        room = 1 if control_ts <= step_ts else 4 + 2 * (sides[i, 0]["count"] + sides[i, 1]["count"])
         if n + room > out.size:
             return NEED_ROOM
         if control_ts <= step_ts:
@@ -209,9 +210,15 @@ def transform(
             n += 1
             run["control"] += 1
             continue
+        k = run["step"]
+        gap = (step_ns[k + 1] if k + 1 < step_ns.size else run["end_ns"]) - step_ts
+        coarse = run["tiled"] != 0 and gap >= COARSE_NS
         if state[i]["driven"]:
-            k = run["step"]
-            n = take_step(run, state[i], depth, sides, lots, pages, steps[k, i], step_depth[k, i], i, step_ts, out, n)
+            n = take_step(
+                run, state[i], depth, sides, lots, pages, steps[k, i], step_depth[k, i], i, step_ts, coarse, out, n
+            )
         run["step_instrument"] = i + 1 if i + 1 < state.size else 0
         if run["step_instrument"] == 0:
             run["step"] += 1
+            if coarse:
+                run["clock_ns"] += gap - COARSE_BASE_NS

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
 from typing import NamedTuple
 
-from backtester.config.toml import did_you_mean, read_document
-from backtester.config.venue import MarketEntry, Stated, VenueFile, VenueRules, read_venue
+from backtester.config.toml import Document, Fault, did_you_mean, faults_error, read_document
+from backtester.config.venue import BY_MARKET, MarketEntry, Stated, TableRef, VenueFile, VenueRules, read_venue
 from backtester.errors import config_error, usage_error
 from backtester.venue.profile import MarketRules, Provenance, SourceDocument, VenueProfile
+from backtester.venue.tier_table import TierTable, read_tier_table
 
 SHIPPED = Path(__file__).parent
 
@@ -43,19 +46,18 @@ def load_profile(venue_id: str, on: date | None = None) -> VenueProfile:
 
     Raises a configuration error for an unknown venue, a faulty file, or a date before the first period.
     """
-    profiles = load_profiles(venue_id)
-    found = next((profile for profile in profiles if on is None or profile.rules_date <= on), None)
-    if found is None:
-        dates = ", ".join(str(profile.rules_date) for profile in reversed(profiles))
-        raise config_error(f"venue {venue_id}@{on}", "no rules are known for this date", f"rules start at: {dates}")
-    return found
+    path = _path_of(venue_id)
+    document, venue = _read(path)
+    if found := next(_profiles(path, document, venue, on or date.max), None):
+        return found
+    dates = ", ".join(str(period.valid_from) for period in reversed(venue.periods))
+    raise config_error(f"venue {venue_id}@{on}", "no rules are known for this date", f"rules start at: {dates}")
 
 
 def load_profiles(venue_id: str) -> tuple[VenueProfile, ...]:
     """Every period of a venue, newest first."""
-    document = read_document(_path_of(venue_id))
-    venue = read_venue(document)
-    return tuple(_profile(venue, number, document.sha256) for number in range(len(venue.periods)))
+    path = _path_of(venue_id)
+    return tuple(_profiles(path, *_read(path), date.max))
 
 
 def _path_of(venue_id: str) -> Path:
@@ -67,37 +69,79 @@ def _path_of(venue_id: str) -> Path:
     return SHIPPED / f"{venue_id}.toml"
 
 
-def _profile(venue: VenueFile, number: int, sha256: str) -> VenueProfile:
-    """Period `number`, with all that it takes over from the newer ones."""
+def _read(path: Path) -> tuple[Document, VenueFile]:
+    document = read_document(path)
+    return document, read_venue(document)
+
+
+def _profiles(path: Path, document: Document, venue: VenueFile, on: date) -> Iterator[VenueProfile]:
+    """The periods from the one in force on a date back to the oldest.
+
+    A tier table is read when its period is reached: the newest rules need one at most.
+    """
     rules: dict[str, Stated] = {}
     markets: dict[str, MarketRules] = {}
-    default_market = None
-    for period in venue.periods[: number + 1]:
+    default_market: MarketRules | None = None
+    sha256 = document.sha256
+    until: date | None = None
+    for number, period in enumerate(venue.periods):
         taken_as_assumed = period.takes_over == "assumed"
         rules = {name: _taken(rule, taken_as_assumed) for name, rule in rules.items()} | period.rules
         markets = {symbol: _taken_market(market, taken_as_assumed) for symbol, market in markets.items()}
+        if period.tier_table is not None:
+            table = read_tier_table(path.parent / period.tier_table.file)
+            markets.update(_table_markets(table, period.tier_table))
+            sha256 = hashlib.sha256(f"{sha256} {table.sha256}".encode()).hexdigest()
         for entry in period.markets:
-            markets |= {symbol: _market(entry, symbol) for symbol in entry.symbols}
+            markets.update((symbol, _market(entry, symbol)) for symbol in entry.symbols)
         if period.default_market is not None:
             default_market = _market(period.default_market, "", listed=False)
-    assert default_market is not None, "read_venue has checked the newest period"
-    period = venue.periods[number]
-    names = VenueRules.key_names()
-    return VenueProfile(
-        id=venue.id,
-        title=venue.title,
-        collateral=venue.collateral,
-        documents=tuple(SourceDocument(key, title) for key, title in venue.documents.items()),
-        rules_date=period.valid_from,
-        until=venue.periods[number - 1].valid_from if number else None,
-        basis=period.basis,
-        notes=period.notes,
-        rules=VenueRules.model_validate({name: rules[name].value for name in names}),
-        provenance=tuple(Provenance(n, rules[n].value, rules[n].source, rules[n].assumed) for n in names),
-        markets=tuple(markets[symbol] for symbol in sorted(markets)),
-        default_market=default_market,
-        sha256=sha256,
-    )
+        after, until = until, period.valid_from
+        if period.valid_from > on:
+            continue
+        assert default_market is not None, "read_venue has checked the newest period"
+        names = VenueRules.key_names()
+        yield VenueProfile(
+            id=venue.id,
+            title=venue.title,
+            collateral=venue.collateral,
+            documents=tuple(SourceDocument(key, title) for key, title in venue.documents.items()),
+            rules_date=period.valid_from,
+            until=after,
+            basis=period.basis,
+            notes=period.notes,
+            rules=VenueRules.model_validate({name: rules[name].value for name in names}),
+            provenance=tuple(Provenance(n, rules[n].value, rules[n].source, rules[n].assumed) for n in names),
+            markets=_with_own_rules(markets, rules, document, number),
+            default_market=default_market,
+            sha256=sha256,
+        )
+
+
+def _table_markets(table: TierTable, ref: TableRef) -> Iterator[tuple[str, MarketRules]]:
+    for block in table.blocks:
+        impact = ref.impact_margin_quote * block.tiers[0].max_leverage
+        for symbol in block.symbols:
+            market = MarketRules(symbol, block.tiers, impact, None, ref.source, ref.assumed, table=ref.file)
+            yield symbol, market
+
+
+def _with_own_rules(
+    markets: Mapping[str, MarketRules], rules: Mapping[str, Stated], document: Document, number: int
+) -> tuple[MarketRules, ...]:
+    """The markets by symbol, each with the rules that are stated for it alone."""
+    caps, fees = rules["funding_cap"].by_market, rules["liquidation_fee"].by_market
+    if faults := [
+        Fault(("periods", number, "rules", name, "by_market", symbol), "no such market", did_you_mean(symbol, markets))
+        for name in BY_MARKET
+        for symbol in rules[name].by_market.keys() - markets.keys()
+    ]:
+        raise faults_error(document, faults)
+    own = {
+        symbol: markets[symbol]._replace(funding_cap=caps.get(symbol), liquidation_fee=fees.get(symbol))
+        for symbol in caps.keys() | fees.keys()
+    }
+    return tuple((own.get(symbol) or markets[symbol]) for symbol in sorted(markets))
 
 
 def _market(entry: MarketEntry, symbol: str, *, listed: bool = True) -> MarketRules:
@@ -111,4 +155,4 @@ def _taken(rule: Stated, as_assumed: bool) -> Stated:
 
 
 def _taken_market(market: MarketRules, as_assumed: bool) -> MarketRules:
-    return market._replace(assumed=market.assumed or as_assumed)
+    return market._replace(assumed=True) if as_assumed and not market.assumed else market

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from itertools import pairwise
@@ -43,6 +44,9 @@ class MarketRules(NamedTuple):
     source: str
     assumed: bool
     listed: bool = True  # False: the profile does not name this symbol, these are its default rules
+    table: str = ""  # the file of a tier table, "" for a market that is written out
+    funding_cap: float | None = None  # where it differs from the rules of the venue
+    liquidation_fee: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,7 @@ class VenueProfile:
     notes: tuple[str, ...]
     rules: VenueRules
     provenance: tuple[Provenance, ...]  # one per rule, in the order of VenueRules
-    markets: tuple[MarketRules, ...]  # by symbol
+    markets: tuple[MarketRules, ...] = field(compare=False)  # by symbol; the file and the date decide them
     default_market: MarketRules
     sha256: str  # of the profile file
 
@@ -73,35 +77,57 @@ class VenueProfile:
         """The fraction of the rules that are guesses."""
         return sum(rule.assumed for rule in self.provenance) / len(self.provenance)
 
-    def market(self, base: str) -> MarketRules:
-        """The rules of the market in `base`; the default ones, not `listed`, for a symbol the profile does not name."""
-        found = next((market for market in self.markets if market.symbol == base), None)
-        return found or self.default_market._replace(symbol=base)
+    def market(self, *names: str) -> MarketRules:
+        """The rules of the first of `names` that the profile lists, as it stands or followed by the collateral.
 
-    def price_step(self, price: float, size_decimals: int | None) -> Decimal:
-        """The distance between two order prices near `price`, in quote currency.
+        So `BTC` finds BTCUSDT on a venue with USDT as collateral, and `market("BTCUSDC", "BTC")` prefers BTCUSDC. If
+        none is listed: the default rules, not `listed`, under the first name.
+        """
+        for name in names:
+            for symbol in (name, name + self.collateral):
+                at = bisect_left(self.markets, symbol, key=_symbol_of)
+                if at < len(self.markets) and self.markets[at].symbol == symbol:
+                    return self.markets[at]
+        return self.default_market._replace(symbol=names[0])
+
+    def funding_cap(self, market: MarketRules) -> float:
+        """The largest |rate| of one interval in a market: its own where it has one, else that of the rules."""
+        return self.rules.funding_cap if market.funding_cap is None else market.funding_cap
+
+    def liquidation_fee(self, market: MarketRules) -> float:
+        """The share of liquidated notional that the insurance fund gets: the market's own, else that of the rules."""
+        return self.rules.liquidation_fee if market.liquidation_fee is None else market.liquidation_fee
+
+    def price_step(self, price: float, size_decimals: int | None, tick_size: float = 0.0) -> Decimal:
+        """The distance between two order prices near `price`, in quote currency; at least `tick_size`.
 
         Significant figures and decimals limit it, whole numbers are always allowed. Example with 5 figures and 6
         decimals: BTC (size_decimals 5) at 117,066 has a step of 1, at 9,876.5 of 0.1; ETH (4) at 3,435.21 of 0.1.
+        Where the instrument alone decides, as on Binance: 0.1 with a `tick_size` of 0.1.
         """
+        tick = Decimal(repr(tick_size))
         by_decimals = Decimal(1).scaleb(-max(0, self.rules.price_decimals - (size_decimals or 0)))
         if not self.rules.price_significant_figures:
-            return by_decimals
+            return max(tick, by_decimals)
         by_figures = Decimal(1).scaleb(Decimal(repr(price)).adjusted() + 1 - self.rules.price_significant_figures)
-        return min(Decimal(1), max(by_decimals, by_figures))
+        return max(tick, min(Decimal(1), max(by_decimals, by_figures)))
 
-    def order_price(self, price: float, toward: Side, size_decimals: int | None) -> float:
+    def order_price(self, price: float, toward: Side, size_decimals: int | None, tick_size: float = 0.0) -> float:
         """The nearest price the venue accepts at or above (`Side.BUY`) or at or below (`Side.SELL`) `price`.
 
         The side of the order as `toward` gives the price that is less favourable to it; the opposite side gives the
         passive one. Example: 117,066.4 for BTC is 117,067 to a buyer and 117,066 to a seller.
         """
-        step = self.price_step(price, size_decimals)
+        step = self.price_step(price, size_decimals, tick_size)
         steps = Decimal(repr(price)) / step
         nearest = steps.to_integral_value()
         if abs(steps - nearest) > STEP_TOLERANCE:
             nearest = Decimal(math.ceil(steps) if toward is Side.BUY else math.floor(steps))
         return float(nearest * step)
+
+
+def _symbol_of(market: MarketRules) -> str:
+    return market.symbol
 
 
 def deductions(tiers: Iterable[TierRow]) -> tuple[float, ...]:

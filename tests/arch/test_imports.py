@@ -23,12 +23,13 @@ ALLOWED = {
     "shipped": frozenset(),
     "config": BASE,
     "venue": BASE | {"config"},
+    "calc": BASE | {"config", "venue"},
     "engine": frozenset({"enums"}),
     "market": BASE | {"config", "engine"},
     "scenario": BASE | {"config", "engine", "market"},
     "run": BASE | {"config", "venue", "engine", "market", "scenario"},
     "report": BASE | {"config", "venue", "engine", "market", "scenario", "run"},
-    "cli": BASE | {"config", "venue", "engine", "market", "scenario", "run", "report"},
+    "cli": BASE | {"config", "venue", "calc", "engine", "market", "scenario", "run", "report"},
     "__main__": frozenset({"cli"}),
 }
 

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from backtester.cli.app import main
+from backtester.cli.run import _scenarios
 from backtester.errors import ExitCode
 from tests.unit.run_cases import CRASH, DEMO, START, S, account, crash, order, portfolio, position, tape, venue
 
@@ -177,12 +178,18 @@ def test_proxy_and_assumptions(shell: Shell, tmp_path: Path) -> None:
     path = portfolio(tmp_path, account(position(), venue=venue(tmp_path, funding_premium=False)))
     stress = crash(tmp_path, [(0, 1.0), (9, 0.99)], bases=["ETH"])
     bare = tape(tmp_path, index=False)
-    flags = ["--assume-index-mid", "--assume-funding-zero", "--proxy", "BTC=ETH*1.5", "--scenario", stress]
-    code, out, _ = shell(path, "--tape", bare, *flags, "--format", "json")
+    accepted = ["--tape", bare, "--assume-index-mid", "--assume-funding-zero", "--format", "json"]
+    code, out, _ = shell(path, *accepted)
     lines = json.loads(out)["assumptions"]
     assert code == 0
-    for words in ("(--assume-index-mid)", "(--assume-funding-zero)", "BTC moves like ETH times 1.5 (--proxy)"):
-        assert any(words in line for line in lines)
+    assert any("(--assume-index-mid)" in line for line in lines)
+    assert any("(--assume-funding-zero)" in line for line in lines)
+    code, out, _ = shell(path, *accepted, "--proxy", "BTC=ETH*1.5", "--scenario", stress)
+    lines = json.loads(out)["assumptions"]
+    assert code == 0
+    assert "BTC moves like ETH times 1.5 (--proxy)" in lines
+    assert not any("(--assume-index-mid)" in line for line in lines)  # the scenario gives BTC its index
+    assert "BTC: the base tape has no index, its mid stands for it" in lines
 
 
 def test_instrument_describes_a_bare_tape(shell: Shell, tmp_path: Path) -> None:
@@ -191,6 +198,109 @@ def test_instrument_describes_a_bare_tape(shell: Shell, tmp_path: Path) -> None:
     code, _, err = shell(path, "--tape", bare)
     assert code == ExitCode.DATA and "says nothing about its instruments" in err
     assert shell(path, "--tape", bare, "--instrument", "BTC:tick=1,lot=0.00001")[0] == ExitCode.OK
+
+
+def test_paths_laid_over_each_other(shell: Shell, small: list[str], tmp_path: Path) -> None:
+    fall = crash(tmp_path, [(0, 1.0), (9, 0.95)], name="fall")
+    wide = crash(tmp_path, [(0, 1.0), (9, 1.0)], name="wide", columns={"spread_mult": [(0, 3.0)]})
+    changes = ["--shock", "depth=0.5", "--set", "scenario.volume_mult=2", "--set", "size=2"]
+    code, out, err = shell(*small, "--scenario", f"{fall}+{wide}", *changes, "--format", "json")
+    assert (code, err) == (0, "")
+    document = json.loads(out)
+    assert document["cells"][0]["scenario"] == "fall+wide+depth=0.5"
+    assert document["cells"][0]["variant"] == {"scenario.volume_mult": "2", "size": "2"}
+    assert "volume_mult of the scenario is 2 all the time (--set)" in document["assumptions"]
+    assert "--shock depth=0.5 is laid over the whole window" in document["assumptions"]
+
+
+def test_a_shock_needs_no_scenario(shell: Shell, small: list[str]) -> None:
+    document = json.loads(shell(*small, "--shock", "spread=3", "--format", "json")[1])
+    assert document["cells"][0]["scenario"] == "neutral+spread=3"
+    assert document["inputs"]["scenarios"][0]["assumed_share"] == 1.0
+
+
+def test_all_are_those_that_run_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("backtester.scenario.library.ids", lambda: (CRASH, "outage"))
+    assert _scenarios("all") == (CRASH,)
+    assert _scenarios(f"all+outage,{CRASH}") == (f"{CRASH}+outage", CRASH)
+    assert _scenarios(None) == (None,)
+
+
+def test_a_rule_set_by_hand_is_in_the_report(shell: Shell, small: list[str]) -> None:
+    plain = json.loads(shell(*small, "--format", "json")[1])
+    document = json.loads(shell(*small, "--set", "venue.taker_fee=0.001", "--format", "json")[1])
+    assert "hyperliquid@2026-08-22: taker_fee is 0.001 (--set)" in document["assumptions"]
+    shares = [each["inputs"]["venues"][0]["assumed_share"] for each in (plain, document)]
+    assert shares[1] > shares[0]
+    assert document["cells"][0]["orders"][0]["slippage"]["fee_bps"] == pytest.approx(9.9998)  # of a mid of 50,000
+
+
+def test_a_date_without_a_venue(shell: Shell, small: list[str]) -> None:
+    document = json.loads(shell(*small, "--venue", "@2024-06-01", "--format", "json")[1])
+    assert [each["rules_date"] for each in document["inputs"]["venues"]] == ["2024-03-11"]
+
+
+def test_a_portfolio_of_another_price_level(shell: Shell, tmp_path: Path) -> None:
+    path = portfolio(tmp_path, account(position(entry_price=100_000.0), collateral="USDC = 10_000.0"))
+    base = str(tape(tmp_path))
+    assert shell(path, "--tape", base)[0] == ExitCode.CONFIG  # 50,000 under water
+    document = json.loads(shell(path, "--tape", base, "--rebase", "--format", "json")[1])
+    held = document["cells"][0]["accounts"][0]["positions"][0]
+    assert (held["size_start"], held["entry_price"]) == (2.0, 50_000.0)
+    (line,) = [line for line in document["assumptions"] if "--rebase" in line]
+    assert line.startswith("main BTC: prices × and sizes ÷ 0.5: ")
+
+
+# --- cells that fail -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def half(small: list[str], tmp_path: Path) -> list[str]:
+    """Two cells, of which the second has no path for BTC."""
+    calm = crash(tmp_path, [(0, 1.0), (9, 1.0)], name="calm")
+    other = crash(tmp_path, [(0, 1.0), (9, 1.0)], name="other", bases=["ETH"])
+    return [*small, "--scenario", f"{calm},{other}"]
+
+
+def test_a_cell_that_fails_does_not_end_the_others(shell: Shell, half: list[str], tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    code, text, err = shell(*half, "--format", "json", "--out", out)
+    assert code == ExitCode.CONFIG
+    good, bad = json.loads(text)["cells"]
+    assert (good["status"], good["scenario"], good["verdict"]) == ("ok", "calm", "survived")
+    assert (bad["status"], bad["scenario"], bad["exit_code"]) == ("failed", str(tmp_path / "other.parquet"), 3)
+    assert bad["error"].startswith("error[config] scenario other: no price path for BTC\n  hint: ")
+    assert err == bad["error"] + "\n"
+    assert set(pq.read_table(out / "fills.parquet")["cell"].to_pylist()) == {0}
+
+
+@pytest.mark.parametrize("format", ["table", "markdown", "csv"])
+def test_a_cell_that_failed_is_told(shell: Shell, half: list[str], format: str) -> None:
+    code, out, _ = shell(*half, "--format", format)
+    assert code == ExitCode.CONFIG
+    assert "no price path for BTC" in out
+    if format == "csv":
+        rows = list(csv.DictReader(io.StringIO(out)))
+        assert [row["verdict"] for row in rows] == ["survived", "survived", "failed"]
+    else:
+        assert out.index("SURVIVED") < out.index("FAILED")
+
+
+def test_a_single_cell_that_fails_is_an_error(shell: Shell, half: list[str]) -> None:
+    both = half[-1].split(",")
+    code, out, err = shell(*half[:-1], both[1], "--format", "json")
+    assert (code, out) == (ExitCode.CONFIG, "") and "no price path for BTC" in err
+
+
+def test_without_any_cell_there_is_no_report(shell: Shell, half: list[str]) -> None:
+    code, out, err = shell(*half, "--set", "venue.mark_formula=tape")  # and the tape has no marks for the first cell
+    assert (code, out) == (ExitCode.DATA, "")
+    assert [line.split(":")[0] for line in err.splitlines()] == [
+        "error[data] BTC",
+        "  hint",
+        "error[config] scenario other",
+        "  hint",
+    ]
 
 
 # --- errors --------------------------------------------------------------------------------------------------------
@@ -205,6 +315,22 @@ def test_instrument_describes_a_bare_tape(shell: Shell, tmp_path: Path) -> None:
         (["--venue", "binanze"], ExitCode.CONFIG, "error[config] venue binanze: unknown venue"),
         (["--venue", "hyperliquid@soon"], ExitCode.USAGE, 'error[usage] venue hyperliquid@soon: "soon" is no date'),
         (["--venue", "hyperliquid@scenario"], ExitCode.USAGE, "error[usage] --venue: @scenario needs a scenario"),
+        (["--scenario", "outage"], ExitCode.CONFIG, "error[config] scenario outage: has no prices of its own"),
+        (["--scenario", f"outage+{CRASH}"], ExitCode.CONFIG, "error[config] scenario outage: has no prices, so it"),
+        (["--scenario", f"{CRASH}+"], ExitCode.USAGE, f"error[usage] scenario {CRASH}+: joins nothing"),
+        (["--scenario", f"{CRASH}+outag"], ExitCode.CONFIG, "error[config] scenario outag: is not known"),
+        (["--shock", "dept=1"], ExitCode.USAGE, "error[usage] --shock dept=1: 'dept' cannot be shocked"),
+        (["--shock", "price=-10%"], ExitCode.USAGE, "error[usage] --shock price: the gap comes after a minute"),
+        (["--set", "venue.taker_fe=1"], ExitCode.USAGE, "error[usage] --set venue.taker_fe=1: no rule of a venue has"),
+        (
+            ["--set", "venue.taker_fee=2"],
+            ExitCode.CONFIG,
+            "error[config] --set venue.taker_fee=2: expected less than 1",
+        ),
+        (["--set", "scenario.spread=2"], ExitCode.USAGE, "error[usage] --set scenario.spread=2: no column of a"),
+        (["--venue", "@soon"], ExitCode.USAGE, 'error[usage] venue @soon: "soon" is no date'),
+        (["--venue", "@scenario"], ExitCode.USAGE, "error[usage] --venue: @scenario needs a scenario"),
+        (["--venue", ""], ExitCode.USAGE, "error[usage] --venue: names none"),
         (["--set", "size"], ExitCode.USAGE, "error[usage] --set size: expected key=value"),
         (["--proxy", "BTC"], ExitCode.USAGE, "error[usage] --proxy: cannot read 'BTC'"),
         (["--instrument", "BTC"], ExitCode.USAGE, "error[usage] --instrument: expected SYMBOL:key=value"),

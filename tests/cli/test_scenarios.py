@@ -40,6 +40,24 @@ def test_show(capsys: pytest.CaptureFixture[str]) -> None:
     assert price["low_at"] == "21:20:15" and price["low"] == pytest.approx(102_000 / 117_066, rel=1e-5)
 
 
+def test_show_a_composition(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = rows_of(capsys, "show", "2025-10-10+outage")
+    (outage,) = [row for row in rows if row["column"] == "outage"]
+    assert (outage["high"], outage["high_at"], outage["symbol"]) == (7.0, "21:18:15", "*")
+    assert len(rows) == len(rows_of(capsys, "show", "2025-10-10")) + 1
+    figures = rows_of(capsys, "show", "2025-10-10+outage", "--figures")
+    assert [row["time"] for row in figures if row["column"] == "outage"] == ["low-02:00", "low+08:00"]
+    keys = {row["key"] for row in rows_of(capsys, "show", "2025-10-10+outage", "--sources")}
+    assert {"AMB", "CSL"} <= keys
+
+
+def test_an_overlay_counts_from_the_low(capsys: pytest.CaptureFixture[str]) -> None:
+    row = next(row for row in rows_of(capsys, "list") if row["id"] == "outage")
+    assert (row["start"], row["minutes"], row["symbols"], row["type"]) == ("low-02:00", 10.0, "", "HYPT")
+    (shown,) = rows_of(capsys, "show", "outage")
+    assert (shown["high_at"], shown["low_at"]) == ("low-02:00", "low+08:00")
+
+
 def test_figures_name_their_sources(capsys: pytest.CaptureFixture[str]) -> None:
     figures = rows_of(capsys, "show", "2025-10-10", "--figures")
     keys = {row["key"] for row in rows_of(capsys, "show", "2025-10-10", "--sources")}

@@ -29,12 +29,13 @@ def rows_of(capsys: pytest.CaptureFixture[str], *args: str) -> list[dict[str, An
 
 
 def test_list(capsys: pytest.CaptureFixture[str]) -> None:
-    rows = rows_of(capsys, "list")
+    every = rows_of(capsys, "list")
+    assert {row["venue"] for row in every} == {"binance-usdm", "hyperliquid"}
+    rows = [row for row in every if row["venue"] == "hyperliquid"]
     assert [row["rules_date"] for row in rows] == [
         "2026-08-22", "2025-10-10", "2025-05-05", "2025-03-15", "2024-03-11", "2023-07-01",
     ]  # fmt: skip
     assert [row["until"] for row in rows] == [None, *(row["rules_date"] for row in rows[:-1])]
-    assert {row["venue"] for row in rows} == {"hyperliquid"}
     assert rows[0]["assumed_share"] < rows[2]["assumed_share"]
 
 
@@ -68,6 +69,32 @@ def test_diff_shows_what_changed_and_nothing_else(capsys: pytest.CaptureFixture[
         f"market {symbol}" for symbol in ("INJ", "LDO", "OP", "POPCAT", "SEI", "TIA", "WIF")
     }
     assert all(row["hyperliquid@2026-08-22"] is None for row in rows)
+
+
+def test_show_counts_the_markets_of_a_table_and_shows_one_by_name(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = {row["rule"]: row for row in rows_of(capsys, "show", "binance-usdm@2026-02-01")}
+    assert rows["table binance-usdm-2026-02.csv"]["value"] == "667 markets; --symbol 0GUSDT shows one"
+    assert rows["table binance-usdm-2026-09.csv"]["assumed"] is False
+    assert "market ADAUSDT" not in rows
+    assert rows["market BTCUSDT"]["value"].startswith("150x, maintenance 0.004; from 300,000: 100x, maintenance 0.005")
+    assert rows["market BTCUSDT"]["value"].endswith("; impact 30,000; funding_cap 0.003; liquidation_fee 0.0125")
+
+    rows = {row["rule"]: row for row in rows_of(capsys, "show", "binance-usdm@2020-03-12", "--symbol", "BTC")}
+    assert rows["rules_date"]["value"] == "2020-01-13"
+    assert [rule for rule in rows if rule.startswith(("market ", "table "))] == ["market BTCUSDT"]
+    assert rows["market BTCUSDT"]["value"].endswith("; impact 25,000; funding_cap 0.003; liquidation_fee 0.003")
+
+    rows = {row["rule"]: row for row in rows_of(capsys, "show", "binance-usdm", "--symbol", "NEWCOIN")}
+    assert rows["market NEWCOIN"]["assumed"] is True
+
+
+def test_diff_sees_the_markets_of_a_table(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = {row["rule"]: row for row in rows_of(capsys, "diff", "binance-usdm@2024-11-01", "binance-usdm@2025-05-02")}
+    assert rows["market BTCUSDT"]["binance-usdm@2024-10-24"].startswith("125x")
+    assert rows["market BTCUSDT"]["binance-usdm@2025-05-02"].startswith("150x")
+    assert "mark_basis_window" not in rows
+    rows = {row["rule"]: row for row in rows_of(capsys, "diff", "binance-usdm@2025-05-02", "binance-usdm@2025-09-18")}
+    assert {*rows} == {"mark_basis_window", "insurance_start"}
 
 
 def test_the_other_formats(capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backtester.enums import EventKind as Kind
+from backtester.scenario.grid import step_times
 from backtester.scenario.path import DEPTH, Scenario, neutral
 from tests.unit.scenario_tapes import BTC, ETH, Events, Row, S, events, ladders, only, run, same, scenario, snapshot
 
@@ -102,6 +104,17 @@ def test_neutral_is_identity(tape: Events) -> None:
     assert all(flat[name].tobytes() == tape[name].tobytes() for name in ("tick", "lots", "value", "kind", "side"))
 
 
+@settings(max_examples=30)
+@given(tapes(), st.sampled_from([0.0, 5.0]))
+def test_an_outage_is_told_and_changes_nothing_else(tape: Events, bits: float) -> None:
+    """Byte for byte the stream without it, and one event where it begins and where it ends."""
+    calm, _ = run(scenario(SECONDS, {}), tape)
+    out, _ = run(scenario(SECONDS, {"outage": [(0.0, 0.0), (2.0, bits), (6.0, 0.0)]}), tape)
+    told = only(out, Kind.OUTAGE)
+    assert same(out[out["kind"] != Kind.OUTAGE], calm)
+    assert told["value"].tolist() == ([bits, 0.0] if bits else [])
+
+
 @settings(max_examples=60)
 @given(tapes(), st.floats(0.9, 1.3))
 def test_every_delta_stays_one_delta(tape: Events, ratio: float) -> None:
@@ -141,6 +154,35 @@ def test_tiles_reach_the_paths_low(base_seconds: int, low: float, drift: int) ->
     assert abs(realised.low - realised.path_low) <= 0.5 * BTC.tick_size
     assert abs(realised.path_low - 10_001 * BTC.tick_size * low) <= 1e-6
     assert out["ts"][-1] == stressed.start_ns + 20 * S
+
+
+@st.composite
+def cadences(draw: st.DrawFn) -> tuple[tuple[int, int], ...]:
+    """Coarse and fine stretches in turn through five minutes."""
+    first = draw(st.integers(0, 1))
+    starts = sorted(draw(st.sets(st.sampled_from([60, 90, 120, 180, 200]), max_size=3)))
+    fine, rough = draw(st.sampled_from([1, 7, 59])) * S, draw(st.sampled_from([60, 61, 90])) * S
+    return tuple((start * S, (fine, rough)[(first + k) % 2]) for k, start in enumerate([0, *starts]))
+
+
+@settings(max_examples=60)
+@given(tapes(shortest=2), paths(), cadences(), st.integers(1, 7), st.sampled_from([1, 2, 40]))
+def test_coarse_stretches_show_steps_alone(
+    tape: Events, path: Scenario, cadence: tuple[tuple[int, int], ...], rows: int, capacity: int
+) -> None:
+    """Same bytes in any chunks; nothing crosses; between two steps a minute apart there is no depth and no trade."""
+    end = path.start_ns + 300 * S if path.start_ns is not None else None
+    long = replace(path, end_ns=end, cadence=cadence)
+    out, first = run(long, tape)
+    pieces, second = run(long, tape, rows=rows, capacity=capacity)
+    assert same(out, pieces)
+    assert repr(first.summary) == repr(second.summary)
+    assert not any(ladder.crossed for ladder in ladders(out))
+    moves = out[np.isin(out["kind"], (Kind.SNAPSHOT, Kind.DELTA, Kind.TRADE))]["ts"] - first.start_ns
+    steps = np.append(step_times(long), 300 * S)
+    for before, after in pairwise(steps.tolist()):
+        if after - before >= 60 * S:
+            assert not ((moves > before) & (moves < after)).any()
 
 
 def _with_second(path: Scenario) -> Scenario:

@@ -46,9 +46,10 @@ def finished(
     rules: spec.Rules = PLAIN,
     tiers: tuple[spec.Tier, ...] = FLAT_TIER,
     insurance: float = 0.0,
+    liquidation_fee: float = 0.0,
 ) -> RunResult:
     """Run accounts, with and without liquidation, over a tape."""
-    data = market_data(rules, tiers=tiers)
+    data = market_data(rules, tiers=tiers, liquidation_fee=liquidation_fee)
     world = spec.World(tuple(accounts), insurance_start=insurance)
     inputs = case(data, (world, world._replace(liquidation=False)), tape)
     engine = Engine(data)

@@ -1,7 +1,9 @@
-"""The benchmark's scripts: the converter of neutral tapes, the mix of worlds, and the tape behind itself."""
+"""The benchmark's scripts: the converter of neutral tapes, the mix of worlds, the tape behind itself, and the peers."""
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +14,13 @@ import pytest
 from backtester.engine import spec
 from backtester.enums import EventKind
 from backtester.market.read import open_tape
-from scripts.bench_parts import make_world, measure_checksums, repeat_tape
+from backtester.run.drive import Engine
+from scripts import bench_peers
+from scripts.bench_parts import make_world, measure_checksums, repeat_tape, stream
+from scripts.bench_peers import HASH, OURS, ROI, Contest, Measured, Spread
 from scripts.make_bench_tape import Columns, convert, read_columns
+from scripts.peers import backtester_part, contest, environment
+from scripts.peers.contest import Answer, Outcome
 
 SECOND = 1_000_000_000
 #: (ts, kind, side, px, qty): a ladder, a trade, the level it took from, and a better bid a second later.
@@ -76,3 +83,133 @@ def test_worlds_differ_as_described() -> None:
     assert [len(account.orders) for account in accounts[:101:50]] == [3, 1, 3]
     stops = [account.orders[0].trigger_tick for account in accounts]
     assert (min(stops), max(stops)) == (int(600_000 * (1 - 0.005 - 0.0998)), int(600_000 * (1 + 0.005 + 0.0999)))
+
+
+# --- peers -----------------------------------------------------------------------------------------------------------
+
+
+def _measured(mev_s: float, outcome: Outcome | None = None, if_whole: Outcome | None = None) -> Measured:
+    return Measured(Spread(mev_s, mev_s - 1, mev_s + 1), 500.0, 2.5, outcome or Outcome(), if_whole)
+
+
+def _contest() -> Contest:
+    taken = Outcome(orders=36_870, fills=36_954, volume=368.7, fees=10_853.5, pnl=-10_890.75)
+    whole = taken._replace(fills=36_870, fees=10_853.2464)
+    stopped = Outcome(orders=684, fills=378, volume=3.773, stopped_s=34.6)
+    return Contest(
+        measured={
+            "none": {OURS: _measured(70.0, Outcome(samples=3, bid_ticks=2997)), ROI: _measured(14.0)},
+            "taker": {OURS: _measured(54.0, taken, whole), ROI: _measured(13.5), HASH: _measured(7.5)},
+            "maker": {ROI: _measured(10.0), HASH: _measured(6.0)},
+        },
+        end_to_end_s={OURS: Spread(1.5, 1.4, 1.6), "hftbacktest": Spread(5.0, 4.0, 6.0)},
+        peculiar={"maker, partial fills": stopped},
+        absent={"nautilus_trader": "nautilus_trader needs Python 3.13, none was found"},
+    )
+
+
+def test_the_ratio_is_to_the_faster_depth_type() -> None:
+    measured = _contest().measured
+    assert bench_peers.ratio(measured["taker"]) == 4.0
+    assert bench_peers.ratio(measured["none"]) == 5.0
+    assert bench_peers.ratio(measured["maker"]) is None  # we took no part
+    assert bench_peers.ratio({OURS: _measured(70.0)}) is None  # nobody to compare with
+
+
+def test_figures_map_modes_to_numbers() -> None:
+    figures = bench_peers.figures(_contest())
+    assert figures["mev_s"] == {"none": 70.0, "taker": 54.0}
+    assert figures["hftbacktest_roi_mev_s"] == {"none": 14.0, "taker": 13.5, "maker": 10.0}
+    assert figures["hftbacktest_hash_mev_s"] == {"taker": 7.5, "maker": 6.0}
+    assert figures["times_fastest_hftbacktest"] == {"none": 5.0, "taker": 4.0}
+    assert figures["end_to_end_s"] == {"backtester": 1.5, "hftbacktest": 5.0}
+    assert figures["peers"]["taker"][OURS]["if_whole"]["fills"] == 36_870
+    assert json.loads(json.dumps(figures)) == figures
+
+
+def test_the_table_shows_spreads_results_and_who_is_absent() -> None:
+    text = "\n".join(bench_peers.lines(_contest()))
+    assert re.search(r"^taker +54\.0 \(53\.0–55\.0\) +13\.5 \(12\.5–14\.5\) +7\.5 .* 4\.00$", text, re.M)
+    assert re.search(r"^maker +– ", text, re.M)
+    assert re.search(r"^hftbacktest +5\.00 \(4\.00–6\.00\)$", text, re.M)
+    assert re.search(r"^backtester, if filled whole +36,870 +36,870 +368\.700 +10,853\.2464 ", text, re.M)
+    assert re.search(r"^hftbacktest, maker, partial fills +684 .* 34\.6 s$", text, re.M)
+    assert text.endswith("left out: nautilus_trader needs Python 3.13, none was found")
+
+
+def test_columns_stand_below_each_other() -> None:
+    assert bench_peers.table([["a", "10"], ["long", "9"]]) == ["a     10", "long   9"]
+
+
+def test_an_answer_survives_its_way(capsys: pytest.CaptureFixture[str]) -> None:
+    for whole in (None, Outcome(fills=2)):
+        answer = Answer(5, [0.5], 1.0, 100.0, Outcome(samples=3), whole)
+        contest.show(answer)
+        assert Answer.parse(capsys.readouterr().out) == answer
+
+
+def test_a_peer_without_its_python_is_absent(tmp_path: Path) -> None:
+    place = environment.prepare(environment.Peer("future", ("future==1",), (99, 0)), tmp_path)
+    assert place == (None, "future needs Python 99.0, none was found")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_peer_that_cannot_be_installed_is_absent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = tmp_path / "python"
+    broken.write_text("#!/bin/sh\necho 'No module named venv' >&2\nexit 1\n")
+    broken.chmod(0o755)
+    monkeypatch.setattr(environment, "find_python", lambda least: broken)
+    place = environment.prepare(environment.HFTBACKTEST, tmp_path / "root")
+    assert place == (None, "hftbacktest could not be installed: No module named venv")
+
+
+def test_an_environment_is_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = tmp_path / "hftbacktest"
+    (made / "bin").mkdir(parents=True)
+    (made / "bin" / "python").touch()
+    (made / "installed.txt").write_text("\n".join(environment.HFTBACKTEST.packages))
+    monkeypatch.setattr(environment, "find_python", lambda least: pytest.fail("made again"))
+    assert environment.prepare(environment.HFTBACKTEST, tmp_path).python == made / "bin" / "python"
+
+
+def _replayed(tape: Path, lots: int | None) -> tuple[Engine, np.ndarray]:
+    """The tape under the rules of the contest, with marks every second: with market orders, or watched."""
+    opened = open_tape([tape])
+    data, chunks = stream(opened)
+    rules = backtester_part.rules_of_the_contest(data).rules[0]._replace(mark_interval_ns=SECOND)
+    orders = [] if lots is None else list(backtester_part.market_orders(opened, lots))
+    first_due = SECOND + contest.STEP_NS - contest.FEED_NS if lots is None else None
+    return backtester_part.run_pass(chunks, data._replace(rules=(rules,)), orders, first_due)
+
+
+def test_a_watch_looks_at_the_ladder_as_a_late_strategy_sees_it(tape: Path) -> None:
+    found = backtester_part.outcome_of(*_replayed(tape, None))
+    assert (found.samples, found.bid_ticks, found.ask_ticks) == (10, 10 * 999, 10 * 1001)
+
+
+def test_market_orders_arrive_when_those_of_the_peers_do(tape: Path) -> None:
+    engine, _ = _replayed(tape, 10)
+    orders = engine.worlds.orders
+    assert orders["side"][:3].tolist() == [1, -1, 1]
+    travel = contest.STEP_NS + contest.ENTRY_NS
+    assert orders["arrive_ts"][:2].tolist() == [SECOND + travel, SECOND + travel + contest.STEP_NS]
+
+
+def test_an_order_that_is_filled_in_part_counts_as_whole_where_peers_fill_it_whole(tape: Path) -> None:
+    engine, state = _replayed(tape, 1500)
+    first = engine.worlds.orders[0]
+    assert (first["filled"], first["fee"]) == (1000, pytest.approx(1.0 * 100.1 * contest.TAKER_FEE))
+    found, whole = backtester_part.outcome_of(engine, state), backtester_part.if_whole(engine)
+    filled = int((engine.worlds.orders["filled"] > 0).sum())
+    assert whole.volume == pytest.approx(filled * 1.5)
+    assert whole.volume > found.volume
+
+
+def test_without_any_peer_we_are_still_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench_peers, "prepare", lambda peer, root: environment.Environment(None, f"no {peer.name}"))
+    answer = Answer(5_000_000, [0.1, 0.2, 0.3], 1.0, 500.0, Outcome(samples=1))
+    monkeypatch.setattr(bench_peers, "run_part", lambda engine, mode, *options: (answer, 1.5))
+    said: list[str] = []
+    found = bench_peers.hold(tmp_path / "tape.parquet", 3, tmp_path, tmp_path, said.append)
+    assert bench_peers.figures(found)["mev_s"] == {"none": 25.0, "taker": 25.0}  # no peer, no maker's orders
+    assert bench_peers.lines(found)[-2:] == ["left out: no hftbacktest", "left out: no nautilus_trader"]

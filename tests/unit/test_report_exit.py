@@ -34,8 +34,8 @@ def test_a_book_that_is_too_thin_gives_no_number_but_a_warning() -> None:
     result = finished([account(1000.0, [cross(9)])], [*START, *END])
     assert exit_cost(result) is None
     model = build_report([result])
-    assert model.cells[0].portfolio.equity_end_exit is None
-    assert "no_exit_at_end" in model.cells[0].flags
+    assert model.finished[0].portfolio.equity_end_exit is None
+    assert "no_exit_at_end" in model.finished[0].flags
     assert model.warnings == (NO_EXIT,)
 
 

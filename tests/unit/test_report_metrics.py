@@ -33,7 +33,7 @@ def at(second: float) -> Instant:
 
 
 def cell(accounts: list[spec.Account], tape: Tape, rules: spec.Rules = PLAIN, insurance: float = 0.0) -> Cell:
-    return build_report([finished(accounts, tape, rules, insurance=insurance)]).cells[0]
+    return build_report([finished(accounts, tape, rules, insurance=insurance)]).finished[0]
 
 
 def test_pnl_is_told_apart_by_cause_and_adds_up() -> None:

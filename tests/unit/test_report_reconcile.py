@@ -25,9 +25,9 @@ def crash() -> RunResult:
         mark(3.0, 61.0),
         delta(5.0, BUY, 10, 1),
     ]
-    rules = PLAIN._replace(taker_fee=0.0005, liquidation_fee=0.005)
+    rules = PLAIN._replace(taker_fee=0.0005)
     accounts = [account(300.0, [cross(8)]), account(250.0, [isolated(8, 200.0)], name="fenced")]
-    return finished(accounts, tape, rules, insurance=50.0)
+    return finished(accounts, tape, rules, insurance=50.0, liquidation_fee=0.005)
 
 
 def test_an_honest_run_passes_with_next_to_no_error() -> None:

@@ -22,7 +22,7 @@ def audit(tape: list[Any], rules: Any = PLAIN, lots: int = 4, others: tuple[Any,
     """The stop to sell 4 at 95 of a long, over a tape."""
     stop = stop_order(SELL, 4, 95, **more)
     result = finished([account(1000.0, [cross(lots)], [stop, *others])], tape, rules)
-    return build_report([result]).cells[0].orders[0]
+    return build_report([result]).finished[0].orders[0]
 
 
 def test_filled_with_gap_and_levels() -> None:
@@ -85,7 +85,7 @@ def test_refused() -> None:
 
 def test_orders_that_are_no_stops_have_no_audit() -> None:
     result = finished([account(1000.0, [cross(4)], [market_order(SELL, 1)])], [*CALM, *END])
-    [plain] = build_report([result]).cells[0].orders
+    [plain] = build_report([result]).finished[0].orders
     assert (plain.result, plain.gap_bps, plain.stop_price) == (None, None, None)
 
 

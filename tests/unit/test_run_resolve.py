@@ -20,6 +20,7 @@ from backtester.run.resolve import (
     find_instrument,
     resolve_markets,
     resolve_world,
+    take_mid_as_index,
 )
 from backtester.venue.loader import load_profile
 from tests.unit.run_cases import BTC, START, account, order, portfolio, position, venue
@@ -43,7 +44,7 @@ def world(
     """The portfolio at the marks of its markets, in the order in which they are first named."""
     file = load_portfolio(path, overrides)
     profiles = [load_profile(each.venue) for each in file.portfolio.accounts]
-    resolved = resolve_markets(file, profiles, BOTH, Acceptances(), without_index)
+    resolved = take_mid_as_index(resolve_markets(file, profiles, BOTH, Acceptances()), without_index)
     return resolve_world(file, resolved, Start(START, marks, (True,) * len(BOTH)))
 
 
@@ -143,7 +144,7 @@ def test_what_was_accepted_is_said(tmp_path: Path) -> None:
     file = load_portfolio(portfolio(tmp_path, account(position())))
     profiles = [load_profile("hyperliquid")]
     accept = Acceptances(funding_zero=True, index_mid=True)
-    resolved = resolve_markets(file, profiles, BOTH, accept, without_index=(1,))
+    resolved = take_mid_as_index(resolve_markets(file, profiles, BOTH, accept), (1,))
     assert [each.index_from_mid for each in resolved.data.instruments] == [False, True]
     assert resolved.data.rules[0].assume_funding_zero
     assert assumptions_of(profiles, resolved, accept)[1:] == [
@@ -243,7 +244,22 @@ def test_times(tmp_path: Path) -> None:
     assert [each.at_ns for each in made.orders] == [spec.START_NS, START + 90 * SECOND, START + 300 * SECOND]
 
 
+def test_cancels_and_protection(tmp_path: Path) -> None:
+    bid = order(type="limit", side="buy", price=40_000.0, at="10s", cancel_at="90s")
+    stop = order(id="s", type="stop_market", trigger_price=45_000.0, price_protect=True)
+    (main,) = world(portfolio(tmp_path, account(position(), bid, stop))).accounts
+    assert [each.cancel_at_ns for each in main.orders] == [START + 90 * SECOND, -1]
+    assert [each.price_protect for each in main.orders] == [False, True]
+
+
 # --- what is refused -----------------------------------------------------------------------------------------------
+
+
+def test_a_cancel_before_its_order(tmp_path: Path) -> None:
+    bid = order(type="limit", side="buy", price=40_000.0, at="90s", cancel_at="90s")
+    assert fault(portfolio(tmp_path, account(position(), bid))) == (
+        "error[config] p.toml:20 accounts.0.orders.0.cancel_at: lies before the order itself"
+    )
 
 
 def test_size_off_the_lot(tmp_path: Path) -> None:
@@ -273,7 +289,8 @@ def test_trigger_that_the_venue_does_not_accept(tmp_path: Path) -> None:
 def test_venue_price_between_two_ticks_of_the_tape(tmp_path: Path) -> None:
     limit = order(type="limit", side="buy", price=9_999.5)  # below 10,000 the venue's step is 0.1, the tape's is 1
     assert fault(portfolio(tmp_path, account(position(), limit))) == (
-        "error[config] p.toml:18 accounts.0.orders.0.price: 9999.5 lies between two ticks of the tape (1.0)"
+        "error[config] p.toml:18 accounts.0.orders.0.price: 9999.5 lies between two ticks of the tape (1.0)\n"
+        "  hint: the next one is 10000.0"
     )
 
 

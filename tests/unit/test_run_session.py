@@ -12,9 +12,10 @@ from backtester.enums import LedgerKind, OrderStatus
 from backtester.errors import BacktesterError, Diagnostic
 from backtester.market.schema import InstrumentFacts
 from backtester.run.resolve import Acceptances
-from backtester.run.result import ACTUAL, UNLIQUIDATED, RunResult
-from backtester.run.session import Request, run_cell, warm
+from backtester.run.result import ACTUAL, UNLIQUIDATED, RunFailure, RunResult
+from backtester.run.session import Request, run_cell, try_cell, warm
 from backtester.scenario.grid import Proxy
+from backtester.scenario.shock import parse_shock
 from backtester.shipped import data_dir, scenarios_dir
 from tests.unit.market_tapes import Row
 from tests.unit.run_cases import (
@@ -27,6 +28,7 @@ from tests.unit.run_cases import (
     crash,
     demo,
     differences,
+    fills_of,
     order,
     order_row,
     portfolio,
@@ -331,6 +333,101 @@ def test_a_base_without_an_index_takes_its_mid_under_a_scenario(tmp_path: Path) 
     stress = crash(tmp_path, [(0, 1.0), (9, 0.9)])
     result = run_cell(Request(path, tapes=(str(tape(tmp_path, index=False)),), scenario=str(stress)))
     assert "BTC: the base tape has no index, its mid stands for it" in result.assumptions
+
+
+def test_the_mid_is_no_index_where_the_scenario_gives_one(tmp_path: Path) -> None:
+    """A path one part in 100,000 down: the index is 49,999.5, the ladder cannot move by half a tick."""
+    path = portfolio(tmp_path, account(position()))
+    stress = crash(tmp_path, [(0, 1.0), (9, 0.999_99)])
+    request = Request(path, tapes=(str(tape(tmp_path, index=False)),), scenario=str(stress))
+    result = run_cell(request._replace(accept=Acceptances(index_mid=True)))
+    assert result.market.instruments["index"].tolist() == [49_999.5]
+    assert not result.data.instruments[0].index_from_mid
+    assert differences(result, run_cell(request)) == []
+    assert "BTC: the base tape has no index, its mid stands for it" in result.assumptions
+    assert not any("--assume-index-mid" in line for line in result.assumptions)
+
+
+def test_the_mid_is_the_index_where_the_scenario_leaves_the_tape_alone(tmp_path: Path) -> None:
+    path = portfolio(tmp_path, account(position()))
+    calm = crash(tmp_path, [(0, 1.0), (9, 1.0)])
+    request = Request(path, tapes=(str(tape(tmp_path, index=False)),), scenario=str(calm))
+    assert "no index rows" in problems(request)[0].message
+    result = run_cell(request._replace(accept=Acceptances(index_mid=True)))
+    assert result.data.instruments[0].index_from_mid
+    assert any("(--assume-index-mid)" in line for line in result.assumptions)
+
+
+def test_a_path_made_of_several(tmp_path: Path) -> None:
+    """0.9 · 0.9 = 0.81 of 50,000; the digest is that of both files, the cell is named by both."""
+    fall, more = (crash(tmp_path, [(0, 1.0), (3, 0.9), (9, 0.9)], name=name) for name in ("fall", "more"))
+    result = run_cell(plain(tmp_path)._replace(scenario=f"{fall}+{more}"))
+    assert result.market.instruments["index"].tolist() == [pytest.approx(40_500.0)]
+    assert result.scenario is not None and result.scenario.id == "fall+more"
+    digests = "".join(hashlib.sha256(path.read_bytes()).hexdigest() for path in (fall, more))
+    assert result.scenario.sha256 == hashlib.sha256(digests.encode()).hexdigest()
+
+
+def test_a_shock_of_nothing_is_the_tape_as_it_is(tmp_path: Path) -> None:
+    request = plain(tmp_path, order("out", at="2s"))
+    calm = run_cell(request)
+    shocked = run_cell(request._replace(shock=parse_shock("depth=1")))
+    assert differences(calm, shocked) == []
+    assert (shocked.start_ts, shocked.end_ts) == (calm.start_ts, calm.end_ts)
+
+
+def test_a_shock_of_the_tape_as_it_is(tmp_path: Path) -> None:
+    """200 ms more until the order arrives; a touch of 49,999/50,001 three times as wide."""
+    request = plain(tmp_path, order("out", at="2s"))
+    calm, shocked = run_cell(request), run_cell(request._replace(shock=parse_shock("latency=+200ms,spread=3")))
+    first, second = (fills_of(each, "out") for each in (calm, shocked))
+    late = int(second["ts"][0] - first["ts"][0])
+    assert late == pytest.approx(200_000_000, abs=70_000_000)  # arrivals are rounded up to blocks
+    assert (first["price"][0], second["price"][0]) == (49_999.0, 49_997.0)
+    assert shocked.scenario is not None and shocked.scenario.id == "neutral+latency=+200ms,spread=3"
+
+
+def test_funding_of_the_tape_that_a_shock_takes_away_is_told(tmp_path: Path) -> None:
+    """A shock that moves the ladder drives the instrument, and its funding comes from the path alone."""
+    rows = [Row(FUNDING_HOUR, "BTC", "funding", 0, 0.001, 3600.0)]
+    path = portfolio(tmp_path, account(position(), venue=venue(tmp_path, funding_premium=False)))
+    request = Request(path, tapes=(str(tape(tmp_path, start=FUNDING_HOUR - 5 * S, more=rows)),))
+    late = run_cell(request._replace(shock=parse_shock("latency=+1s")))
+    assert funding(late) == [-50.0] and not any("left out" in line for line in late.assumptions)
+    thin = request._replace(shock=parse_shock("depth=0.5"), accept=Acceptances(funding_zero=True))
+    assert "BTC: the funding rows of the tape are left out under the stress" in run_cell(thin).assumptions
+
+
+def test_a_column_set_by_hand_lies_below_the_shock(tmp_path: Path) -> None:
+    """Three times as wide, and twice that: the best bid is 3 below the mid of 50,000, then 6."""
+    request = plain(tmp_path, order("out", at="2s"))._replace(overrides=("scenario.spread_mult=3",))
+    assert fills_of(run_cell(request), "out")["price"].tolist() == [49_997.0]
+    both = run_cell(request._replace(shock=parse_shock("spread=2")))
+    assert fills_of(both, "out")["price"].tolist() == [49_994.0]
+    assert both.variant == (("scenario.spread_mult", "3"),)
+
+
+def test_a_rebased_portfolio_runs_as_one_written_at_the_mark(tmp_path: Path) -> None:
+    stop = order("stop", type="stop_market", trigger_price=94_000.0)
+    here = order("stop", type="stop_market", trigger_price="mark-6%", size=1.0)
+    there = portfolio(tmp_path, account(position(entry_price=100_000.0), stop))
+    request = Request(there, tapes=(str(tape(tmp_path, [50_000] * 4 + [46_900] * 6)),), rebase=True)
+    moved = run_cell(request)
+    at_mark = run_cell(request._replace(portfolio=portfolio(tmp_path, account(position(size=2.0), here)), rebase=False))
+    assert differences(moved, at_mark) == []
+    assert fills_of(moved, "stop")["lots"].sum() == 100_000
+    assert [line for line in moved.assumptions if "--rebase" in line] == [
+        "main BTC: prices × and sizes ÷ 0.5: its entry moves from 100000 to the first mark, 50000 (--rebase)"
+    ]
+
+
+def test_what_is_wrong_with_one_of_several_cells(tmp_path: Path) -> None:
+    request = plain(tmp_path)._replace(scenario="2025-10-01", venue="hyperliquid", overrides=("size=2",))
+    failed = try_cell(request)
+    assert isinstance(failed, RunFailure)
+    assert (failed.scenario, failed.venue, failed.variant) == ("2025-10-01", "hyperliquid", (("size", "2"),))
+    assert failed.error.diagnostics == problems(request)
+    assert isinstance(try_cell(request._replace(scenario=None)), RunResult)
 
 
 # --- variants ------------------------------------------------------------------------------------------------------

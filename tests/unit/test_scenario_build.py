@@ -112,6 +112,67 @@ def test_the_low_can_be_put_where_it_was(tmp_path: Path) -> None:
     assert values(load(build_file(path)), "price_ratio")[50_000_000_000] < 0.91
 
 
+OVERLAY = """\
+id = "over"
+title = "An overlay"
+type = "HYPT"
+calibration = "1"
+[window]
+from_low = ["-90s", "2m"]
+why = "short"
+[sources]
+K = "klines"
+[[held]]
+symbol = "*"
+columns = ["outage", "trade_intensity"]
+rows = [["-90s", 5, 1.0, "K"], ["0s", 1, 2.0, "assumed"], ["2m", 0, 1.0, "assumed"]]
+"""
+
+
+def over(tmp_path: Path, *changes: tuple[str, str]) -> Path:
+    text = OVERLAY
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    path = tmp_path / "over.toml"
+    path.write_text(text, "utf-8")
+    return path
+
+
+def test_an_overlay_counts_its_times_from_the_low(tmp_path: Path) -> None:
+    scenario = load(build_file(over(tmp_path)))
+    assert scenario.is_overlay
+    assert (scenario.start_ns, scenario.end_ns) == (-3 * MINUTE // 2, 2 * MINUTE)
+    assert values(scenario, "outage") == {0: 5.0, 3 * MINUTE // 2: 1.0, 7 * MINUTE // 2: 0.0}
+    assert scenario.assumed_share == pytest.approx(2 / 3, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "fault"),
+    [
+        ('["-90s", "2m"]', '["2m", "5m"]', "over.toml:6 window.from_low: must hold the low, as from -2m to 8m does"),
+        ('["-90s", "2m"]', '["early", "5m"]', "over.toml:5 window: expected start and end, or from_low"),
+        ('["-90s", "2m"]', '["-90s"]', "over.toml:5 window: expected start and end, or from_low"),
+        ('"0s", 1,', '"10:00:00", 1,', 'expected a time, was "10:00:00"\n  hint: write it like -2m or 90s'),
+        ('"0s", 1,', '"-2m", 1,', "-2m lies outside the window"),
+        (
+            '"trade_intensity"',
+            '"refill_half_life_s"',
+            '"refill_half_life_s" cannot stand here\n  hint: one of bid_depth',
+        ),
+        ("[window]", 'cadence = [["0s", 1]]\n[window]', "cadence: cannot stand here: an overlay has no prices"),
+    ],
+)
+def test_what_is_wrong_with_an_overlay(tmp_path: Path, old: str, new: str, fault: str) -> None:
+    assert fault in messages(over(tmp_path, (old, new)))
+
+
+def test_a_path_with_a_date_needs_prices(tmp_path: Path) -> None:
+    dated = ('from_low = ["-90s", "2m"]', "start = 2025-01-01T10:00:00Z\nend = 2025-01-01T10:02:00Z")
+    found = messages(over(tmp_path, dated))
+    assert "prices: missing key" in found and "candles: missing key" in found
+
+
 def test_spread_in_bps_becomes_a_multiple(tmp_path: Path) -> None:
     spread = '[[spread]]\nsymbol = "BTC"\nnormal_bps = 0.02\nnormal_source = "K"\nrows = [["10:00:00", 26.43, "K"]]\n'
     path = small(tmp_path, ("[[held]]", spread + "[[held]]"))
@@ -136,7 +197,7 @@ def test_spread_in_bps_becomes_a_multiple(tmp_path: Path) -> None:
         ('"10:01:00", 95.0, 99.0', '"10:00:30", 95.0, 99.0', "BTC candles overlap at 30 s"),
         ('  ["10:00:00", 100.0, 101.0, 90.0, 95.0, 10.0],\n', "", "BTC candles leave a gap at 60 s"),
         ('  ["10:01:00", 95.0, 99.0, 94.0, 98.0, 30.0],\n', "", "BTC candles end at 60 s, the window at 120"),
-        ('"bid_depth_near", "vol', '"outage", "vol', '"outage" cannot stand here'),
+        ('"bid_depth_near", "vol', '"adl_pressure", "vol', '"adl_pressure" cannot stand here'),
         ("0.1, 1.0", "-0.1, 1.0", "bid_depth_near is -0.1, must be ≥ 0"),
         ("[0.25, 0.75]", "[0.75, 0.25]", "two ascending shares"),
         ('["10:00:00", "10:01:00"]', '["10:01:00", "10:00:00"]', "two ascending times"),

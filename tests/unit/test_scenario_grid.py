@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from backtester.enums import EventKind
 from backtester.errors import BacktesterError, ExitCode
 from backtester.scenario.grid import Proxy, make_grid, parse_proxy, step_times
 from backtester.scenario.path import Scenario, Series, neutral
@@ -65,13 +66,41 @@ def test_an_unreadable_proxy(text: str) -> None:
         ("volume_mult", 2.0),
         ("trade_intensity", 0.5),
         ("forced_flow_quote", 1.0),
-        ("extra_latency_ms", 1.0),
-        ("refill_half_life_s", 1.0),
     ],
 )
 def test_any_value_that_is_not_neutral_drives(column: str, value: float) -> None:
     assert not make_grid(scenario(10, {}), (BTC,)).driven[0]
     assert make_grid(scenario(10, {column: [(0, value)]}), (BTC,)).driven[0]
+
+
+@pytest.mark.parametrize(
+    ("column", "kind", "unit"),
+    [
+        ("extra_latency_ms", EventKind.LATENCY, 1e6),
+        ("refill_half_life_s", EventKind.REFILL, 1.0),
+        ("outage", EventKind.OUTAGE, 1.0),
+    ],
+)
+def test_what_speaks_to_the_engine_alone_is_told_at_its_changes(column: str, kind: EventKind, unit: float) -> None:
+    """It leaves the tape as it is, and what lies behind the window's end is not told."""
+    path = scenario(10, {column: [(0, 3.0), (2, 3.0), (4.5, 7.0), (11, 1.0)]})
+    grid = make_grid(path, (BTC, BTC._replace(symbol="OTHER")))
+    assert not grid.driven.any()
+    assert [(e["ts"] - START, e["instrument"], e["kind"], e["value"]) for e in grid.control] == [
+        (t, i, kind, value * unit) for t, value in ((0, 3.0), (int(4.5 * S), 7.0)) for i in (0, 1)
+    ]
+
+
+def test_an_outage_that_is_none_is_not_told() -> None:
+    assert make_grid(scenario(10, {"outage": [(0, 0.0), (5, 0.0)]}), (BTC,)).control.size == 0
+    ends = make_grid(scenario(10, {"outage": [(0, 0.0), (5, 5.0), (6, 0.0)]}), (BTC,)).control
+    assert [((e["ts"] - START) // S, e["value"]) for e in ends] == [(5, 5.0), (6, 0.0)]
+
+
+def test_funding_drives() -> None:
+    """Else the tape's own rates would be charged beside it."""
+    funding = {"funding_rate": [(0.0, 0.001)], "funding_interval_s": [(0.0, 3600.0)]}
+    assert make_grid(scenario(1_800, funding), (BTC,)).driven[0]
 
 
 def test_flow_between_two_steps_happens_at_the_second() -> None:

@@ -87,6 +87,43 @@ def test_a_column_that_is_not_applied_must_be_neutral(tmp_path: Path, column: st
     assert f"*/BTC {column} is 0.5: this version does not apply this column" in fault
 
 
+@pytest.mark.parametrize("bits", [0.0, 5.0, 63.0])
+def test_outage_bits(tmp_path: Path, bits: float) -> None:
+    outage = load(write(tmp_path, rows(outage=[bits, 0.0]))).find("outage", "any", "BTC")
+    assert outage is not None and outage.values.tolist() == [bits, 0.0]
+
+
+@pytest.mark.parametrize("bits", [-1.0, 2.5, 64.0])
+def test_what_is_no_sum_of_outage_bits(tmp_path: Path, bits: float) -> None:
+    (fault,) = faults(tmp_path, rows(outage=[0.0, bits]))
+    assert f"*/BTC outage is {bits:g}, must be a sum of the bits 1 to 32" in fault
+
+
+def over(tmp_path: Path, start_s: int, end_s: int, **columns: Sequence[object]) -> Path:
+    """A table of `*` without prices."""
+    window = json.dumps([start_s * S, end_s * S])
+    said = rows(symbol=["*", "*"], **columns)
+    del said["price_ratio"]
+    return write(tmp_path, said, METADATA | {"window": window, "cadence": "[]"})
+
+
+def test_a_path_without_prices_is_an_overlay(tmp_path: Path) -> None:
+    scenario = load(over(tmp_path, -20, 80, outage=[5.0, 0.0], spread_mult=[2.0, None]))
+    assert scenario.is_overlay and (scenario.symbols, scenario.span_ns, scenario.cadence) == ((), 100 * S, ())
+    assert not load(write(tmp_path, rows())).is_overlay
+    assert not neutral(["BTC"]).is_overlay
+
+
+def test_what_an_overlay_may_not_say(tmp_path: Path) -> None:
+    path = over(tmp_path, 5, 80, refill_half_life_s=[2.0, 3.0], outage=[1.0, 0.0])
+    with pytest.raises(BacktesterError) as caught:
+        load(path)
+    assert [each.message for each in caught.value.diagnostics] == [
+        "has no price path",
+        "refill_half_life_s needs a price path beside it",
+    ]
+
+
 def test_collateral_prices_are_refused(tmp_path: Path) -> None:
     (fault,) = faults(tmp_path, rows(symbol=["collateral:USDE", "collateral:USDE"]))
     assert "collateral prices are not applied" in fault
@@ -136,6 +173,11 @@ def test_not_a_table(tmp_path: Path) -> None:
         load(path)
     with pytest.raises(BacktesterError, match="cannot be read as a scenario"):
         load(tmp_path / "absent.parquet")
+
+
+def test_the_neutral_scenario_of_a_window_steps_every_second() -> None:
+    path = neutral(["BTC"], (5 * S, 9 * S))
+    assert (path.start_ns, path.end_ns, path.cadence) == (5 * S, 9 * S, ((0, S),))
 
 
 def test_the_neutral_scenario_has_every_symbol() -> None:

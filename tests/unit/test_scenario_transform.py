@@ -10,7 +10,7 @@ import pytest
 from backtester.enums import EventFlag
 from backtester.enums import EventKind as Kind
 from backtester.errors import BacktesterError
-from backtester.scenario.path import neutral
+from backtester.scenario.path import Scenario, neutral
 from tests.unit.scenario_tapes import (
     BTC,
     ETH,
@@ -225,6 +225,60 @@ def test_a_short_base_is_tiled_and_reaches_the_paths_extremes() -> None:
     assert (np.diff(out["ts"]) >= 0).all() and out["ts"][-1] <= START + 20 * S
 
 
+def coarse(seconds: int, *cadence: tuple[int, int]) -> Scenario:
+    """A price that falls by a tenth of a percent a second, on the given (from second, step) grid."""
+    path = scenario(seconds, {"price_ratio": [(0, 1.0), (seconds, 1.0 - seconds / 1000)]})
+    return replace(path, cadence=tuple((start * S, step * S) for start, step in cadence))
+
+
+def ticking(seconds: int) -> Events:
+    """A base of one delta and one trade every half second: one lot more at the best bid each time."""
+    rows = [*snapshot(0, {1000: 10}, {1002: 10})]
+    for k in range(1, 2 * seconds + 1):
+        rows += [Row(k * S // 2, 1000, 10 + k, side=1), Row(k * S // 2, 1002, 1, kind=Kind.TRADE, side=1)]
+    return events(rows)
+
+
+def test_a_coarse_step_is_one_snapshot_and_one_print() -> None:
+    """Steps at 0, 60, 120 and 180: mid 1001 · (1, 0.94, 0.88, 0.82), and nothing of the base in between."""
+    path = coarse(180, (0, 60))
+    held = replace(path, series=(*path.series, *scenario(180, {"extra_latency_ms": [(0, 0.0), (90, 5.0)]}).series[1:]))
+    out, stressed = run(held, ticking(10))
+    shown = out[out["ts"] < START + 180 * S]
+    assert [((int(row["ts"]) - START) // S, Kind(row["kind"]).name) for row in shown if row["side"] == 0] == [
+        *((second, name) for second in (0, 60) for name in ("INDEX", "PATH_STEP", "SNAPSHOT", "TRADE")),
+        (90, "LATENCY"),
+        *((120, name) for name in ("INDEX", "PATH_STEP", "SNAPSHOT", "TRADE")),
+    ]
+    assert only(out, Kind.DELTA).size == 0
+    prints = only(out, Kind.TRADE)
+    assert prints["side"].tolist() == [0, 0, 0] and prints["lots"].tolist() == [1, 1, 1]
+    assert prints["tick"].tolist() == [1001, 941, 881]
+    assert stressed.summary.tiles == 1 and stressed.summary.coarse_ns == 180 * S
+
+
+def test_the_base_goes_on_by_a_second_in_a_coarse_stretch() -> None:
+    """Two rows of the base a second: its best bid has 10, then 12, then 14 lots, and a fine second brings two more."""
+    out, _ = run(coarse(125, (0, 60), (120, 1)), ticking(10))
+    bids = {second: step_snapshot(out, second)[1][2] for second in (0, 60, 120, 121)}
+    assert bids == {0: 10, 60: 12, 120: 14, 121: 16}
+    first = only(out, Kind.DELTA)[0]
+    assert (first["ts"] - START, first["lots"]) == (120 * S + S // 2, 15)
+
+
+def test_fine_steps_before_a_coarse_stretch_end_with_it() -> None:
+    out, stressed = run(coarse(122, (0, 1), (2, 60)), ticking(10))
+    deltas = (only(out, Kind.DELTA)["ts"] - START) / S
+    assert deltas.max() == 2.0 and deltas.size == 4
+    assert stressed.summary.coarse_ns == 120 * S
+
+
+def test_a_base_that_is_long_enough_is_never_coarse() -> None:
+    out, stressed = run(coarse(180, (0, 60)), ticking(180))
+    assert only(out, Kind.DELTA).size == 360 and 0 not in only(out, Kind.TRADE)["side"]
+    assert stressed.summary.coarse_ns == 0
+
+
 def test_a_symbol_without_a_path_is_an_error_with_a_way_out() -> None:
     with pytest.raises(BacktesterError) as caught:
         run(scenario(10, {}), base(10), (ETH,))
@@ -234,6 +288,11 @@ def test_a_symbol_without_a_path_is_an_error_with_a_way_out() -> None:
 def test_an_empty_base_is_an_error() -> None:
     with pytest.raises(BacktesterError, match="no events"):
         run(scenario(10, {}), events([]))
+
+
+def test_a_base_of_one_moment_cannot_be_tiled() -> None:
+    with pytest.raises(BacktesterError, match="single moment"):
+        run(scenario(10, {"price_ratio": [(0, 1.0), (10, 0.9)]}), events(snapshot(0, {1000: 10}, {1002: 10})))
 
 
 def _shifted(k: int) -> list[tuple[int, int, int]]:

@@ -6,6 +6,7 @@ from datetime import date
 
 import pytest
 
+from backtester.config.venue import VenueRules
 from backtester.engine.spec import Rules, Tier
 from backtester.enums import CloseOrder, Disposal, MarkFormula, PriceReference, RefillModel
 from backtester.venue.loader import load_profile, load_profiles
@@ -24,9 +25,7 @@ def statements(profile: VenueProfile) -> list[Provenance | MarketRules]:
 def test_every_rule_of_the_engine_has_a_value_and_a_source(profile: VenueProfile) -> None:
     assert set(Rules._fields) - RUN_CHOICES <= set(type(profile.rules).model_fields)
     assert Tier._fields == tuple(type(profile.market("BTC").tiers[0]).model_fields)
-    assert [
-        f"{stated.rule}_ns" if f"{stated.rule}_ns" in Rules._fields else stated.rule for stated in profile.provenance
-    ] == [*type(profile.rules).model_fields]
+    assert [stated.rule for stated in profile.provenance] == VenueRules.key_names()
     assert all(stated.source for stated in statements(profile))
 
 

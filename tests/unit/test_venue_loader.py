@@ -66,7 +66,7 @@ def test_an_unknown_venue_is_an_error() -> None:
     with pytest.raises(BacktesterError) as caught:
         load_profile("hyperliquidd")
     assert str(caught.value) == ('error[config] venue hyperliquidd: unknown venue\n  hint: did you mean "hyperliquid"?')
-    assert venue_ids() == ("hyperliquid",)
+    assert venue_ids() == ("binance-usdm", "hyperliquid")
 
 
 @pytest.mark.parametrize(
@@ -145,6 +145,44 @@ def test_a_faulty_rule_gives_one_line(folder: Path, old: str, new: str, message:
     first = next(line for line in found if message in line)
     if where is not None:
         assert first == f"error[config] mine.toml:{where} periods.0.{message}"
+    assert not hint or f"  hint: {hint}" in found
+
+
+def stating(rule: str) -> str:
+    """The shipped text with another statement of a rule in its newest period."""
+    name = rule.partition(" ")[0]
+    return "\n".join(rule if line.startswith(f"{name} = ") else line for line in SHIPPED_TEXT.splitlines())
+
+
+def test_a_rule_may_differ_in_single_markets(folder: Path) -> None:
+    Path("mine.toml").write_text(
+        stating('funding_cap = { value = 0.04, by_market = { BTC = 0.01, WIF = 0.02 }, source = "docs: x" }').replace(
+            'symbols = ["ATOM"]', 'symbols = ["ATOM", "WIF"]'
+        )
+    )
+    profile = load_profile("mine.toml")
+    assert profile.rules.funding_cap == 0.04
+    assert [profile.market(symbol).funding_cap for symbol in ("BTC", "WIF", "ETH", "NEW")] == [0.01, 0.02, None, None]
+    assert load_profile("mine.toml", date(2024, 3, 11)).market("BTC").funding_cap == 0.01  # taken over
+
+
+@pytest.mark.parametrize(
+    ("rule", "message", "hint"),
+    [
+        ('funding_cap = { value = 0.04, by_market = { BTC = 2, ETH = "x" }, source = "docs: x" }',
+         "funding_cap.by_market.BTC: expected less than 1, was 2", ""),
+        ('funding_cap = { value = 0.04, by_market = { BTC = 2, ETH = "x" }, source = "docs: x" }',
+         'funding_cap.by_market.ETH: expected a number, was "x"', ""),
+        ('funding_cap = { value = 0.04, by_market = { AAVEE = 0.01 }, source = "docs: x" }',
+         "funding_cap.by_market.AAVEE: no such market", 'did you mean "AAVE"?'),
+        ('taker_fee = { value = 0.04, by_market = { BTC = 0.01 }, source = "docs: x" }',
+         "taker_fee.by_market: this rule is one for all markets", "single markets: funding_cap and liquidation_fee"),
+    ],
+)  # fmt: skip
+def test_a_faulty_rule_of_a_market_gives_one_line(folder: Path, rule: str, message: str, hint: str) -> None:
+    text = stating(rule)
+    found = lines_of(text)
+    assert f"error[config] mine.toml:{line_number(text, rule)} periods.0.rules.{message}" in found
     assert not hint or f"  hint: {hint}" in found
 
 

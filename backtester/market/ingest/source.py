@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -99,6 +100,12 @@ def times(rows: pa.RecordBatch, clock: Clock, recv_clock: Clock | None) -> tuple
     ts = to_ns(rows.column(clock.column))
     recv = to_ns(rows.column(recv_clock.column)) if recv_clock else np.full(len(ts), NO_TIME)
     return ts, recv
+
+
+def iso_time(ts_ns: int) -> str:
+    """ISO 8601, UTC, with nanoseconds."""
+    seconds, ns = divmod(ts_ns, 1_000_000_000)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{ns:09d}Z"
 
 
 def off_grid_error(where: str, value: float, step: float, is_price: bool) -> BacktesterError:

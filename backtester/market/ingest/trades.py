@@ -1,4 +1,4 @@
-"""A CSV of trades, one per row, as rows of a tape. What the source does wrong: see `wide_snapshots`."""
+"""Trades as rows of a tape: put in order and counted, and read from CSV. Faults of a source: see `wide_snapshots`."""
 
 from __future__ import annotations
 
@@ -47,27 +47,25 @@ class TradeColumns(NamedTuple):
 
 
 class Trades:
-    """The trades of a file; those before `first_ts_ns` are left out."""
+    """Trades of any source in order of time, without those recorded twice and those outside a span.
 
-    def __init__(self, path: Path, columns: TradeColumns, instrument: TapeInstrument, first_ts_ns: int) -> None:
-        self._path, self._columns, self._instrument = path, columns, instrument
-        self._first_ts_ns = first_ts_ns
-        clocks = [clock for clock in (columns.clock, columns.recv_clock) if clock]
-        words = [columns.side, *([columns.id] if columns.id else [])]
-        require(path, header(path), [columns.price, columns.size, *words, *(clock.column for clock in clocks)])
-        self._types: dict[str, pa.DataType] = {clock.column: clock_type(clock) for clock in clocks}
-        self._types |= dict.fromkeys((columns.price, columns.size), pa.float64()) | dict.fromkeys(words, pa.string())
-        self._read = self._invalid = self._early = self._duplicate = self._kept = 0
-        self._sorted: Sorted | None = None
+    `blocks` are (ts, recv_ts, side, price, size, id) of sound trades; an empty id is nobody's.
+    """
+
+    def __init__(self, source: str, blocks: Iterator[Columns], first_ts_ns: int, last_ts_ns: int | None = None) -> None:
+        self._source, self._first_ts_ns, self._last_ts_ns = source, first_ts_ns, last_ts_ns
+        self._sorted = Sorted(blocks)
+        self._early = self._after = self._duplicate = self._kept = 0
 
     def rows(self) -> Iterator[Columns]:
         """Columns of Rows, in order of time."""
-        self._sorted = Sorted(self._valid())
         for ts, recv, side, price, size, ids in self._sorted:
             early = ts < self._first_ts_ns
-            repeated = _repeated(ts, ids) & ~early if self._columns.id else np.zeros(len(ts), bool)
-            keep = ~(early | repeated)
+            after = np.zeros(len(ts), bool) if self._last_ts_ns is None else ts > self._last_ts_ns
+            repeated = _repeated(ts, ids) & ~early & ~after
+            keep = ~(early | after | repeated)
             self._early += int(early.sum())
+            self._after += int(after.sum())
             self._duplicate += int(repeated.sum())
             self._kept += int(keep.sum())
             count = len(ts)
@@ -77,18 +75,40 @@ class Trades:
                 yield tuple(column[keep] for column in rows)
 
     def counts(self) -> list[SourceCount]:
-        """What became of the rows."""
-        assert self._sorted is not None
+        """What became of the trades."""
         said = {
-            "trades read": self._read,
-            "invalid, left out": self._invalid,
             "out of order, put in place": self._sorted.moved,
             "out of order by more than 60 s, left out": self._sorted.late,
             "before the first order book, left out": self._early,
-            "exact duplicates, left out": self._duplicate,
-            "trades written": self._kept,
         }
-        return [SourceCount(str(self._path), what, count) for what, count in said.items()]
+        if self._last_ts_ns is not None:
+            said["after the last order book, left out"] = self._after
+        said |= {"exact duplicates, left out": self._duplicate, "trades written": self._kept}
+        return [SourceCount(self._source, what, count) for what, count in said.items()]
+
+
+class CsvTrades:
+    """The trades of a CSV file; those before `first_ts_ns` are left out."""
+
+    def __init__(self, path: Path, columns: TradeColumns, instrument: TapeInstrument, first_ts_ns: int) -> None:
+        self._path, self._columns, self._instrument = path, columns, instrument
+        clocks = [clock for clock in (columns.clock, columns.recv_clock) if clock]
+        words = [columns.side, *([columns.id] if columns.id else [])]
+        require(path, header(path), [columns.price, columns.size, *words, *(clock.column for clock in clocks)])
+        self._types: dict[str, pa.DataType] = {clock.column: clock_type(clock) for clock in clocks}
+        self._types |= dict.fromkeys((columns.price, columns.size), pa.float64()) | dict.fromkeys(words, pa.string())
+        self._read = self._invalid = 0
+        self._trades = Trades(str(path), self._valid(), first_ts_ns)
+
+    def rows(self) -> Iterator[Columns]:
+        """Columns of Rows, in order of time."""
+        return self._trades.rows()
+
+    def counts(self) -> list[SourceCount]:
+        """What became of the rows."""
+        said = {"trades read": self._read, "invalid, left out": self._invalid}
+        own = [SourceCount(str(self._path), what, count) for what, count in said.items()]
+        return own + self._trades.counts()
 
     def _valid(self) -> Iterator[Columns]:
         """Blocks (ts, recv_ts, side, price, size, id) of the rows that are trades."""
@@ -98,7 +118,11 @@ class Trades:
             price = block.rows.column(names.price).to_numpy(zero_copy_only=False)
             size = block.rows.column(names.size).to_numpy(zero_copy_only=False)
             side = self._side(block.rows.column(names.side), block.first_line)
-            ids = block.rows.column(names.id).fill_null("").to_numpy(zero_copy_only=False) if names.id else price
+            ids = (
+                block.rows.column(names.id).fill_null("").to_numpy(zero_copy_only=False)
+                if names.id
+                else np.full(len(ts), "")
+            )
             valid = (ts != NO_TIME) & np.isfinite(price) & np.isfinite(size) & (price > 0) & (size > 0)
             for values, step, is_price in (
                 (price, self._instrument.tick_size, True),

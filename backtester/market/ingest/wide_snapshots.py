@@ -46,7 +46,7 @@ from backtester.market.ingest.source import (
     require,
     times,
 )
-from backtester.market.ingest.trades import TradeColumns, Trades
+from backtester.market.ingest.trades import CsvTrades, TradeColumns
 from backtester.market.merge import Columns, merge_by_time
 from backtester.market.schema import TapeInstrument
 from backtester.market.write import Rows, TapeWriter
@@ -96,7 +96,7 @@ def ingest_wide_snapshots(
     first_ts_ns = ladders.first_ts_ns()
     prints = None
     if trades is not None and trade_columns is not None:
-        prints = Trades(trades, trade_columns, instrument, first_ts_ns)
+        prints = CsvTrades(trades, trade_columns, instrument, first_ts_ns)
         streams.insert(0, prints.rows())  # first: at equal ts a trade stands before the order book
     with TapeWriter(out, [instrument], source, licence) as writer:
         for merged in merge_by_time(streams):

@@ -1,0 +1,118 @@
+"""The positions of a portfolio at given prices, each with the margin pool that backs it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from backtester.calc.liquidation import Inputs
+from backtester.calc.quotes import Quotes
+from backtester.config.portfolio import PortfolioFile, Position
+from backtester.config.values import RelativePrice
+from backtester.errors import BacktesterError, Diagnostic, usage_error
+from backtester.venue.loader import VenueRef, load_profile
+from backtester.venue.profile import VenueProfile, maintenance_margin
+
+
+class Held(NamedTuple):
+    """A position as the portfolio writes it, and the rules of its venue."""
+
+    account: str
+    profile: VenueProfile
+    position: Position
+
+
+class Holding(NamedTuple):
+    """A position at its mark. `pool_notional`: of all positions that share its margin, at mark, quote."""
+
+    profile: VenueProfile
+    position: Inputs
+    pool_notional: float
+
+
+def find_profile(venue: str | None) -> VenueProfile:
+    """The rules of `ID` or `ID@DATE`. Raises for none, and for `@scenario`: there is none here."""
+    if venue is None:
+        raise usage_error("--venue", "is missing", "see `backtester venues list`")
+    ref = VenueRef.parse(venue)
+    if ref.at_scenario:
+        raise usage_error(f"venue {venue}", "there is no scenario here", f"name a date: {ref.id}@2025-10-10")
+    return load_profile(ref.id, ref.on)
+
+
+def held_positions(portfolio: PortfolioFile, venue: str | None) -> tuple[Held, ...]:
+    """What is held, in the order of the file; `venue` stands for that of every account."""
+    return tuple(
+        Held(account.name, profile, position)
+        for account in portfolio.portfolio.accounts
+        for profile in [find_profile(venue or account.venue)]
+        for position in account.positions
+        if position.size > 0.0
+    )
+
+
+def holdings(portfolio: PortfolioFile, venue: str | None, marks: Quotes) -> tuple[Holding, ...]:
+    """What is held, at its marks, in the order of the file.
+
+    Raises usage errors for symbols without a mark, configuration errors where isolated margins exceed an account's
+    collateral.
+    """
+    held = held_positions(portfolio, venue)
+    raise_any(marks.problems(each.position.symbol for each in held))
+    found: list[Holding] = []
+    problems: list[Diagnostic] = []
+    for number, account in enumerate(portfolio.portfolio.accounts):
+        own = [each for each in held if each.account == account.name]
+        at_mark = [_at_mark(each, marks) for each in own]
+        isolated = math.fsum(each.margin for each in at_mark)
+        if isolated > account.collateral.amount:
+            where = portfolio.where("accounts", number, "collateral")
+            problems.append(Diagnostic("config", where, f"isolated margins of {isolated:,.2f} exceed the collateral"))
+        found += _backed(own, at_mark, account.collateral.amount - isolated)
+    raise_any(problems)
+    return tuple(found)
+
+
+def raise_any(problems: Sequence[Diagnostic]) -> None:
+    """Raise one error with all problems, if there are any."""
+    if problems:
+        raise BacktesterError(problems)
+
+
+def _at_mark(held: Held, marks: Quotes) -> Inputs:
+    """A position with what is isolated for it; a cross position has no margin as yet."""
+    position, mark = held.position, marks.of(held.position.symbol)
+    entry = position.entry_price
+    price = entry.at(mark) if isinstance(entry, RelativePrice) else entry
+    mode, margin, leverage = position.margin_mode, 0.0, position.leverage
+    if mode == "isolated":
+        margin, leverage = isolated_margin(position.size * price, position.margin, leverage)
+    return Inputs(held.account, position.symbol, position.side, position.size, price, mark, mode, margin, leverage)
+
+
+def isolated_margin(notional: float, margin: float | None, leverage: float | None) -> tuple[float, float]:
+    """(margin, leverage) of an isolated position from the one that is said, at its entry. Example: 5x of 10 is 2."""
+    if margin is not None:
+        return margin, max(1.0, notional / margin)
+    assert leverage is not None, "an isolated position says its margin or its leverage"
+    return notional / leverage, leverage
+
+
+def _backed(held: Sequence[Held], at_mark: Sequence[Inputs], balance: float) -> Iterator[Holding]:
+    """The positions of one account; each that is cross is backed by all of `balance`, the others held fixed."""
+    cross = [number for number, each in enumerate(at_mark) if each.margin_mode == "cross"]
+    pool_notional = math.fsum(at_mark[number].notional for number in cross)
+    for number, each in enumerate(at_mark):
+        profile = held[number].profile
+        if number not in cross:
+            yield Holding(profile, each, each.notional)
+            continue
+        others = [at_mark[other] for other in cross if other != number]
+        needed = (maintenance_margin(profile.market(other.symbol).tiers, other.notional) for other in others)
+        backed = each._replace(
+            margin=balance,
+            other_maintenance=math.fsum(needed),
+            other_pnl=math.fsum(other.pnl for other in others),
+        )
+        yield Holding(profile, backed, pool_notional)

@@ -1,0 +1,115 @@
+"""The stress of a cell: its path, the tape under it, and what the reports say of both."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+from backtester.config.overrides import Setting
+from backtester.enums import EventKind, MarkFormula
+from backtester.errors import data_error
+from backtester.market.read import Tape
+from backtester.run.resolve import Resolved
+from backtester.run.result import ScenarioSource, digest_of, file_digest
+from backtester.scenario import library
+from backtester.scenario.apply import StressedTape, survey
+from backtester.scenario.compose import compose, set_columns
+from backtester.scenario.grid import Proxy, Target
+from backtester.scenario.path import Scenario, neutral
+from backtester.scenario.shock import Shock, shock_path
+
+#: A base tape of at most so many rows is kept in memory (40 bytes a row) while it is laid end to end.
+KEPT_ROWS = 1_000_000
+HOUR_NS = 3_600_000_000_000
+
+
+def stress_path(
+    named: Scenario | None, settings: Sequence[Setting], shock: Shock | None, tape: Tape
+) -> Scenario | None:
+    """The named scenario, then `--set scenario.…`, then `--shock` on top; None for the tape as it is.
+
+    Without a named one both go over the neutral path, which has the clock of the tape.
+    """
+    if not settings and shock is None:
+        return named
+    path = set_columns(named if named is not None else _as_it_is(tape), settings)
+    return compose((path, shock_path(shock, path))) if shock is not None else path
+
+
+def _as_it_is(tape: Tape) -> Scenario:
+    if tape.first_ts_ns is None or tape.last_ts_ns is None:
+        raise data_error("base tape", "has no events")
+    return neutral((each.base for each in tape.instruments), (tape.first_ts_ns, tape.last_ts_ns))
+
+
+def stress_tape(
+    path: Scenario, tape: Tape, resolved: Resolved, proxies: Sequence[Proxy], seed: int, capacity: int
+) -> StressedTape:
+    """The tape under a path. Marks of a market go where its venue's rules make them."""
+    rules = resolved.data.rules
+    makes_mark = {
+        each.instrument for each in resolved.data.markets if rules[each.rules].mark_formula is not MarkFormula.TAPE
+    }
+    targets = [
+        Target(each.symbol, each.base, each.venue, each.tick_size, each.lot_size, each.multiplier, number in makes_mark)
+        for number, each in enumerate(tape.instruments)
+    ]
+    return StressedTape(path, targets, _base(tape), proxies=proxies, seed=seed, capacity=capacity)
+
+
+def _base(tape: Tape) -> Callable[[], Iterator[np.ndarray]]:
+    """The base tape as often as it is wanted: a small one is read once, every tile of it comes from memory."""
+    if tape.rows > KEPT_ROWS:
+        return tape.chunks
+    kept = list(tape.chunks())
+    return lambda: iter(kept)
+
+
+def without_index(tape: Tape, stressed: StressedTape | None) -> tuple[int, ...]:
+    """Numbers of the instruments that have no index row; one that a scenario drives gets its index from there."""
+    has_index = survey(tape.chunks(), len(tape.instruments)).has_index
+    if stressed is not None:
+        has_index = has_index | stressed.driven
+    return tuple(np.flatnonzero(~has_index).tolist())
+
+
+def _lost_funding(tape: Tape, stressed: StressedTape) -> list[int]:
+    """Numbers of the instruments whose recorded funding gives way to the path's (RULES 10.3)."""
+    has_funding = np.zeros(len(tape.instruments), bool)
+    for chunk in tape.chunks():
+        has_funding[chunk["instrument"][chunk["kind"] == EventKind.FUNDING]] = True
+    return np.flatnonzero(has_funding & stressed.driven).tolist()
+
+
+def scenario_source(
+    name: str | None, settings: Sequence[Setting], shock: Shock | None, stressed: StressedTape
+) -> ScenarioSource:
+    """The files that `name` joins, and the words of the command line that were laid over them."""
+    digests = [file_digest(path) for path in library.locate_parts(name)] if name else []
+    words = [setting.text for setting in settings] + ([shock.text] if shock else [])
+    digest = digest_of([*digests, *(hashlib.sha256(text.encode()).hexdigest() for text in words)])
+    path = stressed.scenario
+    return ScenarioSource(path.id, path.title, path.type, digest, path.assumed_share, stressed.summary)
+
+
+def stress_assumptions(name: str | None, tape: Tape, stressed: StressedTape, proxies: Sequence[Proxy]) -> Iterator[str]:
+    """What a reader of the result should know of the scenario and of its tape."""
+    path, summary = stressed.scenario, stressed.summary
+    if name:
+        yield f"scenario {path.id}: {path.assumed_share:.0%} of its figures are assumed (`scenarios show`)"
+    yield from path.notes
+    if not name:
+        for number in _lost_funding(tape, stressed):
+            yield f"{tape.instruments[number].symbol}: the funding rows of the tape are left out under the stress"
+    if summary.tiles > 1:
+        yield f"the base tape is shorter than the scenario and was laid end to end {summary.tiles} times"
+    if summary.coarse_ns:
+        hours, span = summary.coarse_ns / HOUR_NS, ((path.end_ns or 0) - (path.start_ns or 0)) / HOUR_NS
+        yield f"{hours:.3g} of {span:.3g} hours are coarse: one snapshot a step, no messages or trades between"
+    for each in summary.realised:
+        if each.index_from_mid:
+            yield f"{each.symbol}: the base tape has no index, its mid stands for it"
+    for proxy in proxies:
+        yield f"{proxy.base} moves like {proxy.source} times {proxy.beta:g} (--proxy)"

@@ -1,0 +1,217 @@
+"""Stress paths laid over each other make one path: `2025-10-10+outage`, `--shock depth=0.5`, `--set scenario.…`.
+
+The first path gives clock, window and cadence, and it has prices. Each further one is laid over what is there already,
+column by column; where only one of the two speaks, it stands alone:
+
+    price, spread, depth, volume, trade intensity     multiply
+    basis, extra latency, forced flow                 add
+    outage                                            the bits of both
+    funding, refill half-life                         the later one
+
+When: a path with prices begins with the first one, whatever its own date was, and holds its last values. An *overlay*
+(a path without prices, such as `outage`) is placed by the low of what it is laid over: the moment at which any
+symbol's perp has fallen deepest. Outside its own window it says nothing. What falls outside the first one's window is
+left out.
+
+Example: depth at 0.4 of normal, laid over depth at 0.5, leaves 0.2; 150 ms and 200 ms of latency are 350 ms; orders
+refused (1) and feed frozen (4) are 5. A product of two prices is taken at the knots of both and is linear in between.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import reduce
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backtester.config.overrides import Setting
+from backtester.config.toml import did_you_mean
+from backtester.errors import BacktesterError, Diagnostic, config_error
+from backtester.scenario.path import (
+    ANY,
+    COLUMNS,
+    DEPTH,
+    FUNDING,
+    LINEAR,
+    NEUTRAL,
+    SECOND_NS,
+    Scenario,
+    Series,
+    constant,
+    series_faults,
+)
+
+FLOW = "forced_flow_quote"
+MULTIPLIED = frozenset({"price_ratio", "spread_mult", *DEPTH, "volume_mult", "trade_intensity"})
+ADDED = frozenset({"basis_bps", "extra_latency_ms"})
+
+Values = NDArray[np.float64]
+
+
+def compose(parts: Sequence[Scenario]) -> Scenario:
+    """One path from several, the first below, the last on top. A single one stays as it is.
+
+    Raises BacktesterError when an overlay comes first of several.
+    """
+    first, *others = parts
+    if others and first.is_overlay:
+        raise config_error(
+            f"scenario {first.id}", "has no prices, so it cannot come first", f"write {others[0].id}+{first.id}"
+        )
+    return reduce(_lay_over, others, first)
+
+
+def low_ns(scenario: Scenario) -> int:
+    """When the path's prices are lowest, ns from its start: the deepest fall of any symbol's perp, its first moment.
+
+    Example: BTC is lowest at 0.87 of its start after 10 s, SOL at 0.81 after 12 s: 12 s.
+    """
+    lows = []
+    for symbol in scenario.symbols:
+        parts = [scenario.find(column, ANY, symbol) for column in ("price_ratio", "basis_bps")]
+        price, basis = (part or constant(symbol, "basis_bps", 0.0) for part in parts)
+        t_ns = np.union1d(price.t_ns, basis.t_ns)
+        perp = price.at(t_ns) * (1.0 + basis.at(t_ns) / 1e4)
+        lows.append((float(perp.min()), int(t_ns[perp.argmin()])))
+    return min(lows)[1]
+
+
+def set_columns(scenario: Scenario, settings: Iterable[Setting]) -> Scenario:
+    """`--set scenario.spread_mult=5`: a column has one value everywhere and all the time.
+
+    Raises BacktesterError with every key that is no column and every value that makes no sense.
+    """
+    problems: list[Diagnostic] = []
+    for setting in settings:
+        fault = _setting_fault(scenario, setting)
+        if fault is not None:
+            problems.append(Diagnostic("usage", f"--set {setting.text}", *fault))
+            continue
+        note = f"{setting.key} of the scenario is {setting.value} all the time (--set)"
+        kept = tuple(series for series in scenario.series if series.column != setting.key)
+        series = (*kept, *_everywhere(scenario, setting))
+        scenario = replace(scenario, type="HYPT", series=series, notes=(*scenario.notes, note))
+    if problems:
+        raise BacktesterError(problems)
+    return scenario
+
+
+def _everywhere(scenario: Scenario, setting: Setting) -> Iterator[Series]:
+    """A price and its basis belong to a symbol; all else may hold for any."""
+    for symbol in scenario.symbols if setting.key in LINEAR else (ANY,):
+        yield constant(symbol, setting.key, float(setting.value))
+
+
+def _setting_fault(scenario: Scenario, setting: Setting) -> tuple[str, str] | None:
+    """What is wrong with a setting: a message and a hint."""
+    if setting.key not in COLUMNS:
+        known = f"a scenario has {', '.join(COLUMNS)}"
+        return "no column of a scenario has this name", did_you_mean(setting.key, COLUMNS) or known
+    if isinstance(setting.value, bool) or not isinstance(setting.value, int | float):
+        return "expected a number", "for example --set scenario.spread_mult=5"
+    if setting.key == FLOW and setting.value != 0:
+        return "a flow happens at moments, it cannot hold", "only 0 can be set: no flow at all"
+    if setting.key in FUNDING:
+        other = FUNDING[1 - FUNDING.index(setting.key)]
+        if not any(series.column == other for series in scenario.series):
+            return f"the scenario has no {other}", "give rate and interval: --shock funding=0.1%/8h"
+    faults = (fault for series in _everywhere(scenario, setting) for fault in series_faults(series))
+    return next(faults, None)
+
+
+def _lay_over(base: Scenario, part: Scenario) -> Scenario:
+    """`part` on top of `base`."""
+    placed, notes = part, part.notes
+    if part.is_overlay:
+        shift = low_ns(base) + (part.start_ns or 0)
+        placed = replace(part, series=tuple(_placed(series, shift, part.span_ns) for series in part.series))
+        notes = (*notes, _when(base, part, shift))
+    return replace(
+        base,
+        id=f"{base.id}+{part.id}",
+        title=f"{base.title} + {part.title}",
+        type="HYPT",
+        series=tuple(_layers(base, placed)),
+        sources=tuple(dict.fromkeys((*base.sources, *part.sources))),
+        calibration=" + ".join(filter(None, (base.calibration, part.calibration))),
+        assumed_share=_assumed_share((base, part)),
+        facts_sha256="",
+        notes=(*base.notes, *notes),
+    )
+
+
+def _placed(series: Series, shift: int, span: int) -> Series:
+    """A series of an overlay on the clock of its base: neutral before and after its window of `span` ns."""
+    if series.column == FLOW:
+        inside = series.t_ns + shift >= 0
+        return series._replace(t_ns=series.t_ns[inside] + shift, values=series.values[inside])
+    end = shift + span
+    t_ns = np.unique(np.clip([0, *(series.t_ns + shift), end], 0, end))
+    speaks = (t_ns >= shift) & (t_ns < end)
+    return series._replace(t_ns=t_ns, values=np.where(speaks, series.at(t_ns - shift), NEUTRAL[series.column]))
+
+
+def _when(base: Scenario, part: Scenario, shift: int) -> str:
+    """Example: outage holds from 2025-10-10 21:18:15 to 21:28:15; the low of 2025-10-10 is at 21:20:15."""
+    times = (max(0, shift), shift + part.span_ns, low_ns(base))
+    begin, end, low = (datetime.fromtimestamp(((base.start_ns or 0) + t) // SECOND_NS, UTC) for t in times)
+    return (
+        f"{part.id} holds from {begin:%Y-%m-%d %H:%M:%S} to {end:%H:%M:%S}; the low of {base.id} is at {low:%H:%M:%S}"
+    )
+
+
+def _layers(base: Scenario, top: Scenario) -> Iterator[Series]:
+    """Every series that a look-up in both would tell apart.
+
+    A pair of series stands under the most specific venue and symbol of the two, so that the composition finds for any
+    instrument what its parts find: (hyperliquid, *) below and (*, BTC) on top meet at (hyperliquid, BTC).
+    """
+    series = (*base.series, *top.series)
+    venues = sorted({ANY, *(each.venue for each in series)})
+    symbols = sorted({ANY, *(each.symbol for each in series)})
+    for venue, symbol, column in product(venues, symbols, COLUMNS):
+        found = [s for s in (base.find(column, venue, symbol), top.find(column, venue, symbol)) if s is not None]
+        if found and (_specific(s.venue for s in found), _specific(s.symbol for s in found)) == (venue, symbol):
+            yield reduce(_combined, found)._replace(venue=venue, symbol=symbol)
+
+
+def _specific(names: Iterable[str]) -> str:
+    return next((name for name in names if name != ANY), ANY)
+
+
+def _combined(below: Series, above: Series) -> Series:
+    """Two series of one column as one."""
+    if below.column == FLOW:
+        flow = dict(zip(below.t_ns.tolist(), below.values.tolist(), strict=True))
+        for t, quote in zip(above.t_ns.tolist(), above.values.tolist(), strict=True):
+            flow[t] = flow.get(t, 0.0) + quote
+        return below._replace(t_ns=np.array(sorted(flow)), values=np.array([flow[t] for t in sorted(flow)]))
+    t_ns = np.union1d(below.t_ns, above.t_ns)
+    return below._replace(t_ns=t_ns, values=_value(below.column, below.at(t_ns), above.at(t_ns)))
+
+
+def _value(column: str, below: Values, above: Values) -> Values:
+    if column in MULTIPLIED:
+        return below * above
+    if column in ADDED:
+        return below + above
+    if column == "outage":
+        return (below.astype(np.int64) | above.astype(np.int64)).astype(np.float64)
+    return above
+
+
+def _assumed_share(parts: Iterable[Scenario]) -> float:
+    """The shares of the parts, weighed by the knots at which they change anything."""
+    weighed = [(part.assumed_share, sum(_changes(series) for series in part.series)) for part in parts]
+    return math.fsum(share * knots for share, knots in weighed) / max(1, sum(knots for _, knots in weighed))
+
+
+def _changes(series: Series) -> int:
+    """Number of knots, none for a series that is neutral throughout."""
+    neutral = 1.0 if series.column == "price_ratio" else NEUTRAL[series.column]
+    return int(series.t_ns.size) if (series.values != neutral).any() else 0

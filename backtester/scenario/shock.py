@@ -1,0 +1,124 @@
+"""`--shock depth=0.5,spread=3,latency=+200ms`: a stress without a story, laid over any path (`compose`).
+
+    depth, bid_depth, ask_depth, spread, volume, trades     a factor on the scenario's own: depth=0.5
+    latency                                                 an addition to it: latency=+200ms
+    refill, funding                                         a value in its place: refill=60s, funding=0.1%/8h
+    price                                                   a gap: price=-10%
+
+Everything holds over the whole window but the price: that gaps one minute after the start, so that a portfolio that
+was opened at the mark meets it, and stays there. Forced flow happens at moments and is left to scenarios.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+import numpy as np
+
+from backtester.config.toml import did_you_mean
+from backtester.config.values import parse_duration_ns
+from backtester.errors import BacktesterError, Diagnostic, usage_error
+from backtester.scenario.path import ANY, DEPTH, SECOND_NS, Scenario, Series, constant, out_of_bounds
+
+_FACTORS = {
+    "depth": DEPTH,
+    "bid_depth": DEPTH[:3],
+    "ask_depth": DEPTH[3:],
+    "spread": ("spread_mult",),
+    "volume": ("volume_mult",),
+    "trades": ("trade_intensity",),
+}
+GROUPS = (*_FACTORS, "latency", "refill", "funding", "price")
+#: The price leaves its old level here and has the new one a second later.
+GAP_NS = 60 * SECOND_NS
+_NUMBER = r"\d+(?:\.\d+)?"
+
+
+class Change(NamedTuple):
+    """What a shock says of one column: a factor, an addition or a value, as the column is composed."""
+
+    column: str
+    value: float
+
+
+class Shock(NamedTuple):
+    """A shock as it was written, and what it says."""
+
+    text: str
+    changes: tuple[Change, ...]
+
+
+def parse_shock(text: str) -> Shock:
+    """Read `group=value,…`. Raises one usage error with all faults.
+
+    Example: `depth=0.5,latency=+200ms` halves all six depth columns and adds 200 to extra_latency_ms.
+    """
+    changes: list[Change] = []
+    problems: list[Diagnostic] = []
+    for item in text.split(","):
+        group, _, value = (piece.strip() for piece in item.partition("="))
+        try:
+            found = _read(group, value)
+        except ValueError as error:
+            hint = "" if group in GROUPS else did_you_mean(group, GROUPS) or f"one of {', '.join(GROUPS)}"
+            problems.append(Diagnostic("usage", f"--shock {item}", str(error), hint))
+            continue
+        if {change.column for change in found} & {change.column for change in changes}:
+            problems.append(Diagnostic("usage", f"--shock {item}", "this is said twice"))
+        changes += found
+    if problems:
+        raise BacktesterError(problems)
+    return Shock(text, tuple(changes))
+
+
+def shock_path(shock: Shock, base: Scenario) -> Scenario:
+    """The shock as a path that begins with `base`. Raises a usage error when a price gap comes after its end."""
+    series: list[Series] = []
+    for column, value in shock.changes:
+        if column != "price_ratio":
+            series.append(constant(ANY, column, value))
+            continue
+        if base.span_ns <= GAP_NS + SECOND_NS:
+            raise usage_error("--shock price", "the gap comes after a minute, when everything is over", "a longer tape")
+        knots = np.array([0, GAP_NS, GAP_NS + SECOND_NS])
+        series += [Series(ANY, symbol, column, knots, np.array([1.0, 1.0, value])) for symbol in base.symbols]
+    note = f"--shock {shock.text} is laid over the whole window"
+    if any(change.column == "price_ratio" for change in shock.changes):
+        note += "; its price gap comes one minute after the start"
+    title = f"shock {shock.text}"
+    return Scenario(
+        shock.text, title, "HYPT", None, None, (), tuple(series), assumed_share=1.0, notes=(note,)
+    )  # fmt: skip
+
+
+def _read(group: str, value: str) -> list[Change]:
+    """The columns of one item. Raises ValueError with what was expected."""
+    if group not in GROUPS:
+        raise ValueError(f"{group!r} cannot be shocked")
+    if group in _FACTORS:
+        factor = float(_matched(_NUMBER, value, "a factor such as 0.5")[0])
+        changes = [Change(column, factor) for column in _FACTORS[group]]
+    elif group == "latency":
+        text = _matched(r"\+(.*)", value, "an addition such as +200ms")[1]
+        changes = [Change("extra_latency_ms", parse_duration_ns(text) / 1e6)]
+    elif group == "refill":
+        changes = [Change("refill_half_life_s", parse_duration_ns(value) / SECOND_NS)]
+    elif group == "funding":
+        found = _matched(rf"(-?{_NUMBER})%/(.*)", value, "a rate and its interval, such as 0.1%/8h")
+        interval = parse_duration_ns(found[2]) / SECOND_NS
+        changes = [Change("funding_rate", float(found[1]) / 100), Change("funding_interval_s", interval)]
+    else:
+        percent = _matched(rf"([+-]{_NUMBER})%", value, "a gap such as -10%")[1]
+        changes = [Change("price_ratio", 1.0 + float(percent) / 100)]
+    for column, number in changes:
+        for _, bound in out_of_bounds(constant(ANY, column, number)):
+            raise ValueError(f"{column} would be {number:g}, must be {bound}")
+    return changes
+
+
+def _matched(pattern: str, text: str, expected: str) -> re.Match[str]:
+    found = re.fullmatch(pattern, text)
+    if not found:
+        raise ValueError(f"expected {expected}, was {text!r}")
+    return found

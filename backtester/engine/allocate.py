@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -203,11 +204,13 @@ class _Builder:
         self.positions.append(row)
 
     def _build_orders(self, accounts: np.ndarray, positions: np.ndarray) -> np.ndarray:
-        """Column by column: there may be tens of thousands."""
+        """All at once: there may be tens of thousands."""
         rows = np.zeros(len(self.orders), ORDER)
-        for column, name in enumerate(spec.Order._fields):
-            if name != "id":
-                rows[name] = np.fromiter(map(itemgetter(column), self.orders), np.int64, len(rows))
+        _, *names = spec.Order._fields  # all but the id are integers
+        values = chain.from_iterable(map(itemgetter(slice(1, None)), self.orders))
+        table = np.fromiter(values, np.int64, len(rows) * len(names)).reshape(-1, len(names))
+        for column, name in enumerate(names):
+            rows[name] = table[:, column]
         numbers = np.array([number for each in self.index.positions for number in each], np.int64)
         first = np.cumsum([0, *map(len, self.index.positions)])
         rows["account"] = np.repeat(np.arange(len(accounts)), accounts["order_count"])

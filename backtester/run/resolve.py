@@ -329,7 +329,7 @@ def assumptions_of(profiles: Iterable[VenueProfile], resolved: Resolved, accept:
             lines.append(f"{instrument.symbol} is not in the profile {profile.name}: its default tiers apply")
     if accept.funding_zero:
         lines.append("funding is taken as zero where the tape has no rate (--assume-funding-zero)")
-    for instrument in resolved.data.instruments:
-        if instrument.index_from_mid:
-            lines.append(f"{instrument.symbol}: the tape has no index, the mid stands for it (--assume-index-mid)")
+    for each in resolved.data.instruments:
+        if each.index_from_mid:
+            lines.append(f"{each.symbol}: the tape has no index, the mid stands for it (--assume-index-mid)")
     return lines

@@ -112,8 +112,9 @@ def _order_size(m, w, ts: int, x: np.void) -> tuple[int, int]:
     r = m.rules[k["rules"]]
     size = abs(x["lots"])
     large = size * k["unit"] * k["mark"] > r["liquidation_partial_above_quote"]
-    if large and ts >= w.accounts[x["account"]]["full_size_until"]:
-        return math.ceil(r["liquidation_partial_share"] * size), LiquidationStage.PARTIAL
+    share = math.ceil(r["liquidation_partial_share"] * size)
+    if large and share < size and ts >= w.accounts[x["account"]]["full_size_until"]:
+        return share, LiquidationStage.PARTIAL
     return size, LiquidationStage.FULL
 
 

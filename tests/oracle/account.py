@@ -124,6 +124,11 @@ class Order:
         return self.spec.side
 
     @property
+    def live(self) -> bool:
+        """Whether it is decided and has not ended."""
+        return self.status in (OrderStatus.IN_FLIGHT, OrderStatus.UNTRIGGERED, OrderStatus.RESTING)
+
+    @property
     def armed(self) -> bool:
         """Whether it waits for its trigger and is not held (RULES 4.4)."""
         return self.status == OrderStatus.UNTRIGGERED and Phase.SECOND_LOOK not in self.agenda

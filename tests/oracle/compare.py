@@ -239,6 +239,9 @@ class Pair:
     def _accounts(self, world: World, first: int, tolerance: float) -> Iterator[str]:
         for account in world.accounts:
             row = self.engine.worlds.accounts[first + account.number]
+            if row["last_arrival"] != account.last_arrival_ns:
+                where = f"account {first + account.number} last_arrival"
+                yield f"{where}: oracle {account.last_arrival_ns}, engine {row['last_arrival']}"
             if _smallest_differs(row["equity_min"], account.equity_min, tolerance):
                 yield f"account {first + account.number} equity_min: oracle {account.equity_min}, engine {row}"
 

@@ -155,7 +155,8 @@ def _order_size(world: World, position: Position, may_be_partial: bool) -> tuple
     large = world.judge.less(Fraction(rules.liquidation_partial_above_quote), position.notional)
     if large and may_be_partial:
         share = world.judge.ceil(rules.liquidation_partial_share * abs(position.lots))
-        return share, LiquidationStage.PARTIAL
+        if share < abs(position.lots):
+            return share, LiquidationStage.PARTIAL
     return abs(position.lots), LiquidationStage.FULL
 
 

@@ -107,7 +107,7 @@ class Market:
 
     def inwards(self, side: int, ticks: float) -> int:
         """The last tick that an order may reach whose limit lies between two (RULES 2.1)."""
-        return max(1, self.judge.floor(ticks) if side == Side.BUY else self.judge.ceil(ticks))
+        return self.judge.floor(ticks) if side == Side.BUY else max(1, self.judge.ceil(ticks))
 
     def tier(self, notional: Fraction) -> int:
         """Number of the tier with the highest floor ≤ notional (RULES 6.3)."""

@@ -56,7 +56,7 @@ def _work_order(order: Order, phase: Phase, t: int) -> None:
     if _with_client(order):
         _arm(order, t)  # at its decision, which at the start stands in the arrival phase
     elif phase == Phase.DECISION:
-        _change(order, OrderStatus.IN_FLIGHT)
+        order.status = OrderStatus.IN_FLIGHT
         order.agenda[_arrival_phase(order)] = _message(order, order.spec.reaction_ns, t)
     else:
         order.arrival_ns = t
@@ -66,11 +66,6 @@ def _work_order(order: Order, phase: Phase, t: int) -> None:
             _arm(order, t)
         else:
             _arrive(order, t)
-
-
-def _change(order: Order, status: OrderStatus) -> None:
-    """A live order has another status; what was said of it so far is over (RULES 1.7, 4.4)."""
-    order.status, order.reason = status, OrderReason.NONE
 
 
 def _arrival_phase(order: Order) -> Phase:
@@ -110,16 +105,15 @@ def _ceil_block(ns: int, block_ns: int) -> int:
 
 
 def _decide_cancel(order: Order, t: int) -> None:
-    """What is still with the client ends at once; about all else a message is sent, whatever became of it."""
-    over = order.status in (OrderStatus.FILLED, OrderStatus.CANCELLED, OrderStatus.REJECTED)
-    if order.status == OrderStatus.PENDING or (_with_client(order) and not over):
+    """What is still with the client ends at once; about what has gone to the venue a message is sent."""
+    if order.status == OrderStatus.PENDING or (order.live and _with_client(order)):
         order.end(OrderStatus.CANCELLED, OrderReason.CANCEL_REQUEST)
-    elif not _with_client(order):
+    elif order.live:
         order.agenda[Phase.CANCEL_ARRIVAL] = _message(order, 0, t)
 
 
 def _arrive_cancel(order: Order) -> None:
-    if order.status not in (OrderStatus.IN_FLIGHT, OrderStatus.UNTRIGGERED, OrderStatus.RESTING):
+    if not order.live:
         return
     if order.position.market.tape.takes_away(Outage.CANCELS_REFUSED):
         order.reason = OrderReason.OUTAGE
@@ -168,7 +162,7 @@ def _beyond(order: Order) -> bool:
 
 def _arm(order: Order, t: int) -> None:
     """A conditional order begins to wait (RULES 4.2)."""
-    _change(order, OrderStatus.UNTRIGGERED)
+    order.status, order.reason = OrderStatus.UNTRIGGERED, OrderReason.NONE
     if _beyond(order):
         if order.account.rules.reject_breached_trigger:
             order.end(OrderStatus.REJECTED, OrderReason.TRIGGER_BREACHED)
@@ -217,7 +211,7 @@ def _fire(order: Order, t: int) -> None:
     """Trigger an order: what it sends is on its way (RULES 4.3)."""
     order.trigger_ns, order.trigger_price = t, _series_price(order)
     order.decision_mid_half_ticks = order.position.market.tape.mid_half_ticks
-    _change(order, OrderStatus.IN_FLIGHT)
+    order.status, order.reason = OrderStatus.IN_FLIGHT, OrderReason.NONE
     if order.spec.held == Held.CLIENT:
         order.agenda[_arrival_phase(order)] = _message(order, order.spec.reaction_ns, t)
     else:
@@ -238,7 +232,7 @@ def _arrive(order: Order, t: int) -> None:
     if order.spec.tif != TimeInForce.POST_ONLY:
         reason = _take_liquidity(order, t)
     if order.remaining and order.spec.type == OrderType.LIMIT and order.spec.tif != TimeInForce.IOC:
-        _change(order, OrderStatus.RESTING)
+        order.status, order.reason = OrderStatus.RESTING, OrderReason.NONE
         order.queue = order.position.market.tape.levels(order.side).get(order.spec.limit_tick, 0)
         world.rested += 1
         order.rested = world.rested

@@ -94,7 +94,8 @@ def test_8_3_a_flat_pool_below_zero_is_paid_by_the_fund_and_then_by_the_reserve(
     assert floats(world.pools[1].balance, world.parties[Party.INSURANCE_FUND]) == [0, 0]
 
 
-def test_8_2_hyperliquid_a_large_position_goes_in_a_fifth_first_and_in_full_10_s_later() -> None:
+def test_8_2_g12_hyperliquid_a_large_position_goes_in_a_fifth_first_and_in_full_10_s_later() -> None:
+    """Hyperliquid's documentation of liquidations: 500,000 of notional, first order 100,000."""
     rules = PLAIN._replace(liquidation_partial_above_quote=100_000.0, mark_interval_ns=10 * SECOND)
     data = market_data(rules, lot_size=0.001, tiers=(spec.Tier(0.0, 0.0125, 40.0),))
     begin = [ladder(5, {99_999: 10_000}, {100_001: 10_000}), mark(5, 100_000.0)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from math import exp
 
 import pytest
 
@@ -10,6 +11,7 @@ from backtester.engine import spec
 from backtester.enums import (
     EventKind,
     Fault,
+    FundingWeights,
     LedgerKind,
     MarkFormula,
     OrderReason,
@@ -37,8 +39,9 @@ from tests.oracle.examples import (
     one_account,
     only_world,
     record,
+    trade,
 )
-from tests.oracle.ladder import Tape
+from tests.oracle.ladder import Event, Tape
 from tests.oracle.market import Average, Market
 
 # -- RULES 5 -----------------------------------------------------------------------------------------------------------
@@ -79,6 +82,75 @@ def test_5_3_the_mark_is_the_median_of_basis_touch_and_average() -> None:
     p3 = (102 * keep + 103) / (keep + 1)
     assert market.mark_float == pytest.approx(p3)  # between p1 = 101 and p2 = 103
     assert Average(150.0, 1.0).update(7.0) == 7.0
+
+
+def marks(rules: spec.Rules, tape: list[list[Event]], tick_size: float = 1.0) -> dict[int, float]:
+    """The mark at each whole second after which something was shown, by oracle and engine."""
+    found: dict[int, float] = {}
+    data = market_data(rules, tick_size)
+    for number in range(1, len(tape) + 1):
+        end = agreed(case(data, (), tape[:number]))
+        if end.now is not None and end.markets[0].mark_float is not None:
+            found[end.now // SECOND] = end.markets[0].mark_float
+    return found
+
+
+def test_5_3_g14_hyperliquid_mark_is_the_median_of_10020_10008_and_10012() -> None:
+    """Figures of Hyperliquid's robust price indices; the average of the touch stands for the other venues' mids."""
+    rules = PLAIN._replace(mark_formula=MarkFormula.MEDIAN_BASIS_EMA)
+    inner, outer = exp(-1 / 30), exp(-1 / 150)
+    first = 10_012 + 4 / inner  # then (first · inner + 10,008) / (inner + 1) = 10,012
+    basis = 12.5 * (outer + 1) / outer  # and 10,007.5 + basis · outer / (outer + 1) = 10,020
+    thousandths = round(first * 1000)
+    tape = [
+        ladder(1, {thousandths - 500: 1}, {thousandths + 500: 1}),
+        record(1, EventKind.INDEX, first - basis),
+        trade(1, BUY, thousandths, 1),
+        ladder(2, {10_005_000: 1}, {10_010_000: 1}),
+        record(2, EventKind.INDEX, 10_007.5),
+        trade(2, BUY, 10_008_000, 1),
+    ]
+    assert marks(rules, tape, 0.001)[2] == pytest.approx(10_012, rel=1e-6)
+
+
+def test_5_3_g25_binance_mark_of_2020_carries_what_is_left_of_the_funding_rate() -> None:
+    """Binance's FAQ of 2020: rate 0.03 %, 4 h of 8 h left, index 10,000 → 10,001.5."""
+    hour = 3600
+    rules = PLAIN._replace(
+        mark_formula=MarkFormula.FUNDING_BASIS,
+        mark_interval_ns=hour * SECOND,
+        funding_interval_ns=8 * hour * SECOND,
+    )
+    tape = [
+        record(4 * hour, EventKind.INDEX, 10_000.0),
+        record(8 * hour, EventKind.FUNDING, 0.0003, 8 * hour),
+        record(12 * hour, EventKind.OPEN_INTEREST),
+        record(15 * hour, EventKind.OPEN_INTEREST),
+        record(16 * hour, EventKind.FUNDING, -0.0003, 8 * hour),
+        record(17 * hour, EventKind.OPEN_INTEREST),
+    ]
+    found = {ts // hour: price for ts, price in marks(rules, tape).items()}
+    assert found[8] == 10_000.0  # no rate was charged before 8 h
+    assert (found[12], found[15]) == pytest.approx((10_001.5, 10_000.375))
+    assert (found[16], found[17]) == pytest.approx((10_003.0, 10_000 - 3 * 7 / 8))  # at 16 h it is still the old rate
+
+
+def test_5_3_the_moving_average_takes_the_last_samples_only() -> None:
+    rules = PLAIN._replace(mark_formula=MarkFormula.MEDIAN_BASIS_MA, mark_basis_window_ns=3 * SECOND)
+    tape = [
+        [*record(1, EventKind.INDEX, 100.0), *ladder(1, {100: 1}, {102: 1})],
+        [*trade(2, BUY, 200, 1), *ladder(2, {101: 1}, {103: 1})],
+        ladder(3, {104: 1}, {106: 1}),
+        ladder(4, {99: 1}, {101: 1}),
+        ladder(5, {}, {101: 1}),
+        trade(6, SELL, 101, 1),
+        [*trade(7, SELL, 101, 1), *ladder(7, {99: 1}, {101: 1})],
+    ]
+    found = marks(rules, tape)
+    # p1 = 100; the basis is 1, 2, 5, 0, none for two seconds, 0; p3 = mid 101, then 200, at 7 s 101
+    assert [found[second] for second in (1, 2, 3)] == pytest.approx([101, 101.5, 100 + 8 / 3])
+    assert [found[second] for second in (4, 5, 6)] == pytest.approx([100 + 7 / 3] * 3)
+    assert found[7] == pytest.approx(101)  # p2 = 100 + (5 + 0 + 0) / 3 = 101.67
 
 
 # -- RULES 6 -----------------------------------------------------------------------------------------------------------
@@ -166,19 +238,45 @@ def test_7_2_a_stamp_without_a_rate_is_a_fault_only_when_somebody_is_there() -> 
 
 
 @pytest.mark.parametrize(
-    ("bid", "index", "hourly"),
-    [(10_100, 10_000.0, 0.0011875), (1_000_317_740, 1e9, 0.0000125)],  # Hyperliquid's published examples
+    ("bid", "index", "hours", "expected"),
+    [
+        pytest.param(10_100, 10_000.0, 1, 0.0011875, id="G9 Hyperliquid funding docs"),
+        pytest.param(1_000_317_740, 1e9, 1, 0.0000125, id="G10 Hyperliquid metaAndAssetCtxs"),
+        pytest.param(1_000_429_000, 1e9, 8, 0.0001, id="G24 Binance funding FAQ of 2020, average premium 0.0429 %"),
+    ],
 )
-def test_7_3_hourly_rate_from_the_premium(bid: int, index: float, hourly: float) -> None:
-    data = market_data(PLAIN._replace(assume_funding_zero=False, funding_premium=True))
+def test_7_3_rate_from_the_premium(bid: int, index: float, hours: int, expected: float) -> None:
+    interval_ns = hours * 3600 * SECOND
+    rules = PLAIN._replace(assume_funding_zero=False, funding_premium=True, funding_interval_ns=interval_ns)
+    data = market_data(rules)
     tape = Tape(data.instruments[0])
     market = Market(0, data, [tape], Judge())
     tape.apply(ladder(0, {bid: 5}, {bid + 1: 5}))
     tape.index = index
     market.sample_premium()
-    rate = market.funding_rate(3600 * SECOND)
+    rate = market.funding_rate(interval_ns)
     assert rate is not None
-    assert float(rate) == pytest.approx(hourly)
+    assert float(rate) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("weights", "cap", "rate"),
+    [
+        (FundingWeights.EQUAL, 0.04, (0.02 - 0.0005) * 15 / 28_800),
+        (FundingWeights.LINEAR, 0.04, (0.14 / 6 - 0.0005) * 15 / 28_800),  # (1 · 1 % + 2 · 2 % + 3 · 3 %) / 6
+        (FundingWeights.LINEAR, 1e-5, 1e-5),
+    ],
+)
+def test_7_3_weights_of_the_samples_and_the_market_s_cap(weights: FundingWeights, cap: float, rate: float) -> None:
+    rules = PLAIN._replace(
+        assume_funding_zero=False, funding_premium=True, funding_interval_ns=15 * SECOND, funding_weights=weights
+    )
+    sampled = [ladder(second, {100 + number: 1}, {104: 1}) for number, second in ((1, 4), (2, 9), (3, 14))]
+    tape = [record(1, EventKind.INDEX, 100.0), ladder(1, {99: 1}, {101: 1}), mark(1, 100.0), *sampled, mark(16, 100.0)]
+    data = market_data(rules, funding_cap=cap)
+    (row,) = only_world(agreed(case(data, one_account(1e6, lots=2, entry_price=100.0), tape))).ledger
+    assert row.ts == 15 * SECOND
+    assert float(row.amount) == pytest.approx(-2 * 100 * rate)
 
 
 def test_7_3_the_impact_price_takes_the_last_level_in_part() -> None:

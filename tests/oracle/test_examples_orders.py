@@ -12,6 +12,7 @@ from backtester.enums import (
     Held,
     OrderReason,
     OrderStatus,
+    PriceReference,
     PriceSeries,
     RefillModel,
     TimeInForce,
@@ -152,6 +153,14 @@ def test_2_3_a_walk_ends_at_its_bound_or_at_the_last_level() -> None:
     assert (near.filled, near.status, near.reason) == (3, OrderStatus.CANCELLED, OrderReason.PRICE_BOUND)
     far = only_world(agreed(case(market_data(), one_account(1e6, [market_order(BUY, 20)]), tape))).orders[0]
     assert (far.filled, far.status, far.reason) == (17, OrderStatus.CANCELLED, OrderReason.BEYOND_VISIBLE_DEPTH)
+
+
+@pytest.mark.parametrize(("bound_from", "filled"), [(PriceReference.MID, 3), (PriceReference.MARK, 8)])
+def test_2_1_a_bound_is_measured_from_mid_or_from_mark(bound_from: PriceReference, filled: int) -> None:
+    rules = PLAIN._replace(market_bound=0.015, bound_from=bound_from)
+    tape = [ladder(0, BIDS, ASKS), mark(0, 99.75), mark(1, 99.75)]  # floor(100.9925) = 100, floor(101.24625) = 101
+    order = only_world(agreed(case(market_data(rules), one_account(1e6, [market_order(BUY, 20)]), tape))).orders[0]
+    assert (order.filled, order.reason) == (filled, OrderReason.PRICE_BOUND)
 
 
 # -- RULES 3 -----------------------------------------------------------------------------------------------------------

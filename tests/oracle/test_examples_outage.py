@@ -41,7 +41,6 @@ from tests.oracle.examples import (
     record,
     stop_order,
     trade,
-    walked,
 )
 from tests.oracle.ladder import Event
 from tests.oracle.world import World
@@ -156,7 +155,7 @@ def test_1_7_who_watches_a_trigger_may_be_blind(held: Held, bit: Outage, holds: 
 def test_1_7_while_matching_is_halted_nothing_trades() -> None:
     orders = [limit_order(BUY, 3, 99), limit_order(BUY, 3, 98), market_order(BUY, 1, at_s=2)]
     halt = [outage(1, Outage.MATCHING_HALTED), trade(3, SELL, 98, 9), delta(4, BUY, 99, 0), delta(4, SELL, 99, 9)]
-    world = played(orders, [*halt, outage(5, Outage.NONE), trade(6, SELL, 98, 9)])
+    world = played(orders, [*halt, outage(5, Outage.NONE), trade(6, SELL, 98, 12)])  # 3 through, 6 queue before us
     refused = (OrderStatus.REJECTED, OrderReason.VENUE_REFUSED, 0)
     assert outcome(world.orders[2]) == refused
     assert [(fill.ts, fill.reason) for fill in world.fills] == [
@@ -192,7 +191,7 @@ def test_1_7_a_frozen_mark_stays_and_no_index_is_taken() -> None:
     index_stop = stop_order(SELL, 1, 95, trigger_by=PriceSeries.INDEX)
     worlds = one_account(1e6, [index_stop, stop_order(SELL, 1, 95)], lots=2, entry_price=100.0)
     frozen = agreed(case(market_data(), worlds, [*BEGIN, *tape, mark(4, 90.0)]))
-    assert (frozen.markets[0].mark, frozen.tapes[0].index) == (100, 100.0)
+    assert (frozen.markets[0].mark_float, frozen.tapes[0].index) == (100.0, 100.0)
     assert [order.status.name for order in frozen.orders] == ["UNTRIGGERED", "UNTRIGGERED"]
     after = [outage(5, Outage.NONE), record(6, EventKind.INDEX, 90.0)]
     over = agreed(case(market_data(), worlds, [*BEGIN, *tape, *after]))

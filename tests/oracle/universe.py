@@ -127,7 +127,7 @@ def _rules(random: Random, scale: Scale) -> spec.Rules:
         liquidation_cancels_orders=random.random() < 0.5,
         liquidation_close_order=random.choice([CloseOrder.ALL, CloseOrder.LARGEST_MAINTENANCE]),
         liquidation_partial_above_quote=random.choice([4.0, 16.0]) if partial else 1e9,
-        liquidation_partial_share=random.choice([1 / 4, 1 / 2, 0.2]),
+        liquidation_partial_share=random.choice([1 / 4, 1 / 2, 0.2, 1.0]),
         liquidation_full_window_ns=random.choice([0, 3, 9]) * unit,
         liquidation_price=random.choice([ForcedPrice.BOUND, ForcedPrice.BANKRUPTCY]),
         liquidation_bound=random.choice([1 / 16, 1 / 8, 1 / 2]),

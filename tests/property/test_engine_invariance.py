@@ -19,7 +19,7 @@ NUMBERS = {
     "accounts": ("account",),
     "pools": ("pool", "pool_first"),
     "positions": ("position", "position_first"),
-    "orders": ("order", "order_first"),
+    "orders": ("order", "order_first", "resting", "account_prev", "account_next"),
 }
 #: Orders of all worlds share the lists of a level.
 SHARED = frozenset({"prev", "next"})

@@ -1,6 +1,7 @@
 """Prices moved by a constant, or turned upside down, give the same fills at moved or turned prices.
 
-What depends on the level of prices is taken out first: fees, funding, margin, bounds and the formula of the mark.
+What depends on the level of prices is taken out first: fees, funding, margin, bounds, protection of triggers, prices
+off the tick and the formula of the mark.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 from backtester.engine import spec
-from backtester.enums import EventKind, Fault, Held, MarkFormula
+from backtester.enums import EventKind, Fault, Held, MarkFormula, TriggerRounding
 from tests.oracle.universe import Universe, universe
 from tests.property.engine_outcome import Outcome, calm, outcome, rows, with_accounts, with_rules
 
@@ -46,6 +47,8 @@ def _free(rules: spec.Rules) -> spec.Rules:
         market_bound=50.0,
         stop_bound=50.0,
         mark_formula=MarkFormula.TAPE,
+        trigger_rounding=TriggerRounding.NEAREST,
+        trigger_protect=0.0,
         funding_premium=False,
     )
 

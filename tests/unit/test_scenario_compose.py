@@ -247,5 +247,5 @@ def test_every_wrong_setting_is_named() -> None:
         "a flow happens at moments, it cannot hold",
         "the scenario has no funding_interval_s",
         "*/* adl_pressure is 0.5: this version does not apply this column",
-        "*/* outage is 2.5, must be a sum of the bits 1 to 64",
+        "*/* outage is 2.5, must be a sum of the bits 1 to 32",
     ]

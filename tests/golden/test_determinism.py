@@ -193,6 +193,8 @@ def slice_of(engine: Engine, world: int) -> dict[str, Any]:
 #: Columns that hold numbers of other things, and what they number.
 NUMBERED = ("account", "pool", "position", "order")
 LINKS = {"pool_first": "pool", "order_first": "order", "position_first": "position", "path": "account"}
+#: The same, where 0 is none and 1 the first.
+LISTS = ("resting", "account_prev", "account_next")  # of orders
 
 
 def _counted_from(table: Any, first: dict[str, int]) -> Any:
@@ -201,6 +203,8 @@ def _counted_from(table: Any, first: dict[str, int]) -> Any:
     for name in {*NUMBERED, *LINKS} & set(names):
         known = table[name] >= 0
         table[name][known] -= first[LINKS.get(name, name)]
+    for name in {*LISTS} & set(names):
+        table[name][table[name] > 0] -= first["order"]
     for name in {"world", "prev", "next", "used_step"} & set(names):  # lists of a level run through all worlds
         table[name] = 0
     return table

@@ -70,6 +70,10 @@ class OrderType(IntEnum):
     MARKET = 0
     LIMIT = 1
     STOP_MARKET = 2
+    STOP_LIMIT = 3
+    TAKE_PROFIT_MARKET = 4
+    TAKE_PROFIT_LIMIT = 5
+    TRAILING_STOP = 6
 
 
 class TimeInForce(IntEnum):
@@ -78,6 +82,7 @@ class TimeInForce(IntEnum):
     GTC = 0
     IOC = 1
     POST_ONLY = 2
+    FOK = 3
 
 
 class Held(IntEnum):
@@ -123,6 +128,13 @@ class OrderReason(IntEnum):
     CANCEL_REQUEST = 10  # the user asked for it
     PRICE_PROTECTED = 11  # its trigger is held: mark and last lie too far apart
     OUTAGE = 12  # its trigger, or the cancel of it, met an outage
+    FOK_KILLED = 13  # fill or kill, and not all of it could be had
+    SELF_TRADE = 14  # it would have traded with an order of its own account
+    PRICE_BAND = 15  # its limit lies too far from the market
+    MAX_SIZE = 16  # larger than the venue takes
+    OCO = 17  # another order of its group went first
+    PARENT_ENDED = 18  # the order that should have sent it ended otherwise
+    NOTHING_DUE = 19  # its plan had nothing left for it to do
 
 
 class FillReason(IntEnum):
@@ -199,6 +211,46 @@ class RefillModel(IntEnum):
     HALF_LIFE = 0
     NEVER = 1
     NEXT_UPDATE = 2
+
+
+class QueueModel(IntEnum):
+    """Where in the queue of a level its cancels were."""
+
+    PESSIMISTIC = 0  # behind us
+    PROB_POWER = 1  # ahead with probability f(ahead) / (f(ahead) + f(behind)), f(x) = x^n
+    PROB_LOG = 2  # the same with f(x) = log(1 + x)
+
+
+class SelfTrade(IntEnum):
+    """Self-trade prevention: what goes when an order meets one of its own account."""
+
+    CANCEL_MAKER = 0
+    CANCEL_TAKER = 1
+    CANCEL_BOTH = 2
+    NONE = 3
+
+
+class PostOnly(IntEnum):
+    """What a venue does with a post-only order that would take."""
+
+    REJECT = 0
+    REPRICE = 1
+
+
+class After(IntEnum):
+    """What must have become of the parent of an order before it is sent."""
+
+    ALL = 0  # filled completely
+    ANY = 1  # ended with a fill
+    END = 2  # ended
+
+
+class Peg(IntEnum):
+    """FIX 1094 PegPriceType: where an order takes its limit from when it is decided."""
+
+    NONE = 0
+    PRIMARY = 1  # the best price of its own side
+    MARKET = 2  # the best price of the opposite side
 
 
 class PriceReference(IntEnum):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from backtester.enums import (
+    After,
     CloseOrder,
     Disposal,
     ForcedPrice,
@@ -16,9 +17,13 @@ from backtester.enums import (
     Held,
     MarkFormula,
     OrderType,
+    Peg,
+    PostOnly,
     PriceReference,
     PriceSeries,
+    QueueModel,
     RefillModel,
+    SelfTrade,
     TimeInForce,
     TriggerRounding,
 )
@@ -45,8 +50,6 @@ class Tier(NamedTuple):
 class Rules(NamedTuple):
     """The rules of one venue on one date, as far as they hold for all of its markets."""
 
-    taker_fee: float
-    maker_fee: float
     mark_formula: MarkFormula
     mark_interval_ns: int
     mark_basis_window_ns: int  # of the moving average in MEDIAN_BASIS_MA, sampled at the mark interval
@@ -60,13 +63,17 @@ class Rules(NamedTuple):
     funding_weights: FundingWeights
     bound_from: PriceReference  # MID or MARK: what the three bounds are measured from
     market_bound: float  # a market order is an IOC this far away, as a fraction
-    stop_bound: float  # the same for a triggered stop-market
+    stop_bound: float  # the same for one that a trigger sent
+    limit_band: float  # how far beyond the reference a limit may be; 0 = any
+    post_only: PostOnly
+    self_trade: SelfTrade
     reject_breached_trigger: bool
     trigger_rounding: TriggerRounding
     trigger_protect: float  # a protected trigger is held while |mark - last| exceeds this part of the mark; 0 = never
     feed_latency_ns: int
     order_latency_ns: int
     engine_latency_ns: int  # from a venue-held trigger to the arrival of its order
+    latency_sigma: float  # of the logarithm of feed and order latency; 0 = constant
     block_ns: int  # arrivals are rounded up to a multiple of this; 0 = at once
     isolated_fee_from_margin: bool
     isolated_funding_from_margin: bool
@@ -83,6 +90,8 @@ class Rules(NamedTuple):
     takeover_disposal: Disposal
     refill_model: RefillModel
     refill_half_life_ns: int
+    queue_model: QueueModel
+    queue_power: float  # of PROB_POWER
 
 
 class Market(NamedTuple):
@@ -94,6 +103,10 @@ class Market(NamedTuple):
     impact_notional_quote: float  # notional of the impact bid and ask of the premium
     funding_cap: float  # largest |rate| of one interval
     liquidation_fee: float  # of the liquidated notional, to the insurance fund, capped by the margin left
+    max_market_lots: int = 0  # largest order without a limit; 0 = any
+    max_market_quote: float = 0.0  # the same as notional at the mark
+    max_limit_lots: int = 0
+    max_limit_quote: float = 0.0
 
 
 class Position(NamedTuple):
@@ -118,16 +131,39 @@ class Order(NamedTuple):
     type: OrderType
     tif: TimeInForce
     side: int
-    lots: int
-    limit_tick: int = 0  # LIMIT
-    trigger_tick: int = 0  # STOP_MARKET
+    lots: int  # of a plan's child: ignored, its plan says it
+    limit_tick: int = 0  # of types with a limit
+    trigger_tick: int = 0  # of types with a trigger; trailing: none before it is active
     trigger_by: PriceSeries = PriceSeries.MARK
     reduce_only: bool = False
     held: Held = Held.VENUE
     reaction_ns: int = 0
     at_ns: int = -1
-    price_protect: bool = False  # STOP_MARKET: held while mark and last lie far apart
+    price_protect: bool = False  # its trigger is held while mark and last lie far apart
     cancel_at_ns: int = -1  # when the user decides to cancel it; -1 = never
+    cancel_after_ns: int = 0  # the same, counted from its decision; 0 = never
+    bound: float = 0.0  # without a limit: how far it may go, as a fraction; 0 = as the venue says
+    callback_rate: float = 0.0  # TRAILING_STOP: distance from the peak as a fraction, or ...
+    callback_ticks: int = 0  # ... in ticks
+    activation_tick: int = 0  # TRAILING_STOP: 0 = active at once
+    oco: int = -1  # number of a group of the account's orders, of which one cancels the others; -1 = none
+    parent: int = -1  # index of another order of the account, before which it is not sent; -1 = none
+    after: After = After.ALL  # what must have become of the parent
+    plan: int = -1  # index into the account's plans, of which it is a child; -1 = none
+    target: float = 1.0  # part of the plan that should be done with this child
+    peg: Peg = Peg.NONE  # LIMIT: where the limit is taken from at the decision
+    key: int = 0  # of its random numbers, 0 ... 2^63 - 1: depends on names, not on places
+
+
+class Plan(NamedTuple):
+    """A size that child orders work off."""
+
+    id: str
+    position: int  # index into the account's positions
+    side: int
+    lots: int
+    max_child_lots: int = 0  # 0 = any
+    rate: float = 0.0  # part of what the tape trades that is wanted; 0 = the targets of the children say it
 
 
 START_NS = -1
@@ -141,6 +177,9 @@ class Account(NamedTuple):
     balance: float
     positions: tuple[Position, ...]
     orders: tuple[Order, ...] = ()
+    plans: tuple[Plan, ...] = ()
+    taker_fee: float = 0.0
+    maker_fee: float = 0.0  # negative: a rebate
 
 
 class World(NamedTuple):

@@ -197,3 +197,4 @@ class MarketData(NamedTuple):
     instruments: tuple[Instrument, ...]
     rules: tuple[Rules, ...]
     markets: tuple[Market, ...]
+    seed: int = 0  # of latencies

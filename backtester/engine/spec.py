@@ -50,6 +50,8 @@ class Tier(NamedTuple):
 class Rules(NamedTuple):
     """The rules of one venue on one date, as far as they hold for all of its markets."""
 
+    taker_fee: float
+    maker_fee: float  # negative: a rebate
     mark_formula: MarkFormula
     mark_interval_ns: int
     mark_basis_window_ns: int  # of the moving average in MEDIAN_BASIS_MA, sampled at the mark interval
@@ -178,8 +180,6 @@ class Account(NamedTuple):
     positions: tuple[Position, ...]
     orders: tuple[Order, ...] = ()
     plans: tuple[Plan, ...] = ()
-    taker_fee: float = 0.0
-    maker_fee: float = 0.0  # negative: a rebate
 
 
 class World(NamedTuple):

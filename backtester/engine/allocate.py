@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import chain
-from operator import itemgetter
+from itertools import chain, groupby
 from typing import NamedTuple
 
 import numpy as np
@@ -113,7 +112,7 @@ class WorldIndex(NamedTuple):
 
     accounts: list[int]  # account number of the first account of each world
     positions: list[list[int]]  # [account][spec position]
-    orders: list[list[int]]  # [account][spec order]
+    orders: list[range]  # [account][spec order]
 
 
 def allocate_worlds(
@@ -135,7 +134,8 @@ class _Builder:
         self.accounts: list[np.ndarray] = []
         self.pools: list[np.ndarray] = []
         self.positions: list[np.ndarray] = []
-        self.orders: list[spec.Order] = []
+        self.orders: list[Sequence[spec.Order]] = []  # of each account
+        self.order_count = 0
         self.paths = 0
 
     def add(self, number: int, world: spec.World) -> None:
@@ -147,7 +147,7 @@ class _Builder:
         row = np.zeros((), ACCOUNT)
         number = len(self.accounts)
         row["world"], row["rules"] = world, account.rules
-        row["pool_first"], row["order_first"] = len(self.pools), len(self.orders)
+        row["pool_first"], row["order_first"] = len(self.pools), self.order_count
         row["path"] = self.paths if record else -1
         self.paths += record
         row["equity_min"], row["equity_min_ts"] = np.inf, -1
@@ -162,8 +162,9 @@ class _Builder:
         row["equity_start"] = self._equity(int(row["pool_first"]))
         self.accounts.append(row)
         self.index.positions.append(numbers)
-        self.index.orders.append(list(range(len(self.orders), len(self.orders) + len(account.orders))))
-        self.orders.extend(account.orders)
+        self.index.orders.append(range(self.order_count, self.order_count + len(account.orders)))
+        self.orders.append(account.orders)
+        self.order_count += len(account.orders)
 
     def _equity(self, pool_first: int) -> float:
         total = 0.0
@@ -205,12 +206,10 @@ class _Builder:
 
     def _build_orders(self, accounts: np.ndarray, positions: np.ndarray) -> np.ndarray:
         """All at once: there may be tens of thousands."""
-        rows = np.zeros(len(self.orders), ORDER)
-        _, *names = spec.Order._fields  # all but the id are integers
-        values = chain.from_iterable(map(itemgetter(slice(1, None)), self.orders))
-        table = np.fromiter(values, np.int64, len(rows) * len(names)).reshape(-1, len(names))
-        for column, name in enumerate(names):
-            rows[name] = table[:, column]
+        rows = np.zeros(self.order_count, ORDER)
+        table = _order_table(self.orders)
+        for name in table.dtype.names or ():
+            rows[name] = table[name]
         numbers = np.array([number for each in self.index.positions for number in each], np.int64)
         first = np.cumsum([0, *map(len, self.index.positions)])
         rows["account"] = np.repeat(np.arange(len(accounts)), accounts["order_count"])
@@ -256,6 +255,17 @@ class _Builder:
 
 def _stack(rows: list[np.ndarray], dtype: np.dtype) -> np.ndarray:
     return np.array(rows, dtype) if rows else np.zeros(0, dtype)
+
+
+def _order_table(accounts: Sequence[Sequence[spec.Order]]) -> np.ndarray:
+    """ORDER_ROW of the orders of all accounts; tables are taken as they are, neighbours that are none become one."""
+    tables: list[np.ndarray] = []
+    for is_table, run in groupby(accounts, lambda orders: isinstance(orders, spec.Orders)):
+        if is_table:
+            tables += [orders.table for orders in run if isinstance(orders, spec.Orders)]
+        else:
+            tables.append(spec.order_table(chain.from_iterable(run)))
+    return tables[0] if len(tables) == 1 else np.concatenate([np.zeros(0, spec.ORDER_ROW), *tables])
 
 
 def series_number(by: int, instrument: int, market: int, instruments: int, markets: int) -> int:

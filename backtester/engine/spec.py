@@ -6,7 +6,12 @@ An index such as `market` is a position in the tuple it names. Nothing here need
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from itertools import chain
+from operator import itemgetter
+from typing import NamedTuple, get_type_hints, overload
+
+import numpy as np
 
 from backtester.enums import (
     CloseOrder,
@@ -131,6 +136,43 @@ class Order(NamedTuple):
 
 
 START_NS = -1
+_KINDS = get_type_hints(Order)
+del _KINDS["id"]
+#: An order in a table: everything but its id, bools and codes as integers.
+ORDER_ROW = np.dtype([(name, "i8") for name in _KINDS])
+
+
+def order_table(orders: Iterable[Order]) -> np.ndarray:
+    """ORDER_ROW[n] of `orders`, one after the other.
+
+    Example: [Order("a", 0, OrderType.MARKET, TimeInForce.IOC, -1, 20)] → one row with side -1, lots 20, at_ns -1.
+    """
+    values = chain.from_iterable(map(itemgetter(slice(1, None)), orders))
+    return np.fromiter(values, np.int64).view(ORDER_ROW)
+
+
+class Orders(Sequence[Order]):
+    """Very many orders as a table: to be read as a sequence of `Order`, without an object for each.
+
+    ids    n names
+    table  ORDER_ROW[n], order n in row n
+    """
+
+    def __init__(self, ids: Sequence[str], table: np.ndarray) -> None:
+        self.ids, self.table = ids, table
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    @overload
+    def __getitem__(self, place: int) -> Order: ...
+    @overload
+    def __getitem__(self, place: slice) -> Orders: ...
+    def __getitem__(self, place: int | slice) -> Order | Orders:
+        if isinstance(place, slice):
+            return Orders(self.ids[place], self.table[place])
+        values = zip(_KINDS.values(), self.table[place].item(), strict=True)
+        return Order(self.ids[place], *(kind(value) for kind, value in values))
 
 
 class Account(NamedTuple):
@@ -140,7 +182,7 @@ class Account(NamedTuple):
     rules: int
     balance: float
     positions: tuple[Position, ...]
-    orders: tuple[Order, ...] = ()
+    orders: Sequence[Order] = ()  # a tuple of them, or `Orders`
 
 
 class World(NamedTuple):

@@ -80,10 +80,10 @@ class Engine:
 
     def attach(self, worlds: Sequence[spec.World]) -> None:
         """Let worlds begin at the start that was just answered."""
-        highest = max((order.limit_tick for w in worlds for a in w.accounts for order in a.orders), default=0)
+        self.worlds, self.index = allocate_worlds(self.market, worlds, self.start_ts, self.capacities)
+        highest = int(self.worlds.orders["limit_tick"].max(initial=0))
         if highest >= self.market.instruments["capacity"].min():
             self._grow_ladder(highest + 1)
-        self.worlds, self.index = allocate_worlds(self.market, worlds, self.start_ts, self.capacities)
         enter(self.market, self.worlds, self.control)
 
     def finish(self) -> None:

@@ -12,9 +12,12 @@ from backtester import enums
 from backtester.engine import spec
 from backtester.engine.state import (
     ACCOUNT,
+    ARRIVAL,
+    CANCEL_DECISION,
     CELL,
     CONSUMED,
     CONTROL,
+    DECISION,
     FILL,
     HEAP,
     INSTRUMENT,
@@ -32,6 +35,7 @@ from backtester.engine.state import (
     PAYMENT,
     POOL,
     POSITION,
+    POST_ONLY_ARRIVAL,
     RULES,
     SIDE,
     TIER,
@@ -217,9 +221,13 @@ class _Builder:
         rows["position"] = numbers[first[rows["account"]] + rows["position"]]
         rows["market"] = positions["market"][rows["position"]]
         rows["instrument"] = self.market.markets["instrument"][rows["market"]]
-        rows["status"] = enums.OrderStatus.PENDING
         for name in ("decision_ts", "hold_ts", "trigger_ts", "arrive_ts", "done_ts"):
             rows[name] = -1
+        rows["status"] = enums.OrderStatus.PENDING
+        working = rows["at_ns"] == spec.START_NS
+        rows["status"][working] = enums.OrderStatus.IN_FLIGHT
+        rows["decision_ts"][working] = self.start_ts
+        rows["decision_mid2"][working] = self.market.instruments["mid2"][rows["instrument"][working]]
         return rows
 
     def build(self, worlds: Sequence[spec.World], capacities: Capacities) -> Worlds:
@@ -244,6 +252,7 @@ class _Builder:
             inventory=np.zeros((len(worlds), len(self.market.markets)), INVENTORY),
             heaps=heaps,
             waiting=waiting,
+            schedule=_schedule(orders, self.start_ts),
             overlay=np.zeros(overlay, CONSUMED),
             fills=np.zeros(max(capacities.rows, 1), FILL),
             ledger=np.zeros(max(capacities.rows, 1), LEDGER),
@@ -284,3 +293,25 @@ def _allocate_heaps(orders: np.ndarray, instruments: int, markets: int) -> tuple
         sizes[1 + 2 * series + (order["side"] > 0)] += 1
     heaps["first"] = np.cumsum(sizes) - sizes
     return heaps, np.zeros(int(sizes.sum()) + 1, WAITING)
+
+
+def _schedule(orders: np.ndarray, start_ts: int) -> np.ndarray:
+    """WAITING[n], in order: when each order is decided (or arrives at the start), and when it is cancelled."""
+    at_ns, cancel_at_ns = orders["at_ns"], orders["cancel_at_ns"]
+    working, passive = at_ns == spec.START_NS, orders["tif"] == enums.TimeInForce.POST_ONLY
+    groups = (  # in order of their phases
+        (DECISION, at_ns, ~working),
+        (CANCEL_DECISION, cancel_at_ns, cancel_at_ns >= 0),
+        (POST_ONLY_ARRIVAL, at_ns, working & passive),
+        (ARRIVAL, at_ns, working & ~passive),
+    )
+    parts = []
+    for phase, due, chosen in groups:
+        numbers = np.flatnonzero(chosen)
+        part = np.zeros(len(numbers), WAITING)
+        part["key"], part["phase"], part["order"] = np.maximum(due[numbers], start_ts), phase, numbers
+        parts.append(part)
+    end = np.zeros(1, WAITING)
+    end["key"] = NEVER_NS
+    entries = np.concatenate([*parts, end])
+    return entries[np.argsort(entries["key"], kind="stable")]

@@ -6,13 +6,14 @@ import math
 
 import numpy as np
 
+from backtester.engine.agenda import schedule
 from backtester.engine.heap import pop, push
 from backtester.engine.jit import helper
 from backtester.engine.ledger import ROWS_OF_A_FILL, lacks_rows, lacks_slots
 from backtester.engine.margin import free_margin, opening_lots, tier_of
 from backtester.engine.outage import CANCELS_REFUSED, FEED_FROZEN, MATCHING_HALTED, ORDERS_REFUSED
 from backtester.engine.resting import finish_order, reducible, rest, side_of
-from backtester.engine.state import NO_ASK, NO_BID, NONE
+from backtester.engine.state import ARRIVAL, CANCEL, DECISION, NO_ASK, NO_BID, NONE, POST_ONLY_ARRIVAL, SECOND_LOOK
 from backtester.engine.walk import bound_tick, measure, take
 from backtester.enums import (
     FillReason,
@@ -26,8 +27,6 @@ from backtester.enums import (
     TriggerRounding,
 )
 
-#: Phases of the agenda (RULES 1.3.7).
-DECISION, CANCEL_DECISION, CANCEL, POST_ONLY_ARRIVAL, ARRIVAL, SECOND_LOOK = map(np.int64, range(6))
 DONE, LACKS_ROWS, LACKS_SLOTS = 0, 1, 2
 #: Added to a price in ticks before it is cut off: to the nearest, or down but for the error of a division.
 HALF, HAIR = 0.5, 1e-6
@@ -35,21 +34,8 @@ MARK, LAST, INDEX = np.int64(PriceSeries.MARK), np.int64(PriceSeries.LAST), np.i
 
 
 @helper
-def arrival_phase(o: np.void) -> np.int64:
-    """Post-only orders come before others that arrive at the same time."""
-    return POST_ONLY_ARRIVAL if o["tif"] == TimeInForce.POST_ONLY else ARRIVAL
-
-
-@helper
 def _ceil_block(ts: int, block_ns: int) -> int:
     return ts if block_ns == 0 else -(-ts // block_ns) * block_ns
-
-
-@helper
-def schedule(w, c: np.void, order: int, due: int, phase: int) -> None:
-    """Put `order` on the agenda."""
-    push(w.waiting, w.heaps[0], due, phase, order)
-    c["next_due"] = min(c["next_due"], due)
 
 
 @helper
@@ -255,7 +241,8 @@ def decide(m, w, c: np.void, ts: int, order: int) -> None:
         wait_for_trigger(m, w, c, ts, order)
         return
     o["status"] = OrderStatus.IN_FLIGHT
-    schedule(w, c, order, client_arrival(m, w, o, ts, o["reaction_ns"]), arrival_phase(o))
+    phase = POST_ONLY_ARRIVAL if o["tif"] == TimeInForce.POST_ONLY else ARRIVAL
+    schedule(w, c, order, client_arrival(m, w, o, ts, o["reaction_ns"]), phase)
 
 
 @helper

@@ -20,6 +20,8 @@ NEVER_NS = 1 << 62
 #: plain -1 would make numba compile each helper once more.
 NONE = np.int64(-1)
 PATH_BUCKETS = 2000
+#: Phases of the agenda (RULES 1.3.7). Post-only orders come before others that arrive at the same time.
+DECISION, CANCEL_DECISION, CANCEL, POST_ONLY_ARRIVAL, ARRIVAL, SECOND_LOOK = map(np.int64, range(6))
 
 #: One price level of one side. message: number of the instrument's message that named it last.
 #: head: order number + 1 of the first own order resting here, 0 = none.
@@ -228,9 +230,9 @@ ORDER = np.dtype(
 #: Inventory that the backstop of one world holds in one market.
 INVENTORY = np.dtype([("lots", "i8"), ("cost", "f8")], align=True)
 
-#: Heap 0 is the agenda, keyed by due time. Heap 1 + 2·series + up holds the armed triggers of a price series, keyed by
-#: tick (up) or -tick (down). An order is in at most one entry of each, and its cancel in one of the agenda's, so heaps
-#: never grow.
+#: Heap 0 is the part of the agenda that came up in the run, keyed by due time. Heap 1 + 2·series + up holds the armed
+#: triggers of a price series, keyed by tick (up) or -tick (down). An order is in at most one entry of each, and its
+#: cancel in one of heap 0, so heaps never grow.
 HEAP = np.dtype([("first", "i8"), ("size", "i8")], align=True)
 WAITING = np.dtype([("key", "i8"), ("phase", "i8"), ("order", "i8")], align=True)
 
@@ -337,6 +339,7 @@ CONTROL = np.dtype(
         ("next", "i8"),  # next record of the chunk
         ("now", "i8"),  # ts of the last record
         ("next_due", "i8"),
+        ("scheduled", "i8"),  # next entry of the schedule
         ("due", "i8"),  # the due time being worked, if stage > 0
         ("start_ts", "i8"),
         ("step", "i8"),  # number of the step, 1 …
@@ -395,6 +398,7 @@ class Worlds(NamedTuple):
     inventory: np.ndarray  # [world, market]
     heaps: np.ndarray
     waiting: np.ndarray  # entries of all heaps
+    schedule: np.ndarray  # WAITING, sorted: what was on the agenda from the start; the last one is never due
     overlay: np.ndarray
     fills: np.ndarray
     ledger: np.ndarray

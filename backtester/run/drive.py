@@ -11,7 +11,7 @@ from backtester.engine import spec
 from backtester.engine.allocate import WorldIndex, allocate_control, allocate_market, allocate_worlds
 from backtester.engine.consumption import rehash
 from backtester.engine.events import EVENT
-from backtester.engine.loop import advance, enter
+from backtester.engine.loop import advance
 from backtester.engine.path import fold
 from backtester.engine.state import (
     CELL,
@@ -84,7 +84,6 @@ class Engine:
         highest = int(self.worlds.orders["limit_tick"].max(initial=0))
         if highest >= self.market.instruments["capacity"].min():
             self._grow_ladder(highest + 1)
-        enter(self.market, self.worlds, self.control)
 
     def finish(self) -> None:
         """Run what is due up to the last record, and complete the records."""

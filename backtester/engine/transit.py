@@ -1,4 +1,4 @@
-"""Latency that varies: a lognormal factor drawn by counting, so that it depends on names alone (RULES 1.8)."""
+"""How long messages travel: latencies, their jitter, blocks, and that nothing overtakes (RULES 1.5, 1.8)."""
 
 from __future__ import annotations
 
@@ -41,3 +41,27 @@ def jittered(ns: int, sigma: float, seed: int, key: int, draw: int) -> int:
     if sigma == 0.0:
         return ns
     return math.floor(ns * exp2(sigma * LOG2_E * normal_quantile(uniform(seed, key, draw))) + 0.5)
+
+
+@helper
+def _ceil_block(ts: int, block_ns: int) -> int:
+    return ts if block_ns == 0 else -(-ts // block_ns) * block_ns
+
+
+@helper
+def client_arrival(m, w, c: np.void, o: np.void, ts: int, reaction_ns: int, draw: int) -> int:
+    """When a message decided at `ts` reaches the venue; becomes the account's last arrival (RULES 1.5)."""
+    a = w.accounts[o["account"]]
+    r = m.rules[a["rules"]]
+    legs = r["feed_latency_ns"] + r["order_latency_ns"]
+    travel = jittered(legs, r["latency_sigma"], c["seed"], o["key"], draw) + reaction_ns
+    travel += m.instruments[o["instrument"]]["extra_latency_ns"]
+    a["last_arrival"] = _ceil_block(max(ts + travel, a["last_arrival"]), r["block_ns"])
+    return a["last_arrival"]
+
+
+@helper
+def venue_arrival(m, w, o: np.void, ts: int) -> int:
+    """When what the venue itself sends at `ts` arrives."""
+    r = m.rules[w.accounts[o["account"]]["rules"]]
+    return _ceil_block(ts + r["engine_latency_ns"], r["block_ns"])

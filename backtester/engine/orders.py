@@ -120,6 +120,8 @@ def _note_arrival(m, w, ts: int, o: np.void, k: int, rules: int, limit: int) -> 
     o["arrive_ts"] = ts
     o["arrival_mid2"] = m.instruments[o["instrument"]]["mid2"]
     o["arrival_best"] = m.sides[k]["best"]
+    if o["tif"] == TimeInForce.POST_ONLY:  # never takes
+        return
     far = NO_ASK if o["side"] > 0 else NO_BID
     got, value, _, _ = measure(m, w, ts, NONE, k, rules, far, o["lots"])
     o["sweep_lots"] = got

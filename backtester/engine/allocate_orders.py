@@ -129,7 +129,7 @@ def enter(market: Market, orders: np.ndarray, start_ts: int) -> np.ndarray:
     """
     at_ns, cancel_at_ns, after_ns = orders["at_ns"], orders["cancel_at_ns"], orders["cancel_after_ns"]
     waits = orders["parent"] >= 0
-    working = (at_ns == spec.START_NS) & ~waits & (orders["plan"] < 0)
+    working = (at_ns == spec.START_NS) & ~waits & (orders["plan"] < 0) & (orders["peg"] == enums.Peg.NONE)
     passive = orders["tif"] == enums.TimeInForce.POST_ONLY
     orders["status"][working] = enums.OrderStatus.IN_FLIGHT
     orders["decision_ts"][working] = start_ts

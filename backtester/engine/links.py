@@ -8,7 +8,7 @@ from backtester.engine.agenda import schedule
 from backtester.engine.jit import helper
 from backtester.engine.levels import unrest
 from backtester.engine.state import DECISION
-from backtester.enums import After, Held, OrderReason, OrderStatus, OrderType
+from backtester.enums import After, OrderReason, OrderStatus, OrderType
 
 
 @helper
@@ -76,8 +76,7 @@ def finish_order(m, w, c: np.void, ts: int, order: int, status: int, reason: int
         while child != 0:
             o = w.orders[child - 1]
             if o["status"] == OrderStatus.PENDING and _lets_go(parent, o["after"]):
-                feed = 0 if o["held"] == Held.VENUE else m.rules[w.accounts[o["account"]]["rules"]]["feed_latency_ns"]
-                schedule(w, c, np.int64(child - 1), ts + feed, DECISION)
+                schedule(w, c, np.int64(child - 1), ts, DECISION)
             elif o["status"] == OrderStatus.PENDING:
                 _end(m, w, ts, child - 1, OrderStatus.CANCELLED, OrderReason.PARENT_ENDED)
                 if o["child"] != 0:

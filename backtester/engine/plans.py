@@ -1,4 +1,4 @@
-"""Plans: how much a child order is to do, said when it is decided (RULES 4.7)."""
+"""What is said of an order only when it is decided: its share of a plan, its peg (RULES 4.7)."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _begin(i: np.void, plan: np.void, ts: int) -> None:
 
 @helper
 def take_share(m, w, ts: int, order: int) -> bool:
-    """Give a child order its size, and its limit if that is pegged; False when there is nothing for it to do."""
+    """Give a child order its size; False when there is nothing for it to do."""
     o = w.orders[order]
     plan = w.plans[o["plan"]]
     i = m.instruments[o["instrument"]]
@@ -46,14 +46,14 @@ def take_share(m, w, ts: int, order: int) -> bool:
     due = _wanted(plan, o["target"], i["traded"]) - plan["committed"]
     if plan["max_child_lots"] > 0:
         due = min(due, plan["max_child_lots"])
-    o["lots"] = 0
-    if o["peg"] != Peg.NONE:
-        own = o["side"] if o["peg"] == Peg.PRIMARY else -o["side"]
-        o["limit_tick"] = m.sides[side_of(o["instrument"], own)]["best"]
-        if o["limit_tick"] == NO_BID or o["limit_tick"] == NO_ASK:
-            return False
-    if due <= 0:
-        return False
-    o["lots"] = due
-    plan["committed"] += due
-    return True
+    o["lots"] = max(due, 0)
+    plan["committed"] += o["lots"]
+    return due > 0
+
+
+@helper
+def take_peg(m, o: np.void) -> bool:
+    """Give an order the limit that it is pegged to; False when that price is not shown."""
+    own = o["side"] if o["peg"] == Peg.PRIMARY else -o["side"]
+    o["limit_tick"] = m.sides[side_of(o["instrument"], own)]["best"]
+    return o["limit_tick"] != NO_BID and o["limit_tick"] != NO_ASK

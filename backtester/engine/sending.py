@@ -8,22 +8,23 @@ from backtester.engine.agenda import schedule
 from backtester.engine.jit import helper
 from backtester.engine.links import finish_order
 from backtester.engine.outage import CANCELS_REFUSED
-from backtester.engine.plans import take_share
+from backtester.engine.plans import take_peg, take_share
 from backtester.engine.state import CANCEL, CANCEL_DECISION
 from backtester.engine.transit import CANCELLED, SENT, client_arrival, venue_arrival
 from backtester.engine.triggers import arrival_phase, is_conditional, sent_by_venue, wait_for_trigger
-from backtester.enums import Held, OrderReason, OrderStatus
+from backtester.enums import Held, OrderReason, OrderStatus, Peg
 
 
 @helper
 def decide(m, w, c: np.void, ts: int, order: int) -> None:
     """The moment an order is decided: it is sent, armed at the client, or its plan has nothing for it to do."""
     o = w.orders[order]
-    if o["plan"] >= 0 and not take_share(m, w, ts, order):
-        finish_order(m, w, c, ts, order, OrderStatus.CANCELLED, OrderReason.NOTHING_DUE)
-        return
     o["decision_ts"] = ts
     o["decision_mid2"] = m.instruments[o["instrument"]]["mid2"]
+    has_share = o["plan"] < 0 or take_share(m, w, ts, order)
+    if not (has_share and (o["peg"] == Peg.NONE or take_peg(m, o))):
+        finish_order(m, w, c, ts, order, OrderStatus.CANCELLED, OrderReason.NOTHING_DUE)
+        return
     if o["cancel_after_ns"] > 0:
         schedule(w, c, order, ts + o["cancel_after_ns"], CANCEL_DECISION)
     if is_conditional(o) and o["held"] == Held.CLIENT:

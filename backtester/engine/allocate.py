@@ -46,6 +46,9 @@ from backtester.engine.state import (
     Worlds,
 )
 
+#: What an order's row takes over from the table of the spec as it is (but for the position, which is numbered anew).
+_TOLD = [name for name in spec.ORDER_ROW.names or () if name in (ORDER.names or ())]
+
 
 def allocate_control() -> np.ndarray:
     """CONTROL[1] of an engine that has seen nothing."""
@@ -208,23 +211,23 @@ class _Builder:
         row["mark_start"], row["distance_min"] = market["mark"], np.inf
         self.positions.append(row)
 
-    def _build_orders(self, accounts: np.ndarray, positions: np.ndarray) -> np.ndarray:
-        """All at once: there may be tens of thousands."""
-        rows = np.zeros(self.order_count, ORDER)
-        table = _order_table(self.orders)
-        for name in table.dtype.names or ():
-            rows[name] = table[name]
+    def _build_orders(self, table: np.ndarray, accounts: np.ndarray, positions: np.ndarray) -> np.ndarray:
+        """ORDER of each row of `table`. All at once: there may be tens of thousands."""
+        rows = np.zeros(len(table), ORDER)
         numbers = np.array([number for each in self.index.positions for number in each], np.int64)
         first = np.cumsum([0, *map(len, self.index.positions)])
-        rows["account"] = np.repeat(np.arange(len(accounts)), accounts["order_count"])
-        rows["world"] = accounts["world"][rows["account"]]
-        rows["position"] = numbers[first[rows["account"]] + rows["position"]]
-        rows["market"] = positions["market"][rows["position"]]
-        rows["instrument"] = self.market.markets["instrument"][rows["market"]]
+        account = np.repeat(np.arange(len(accounts)), accounts["order_count"])
+        position = numbers[first[account] + table["position"]]
+        market = positions["market"][position]
+        for name in _TOLD:
+            rows[name] = table[name]
+        rows["account"], rows["world"] = account, accounts["world"][account]
+        rows["position"], rows["market"] = position, market
+        rows["instrument"] = self.market.markets["instrument"][market]
+        rows["status"] = enums.OrderStatus.PENDING
         for name in ("decision_ts", "hold_ts", "trigger_ts", "arrive_ts", "done_ts"):
             rows[name] = -1
-        rows["status"] = enums.OrderStatus.PENDING
-        working = rows["at_ns"] == spec.START_NS
+        working = table["at_ns"] == spec.START_NS
         rows["status"][working] = enums.OrderStatus.IN_FLIGHT
         rows["decision_ts"][working] = self.start_ts
         rows["decision_mid2"][working] = self.market.instruments["mid2"][rows["instrument"][working]]
@@ -237,8 +240,10 @@ class _Builder:
             rows[number]["liquidation"], rows[number]["record"] = world.liquidation, world.record
             parties[number, enums.Party.INSURANCE_FUND] = world.insurance_start
         accounts, positions = _stack(self.accounts, ACCOUNT), _stack(self.positions, POSITION)
-        orders = self._build_orders(accounts, positions)
-        heaps, waiting = _allocate_heaps(orders, len(self.market.instruments), len(self.market.markets))
+        table = _order_table(self.orders)
+        orders = self._build_orders(table, accounts, positions)
+        schedule = _schedule(table, self.start_ts)
+        heaps, waiting = _allocate_heaps(orders, schedule, len(self.market.instruments), len(self.market.markets))
         overlay = 4
         while overlay < capacities.overlay:
             overlay *= 2
@@ -252,7 +257,7 @@ class _Builder:
             inventory=np.zeros((len(worlds), len(self.market.markets)), INVENTORY),
             heaps=heaps,
             waiting=waiting,
-            schedule=_schedule(orders, self.start_ts),
+            schedule=schedule,
             overlay=np.zeros(overlay, CONSUMED),
             fills=np.zeros(max(capacities.rows, 1), FILL),
             ledger=np.zeros(max(capacities.rows, 1), LEDGER),
@@ -284,10 +289,12 @@ def series_number(by: int, instrument: int, market: int, instruments: int, marke
     return instruments + market if by == enums.PriceSeries.INDEX else instruments + markets + market
 
 
-def _allocate_heaps(orders: np.ndarray, instruments: int, markets: int) -> tuple[np.ndarray, np.ndarray]:
+def _allocate_heaps(
+    orders: np.ndarray, schedule: np.ndarray, instruments: int, markets: int
+) -> tuple[np.ndarray, np.ndarray]:
     heaps = np.zeros(1 + 2 * (instruments + 2 * markets), HEAP)
     sizes = np.zeros(len(heaps), np.int64)
-    sizes[0] = len(orders) + np.count_nonzero(orders["cancel_at_ns"] >= 0)
+    sizes[0] = len(schedule)  # each entry of it leads to one at most
     for order in orders[orders["type"] == enums.OrderType.STOP_MARKET]:
         series = series_number(order["trigger_by"], order["instrument"], order["market"], instruments, markets)
         sizes[1 + 2 * series + (order["side"] > 0)] += 1
@@ -295,23 +302,22 @@ def _allocate_heaps(orders: np.ndarray, instruments: int, markets: int) -> tuple
     return heaps, np.zeros(int(sizes.sum()) + 1, WAITING)
 
 
-def _schedule(orders: np.ndarray, start_ts: int) -> np.ndarray:
+def _schedule(table: np.ndarray, start_ts: int) -> np.ndarray:
     """WAITING[n], in order: when each order is decided (or arrives at the start), and when it is cancelled."""
-    at_ns, cancel_at_ns = orders["at_ns"], orders["cancel_at_ns"]
-    working, passive = at_ns == spec.START_NS, orders["tif"] == enums.TimeInForce.POST_ONLY
+    at_ns, cancel_at_ns = table["at_ns"], table["cancel_at_ns"]
+    working, passive = at_ns == spec.START_NS, table["tif"] == enums.TimeInForce.POST_ONLY
     groups = (  # in order of their phases
         (DECISION, at_ns, ~working),
         (CANCEL_DECISION, cancel_at_ns, cancel_at_ns >= 0),
         (POST_ONLY_ARRIVAL, at_ns, working & passive),
         (ARRIVAL, at_ns, working & ~passive),
     )
-    parts = []
-    for phase, due, chosen in groups:
-        numbers = np.flatnonzero(chosen)
-        part = np.zeros(len(numbers), WAITING)
-        part["key"], part["phase"], part["order"] = np.maximum(due[numbers], start_ts), phase, numbers
-        parts.append(part)
-    end = np.zeros(1, WAITING)
-    end["key"] = NEVER_NS
-    entries = np.concatenate([*parts, end])
-    return entries[np.argsort(entries["key"], kind="stable")]
+    order = np.concatenate([np.flatnonzero(chosen) for _, _, chosen in groups])
+    phase = np.repeat([number for number, _, _ in groups], [np.count_nonzero(chosen) for _, _, chosen in groups])
+    due = np.maximum(np.concatenate([at[chosen] for _, at, chosen in groups]), start_ts)
+    by_time = np.argsort(due, kind="stable")
+    entries = np.zeros(len(order) + 1, WAITING)
+    entries[-1]["key"] = NEVER_NS
+    for name, values in (("key", due), ("phase", phase), ("order", order)):
+        entries[name][:-1] = values[by_time]
+    return entries

@@ -177,6 +177,7 @@ POSITION = np.dtype(
     align=True,
 )
 
+#: One order. When it is decided and cancelled stands in the schedule alone.
 ORDER = np.dtype(
     [
         ("world", "i8"),
@@ -196,16 +197,12 @@ ORDER = np.dtype(
         ("held", "i8"),
         ("status", "i8"),
         ("reason", "i8"),
-        ("phase", "i8"),
         ("lots", "i8"),
         ("filled", "i8"),
         ("limit_tick", "i8"),
         ("trigger_tick", "i8"),
         ("reaction_ns", "i8"),
         ("price_protect", "i8"),
-        ("at_ns", "i8"),
-        ("cancel_at_ns", "i8"),
-        ("due", "i8"),
         ("queue", "i8"),  # lots ahead of us at our level
         ("seen", "i8"),  # last step that offered this order a fill
         ("decision_ts", "i8"),

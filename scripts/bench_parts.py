@@ -120,7 +120,7 @@ def make_worlds(count: int, mark: float, instrument: spec.Instrument) -> list[sp
 def run_worlds(
     data: spec.MarketData, chunks: Iterable[np.ndarray], count: int, make: MakeWorlds = make_worlds
 ) -> tuple[Engine, float]:
-    """Replay `chunks` with worlds `make(count, …)`; returns the engine and the seconds it worked, making them left out."""
+    """Replay `chunks` with the worlds of `make`; returns the engine and the seconds it worked, making them left out."""
     engine = Engine(data)
     seconds = 0.0
     for chunk in chunks:

@@ -1,4 +1,4 @@
-"""Order types, links, hedge mode and plans in the portfolio file: what they become, and the line that each fault gives."""
+"""Order types, links, hedge mode and plans in the portfolio file: what they become, and the line of each fault."""
 
 from __future__ import annotations
 

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import chain
-from operator import itemgetter
 from typing import NamedTuple
 
 import numpy as np
 
 from backtester import enums
 from backtester.engine import spec
+from backtester.engine.allocate_orders import allocate_heaps, build_orders, enter
 from backtester.engine.state import (
     ACCOUNT,
     CELL,
     CONSUMED,
     CONTROL,
     FILL,
-    HEAP,
     INSTRUMENT,
     INVENTORY,
     LEDGER,
@@ -27,7 +25,6 @@ from backtester.engine.state import (
     NEVER_NS,
     NO_ASK,
     NO_BID,
-    ORDER,
     PATH,
     PATH_BUCKETS,
     PAYMENT,
@@ -36,7 +33,6 @@ from backtester.engine.state import (
     RULES,
     SIDE,
     TIER,
-    WAITING,
     WORLD,
     Capacities,
     Market,
@@ -44,9 +40,10 @@ from backtester.engine.state import (
 )
 
 
-def allocate_control() -> np.ndarray:
+def allocate_control(seed: int = 0) -> np.ndarray:
     """CONTROL[1] of an engine that has seen nothing."""
     control = np.zeros(1, CONTROL)
+    control["seed"] = seed
     control["next_due"] = NEVER_NS
     control["path_width"] = 1_000_000_000
     return control
@@ -79,6 +76,10 @@ def allocate_market(data: spec.MarketData, capacities: Capacities) -> Market:
     return Market(cells, sides, instruments, markets, tiers, rules, path, basis)
 
 
+#: The largest orders a market takes.
+_LARGEST = ("max_market_lots", "max_market_quote", "max_limit_lots", "max_limit_quote")
+
+
 def _allocate_markets(data: spec.MarketData, instruments: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     markets = np.zeros(len(data.markets), MARKET)
     tiers: list[tuple[float, float, float, float]] = []
@@ -87,7 +88,8 @@ def _allocate_markets(data: spec.MarketData, instruments: np.ndarray) -> tuple[n
         row["instrument"], row["rules"] = item.instrument, item.rules
         row["unit"], row["tick_size"] = instrument["unit"], instrument["tick_size"]
         row["impact_notional"] = item.impact_notional_quote
-        row["funding_cap"], row["liquidation_fee"] = item.funding_cap, item.liquidation_fee
+        for name in ("funding_cap", "liquidation_fee", *_LARGEST):
+            row[name] = getattr(item, name)
         row["tier_first"], row["tier_count"] = len(tiers), len(item.tiers)
         tiers.extend(tier_rows(item.tiers))
     return markets, np.array(tiers, TIER)
@@ -109,11 +111,12 @@ def tier_rows(tiers: Sequence[spec.Tier]) -> list[tuple[float, float, float, flo
 
 
 class WorldIndex(NamedTuple):
-    """Where the things of the spec lie in the arrays: position and order numbers, per account, in spec order."""
+    """Where the things of the spec lie in the arrays: their numbers, per account, in spec order."""
 
     accounts: list[int]  # account number of the first account of each world
     positions: list[list[int]]  # [account][spec position]
-    orders: list[list[int]]  # [account][spec order]
+    orders: list[range]  # [account][spec order]
+    plans: list[range]  # [account][spec plan]
 
 
 def allocate_worlds(
@@ -131,11 +134,13 @@ class _Builder:
 
     def __init__(self, market: Market, start_ts: int) -> None:
         self.market, self.start_ts = market, start_ts
-        self.index = WorldIndex([], [], [])
+        self.index = WorldIndex([], [], [], [])
         self.accounts: list[np.ndarray] = []
         self.pools: list[np.ndarray] = []
         self.positions: list[np.ndarray] = []
-        self.orders: list[spec.Order] = []
+        self.orders: list[Sequence[spec.Order]] = []  # of each account
+        self.plans: list[Sequence[spec.Plan]] = []
+        self.order_count = self.plan_count = 0
         self.paths = 0
 
     def add(self, number: int, world: spec.World) -> None:
@@ -147,7 +152,7 @@ class _Builder:
         row = np.zeros((), ACCOUNT)
         number = len(self.accounts)
         row["world"], row["rules"] = world, account.rules
-        row["pool_first"], row["order_first"] = len(self.pools), len(self.orders)
+        row["pool_first"], row["order_first"] = len(self.pools), self.order_count
         row["path"] = self.paths if record else -1
         self.paths += record
         row["equity_min"], row["equity_min_ts"] = np.inf, -1
@@ -162,8 +167,12 @@ class _Builder:
         row["equity_start"] = self._equity(int(row["pool_first"]))
         self.accounts.append(row)
         self.index.positions.append(numbers)
-        self.index.orders.append(list(range(len(self.orders), len(self.orders) + len(account.orders))))
-        self.orders.extend(account.orders)
+        self.index.orders.append(range(self.order_count, self.order_count + len(account.orders)))
+        self.orders.append(account.orders)
+        self.order_count += len(account.orders)
+        self.index.plans.append(range(self.plan_count, self.plan_count + len(account.plans)))
+        self.plans.append(account.plans)
+        self.plan_count += len(account.plans)
 
     def _equity(self, pool_first: int) -> float:
         total = 0.0
@@ -203,26 +212,6 @@ class _Builder:
         row["mark_start"], row["distance_min"] = market["mark"], np.inf
         self.positions.append(row)
 
-    def _build_orders(self, accounts: np.ndarray, positions: np.ndarray) -> np.ndarray:
-        """All at once: there may be tens of thousands."""
-        rows = np.zeros(len(self.orders), ORDER)
-        _, *names = spec.Order._fields  # all but the id are integers
-        values = chain.from_iterable(map(itemgetter(slice(1, None)), self.orders))
-        table = np.fromiter(values, np.int64, len(rows) * len(names)).reshape(-1, len(names))
-        for column, name in enumerate(names):
-            rows[name] = table[:, column]
-        numbers = np.array([number for each in self.index.positions for number in each], np.int64)
-        first = np.cumsum([0, *map(len, self.index.positions)])
-        rows["account"] = np.repeat(np.arange(len(accounts)), accounts["order_count"])
-        rows["world"] = accounts["world"][rows["account"]]
-        rows["position"] = numbers[first[rows["account"]] + rows["position"]]
-        rows["market"] = positions["market"][rows["position"]]
-        rows["instrument"] = self.market.markets["instrument"][rows["market"]]
-        rows["status"] = enums.OrderStatus.PENDING
-        for name in ("decision_ts", "hold_ts", "trigger_ts", "arrive_ts", "done_ts"):
-            rows[name] = -1
-        return rows
-
     def build(self, worlds: Sequence[spec.World], capacities: Capacities) -> Worlds:
         rows = np.zeros(len(worlds), WORLD)
         parties = np.zeros((len(worlds), len(enums.Party)))
@@ -230,8 +219,8 @@ class _Builder:
             rows[number]["liquidation"], rows[number]["record"] = world.liquidation, world.record
             parties[number, enums.Party.INSURANCE_FUND] = world.insurance_start
         accounts, positions = _stack(self.accounts, ACCOUNT), _stack(self.positions, POSITION)
-        orders = self._build_orders(accounts, positions)
-        heaps, waiting = _allocate_heaps(orders, len(self.market.instruments), len(self.market.markets))
+        orders, plans = build_orders(self.market, accounts, positions, self.index.positions, self.orders, self.plans)
+        heaps, waiting = allocate_heaps(orders, len(self.market.instruments), len(self.market.markets))
         overlay = 4
         while overlay < capacities.overlay:
             overlay *= 2
@@ -241,10 +230,12 @@ class _Builder:
             pools=_stack(self.pools, POOL),
             positions=positions,
             orders=orders,
+            plans=plans,
             parties=parties,
             inventory=np.zeros((len(worlds), len(self.market.markets)), INVENTORY),
             heaps=heaps,
             waiting=waiting,
+            schedule=enter(self.market, orders, self.start_ts),
             overlay=np.zeros(overlay, CONSUMED),
             fills=np.zeros(max(capacities.rows, 1), FILL),
             ledger=np.zeros(max(capacities.rows, 1), LEDGER),
@@ -256,21 +247,3 @@ class _Builder:
 
 def _stack(rows: list[np.ndarray], dtype: np.dtype) -> np.ndarray:
     return np.array(rows, dtype) if rows else np.zeros(0, dtype)
-
-
-def series_number(by: int, instrument: int, market: int, instruments: int, markets: int) -> int:
-    """Number of a price series: LAST of each instrument, INDEX of each market, MARK of each market."""
-    if by == enums.PriceSeries.LAST:
-        return instrument
-    return instruments + market if by == enums.PriceSeries.INDEX else instruments + markets + market
-
-
-def _allocate_heaps(orders: np.ndarray, instruments: int, markets: int) -> tuple[np.ndarray, np.ndarray]:
-    heaps = np.zeros(1 + 2 * (instruments + 2 * markets), HEAP)
-    sizes = np.zeros(len(heaps), np.int64)
-    sizes[0] = len(orders) + np.count_nonzero(orders["cancel_at_ns"] >= 0)
-    for order in orders[orders["type"] == enums.OrderType.STOP_MARKET]:
-        series = series_number(order["trigger_by"], order["instrument"], order["market"], instruments, markets)
-        sizes[1 + 2 * series + (order["side"] > 0)] += 1
-    heaps["first"] = np.cumsum(sizes) - sizes
-    return heaps, np.zeros(int(sizes.sum()) + 1, WAITING)

@@ -4,30 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 
+from backtester.engine.agenda import drop_first, first_entry
 from backtester.engine.clock import next_multiple, payment_price, premium_rate, sample_premium, set_mark
-from backtester.engine.heap import pop
 from backtester.engine.jit import helper
 from backtester.engine.ledger import ROWS_OF_A_FILL, cross_pool, lacks_rows, pay_funding
 from backtester.engine.liquidation import evaluate, liquidate
-from backtester.engine.orders import (
-    ARRIVAL,
-    CANCEL,
-    CANCEL_DECISION,
-    DECISION,
-    MARK,
-    SECOND_LOOK,
-    cancel,
-    decide,
-    decide_cancel,
-    execute,
-    look_again,
-    wait_for_trigger,
-    work_triggers,
-)
+from backtester.engine.orders import execute
 from backtester.engine.path import note_account, note_market
+from backtester.engine.sending import cancel, decide, decide_cancel
 from backtester.engine.stages import AGENDA_CHECKS, FUNDING, IDLE, MARGIN, MARK_TRIGGERS, OK, fault, lacking
-from backtester.engine.state import NEVER_NS, PATH_BUCKETS
-from backtester.enums import Advance, Fault, OrderStatus, OrderType, PriceReference
+from backtester.engine.state import ARRIVAL, CANCEL, CANCEL_DECISION, DECISION, NEVER_NS, PATH_BUCKETS, SECOND_LOOK
+from backtester.engine.triggers import MARK, is_conditional, look_again, wait_for_trigger, work_triggers
+from backtester.enums import Advance, Fault, OrderStatus, PriceReference
 
 
 @helper
@@ -44,15 +32,9 @@ def begin_clocks(m, w, c: np.void, ts: int) -> None:
 
 
 @helper
-def _next_entry_due(w) -> int:
-    """Due time of the first agenda entry."""
-    return w.waiting[0]["key"] if w.heaps[0]["size"] > 0 else NEVER_NS
-
-
-@helper
 def _note_next_due(m, w, c: np.void) -> None:
     """Keep the earliest time at which anything is due where the replay sees it."""
-    due = _next_entry_due(w)
+    due = first_entry(w, c)["key"]
     for i in range(len(m.rules)):
         r = m.rules[i]
         due = min(due, min(r["next_mark"], min(r["next_sample"], r["next_funding"])))
@@ -254,7 +236,7 @@ def _work_entry(m, w, c: np.void, ts: int, order: int, phase: int) -> None:
     elif phase == CANCEL_DECISION:
         decide_cancel(m, w, c, ts, order)
     elif phase == CANCEL:
-        cancel(m, w, ts, order)
+        cancel(m, w, c, ts, order)
     elif phase == SECOND_LOOK:
         if status == OrderStatus.UNTRIGGERED:
             look_again(m, w, c, ts, order)
@@ -266,20 +248,20 @@ def _work_entry(m, w, c: np.void, ts: int, order: int, phase: int) -> None:
 def work_agenda(m, w, c: np.void) -> int:
     """Stage AGENDA: the next entry that is due now, then the check of what it changed; or the end of this due time."""
     t = c["due"]
-    if _next_entry_due(w) != t:
+    entry = first_entry(w, c)
+    if entry["key"] != t:
         _end_due(m, w, c)
         return OK
-    entry = w.waiting[0]
     order, phase = entry["order"], entry["phase"]
     o = w.orders[order]
     arrives = phase > CANCEL and phase <= ARRIVAL and o["status"] == OrderStatus.IN_FLIGHT
-    if arrives and (o["type"] != OrderType.STOP_MARKET or o["trigger_ts"] >= 0):
+    if arrives and (not is_conditional(o) or o["trigger_ts"] >= 0):
         missing = execute(m, w, c, t, order)
         if missing != 0:
             return lacking(missing)
-        pop(w.waiting, w.heaps[0])
+        drop_first(w, c)
     else:
-        pop(w.waiting, w.heaps[0])
+        drop_first(w, c)
         _work_entry(m, w, c, t, order, phase)
     c["stage"] = AGENDA_CHECKS
     return OK

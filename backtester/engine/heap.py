@@ -1,4 +1,4 @@
-"""One heap for both things that wait: what is due (the agenda) and which triggers are armed (RULES 1.3, 4.1).
+"""One heap for both things that wait: what came up in the run (agenda.py) and armed triggers (RULES 1.3, 4.1).
 
 A heap is entries[first : first + size], smallest (key, phase, order) first. Entries are cancelled lazily: whoever pops
 one asks whether its order still waits.
@@ -12,7 +12,8 @@ from backtester.engine.jit import helper
 
 
 @helper
-def _before(a: np.void, b: np.void) -> bool:
+def before(a: np.void, b: np.void) -> bool:
+    """Whether entry `a` comes first."""
     if a["key"] != b["key"]:
         return a["key"] < b["key"]
     if a["phase"] != b["phase"]:
@@ -35,7 +36,7 @@ def push(entries: np.ndarray, heap: np.void, key: int, phase: int, order: int) -
     heap["size"] += 1
     entry = entries[first + i]
     entry["key"], entry["phase"], entry["order"] = key, phase, order
-    while i > 0 and _before(entries[first + i], entries[first + (i - 1) // 2]):
+    while i > 0 and before(entries[first + i], entries[first + (i - 1) // 2]):
         _swap(entries[first + i], entries[first + (i - 1) // 2])
         i = (i - 1) // 2
 
@@ -50,9 +51,9 @@ def pop(entries: np.ndarray, heap: np.void) -> None:
     i = 0
     while 2 * i + 1 < size:
         child = 2 * i + 1
-        if child + 1 < size and _before(entries[first + child + 1], entries[first + child]):
+        if child + 1 < size and before(entries[first + child + 1], entries[first + child]):
             child += 1
-        if not _before(entries[first + child], entries[first + i]):
+        if not before(entries[first + child], entries[first + i]):
             break
         _swap(entries[first + i], entries[first + child])
         i = child

@@ -74,10 +74,10 @@ def impact_price(cells: np.ndarray, side: np.void, k: int, quote_lots: float) ->
 @helper
 def depth_within(cells: np.ndarray, side: np.void, k: int, limit: int) -> int:
     """Displayed lots from the best price to `limit`."""
+    first, last = max(limit, side["edge"]), side["best"]
+    if k & 1:
+        first, last = side["best"], min(limit, side["edge"])
     total = 0
-    tick = side["best"]
-    step = outward(k)
-    while not beyond(k, tick, side["edge"]) and not beyond(k, tick, limit):
-        total += cells[side["offset"] + tick]["lots"]
-        tick += step
+    for cell in cells[side["offset"] + first : side["offset"] + last + 1]:
+        total += cell["lots"]
     return total

@@ -8,9 +8,10 @@ import numpy as np
 
 from backtester.engine.jit import helper, inlined
 from backtester.engine.ledger import ROWS_OF_A_FILL, fill_position, lacks_rows, lacks_slots, post, post_fund, transfer
+from backtester.engine.levels import side_of
+from backtester.engine.links import finish_order
 from backtester.engine.margin import bankruptcy_price, liquidation_distance, maintenance, pool_state
 from backtester.engine.outage import LIQUIDATION_SUSPENDED, is_halted
-from backtester.engine.resting import finish_order, side_of
 from backtester.engine.state import NO_ASK, NO_BID, NONE
 from backtester.engine.walk import bound_tick, measure, take
 from backtester.enums import (
@@ -89,7 +90,7 @@ def settle(w, c: np.void, ts: int, pool: int) -> None:
 
 
 @helper
-def _cancel_orders(m, w, ts: int, pool: int) -> None:
+def _cancel_orders(m, w, c: np.void, ts: int, pool: int) -> None:
     """Cancel what the venue holds on the pool's positions (RULES 8.2.1)."""
     a = w.accounts[w.pools[pool]["account"]]
     for i in range(a["order_first"], a["order_first"] + a["order_count"]):
@@ -99,7 +100,7 @@ def _cancel_orders(m, w, ts: int, pool: int) -> None:
         fired = o["status"] == OrderStatus.IN_FLIGHT and o["trigger_ts"] >= 0
         waits = o["status"] == OrderStatus.UNTRIGGERED or fired
         if o["status"] == OrderStatus.RESTING or (waits and o["held"] == Held.VENUE):
-            finish_order(m, w, ts, i, OrderStatus.CANCELLED, OrderReason.LIQUIDATION)
+            finish_order(m, w, c, ts, i, OrderStatus.CANCELLED, OrderReason.LIQUIDATION)
 
 
 @helper
@@ -332,7 +333,7 @@ def liquidate(m, w, c: np.void, ts: int, pool: int) -> int:
     row = w.pools[pool]
     r = m.rules[w.accounts[row["account"]]["rules"]]
     if r["liquidation_cancels_orders"] != 0:
-        _cancel_orders(m, w, ts, pool)
+        _cancel_orders(m, w, c, ts, pool)
     filled = _through_the_market(m, w, c, ts, pool)
     equity, needed, count = pool_state(m, w, pool)
     if count == 0:

@@ -17,30 +17,10 @@ from backtester.engine.due import (
     work_marks,
 )
 from backtester.engine.jit import kernel
-from backtester.engine.orders import CANCEL_DECISION, DECISION, arrival_phase, schedule
 from backtester.engine.reference import by_reference
 from backtester.engine.replay import replay
 from backtester.engine.stages import AGENDA_CHECKS, CHECKS, FILLS, FUNDING, IDLE, MARGIN, MARK_TRIGGERS, MARKS, TRIGGERS
 from backtester.engine.step import work_checks, work_fills, work_step_triggers
-from backtester.enums import OrderStatus
-
-
-@kernel
-def enter(market, worlds, control: np.ndarray) -> None:
-    """Put the orders of worlds that were just attached on the agenda (RULES 1.4)."""
-    m, w, c = by_reference(market), by_reference(worlds), control[0]
-    start = c["start_ts"]
-    for order in range(len(w.orders)):
-        o = w.orders[order]
-        if o["at_ns"] < 0:
-            o["status"] = OrderStatus.IN_FLIGHT
-            o["decision_ts"] = start
-            o["decision_mid2"] = m.instruments[o["instrument"]]["mid2"]
-            schedule(w, c, order, start, arrival_phase(o))
-        else:
-            schedule(w, c, order, max(o["at_ns"], start), DECISION)
-        if o["cancel_at_ns"] >= 0:
-            schedule(w, c, order, max(o["cancel_at_ns"], start), CANCEL_DECISION)
 
 
 @kernel

@@ -1,281 +1,69 @@
-"""The life of an order: decided, sent, armed, fired, arrived, refused, walked, rested (RULES 1.5, 3.1, 4)."""
+"""Arrival: an order is refused, walks the ladder, rests (RULES 3.1)."""
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
-from backtester.engine.heap import pop, push
 from backtester.engine.jit import helper
 from backtester.engine.ledger import ROWS_OF_A_FILL, lacks_rows, lacks_slots
+from backtester.engine.levels import rest, side_of
+from backtester.engine.links import cancel_others, finish_order
 from backtester.engine.margin import free_margin, opening_lots, tier_of
-from backtester.engine.outage import CANCELS_REFUSED, FEED_FROZEN, MATCHING_HALTED, ORDERS_REFUSED
-from backtester.engine.resting import finish_order, reducible, rest, side_of
+from backtester.engine.outage import MATCHING_HALTED, ORDERS_REFUSED
+from backtester.engine.resting import reducible
+from backtester.engine.self_trade import cancel_met, nearest_met, walk_limit
 from backtester.engine.state import NO_ASK, NO_BID, NONE
+from backtester.engine.triggers import is_conditional, sent_by_venue
 from backtester.engine.walk import bound_tick, measure, take
 from backtester.enums import (
     FillReason,
-    Held,
     OrderReason,
     OrderStatus,
     OrderType,
-    PriceSeries,
+    PostOnly,
+    SelfTrade,
     TimeInForce,
     TradingStatus,
-    TriggerRounding,
 )
 
-#: Phases of the agenda (RULES 1.3.7).
-DECISION, CANCEL_DECISION, CANCEL, POST_ONLY_ARRIVAL, ARRIVAL, SECOND_LOOK = map(np.int64, range(6))
 DONE, LACKS_ROWS, LACKS_SLOTS = 0, 1, 2
-#: Added to a price in ticks before it is cut off: to the nearest, or down but for the error of a division.
-HALF, HAIR = 0.5, 1e-6
-MARK, LAST, INDEX = np.int64(PriceSeries.MARK), np.int64(PriceSeries.LAST), np.int64(PriceSeries.INDEX)
 
 
 @helper
-def arrival_phase(o: np.void) -> np.int64:
-    """Post-only orders come before others that arrive at the same time."""
-    return POST_ONLY_ARRIVAL if o["tif"] == TimeInForce.POST_ONLY else ARRIVAL
+def _has_limit(o: np.void) -> bool:
+    """Whether an order has a limit of its own."""
+    return o["type"] == OrderType.LIMIT or o["type"] == OrderType.STOP_LIMIT or o["type"] == OrderType.TAKE_PROFIT_LIMIT
 
 
 @helper
-def _ceil_block(ts: int, block_ns: int) -> int:
-    return ts if block_ns == 0 else -(-ts // block_ns) * block_ns
-
-
-@helper
-def schedule(w, c: np.void, order: int, due: int, phase: int) -> None:
-    """Put `order` on the agenda."""
-    push(w.waiting, w.heaps[0], due, phase, order)
-    c["next_due"] = min(c["next_due"], due)
-
-
-@helper
-def nearest(w, h: int) -> int:
-    """Tick of the nearest armed trigger of heap `h` (even: up); NO_ASK (up) or NO_BID (down) when none waits."""
-    heap = w.heaps[h]
-    up = h & 1 == 0
-    if heap["size"] == 0:
-        return NO_ASK if up else NO_BID
-    key = w.waiting[heap["first"]]["key"]
-    return key if up else -key
-
-
-@helper
-def client_arrival(m, w, o: np.void, ts: int, reaction_ns: int) -> int:
-    """When a message decided at `ts` reaches the venue; becomes the account's last arrival (RULES 1.5)."""
-    a = w.accounts[o["account"]]
-    r = m.rules[a["rules"]]
-    travel = r["feed_latency_ns"] + reaction_ns + r["order_latency_ns"]
-    travel += m.instruments[o["instrument"]]["extra_latency_ns"]
-    a["last_arrival"] = _ceil_block(max(ts + travel, a["last_arrival"]), r["block_ns"])
-    return a["last_arrival"]
-
-
-@helper
-def triggers_of(m, by: int, instrument: int, market: int) -> int:
-    """Heap of the down triggers of a price series; the up triggers are in the next one (state.series_number)."""
-    series = len(m.instruments) + market
-    if by == LAST:
-        series = instrument
-    elif by == MARK:
-        series += len(m.markets)
-    return 1 + 2 * series
-
-
-@helper
-def series_price(m, by: int, instrument: int, market: int) -> tuple[float, int]:
-    """(price, price in ticks) of a series now; ticks = -1 when it has no value yet (RULES 4.1)."""
-    i = m.instruments[instrument]
-    if by == LAST:
-        return i["last_tick"] * i["tick_size"], i["last_tick"]
-    k = m.markets[market]
-    known = i["has_index"] if by == INDEX else k["has_mark"]
-    if known == 0:
-        return 0.0, -1
-    price = i["index"] if by == INDEX else k["mark"]
-    rounding = HALF if m.rules[k["rules"]]["trigger_rounding"] == TriggerRounding.NEAREST else HAIR
-    return price, math.floor(price / i["tick_size"] + rounding)
-
-
-@helper
-def note_last_triggers(m, w, instrument: int) -> None:
-    """Keep the two LAST triggers nearest to the market where the replay loop sees them."""
-    h = triggers_of(m, LAST, instrument, NONE)
-    m.instruments[instrument]["last_down"] = nearest(w, h)
-    m.instruments[instrument]["last_up"] = nearest(w, h + 1)
-
-
-@helper
-def fire(m, w, c: np.void, ts: int, order: int, price: float) -> None:
-    """A trigger was reached: send the market order behind it."""
-    o = w.orders[order]
-    o["status"] = OrderStatus.IN_FLIGHT
-    o["reason"] = OrderReason.NONE
-    o["trigger_ts"] = ts
-    o["trigger_price"] = price
-    o["decision_ts"] = ts
-    o["decision_mid2"] = m.instruments[o["instrument"]]["mid2"]
-    r = m.rules[w.accounts[o["account"]]["rules"]]
-    if o["held"] == Held.VENUE:
-        due = _ceil_block(ts + r["engine_latency_ns"], r["block_ns"])
-    else:
-        due = client_arrival(m, w, o, ts, o["reaction_ns"])
-    schedule(w, c, order, due, ARRIVAL)
-
-
-@helper
-def _reached(o: np.void, tick: int) -> bool:
-    """Whether a series that stands at `tick` (-1: no value yet) is at the trigger or beyond it."""
-    return tick >= 0 and (tick >= o["trigger_tick"] if o["side"] > 0 else tick <= o["trigger_tick"])
-
-
-@helper
-def _arm(m, w, order: int) -> None:
-    """Let an order wait among the triggers of its series."""
-    o = w.orders[order]
-    up = o["side"] > 0
-    o["status"] = OrderStatus.UNTRIGGERED
-    o["reason"] = OrderReason.NONE
-    h = triggers_of(m, o["trigger_by"], o["instrument"], o["market"])
-    push(w.waiting, w.heaps[h + 1 if up else h], o["trigger_tick"] if up else -o["trigger_tick"], DECISION, order)
-    if o["trigger_by"] == LAST:
-        note_last_triggers(m, w, o["instrument"])
-
-
-@helper
-def _holds(m, o: np.void) -> int:
-    """Why a reached trigger does not fire, or NONE (RULES 4.4)."""
-    i = m.instruments[o["instrument"]]
-    k = m.markets[o["market"]]
-    bound = m.rules[k["rules"]]["trigger_protect"]
-    knows = o["price_protect"] != 0 and bound > 0.0 and k["has_mark"] != 0 and i["last_tick"] >= 0
-    if knows and abs(k["mark"] - i["last_tick"] * i["tick_size"]) > bound * k["mark"]:
-        return OrderReason.PRICE_PROTECTED
-    stops_it = MATCHING_HALTED if o["held"] == Held.VENUE else FEED_FROZEN
-    return OrderReason.OUTAGE if i["outage"] & stops_it else OrderReason.NONE
-
-
-@helper
-def _fire_or_hold(m, w, c: np.void, ts: int, order: int, price: float) -> None:
-    """What becomes of an order whose trigger is reached: it fires, or it is looked at again at the next mark."""
-    o = w.orders[order]
-    why = _holds(m, o)
-    if why == OrderReason.NONE:
-        fire(m, w, c, ts, order, price)
-        return
-    o["status"] = OrderStatus.UNTRIGGERED
-    o["reason"] = why
-    if o["hold_ts"] < 0:
-        o["hold_ts"] = ts
-    grid = m.rules[m.markets[o["market"]]["rules"]]["mark_interval_ns"]
-    schedule(w, c, order, (ts // grid + 1) * grid, SECOND_LOOK)
-
-
-@helper
-def look_again(m, w, c: np.void, ts: int, order: int) -> None:
-    """The second look at an order that was held: it fires, is held again, or waits as before (RULES 4.4)."""
-    o = w.orders[order]
-    price, tick = series_price(m, o["trigger_by"], o["instrument"], o["market"])
-    if _reached(o, tick):
-        _fire_or_hold(m, w, c, ts, order, price)
-    else:
-        _arm(m, w, order)
-
-
-@helper
-def wait_for_trigger(m, w, c: np.void, ts: int, order: int) -> None:
-    """Arm a conditional order; one that is already beyond its trigger is refused or fires (RULES 4.2)."""
-    o = w.orders[order]
-    o["arrive_ts"] = ts
-    price, tick = series_price(m, o["trigger_by"], o["instrument"], o["market"])
-    if o["held"] == Held.VENUE and m.instruments[o["instrument"]]["outage"] & ORDERS_REFUSED:
-        finish_order(m, w, ts, order, OrderStatus.REJECTED, OrderReason.VENUE_REFUSED)
-    elif not _reached(o, tick):
-        _arm(m, w, order)
-    elif m.rules[w.accounts[o["account"]]["rules"]]["reject_breached_trigger"] != 0:
-        finish_order(m, w, ts, order, OrderStatus.REJECTED, OrderReason.TRIGGER_BREACHED)
-    else:
-        _fire_or_hold(m, w, c, ts, order, price)
-
-
-@helper
-def work_triggers(m, w, c: np.void, ts: int, by: int, instrument: int, market: int) -> None:
-    """Fire every order whose trigger the series has reached (RULES 4.1)."""
-    price, tick = series_price(m, by, instrument, market)
-    down = triggers_of(m, by, instrument, market)
-    for h in (down, down + 1):
-        while w.heaps[h]["size"] > 0 and (tick <= nearest(w, h) if h == down else tick >= nearest(w, h)):
-            order = w.waiting[w.heaps[h]["first"]]["order"]
-            pop(w.waiting, w.heaps[h])
-            if w.orders[order]["status"] == OrderStatus.UNTRIGGERED:
-                _fire_or_hold(m, w, c, ts, order, price)
-    if by == LAST:
-        note_last_triggers(m, w, instrument)
-
-
-@helper
-def decide_cancel(m, w, c: np.void, ts: int, order: int) -> None:
-    """The user cancels: at once what is still with the client, otherwise a message goes to the venue (RULES 1.5)."""
-    o = w.orders[order]
-    armed_at_client = o["type"] == OrderType.STOP_MARKET and o["held"] == Held.CLIENT and o["trigger_ts"] < 0
-    if o["status"] == OrderStatus.PENDING or (armed_at_client and is_live(o)):
-        finish_order(m, w, ts, order, OrderStatus.CANCELLED, OrderReason.CANCEL_REQUEST)
-    elif is_live(o):
-        schedule(w, c, order, client_arrival(m, w, o, ts, np.int64(0)), CANCEL)
-
-
-@helper
-def is_live(o: np.void) -> bool:
-    """Whether an order is on its way, waits for its trigger or rests."""
-    return o["status"] in (OrderStatus.IN_FLIGHT, OrderStatus.UNTRIGGERED, OrderStatus.RESTING)
-
-
-@helper
-def cancel(m, w, ts: int, order: int) -> None:
-    """A cancel arrives (RULES 1.5, 1.7)."""
-    o = w.orders[order]
-    if not is_live(o):
-        return
-    if m.instruments[o["instrument"]]["outage"] & CANCELS_REFUSED:
-        o["reason"] = OrderReason.OUTAGE
-    else:
-        finish_order(m, w, ts, order, OrderStatus.CANCELLED, OrderReason.CANCEL_REQUEST)
-
-
-@helper
-def decide(m, w, c: np.void, ts: int, order: int) -> None:
-    """The moment a scheduled order is decided: it is sent, or armed at the client."""
-    o = w.orders[order]
-    o["decision_ts"] = ts
-    o["decision_mid2"] = m.instruments[o["instrument"]]["mid2"]
-    if o["type"] == OrderType.STOP_MARKET and o["held"] == Held.CLIENT:
-        wait_for_trigger(m, w, c, ts, order)
-        return
-    o["status"] = OrderStatus.IN_FLIGHT
-    schedule(w, c, order, client_arrival(m, w, o, ts, o["reaction_ns"]), arrival_phase(o))
-
-
-@helper
-def _refusal(m, w, o: np.void, lots: int) -> int:
-    """Why the venue refuses an arriving order of `lots`, or NONE (RULES 3.1, steps 1–4)."""
+def _status_refuses(m, o: np.void) -> bool:
+    """Whether the venue takes no such order now (RULES 1.6, 1.7)."""
     i = m.instruments[o["instrument"]]
     status = i["status"]
     if status != TradingStatus.TRADING and (status != TradingStatus.POST_ONLY or o["tif"] != TimeInForce.POST_ONLY):
-        return OrderReason.VENUE_REFUSED
-    from_venue = o["held"] == Held.VENUE and o["trigger_ts"] >= 0
-    stops_it = MATCHING_HALTED if from_venue else MATCHING_HALTED | ORDERS_REFUSED
-    if i["outage"] & stops_it:
-        return OrderReason.VENUE_REFUSED
-    if lots == 0:
-        return OrderReason.REDUCE_ONLY_VOID
-    opposite = m.sides[side_of(o["instrument"], -o["side"])]["best"]
-    if o["tif"] == TimeInForce.POST_ONLY:
-        crosses = o["limit_tick"] >= opposite if o["side"] > 0 else o["limit_tick"] <= opposite
-        if crosses:
-            return OrderReason.POST_ONLY_WOULD_CROSS
+        return True
+    stops_it = MATCHING_HALTED if sent_by_venue(o) else MATCHING_HALTED | ORDERS_REFUSED
+    return i["outage"] & stops_it != 0
+
+
+@helper
+def _is_too_large(k: np.void, priced: bool, lots: int) -> bool:
+    """Whether the venue takes no order of that size."""
+    most = k["max_limit_lots"] if priced else k["max_market_lots"]
+    most_quote = k["max_limit_quote"] if priced else k["max_market_quote"]
+    return (most > 0 and lots > most) or (most_quote > 0.0 and lots * k["unit"] * k["mark"] > most_quote)
+
+
+@helper
+def _is_beyond_band(m, o: np.void, limit: int) -> bool:
+    """Whether a limit lies further beyond the reference than the venue takes."""
+    band = m.rules[m.markets[o["market"]]["rules"]]["limit_band"]
+    return band > 0.0 and o["side"] * (limit - bound_tick(m, o["market"], o["side"], band)) > 0
+
+
+@helper
+def _lacks_margin(m, w, o: np.void, lots: int) -> int:
+    """Why initial margin refuses an order of `lots`, or NONE (RULES 6.1)."""
     x = w.positions[o["position"]]
     opening = opening_lots(x, o["side"], lots)
     if opening == 0:
@@ -291,13 +79,39 @@ def _refusal(m, w, o: np.void, lots: int) -> int:
 
 
 @helper
+def _crosses(m, o: np.void, limit: int) -> bool:
+    """Whether a limit reaches the best displayed opposite price."""
+    opposite = m.sides[side_of(o["instrument"], -o["side"])]["best"]
+    return limit >= opposite if o["side"] > 0 else limit <= opposite
+
+
+@helper
+def _refusal(m, w, o: np.void, limit: int, lots: int) -> int:
+    """Why the venue refuses an arriving order of `lots`, or NONE (RULES 3.1, steps 1–6)."""
+    k = m.markets[o["market"]]
+    if _status_refuses(m, o):
+        return OrderReason.VENUE_REFUSED
+    if lots == 0:
+        return OrderReason.REDUCE_ONLY_VOID
+    if _is_too_large(k, _has_limit(o), lots):
+        return OrderReason.MAX_SIZE
+    if _has_limit(o) and _is_beyond_band(m, o, o["limit_tick"]):
+        return OrderReason.PRICE_BAND
+    if o["tif"] == TimeInForce.POST_ONLY and (_crosses(m, o, limit) or limit < 1):
+        return OrderReason.POST_ONLY_WOULD_CROSS
+    return _lacks_margin(m, w, o, lots)
+
+
+@helper
 def _limit_of(m, w, o: np.void) -> int:
-    """Worst tick an arriving order may trade at."""
-    if o["type"] == OrderType.LIMIT:
-        return o["limit_tick"]
+    """Worst tick an arriving order may trade at; of a post-only one that is repriced, its new limit."""
     r = m.rules[m.markets[o["market"]]["rules"]]
-    fraction = r["stop_bound"] if o["type"] == OrderType.STOP_MARKET else r["market_bound"]
-    return bound_tick(m, o["market"], o["side"], fraction)
+    if _has_limit(o):
+        if o["tif"] == TimeInForce.POST_ONLY and r["post_only"] == PostOnly.REPRICE and _crosses(m, o, o["limit_tick"]):
+            return m.sides[side_of(o["instrument"], -o["side"])]["best"] - o["side"]
+        return o["limit_tick"]
+    fraction = r["stop_bound"] if is_conditional(o) else r["market_bound"]
+    return bound_tick(m, o["market"], o["side"], o["bound"] if o["bound"] > 0.0 else fraction)
 
 
 @helper
@@ -306,6 +120,8 @@ def _note_arrival(m, w, ts: int, o: np.void, k: int, rules: int, limit: int) -> 
     o["arrive_ts"] = ts
     o["arrival_mid2"] = m.instruments[o["instrument"]]["mid2"]
     o["arrival_best"] = m.sides[k]["best"]
+    if o["tif"] == TimeInForce.POST_ONLY:  # never takes
+        return
     far = NO_ASK if o["side"] > 0 else NO_BID
     got, value, _, _ = measure(m, w, ts, NONE, k, rules, far, o["lots"])
     o["sweep_lots"] = got
@@ -313,36 +129,63 @@ def _note_arrival(m, w, ts: int, o: np.void, k: int, rules: int, limit: int) -> 
 
 
 @helper
+def _shrink(w, o: np.void, lots: int) -> None:
+    """A reduce-only order becomes as large as what it may close; its plan gets back the rest."""
+    if o["plan"] >= 0:
+        w.plans[o["plan"]]["committed"] -= o["lots"] - lots
+    o["lots"] = lots
+
+
+@helper
+def _settle_rest(m, w, c: np.void, ts: int, order: int, limit: int, why: int) -> None:
+    """What becomes of an order that arrived: filled, resting, or cancelled because of `why` (RULES 3.1.10)."""
+    o = w.orders[order]
+    if o["filled"] == o["lots"]:
+        finish_order(m, w, c, ts, order, OrderStatus.FILLED, OrderReason.NONE)
+    elif why != OrderReason.SELF_TRADE and _has_limit(o) and o["tif"] in (TimeInForce.GTC, TimeInForce.POST_ONLY):
+        o["limit_tick"] = limit
+        rest(m, w, order)
+    else:
+        finish_order(m, w, c, ts, order, OrderStatus.CANCELLED, why)
+
+
+@helper
 def execute(m, w, c: np.void, ts: int, order: int) -> int:
-    """Work an arriving market or limit order whole, or say what is lacking and change nothing (RULES 3.1)."""
+    """Work an arriving order whole, or say what is lacking and change nothing (RULES 3.1)."""
     o = w.orders[order]
     k = side_of(o["instrument"], -o["side"])
     rules = m.markets[o["market"]]["rules"]
+    own_rule = m.rules[rules]["self_trade"]
     limit = _limit_of(m, w, o)
     lots = reducible(w, o, o["lots"])
-    refused = _refusal(m, w, o, lots)
-    got, value, levels, ended = 0, 0, 0, OrderReason.NONE
+    refused = _refusal(m, w, o, limit, lots)
+    got, value, levels, ended, met, end = 0, 0, 0, OrderReason.NONE, NONE, limit
     if refused == OrderReason.NONE and o["tif"] != TimeInForce.POST_ONLY:
-        got, value, levels, ended = measure(m, w, ts, o["world"], k, rules, limit, lots)
-    if lacks_slots(w, c, levels):
+        if own_rule != SelfTrade.NONE:
+            met = nearest_met(m, w, ts, order, k, limit, lots)
+            end = walk_limit(own_rule, k, limit, met)
+        got, value, levels, ended = measure(m, w, ts, o["world"], k, rules, end, lots)
+        if end != limit:
+            ended = OrderReason.SELF_TRADE
+    killed = o["tif"] == TimeInForce.FOK and refused == OrderReason.NONE and got < lots
+    if not killed and lacks_slots(w, c, levels):
         return LACKS_SLOTS
-    if lacks_rows(w, c, ROWS_OF_A_FILL * levels):
+    if not killed and lacks_rows(w, c, ROWS_OF_A_FILL * levels):
         return LACKS_ROWS
     _note_arrival(m, w, ts, o, k, rules, limit)
     if refused != OrderReason.NONE:
-        finish_order(m, w, ts, order, OrderStatus.REJECTED, refused)
+        finish_order(m, w, c, ts, order, OrderStatus.REJECTED, refused)
         return DONE
-    o["lots"] = lots
+    _shrink(w, o, lots)
+    if killed:
+        finish_order(m, w, c, ts, order, OrderStatus.CANCELLED, OrderReason.FOK_KILLED)
+        return DONE
+    cancel_met(m, w, c, ts, order, own_rule, k, limit, lots, met)
     o["filled"] = got
     o["fill_value"] = value
     o["levels"] = levels
     if got > 0:
-        fees = take(m, w, c, ts, o["world"], k, rules, limit, got, o["position"], order, FillReason.TAKER_WALK)
-        o["fee"] += fees
-    if got == lots:
-        finish_order(m, w, ts, order, OrderStatus.FILLED, OrderReason.NONE)
-    elif o["type"] == OrderType.LIMIT and o["tif"] != TimeInForce.IOC:
-        rest(m, w, order)
-    else:
-        finish_order(m, w, ts, order, OrderStatus.CANCELLED, ended)
+        o["fee"] += take(m, w, c, ts, o["world"], k, rules, end, got, o["position"], order, FillReason.TAKER_WALK)
+        cancel_others(m, w, c, ts, order)
+    _settle_rest(m, w, c, ts, order, limit, ended)
     return DONE

@@ -6,11 +6,11 @@ import numpy as np
 
 from backtester.engine.jit import helper
 from backtester.engine.ladder import beyond, outward, set_level
-from backtester.engine.orders import INDEX, triggers_of
+from backtester.engine.levels import update_queues
 from backtester.engine.outage import MARK_FROZEN
-from backtester.engine.resting import clamp_queues
 from backtester.engine.stages import DUE, FILLS, INDEX_RECORD, MARKS, MESSAGE, OK, TRADE, TRIGGERS, WOKEN, fault
 from backtester.engine.state import NO_ASK, NO_BID
+from backtester.engine.triggers import INDEX, triggers_of
 from backtester.enums import Advance, EventFlag, EventKind, Fault
 
 
@@ -38,9 +38,9 @@ def _end_snapshot(m, w, instrument: int) -> None:
                         side["best"] = tick
                     side["edge"] = tick
                 else:
+                    update_queues(m, w.orders, cell["head"], cell["lots"], np.int64(0))
                     cell["lots"] = 0
                     cell["message"] = message
-                    clamp_queues(w.orders, cell["head"], cell["lots"])
             tick += outward(k)
 
 
@@ -75,9 +75,10 @@ def _apply_message(m, w, events: np.ndarray, c: np.void, i: int) -> int:
                 c["need"] = tick + 1
                 return -1 - i
             k = 2 * n + (0 if e["side"] > 0 else 1)
+            before = cells[sides[k]["offset"] + tick]["lots"]
             head = set_level(cells, sides[k], k, tick, e["lots"], message)
             if head != 0:
-                clamp_queues(w.orders, head, e["lots"])
+                update_queues(m, w.orders, head, before, e["lots"])
             if e["kind"] == EventKind.SNAPSHOT:
                 c["message_snapshot"] = 1
         if e["flags"] & EventFlag.STEP:
@@ -114,6 +115,8 @@ def _trade(m, c: np.void, e: np.void) -> int:
     row = m.instruments[n]
     tick = e["tick"]
     row["last_tick"] = tick
+    row["traded"] += e["lots"]
+    row["traded_value"] += e["lots"] * tick
     hits = False
     if e["side"] > 0:
         hits = m.sides[2 * n + 1]["own_best"] <= tick
@@ -137,7 +140,7 @@ def _note_index(m, w, c: np.void, e: np.void) -> int:
     for i in range(len(m.markets)):
         if m.markets[i]["instrument"] == n:
             h = triggers_of(m, INDEX, n, np.int64(i))
-            if w.heaps[h]["size"] + w.heaps[h + 1]["size"] > 0:
+            if w.heaps[h]["size"] + w.heaps[h + 1]["size"] + w.heaps[h]["followers"] > 0:
                 _wake(c, TRIGGERS, INDEX_RECORD, n)
                 return WOKEN
     return OK

@@ -6,7 +6,11 @@ An index such as `market` is a position in the tuple it names. Nothing here need
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from operator import itemgetter
+from typing import NamedTuple, get_type_hints, overload
+
+import numpy as np
 
 from backtester.enums import (
     After,
@@ -169,6 +173,42 @@ class Plan(NamedTuple):
 
 
 START_NS = -1
+_KINDS = get_type_hints(Order)
+del _KINDS["id"]
+#: An order in a table: everything but its id, bools and codes as integers.
+ORDER_ROW = np.dtype([(name, "f8" if kind is float else "i8") for name, kind in _KINDS.items()])
+
+
+def order_table(orders: Iterable[Order]) -> np.ndarray:
+    """ORDER_ROW[n] of `orders`, one after the other.
+
+    Example: [Order("a", 0, OrderType.MARKET, TimeInForce.IOC, -1, 20)] → one row with side -1, lots 20, at_ns -1.
+    """
+    return np.fromiter(map(itemgetter(slice(1, None)), orders), ORDER_ROW)
+
+
+class Orders(Sequence[Order]):
+    """Very many orders as a table: to be read as a sequence of `Order`, without an object for each.
+
+    ids    n names
+    table  ORDER_ROW[n], order n in row n
+    """
+
+    def __init__(self, ids: Sequence[str], table: np.ndarray) -> None:
+        self.ids, self.table = ids, table
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    @overload
+    def __getitem__(self, place: int) -> Order: ...
+    @overload
+    def __getitem__(self, place: slice) -> Orders: ...
+    def __getitem__(self, place: int | slice) -> Order | Orders:
+        if isinstance(place, slice):
+            return Orders(self.ids[place], self.table[place])
+        values = zip(_KINDS.values(), self.table[place].item(), strict=True)
+        return Order(self.ids[place], *(kind(value) for kind, value in values))
 
 
 class Account(NamedTuple):
@@ -178,7 +218,7 @@ class Account(NamedTuple):
     rules: int
     balance: float
     positions: tuple[Position, ...]
-    orders: tuple[Order, ...] = ()
+    orders: Sequence[Order] = ()  # a tuple of them, or `Orders`
     plans: tuple[Plan, ...] = ()
 
 

@@ -20,6 +20,8 @@ NEVER_NS = 1 << 62
 #: plain -1 would make numba compile each helper once more.
 NONE = np.int64(-1)
 PATH_BUCKETS = 2000
+#: Phases of the agenda (RULES 1.3.7). Post-only orders come before others that arrive at the same time.
+DECISION, CANCEL_DECISION, CANCEL, POST_ONLY_ARRIVAL, ARRIVAL, SECOND_LOOK = map(np.int64, range(6))
 
 #: One price level of one side. message: number of the instrument's message that named it last.
 #: head: order number + 1 of the first own order resting here, 0 = none.
@@ -56,6 +58,8 @@ INSTRUMENT = np.dtype(
         ("message", "i8"),
         ("status", "i8"),
         ("outage", "i8"),  # bits of Outage
+        ("traded", "i8"),  # lots of all trades so far
+        ("traded_value", "i8"),  # Σ tick · lots of them
         ("has_index", "i8"),
         ("has_tape_mark", "i8"),
         ("index_from_mid", "i8"),
@@ -85,6 +89,10 @@ MARKET = np.dtype(
         ("funding_cap", "f8"),
         ("funding_charged", "f8"),  # rate of the last funding time
         ("liquidation_fee", "f8"),
+        ("max_market_lots", "i8"),
+        ("max_market_quote", "f8"),
+        ("max_limit_lots", "i8"),
+        ("max_limit_quote", "f8"),
     ],
     align=True,
 )
@@ -182,7 +190,7 @@ ORDER = np.dtype(
         ("position", "i8"),
         ("market", "i8"),
         ("instrument", "i8"),
-        ("prev", "i8"),  # order number + 1 in the list of a level; the head's prev is the tail
+        ("prev", "i8"),  # order number + 1 in the list of a level or of followers; the head's prev is the tail
         ("next", "i8"),
         ("account_prev", "i8"),  # order number + 1 in the list of the account's resting orders; 0 = none
         ("account_next", "i8"),
@@ -203,8 +211,26 @@ ORDER = np.dtype(
         ("price_protect", "i8"),
         ("at_ns", "i8"),
         ("cancel_at_ns", "i8"),
-        ("due", "i8"),
+        ("cancel_after_ns", "i8"),
+        ("bound", "f8"),
+        ("callback_rate", "f8"),
+        ("callback_ticks", "i8"),
+        ("activation_tick", "i8"),
+        ("heap", "i8"),  # of a trailing order: whose followers it is among
+        ("peak", "i8"),  # of a trailing order, ticks; -1 = not active yet
+        ("after", "i8"),
+        ("parent", "i8"),  # order number, -1 = none
+        ("child", "i8"),  # order number + 1 of the first one that waits for this one
+        ("ended_next", "i8"),  # order number + 1, while links.finish_order works down a tree
+        ("sibling", "i8"),  # order number + 1 of the next one with the same parent
+        ("oco", "i8"),  # group of its account, -1 = none
+        ("oco_next", "i8"),  # order number + 1 of the next one in the ring of a group, 0 = no group
+        ("plan", "i8"),  # plan number, -1 = none
+        ("target", "f8"),
+        ("peg", "i8"),
+        ("key", "i8"),
         ("queue", "i8"),  # lots ahead of us at our level
+        ("traded", "i8"),  # lots traded at our level since its last update
         ("seen", "i8"),  # last step that offered this order a fill
         ("decision_ts", "i8"),
         ("hold_ts", "i8"),  # first time that its trigger was reached and held
@@ -225,13 +251,36 @@ ORDER = np.dtype(
     align=True,
 )
 
+#: A size that child orders work off. Ticks and lots; what the tape traded is that of the instrument.
+PLAN = np.dtype(
+    [
+        ("account", "i8"),
+        ("position", "i8"),
+        ("side", "i8"),
+        ("lots", "i8"),
+        ("max_child_lots", "i8"),
+        ("rate", "f8"),
+        ("committed", "i8"),  # filled, in flight or resting
+        ("start_ts", "i8"),  # first decision, -1 = none yet
+        ("start_mid2", "i8"),
+        ("start_traded", "i8"),
+        ("start_value", "i8"),
+        ("end_ts", "i8"),  # when the last child so far ended
+        ("end_mid2", "i8"),
+        ("end_traded", "i8"),
+        ("end_value", "i8"),
+    ],
+    align=True,
+)
+
 #: Inventory that the backstop of one world holds in one market.
 INVENTORY = np.dtype([("lots", "i8"), ("cost", "f8")], align=True)
 
-#: Heap 0 is the agenda, keyed by due time. Heap 1 + 2·series + up holds the armed triggers of a price series, keyed by
-#: tick (up) or -tick (down). An order is in at most one entry of each, and its cancel in one of the agenda's, so heaps
-#: never grow.
-HEAP = np.dtype([("first", "i8"), ("size", "i8")], align=True)
+#: Heap 0 is the part of the agenda that came up in the run, keyed by due time. Heap 1 + 2·series + up holds the armed
+#: triggers of a price series, keyed by tick (up) or -tick (down). An order is in at most one entry of each, and its
+#: cancel in one of heap 0, so heaps never grow.
+#: followers: order number + 1 of the first armed trailing order of the series, in the heap of its down triggers.
+HEAP = np.dtype([("first", "i8"), ("size", "i8"), ("followers", "i8")], align=True)
 WAITING = np.dtype([("key", "i8"), ("phase", "i8"), ("order", "i8")], align=True)
 
 #: What one world consumed at one level. tick is the base tick (level minus translation); lots = 0 marks a free slot.
@@ -337,6 +386,7 @@ CONTROL = np.dtype(
         ("next", "i8"),  # next record of the chunk
         ("now", "i8"),  # ts of the last record
         ("next_due", "i8"),
+        ("scheduled", "i8"),  # next entry of the schedule
         ("due", "i8"),  # the due time being worked, if stage > 0
         ("start_ts", "i8"),
         ("step", "i8"),  # number of the step, 1 …
@@ -363,6 +413,7 @@ CONTROL = np.dtype(
         ("need", "i8"),  # free rows, slots or cells the next step asks for
         ("path_width", "i8"),
         ("bucket", "i8"),  # of the path, now
+        ("seed", "i8"),
         ("fault", "i8"),
         ("fault_item", "i8"),  # instrument or market of the fault
     ],
@@ -391,10 +442,12 @@ class Worlds(NamedTuple):
     pools: np.ndarray
     positions: np.ndarray
     orders: np.ndarray
+    plans: np.ndarray
     parties: np.ndarray  # f8[world, Party], balances
     inventory: np.ndarray  # [world, market]
     heaps: np.ndarray
     waiting: np.ndarray  # entries of all heaps
+    schedule: np.ndarray  # WAITING, sorted: what was on the agenda from the start; the last one is never due
     overlay: np.ndarray
     fills: np.ndarray
     ledger: np.ndarray

@@ -11,7 +11,7 @@ from backtester.engine import spec
 from backtester.engine.allocate import WorldIndex, allocate_control, allocate_market, allocate_worlds
 from backtester.engine.consumption import rehash
 from backtester.engine.events import EVENT
-from backtester.engine.loop import advance, enter
+from backtester.engine.loop import advance
 from backtester.engine.path import fold
 from backtester.engine.state import (
     CELL,
@@ -42,7 +42,7 @@ class Engine:
     def __init__(self, data: spec.MarketData, capacities: Capacities = DEFAULT_CAPACITIES) -> None:
         self.data = data
         self.capacities = capacities
-        self.control = allocate_control()
+        self.control = allocate_control(data.seed)
         self.market: Market = allocate_market(data, capacities)
         self.worlds: Worlds
         self.index: WorldIndex
@@ -80,11 +80,10 @@ class Engine:
 
     def attach(self, worlds: Sequence[spec.World]) -> None:
         """Let worlds begin at the start that was just answered."""
-        highest = max((order.limit_tick for w in worlds for a in w.accounts for order in a.orders), default=0)
+        self.worlds, self.index = allocate_worlds(self.market, worlds, self.start_ts, self.capacities)
+        highest = int(self.worlds.orders["limit_tick"].max(initial=0))
         if highest >= self.market.instruments["capacity"].min():
             self._grow_ladder(highest + 1)
-        self.worlds, self.index = allocate_worlds(self.market, worlds, self.start_ts, self.capacities)
-        enter(self.market, self.worlds, self.control)
 
     def finish(self) -> None:
         """Run what is due up to the last record, and complete the records."""

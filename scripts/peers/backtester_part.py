@@ -89,30 +89,27 @@ def work_watched(engine: Engine, events: np.ndarray, world: spec.World, state: n
         state[FIRST] = state[END]
 
 
-def market_orders(tape: Tape, lots: int) -> Iterable[spec.Order]:
+def market_orders(tape: Tape, lots: int) -> spec.Orders:
     """One every 100 ms, as a strategy that sees the market late sends them."""
     first = int(tape.first_ts_ns or 0)
     count = (int(tape.last_ts_ns or 0) + contest.FEED_NS - first) // contest.STEP_NS
-    for k in range(1, count + 1):
-        side = 1 if k % 2 == 1 else -1
-        at = first + k * contest.STEP_NS - contest.FEED_NS
-        yield spec.Order(str(k), 0, OrderType.MARKET, TimeInForce.IOC, side, lots, at_ns=at)
+    number = np.arange(count)
+    pattern = spec.Order("", 0, OrderType.MARKET, TimeInForce.IOC, 1, lots)
+    table = np.repeat(spec.order_table([pattern]), count)
+    table["side"] = 1 - 2 * (number % 2)
+    table["at_ns"] = first + (number + 1) * contest.STEP_NS - contest.FEED_NS
+    return spec.Orders(list(map(str, range(1, count + 1))), table)
 
 
-def quotes(messages: Path, lots: int) -> Iterable[spec.Order]:
+def quotes(messages: Path, lots: int) -> spec.Orders:
     """Post-only orders and their cancels as hftbacktest's strategy sent them."""
-    for number, (ts, side, tick, cancel_ts) in enumerate(np.load(messages).tolist()):
-        yield spec.Order(
-            str(number),
-            0,
-            OrderType.LIMIT,
-            TimeInForce.POST_ONLY,
-            side,
-            lots,
-            limit_tick=tick,
-            at_ns=ts - contest.FEED_NS,
-            cancel_at_ns=cancel_ts - contest.FEED_NS if cancel_ts >= 0 else -1,
-        )
+    sent = np.load(messages)
+    pattern = spec.Order("", 0, OrderType.LIMIT, TimeInForce.POST_ONLY, 1, lots)
+    table = np.repeat(spec.order_table([pattern]), len(sent))
+    table["side"], table["limit_tick"] = sent["side"], sent["tick"]
+    table["at_ns"] = sent["ts"] - contest.FEED_NS
+    table["cancel_at_ns"] = np.where(sent["cancel_ts"] >= 0, sent["cancel_ts"] - contest.FEED_NS, -1)
+    return spec.Orders(list(map(str, range(len(table)))), table)
 
 
 def rules_of_the_contest(data: spec.MarketData) -> spec.MarketData:
@@ -135,7 +132,7 @@ def run_pass(
     Returns the engine and the state of the watch.
     """
     engine = ContestEngine(data)
-    account = spec.Account("main", 0, BALANCE, (spec.Position(0, 0, 0.0, LEVERAGE),), tuple(orders))
+    account = spec.Account("main", 0, BALANCE, (spec.Position(0, 0, 0.0, LEVERAGE),), orders)
     world = spec.World((account,))
     state = np.array([0, 0, first_due or 0, 0, 0, 0], np.int64)
     for events in chunks:
@@ -199,11 +196,11 @@ def main() -> None:
     data, chunks = stream(tape)
     data = rules_of_the_contest(data)
     lots = round(contest.SIZE / tape.instruments[0].lot_size)
-    orders: list[spec.Order] = []
+    orders: Sequence[spec.Order] = ()
     if given.mode == "taker":
-        orders.extend(market_orders(tape, lots))
+        orders = market_orders(tape, lots)
     elif given.mode == "maker":
-        orders.extend(quotes(given.messages, lots))
+        orders = quotes(given.messages, lots)
     first_due = int(tape.first_ts_ns or 0) + contest.STEP_NS - contest.FEED_NS if given.mode == "none" else None
     run = partial(run_pass, data=data, orders=orders, first_due=first_due)
     if given.whole:

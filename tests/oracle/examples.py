@@ -13,6 +13,9 @@ import numpy as np
 from backtester.engine import spec
 from backtester.engine.events import EVENT
 from backtester.enums import (
+    PostOnly,
+    QueueModel,
+    SelfTrade,
     CloseOrder,
     Disposal,
     EventKind,
@@ -52,6 +55,12 @@ PLAIN = spec.Rules(
     funding_clamp=0.0005,
     funding_sample_ns=5 * SECOND,
     funding_weights=FundingWeights.EQUAL,
+    limit_band=0.0,
+    post_only=PostOnly.REJECT,
+    self_trade=SelfTrade.CANCEL_MAKER,
+    latency_sigma=0.0,
+    queue_model=QueueModel.PESSIMISTIC,
+    queue_power=1.0,
     bound_from=PriceReference.MID,
     market_bound=0.5,
     stop_bound=0.5,

@@ -1,0 +1,133 @@
+"""Where own orders rest: the list of a level, the list of an account, and the queue ahead (RULES 3.1–3.3)."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from backtester.engine.arith import log2, power
+from backtester.engine.jit import helper
+from backtester.engine.ladder import beyond
+from backtester.engine.state import NO_ASK, NO_BID
+from backtester.enums import OrderReason, OrderStatus, QueueModel
+
+
+@helper
+def side_of(instrument: int, side: int) -> int:
+    """Number of the ladder side on which an order of `side` rests."""
+    return 2 * instrument if side > 0 else 2 * instrument + 1
+
+
+@helper
+def _enlist(w, order: int) -> None:
+    """Put an order that begins to rest into its account's list."""
+    o = w.orders[order]
+    a = w.accounts[o["account"]]
+    o["account_prev"] = 0
+    o["account_next"] = a["resting"]
+    if a["resting"] != 0:
+        w.orders[a["resting"] - 1]["account_prev"] = order + 1
+    a["resting"] = order + 1
+
+
+@helper
+def _delist(w, order: int) -> None:
+    o = w.orders[order]
+    if o["account_prev"] != 0:
+        w.orders[o["account_prev"] - 1]["account_next"] = o["account_next"]
+    else:
+        w.accounts[o["account"]]["resting"] = o["account_next"]
+    if o["account_next"] != 0:
+        w.orders[o["account_next"] - 1]["account_prev"] = o["account_prev"]
+
+
+@helper
+def rest(m, w, order: int) -> None:
+    """Append an order to the list of its level, behind what is displayed there."""
+    o = w.orders[order]
+    k = side_of(o["instrument"], o["side"])
+    side = m.sides[k]
+    tick = o["limit_tick"]
+    cell = m.cells[side["offset"] + tick]
+    o["status"] = OrderStatus.RESTING
+    o["reason"] = OrderReason.NONE
+    o["queue"] = cell["lots"]
+    o["traded"] = 0
+    o["next"] = 0
+    head = cell["head"]
+    if head == 0:
+        cell["head"] = order + 1
+        o["prev"] = order + 1
+    else:
+        tail = w.orders[head - 1]["prev"]
+        w.orders[tail - 1]["next"] = order + 1
+        o["prev"] = tail
+        w.orders[head - 1]["prev"] = order + 1
+    _enlist(w, order)
+    side["own_count"] += 1
+    if side["own_count"] == 1 or beyond(k, side["own_best"], tick):
+        side["own_best"] = tick
+
+
+@helper
+def unrest(m, w, order: int) -> None:
+    """Take an order out of the list of its level.
+
+    `own_best` stays: it is a bound, and the next own order may be far away. `work_resting` tightens it.
+    """
+    o = w.orders[order]
+    k = side_of(o["instrument"], o["side"])
+    side = m.sides[k]
+    tick = o["limit_tick"]
+    cell = m.cells[side["offset"] + tick]
+    head = cell["head"]
+    if head == order + 1:
+        cell["head"] = o["next"]
+        if o["next"] != 0:
+            w.orders[o["next"] - 1]["prev"] = o["prev"]
+    else:
+        w.orders[o["prev"] - 1]["next"] = o["next"]
+        if o["next"] != 0:
+            w.orders[o["next"] - 1]["prev"] = o["prev"]
+        else:
+            w.orders[head - 1]["prev"] = o["prev"]
+    _delist(w, order)
+    side["own_count"] -= 1
+    if side["own_count"] == 0:
+        side["own_best"] = NO_ASK if k & 1 else NO_BID
+
+
+@helper
+def _weight(lots: float, model: int, exponent: float) -> float:
+    """How likely it is that a cancel comes out of that many lots."""
+    return log2(1.0 + lots) if model == QueueModel.PROB_LOG else power(lots, exponent)
+
+
+@helper
+def cancelled_ahead(queue: int, behind: int, cancels: int, model: int, exponent: float) -> int:
+    """How many of `cancels` lots stood among the `queue` ahead of us, the others among those behind (RULES 3.3).
+
+    Example: 60 ahead, 40 behind, 20 go → 12 by a power of 1, 10 by the logarithm, 0 for a pessimist.
+    """
+    if model == QueueModel.PESSIMISTIC or queue == 0:
+        return 0
+    ahead = _weight(float(queue), model, exponent)
+    share = ahead / (ahead + _weight(float(behind), model, exponent))
+    return min(max(math.floor(cancels * share), cancels - behind), queue)
+
+
+@helper
+def update_queues(m, orders: np.ndarray, head: int, before: int, lots: int) -> None:
+    """A message sets a level with own orders from `before` to `lots`."""
+    while head != 0:
+        o = orders[head - 1]
+        r = m.rules[m.markets[o["market"]]["rules"]]
+        standing = before - o["traded"]
+        cancels = standing - lots
+        o["traded"] = 0
+        if cancels > 0:
+            behind = max(0, standing - o["queue"])
+            o["queue"] -= cancelled_ahead(o["queue"], behind, cancels, r["queue_model"], r["queue_power"])
+        o["queue"] = min(o["queue"], lots)
+        head = o["next"]

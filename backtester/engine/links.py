@@ -1,0 +1,97 @@
+"""How orders end, and what that does to others: groups, children, plans (RULES 4.6, 4.7)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from backtester.engine.agenda import schedule
+from backtester.engine.jit import helper
+from backtester.engine.levels import unrest
+from backtester.engine.state import DECISION
+from backtester.enums import After, OrderReason, OrderStatus, OrderType
+
+
+@helper
+def unfollow(w, h: int, order: int) -> None:
+    """Take a trailing order out of the list of heap `h`, if it is in it."""
+    o = w.orders[order]
+    if o["prev"] == 0:
+        return
+    heap = w.heaps[h]
+    if heap["followers"] == order + 1:
+        heap["followers"] = o["next"]
+        if o["next"] != 0:
+            w.orders[o["next"] - 1]["prev"] = o["prev"]
+    else:
+        w.orders[o["prev"] - 1]["next"] = o["next"]
+        if o["next"] != 0:
+            w.orders[o["next"] - 1]["prev"] = o["prev"]
+        else:
+            w.orders[heap["followers"] - 1]["prev"] = o["prev"]
+    o["prev"] = 0
+
+
+@helper
+def _end(m, w, ts: int, order: int, status: int, reason: int) -> None:
+    """End one order, wherever it is, and tell its plan."""
+    o = w.orders[order]
+    if o["status"] == OrderStatus.RESTING:
+        unrest(m, w, order)
+    elif o["type"] == OrderType.TRAILING_STOP:
+        unfollow(w, o["heap"], order)
+    if o["plan"] >= 0:
+        plan = w.plans[o["plan"]]
+        i = m.instruments[o["instrument"]]
+        if o["decision_ts"] >= 0:
+            plan["committed"] -= o["lots"] - o["filled"]
+        plan["end_ts"] = ts
+        plan["end_mid2"] = i["mid2"]
+        plan["end_traded"] = i["traded"]
+        plan["end_value"] = i["traded_value"]
+    o["status"] = status
+    o["reason"] = reason
+    o["done_ts"] = ts
+
+
+@helper
+def _lets_go(parent: np.void, after: int) -> bool:
+    """Whether what became of `parent` lets its child go."""
+    if after == After.ALL:
+        return parent["status"] == OrderStatus.FILLED
+    return after == After.END or parent["filled"] > 0
+
+
+@helper
+def finish_order(m, w, c: np.void, ts: int, order: int, status: int, reason: int) -> None:
+    """End an order and see to its children: they are decided, or end as well, and so on down the tree.
+
+    Parents that have ended are threaded by `ended_next`, because a kernel cannot call itself.
+    """
+    _end(m, w, ts, order, status, reason)
+    waiting = order + 1 if w.orders[order]["child"] != 0 else 0
+    last = order
+    while waiting != 0:
+        parent = w.orders[waiting - 1]
+        child = parent["child"]
+        while child != 0:
+            o = w.orders[child - 1]
+            if o["status"] == OrderStatus.PENDING and _lets_go(parent, o["after"]):
+                schedule(w, c, np.int64(child - 1), ts, DECISION)
+            elif o["status"] == OrderStatus.PENDING:
+                _end(m, w, ts, child - 1, OrderStatus.CANCELLED, OrderReason.PARENT_ENDED)
+                if o["child"] != 0:
+                    w.orders[last]["ended_next"] = child
+                    last = child - 1
+            child = o["sibling"]
+        waiting = parent["ended_next"]
+
+
+@helper
+def cancel_others(m, w, c: np.void, ts: int, order: int) -> None:
+    """An order of a group fired or filled: the others of the group end."""
+    i = w.orders[order]["oco_next"]
+    while i != 0 and i != order + 1:
+        o = w.orders[i - 1]
+        if o["status"] < OrderStatus.FILLED:
+            finish_order(m, w, c, ts, np.int64(i - 1), OrderStatus.CANCELLED, OrderReason.OCO)
+        i = o["oco_next"]

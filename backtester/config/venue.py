@@ -177,7 +177,9 @@ class Period(Record):
     takes_over: Literal["documented", "assumed"] = "assumed"  # what a rule of the newer period is in this one
     notes: Annotated[tuple[Text, ...], Field(strict=False)] = ()
     rules: dict[str, Stated] = Field(default_factory=dict)
-    fee_tiers: Annotated[tuple[FeeTier, ...], Field(strict=False)] = ()  # none in a period with fees of its own: unknown
+    fee_tiers: Annotated[
+        tuple[FeeTier, ...], Field(strict=False)
+    ] = ()  # none in a period with fees of its own: unknown
     tier_table: TableRef | None = None
     markets: Annotated[tuple[MarketEntry, ...], Field(strict=False)] = ()  # before the table's, if in both
     default_market: MarketEntry | None = None

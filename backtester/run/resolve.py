@@ -118,9 +118,18 @@ def market_of(rules: int, number: int, profile: VenueProfile, instrument: TapeIn
         rules=rules,
         tiers=tuple(spec.Tier(row.floor_quote, row.maintenance_rate, row.max_leverage) for row in market.tiers),
         impact_notional_quote=market.impact_notional_quote,
-        funding_cap=profile.funding_cap(market),
-        liquidation_fee=profile.liquidation_fee(market),
+        funding_cap=profile.market_rule("funding_cap", market),
+        liquidation_fee=profile.market_rule("liquidation_fee", market),
+        max_market_lots=_lots_of(profile.market_rule("max_market_size", market), instrument),
+        max_market_quote=profile.market_rule("max_market_quote", market),
+        max_limit_lots=_lots_of(profile.market_rule("max_limit_size", market), instrument),
+        max_limit_quote=profile.market_rule("max_limit_quote", market),
     )
+
+
+def _lots_of(size: float, instrument: TapeInstrument) -> int:
+    """Whole lots of a size; 0 stays 0. Example: 120 BTC in lots of 0.001 are 120,000."""
+    return math.floor(size / instrument.lot_size + GRID_TOLERANCE)
 
 
 class Start(NamedTuple):

@@ -26,7 +26,7 @@ from backtester.engine import spec
 from backtester.enums import Advance, EventKind, OrderType, PriceSeries, TimeInForce
 from backtester.market.read import Tape, open_tape
 from backtester.market.schema import TapeInstrument
-from backtester.market.synth import synth_tape
+from backtester.market.synth.tape import synth_tape
 from backtester.run.drive import Engine
 from backtester.run.resolve import market_of, rules_of
 from backtester.scenario import library

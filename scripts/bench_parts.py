@@ -36,7 +36,7 @@ from backtester.venue.loader import load_profile
 
 NOTIONAL = 60_000.0
 SAMPLE_NS = 100_000_000
-ROWS_PER_MINUTE = 6_600  # of the synthetic BTC tape
+ROWS_PER_MINUTE = 8_500  # of the synthetic BTC tape
 Result = dict[str, Any]
 
 

@@ -103,7 +103,7 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture()
 def short_search(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fitting, "ROUNDS", (1.5,))
-    monkeypatch.setattr(fitting, "TRIAL_MINUTES", (20.0, 20.0))
+    monkeypatch.setattr(fitting, "TRIAL_MINUTES", (10.0, 10.0))
 
 
 @needs_jit
@@ -113,7 +113,7 @@ def test_a_fit_improves_on_the_first_guess_and_is_the_same_each_time(recording: 
     profile = find_profile(recording, lambda trials, off: heard.append(off))
     assert profile == find_profile(recording)
     assert profile.name == "mine" and profile.instrument.symbol == "BTC"
-    events = synth_events(profile, 1, 20.0)
+    events = synth_events(profile, 1, 10.0)
     by = Yardstick(profile.look_ms, profile.start_price / 1e4)
     reached = misfit(profile.recorded, measure(events, 1e-5, by).portrait)
     assert reached == pytest.approx(min(heard), rel=0.2)  # the price to start from is rounded to a tick

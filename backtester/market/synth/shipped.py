@@ -36,6 +36,7 @@ class Shipped(NamedTuple):
     start_price: float
     minutes: float
     index_every_s: int
+    seed: int  # of the most typical one of 40 tapes
     sizes: float = 1.0  # in base units
     moves: float = 1.0
     takers: float = 1.0  # how many
@@ -52,6 +53,7 @@ SHIPPED = (
         BTC_PRICE,
         25.0,
         3,
+        seed=18,
     ),
     Shipped(
         "hyperliquid-eth",
@@ -60,6 +62,7 @@ SHIPPED = (
         ETH_PRICE,
         25.0,
         3,
+        seed=38,
         sizes=ETH_NOTIONAL_HYPERLIQUID * BTC_PRICE / ETH_PRICE,
         moves=ETH_MOVES,
     ),
@@ -70,6 +73,7 @@ SHIPPED = (
         BTC_PRICE,
         12.0,
         1,
+        seed=12,
         takers=BINANCE_PACE,
         far_half_life=8.0,
         diffusion=BINANCE_DIFFUSION,
@@ -82,6 +86,7 @@ SHIPPED = (
         ETH_PRICE,
         12.0,
         1,
+        seed=15,
         sizes=ETH_NOTIONAL_BINANCE * BTC_PRICE / ETH_PRICE,
         moves=ETH_MOVES,
         takers=BINANCE_PACE,

@@ -17,7 +17,7 @@ from backtester.enums import EventKind
 from backtester.errors import BacktesterError, Diagnostic, data_error, usage_error
 from backtester.market.read import open_tape
 from backtester.market.synth.compare import Compared, compare
-from backtester.market.synth.figures import UNKNOWN
+from backtester.market.synth.figures import UNKNOWN, Portrait
 from backtester.market.synth.fit import Tell, fit, silent
 from backtester.market.synth.generate import per_unit, synth_events
 from backtester.market.synth.measure import Yardstick, measure
@@ -123,16 +123,17 @@ def fitted_profile(recording: Path, tell: Tell = silent) -> Profile:
 
 
 def compared(profile: Profile, events: NDArray[Any]) -> tuple[Compared, ...]:
-    """The figures of a tape beside those of the recording of its profile, measured alike.
+    """The figures of a tape beside those of the recording of its profile."""
+    return tuple(compare(profile.recorded, likeness(profile, events)))
 
-    A tape that is too short to be measured has no figures.
-    """
+
+def likeness(profile: Profile, events: NDArray[Any]) -> Portrait:
+    """What a tape of the profile is like, measured as its recording was; a tape too short to be measured is unknown."""
     by = Yardstick(profile.look_ms, profile.start_price / profile.instrument.tick_size / 1e4)
     try:
-        made = measure(events, profile.instrument.lot_size, by).portrait
+        return measure(events, profile.instrument.lot_size, by).portrait
     except BacktesterError:
-        made = UNKNOWN
-    return tuple(compare(profile.recorded, made))
+        return UNKNOWN
 
 
 def _usual_minutes(name: str) -> float:

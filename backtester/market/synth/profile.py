@@ -42,7 +42,7 @@ class Flow(NamedTuple):
     rush_push_bps: float  # how fast an urge of strength 1 moves the fair price, per second
     rush_takers: float  # takers that it adds, as a multiple of the usual ones
     rush_side_share: float  # of these, on its side
-    rush_thinning: float  # ahead of it, a new size is a small one with odds of so much to 1
+    rush_thinning: float  # chance that a new size ahead of it is a small one; 1 at most, less with distance
     rush_spread_bps: float  # how much wider makers quote
 
 

@@ -18,7 +18,7 @@ from backtester.enums import EventKind
 from backtester.errors import BacktesterError
 from backtester.market.read import open_tape
 from backtester.market.synth.generate import synth_events
-from backtester.market.synth.profile import Profile
+from backtester.market.synth.profile import Profile, stored_profile
 from backtester.market.synth.shipped import SHIPPED, Shipped, shipped_profile
 from backtester.market.synth.state import bell, quantile, uniform
 from backtester.market.synth.tape import DEFAULT_SEED, compared, find_profile, synth_tape
@@ -27,6 +27,17 @@ from backtester.shipped import data_dir
 pytestmark = pytest.mark.skipif(
     os.environ.get("NUMBA_DISABLE_JIT", "0") != "0", reason="the stream needs integers that wrap around"
 )
+
+#: What has to be held of every recording, whatever else is; and the resilience that each one shows.
+HELD = {
+    *("spread_ticks", "touch_size", "level_size", "touch_change_share", "takers_per_s", "burst_half_life_s"),
+    *("taker_size", "taker_size_p90", "taker_size_p99", "sweep_share", "prices_per_sweep"),
+    *("depth 0.5 bps", "depth 1 bps", "levels 1 bps", "renewed 1 bps"),
+}
+RESILIENCE = {
+    "hyperliquid-btc": {"spread_half_life_s", "depth_half_life_s", "touch_half_life_s"},
+    "binance-usdm-btc": {"spread_half_life_s"},
+}
 
 
 class Replay(NamedTuple):
@@ -173,11 +184,22 @@ def test_the_shipped_tape_is_the_generated_one(shipped: Shipped, tmp_path: Path)
         assert made.path.read_bytes() == file.read_bytes()
 
 
-def test_the_model_resembles_the_recording(shipped: Shipped, profile: Profile) -> None:
+@pytest.mark.parametrize(("name", "minutes"), [("hyperliquid-btc", 240.0), ("binance-usdm-btc", 40.0)])
+def test_the_model_resembles_the_recording(name: str, minutes: float) -> None:
     """Over hours, with a seed that nobody chose."""
-    minutes = 240.0 if shipped.profile == "hyperliquid-btc" else 40.0
+    profile = stored_profile(name)
     rows = compared(profile, synth_events(profile, DEFAULT_SEED, minutes))
-    assert sum(row.recorded is not None and row.tolerance is not None for row in rows) >= 15
+    assert [row for row in rows if not row.is_held] == []
+    assert {row.figure for row in rows if row.recorded is not None and row.tolerance is not None} >= HELD | RESILIENCE[
+        name
+    ]
+
+
+@pytest.mark.slow
+def test_the_model_carried_over_resembles_the_recording(shipped: Shipped, profile: Profile) -> None:
+    """To another price, size and pace: so long that as many takers come as above."""
+    minutes = 240.0 if shipped.profile == "hyperliquid-btc" else 40.0 / shipped.takers
+    rows = compared(profile, synth_events(profile, DEFAULT_SEED, minutes))
     assert [row for row in rows if not row.is_held] == []
 
 

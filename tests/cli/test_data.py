@@ -119,9 +119,7 @@ def test_ingest_of_a_bad_source(tmp_path: Path, capsys: pytest.CaptureFixture[st
 
 
 def test_synth_writes_a_valid_tape_twice_alike(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from backtester.market.synth_profiles import PROFILES
-
-    arguments = ["data", "synth", PROFILES[0].name, tmp_path / "a.parquet", "--minutes", "1", "--seed", "7"]
+    arguments = ["data", "synth", "hyperliquid-btc", tmp_path / "a.parquet", "--minutes", "1", "--seed", "7"]
     code, out, _ = call(capsys, *arguments, "--format", "json")
     assert code == 0
     said = {row["what"]: row["tape"] for row in json.loads(out)["rows"]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 from backtester.enums import Peg
@@ -47,7 +48,7 @@ def _wanted(plan: Plan, target: float, judge: Judge) -> int:
     assert plan.traded is not None
     if plan.spec.rate > 0:
         return min(plan.spec.lots, judge.floor(plan.spec.rate * plan.traded))
-    return min(plan.spec.lots, judge.floor(target * plan.spec.lots + 1e-9))
+    return min(plan.spec.lots, math.floor(target * plan.spec.lots + 1e-9))
 
 
 def _committed(plan: Plan) -> int:

@@ -68,7 +68,7 @@ def enter_orders(
     rows["decision_ts"][working] = start_ts
     rows["decision_mid2"][working] = market.instruments["mid2"][rows["instrument"][working]]
     schedule = _schedule(table, working, start_ts)
-    later = np.count_nonzero(table["parent"] >= 0) + np.count_nonzero(table["cancel_after_ns"] > 0)
+    later = int(np.count_nonzero(table["parent"] >= 0) + np.count_nonzero(table["cancel_after_ns"] > 0))
     heaps, waiting = _allocate_heaps(rows, len(schedule) + later, len(market.instruments), len(market.markets))
     return Entered(rows, _build_plans(plans, places), heaps, waiting, schedule)
 

@@ -1,4 +1,4 @@
-"""Accounts, margin pools, positions and orders: what a world is made of (RULES 1.3.7, 6.2 to 6.4, 8.3)."""
+"""Accounts, margin pools, positions, orders and plans: what a world is made of (RULES 1.3.7, 4.7, 6.2 to 6.4, 8.3)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from backtester.engine import spec
-from backtester.enums import OrderReason, OrderStatus, PoolState
+from backtester.enums import Held, OrderReason, OrderStatus, OrderType, PoolState, TimeInForce
 from tests.oracle.exact import ZERO
 from tests.oracle.market import Market
 
@@ -97,21 +97,47 @@ class Pool:
         return sum((position.maintenance for position in self.open_positions), ZERO)
 
 
+#: Types with a trigger, by what they send (RULES 3.1, 4.1).
+STOPS = (OrderType.STOP_MARKET, OrderType.STOP_LIMIT, OrderType.TRAILING_STOP)
+TAKE_PROFITS = (OrderType.TAKE_PROFIT_MARKET, OrderType.TAKE_PROFIT_LIMIT)
+LIMITED = (OrderType.LIMIT, OrderType.STOP_LIMIT, OrderType.TAKE_PROFIT_LIMIT)
+
+
+@dataclass(eq=False)
+class Plan:
+    """A size that child orders work off (RULES 4.7). `traded` counts since its first decision, None before."""
+
+    spec: spec.Plan
+    children: list[Order] = field(default_factory=list)
+    traded: int | None = None
+
+
 @dataclass(eq=False)
 class Order:
-    """One order. `agenda` has when it is due, by phase (RULES 1.3.7): an entry of its own and one of its cancel."""
+    """One order. `agenda` has when it is due, and in which phase (RULES 1.3.7): itself, and cancels of it.
+
+    `limit_tick` and `trigger_tick` begin as given; a peg, a reprice and a trailing peak change them.
+    """
 
     number: int
     spec: spec.Order
     account: Account
     position: Position
+    plan: Plan | None
     remaining: int
-    agenda: dict[Phase, int] = field(default_factory=dict)
+    limit_tick: int
+    trigger_tick: int
+    agenda: list[tuple[int, Phase]] = field(default_factory=list)
+    children: list[Order] = field(default_factory=list)
     status: OrderStatus = OrderStatus.PENDING
     reason: OrderReason = OrderReason.NONE
     filled: int = 0
     queue: int = 0
+    traded: int = 0  # at its level since the last update of that, or since it rests (RULES 3.3)
     rested: int = 0  # how many orders rested before it: first come, first served
+    waited: int = 0  # how many conditional orders were armed before it (RULES 4.1)
+    peak: int | None = None  # of an active trailing stop (RULES 4.5)
+    decided: bool = False
     arrival_ns: int | None = None
     hold_ns: int | None = None  # when its trigger was held first (RULES 4.4)
     trigger_ns: int | None = None
@@ -124,20 +150,45 @@ class Order:
         return self.spec.side
 
     @property
-    def live(self) -> bool:
-        """Whether it is decided and has not ended."""
-        return self.status in (OrderStatus.IN_FLIGHT, OrderStatus.UNTRIGGERED, OrderStatus.RESTING)
+    def ended(self) -> bool:
+        """Filled, cancelled or rejected."""
+        return self.status in (OrderStatus.FILLED, OrderStatus.CANCELLED, OrderStatus.REJECTED)
+
+    @property
+    def has_limit(self) -> bool:
+        """Whether it names the worst price it takes (RULES 3.1)."""
+        return self.spec.type in LIMITED
+
+    @property
+    def has_to_fire(self) -> bool:
+        """Whether it is a conditional order that has not fired."""
+        return self.spec.type in (*STOPS, *TAKE_PROFITS) and self.trigger_ns is None
+
+    @property
+    def with_client(self) -> bool:
+        """Whether its client watches its trigger, so that the venue knows nothing of it."""
+        return self.has_to_fire and self.spec.held == Held.CLIENT
+
+    @property
+    def sent_by_venue(self) -> bool:
+        """Whether the venue itself sends what arrives next: no message of the account (RULES 1.5, 4.6)."""
+        linked = self.spec.parent >= 0 or self.plan is not None
+        return self.spec.held == Held.VENUE and (linked or self.trigger_ns is not None)
 
     @property
     def armed(self) -> bool:
         """Whether it waits for its trigger and is not held (RULES 4.4)."""
-        return self.status == OrderStatus.UNTRIGGERED and Phase.SECOND_LOOK not in self.agenda
+        held = any(phase == Phase.SECOND_LOOK for _, phase in self.agenda)
+        return self.status == OrderStatus.UNTRIGGERED and not held
 
-    def end(self, status: OrderStatus, reason: OrderReason = OrderReason.NONE) -> None:
-        """Filled, cancelled or rejected: nothing of it is live any more, but a cancel may be under way."""
-        self.status, self.reason = status, reason
-        for phase in (Phase.DECISION, Phase.POST_ONLY_ARRIVAL, Phase.OTHER_ARRIVAL, Phase.SECOND_LOOK):
-            self.agenda.pop(phase, None)
+    @property
+    def arrival_phase(self) -> Phase:
+        """Post-only orders arrive before others (RULES 1.3.7)."""
+        return Phase.POST_ONLY_ARRIVAL if self.spec.tif == TimeInForce.POST_ONLY else Phase.OTHER_ARRIVAL
+
+    def is_due(self, t: int, phase: Phase) -> None:
+        """Put it on the agenda."""
+        self.agenda.append((t, phase))
 
 
 @dataclass(eq=False)
@@ -147,9 +198,11 @@ class Account:
     number: int
     world: World
     rules: spec.Rules
+    spec: spec.Account
     pools: list[Pool] = field(default_factory=list)
     positions: list[Position] = field(default_factory=list)
     orders: list[Order] = field(default_factory=list)
+    plans: list[Plan] = field(default_factory=list)
     last_arrival_ns: int = 0
     full_size_until_ns: int = 0
     equity_min: Fraction | None = None

@@ -199,13 +199,17 @@ class Pair:
                 "hold_ts": -1 if order.hold_ns is None else order.hold_ns,
                 "trigger_ts": -1 if order.trigger_ns is None else order.trigger_ns,
             }
-            if order.status != OrderStatus.REJECTED:
+            if order.status != OrderStatus.REJECTED and (order.decided or order.plan is None):
                 expected["lots"] = order.filled + order.remaining
             waits = order.status in (OrderStatus.IN_FLIGHT, OrderStatus.UNTRIGGERED)
             if order.arrival_ns is not None and not waits:
                 expected["arrive_ts"] = order.arrival_ns
             if order.status == OrderStatus.RESTING:
                 expected["queue"] = order.queue
+            if order.decided and order.has_limit:
+                expected["limit_tick"] = order.limit_tick
+            if order.peak is not None:
+                expected |= {"peak": order.peak, "trigger_tick": order.trigger_tick}
             if order.decision_mid_half_ticks is not None:
                 expected["decision_mid2"] = order.decision_mid_half_ticks
             if order.trigger_price is not None and abs(row["trigger_price"] - order.trigger_price) > 1e-9:

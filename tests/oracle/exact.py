@@ -51,6 +51,11 @@ class Judge:
         self._near_integer(value)
         return math.ceil(value)
 
+    def rounded(self, value: float) -> int:
+        """Nearest integer, halves up, of a value that two ways to compute it may miss by 1e-15 of it."""
+        self.close_calls += abs(value % 1.0 - 0.5) <= 4e-15 * value
+        return math.floor(value + 0.5)
+
     def decayed(self, lots: int, elapsed_ns: int, half_life_ns: int) -> int:
         """ceil(lots · 2^(−elapsed/half-life)), and 0 after more than 1,000 half-lives (RULES 2.2).
 

@@ -13,9 +13,6 @@ import numpy as np
 from backtester.engine import spec
 from backtester.engine.events import EVENT
 from backtester.enums import (
-    PostOnly,
-    QueueModel,
-    SelfTrade,
     CloseOrder,
     Disposal,
     EventKind,
@@ -24,8 +21,11 @@ from backtester.enums import (
     MarkFormula,
     OrderType,
     Outage,
+    PostOnly,
     PriceReference,
+    QueueModel,
     RefillModel,
+    SelfTrade,
     Side,
     TimeInForce,
     TriggerRounding,

@@ -21,6 +21,7 @@ from backtester.enums import (
     PoolState,
     Side,
 )
+from tests.oracle import links
 from tests.oracle.account import Account, Order, Pool, Position
 from tests.oracle.exact import ZERO
 from tests.oracle.records import Liquidation
@@ -72,7 +73,7 @@ def _may_be_liquidated(world: World, pool: Pool) -> bool:
 def liquidate(world: World, pool: Pool, t: int) -> None:
     """One round (RULES 8.2)."""
     if pool.account.rules.liquidation_cancels_orders:
-        _cancel_orders(pool)
+        _cancel_orders(pool, t)
     filled = _close_positions(world, pool, t)
     settle(world, pool, t)
     taken = _takeover(world, pool, t)
@@ -112,11 +113,11 @@ def _note_close_ranks(world: World, ranked: list[Pool]) -> None:
         world.judge.less(_urgency(pool)[0], _urgency(other)[0])
 
 
-def _cancel_orders(pool: Pool) -> None:
+def _cancel_orders(pool: Pool, t: int) -> None:
     """8.2 (1): the orders on the pool's positions that are at the venue."""
     for order in pool.account.orders:
         if order.position in pool.positions and _at_venue(order):
-            order.end(OrderStatus.CANCELLED, OrderReason.LIQUIDATION)
+            links.end(order, OrderStatus.CANCELLED, OrderReason.LIQUIDATION, t)
 
 
 def _at_venue(order: Order) -> bool:

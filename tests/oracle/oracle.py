@@ -24,7 +24,7 @@ from backtester.enums import (
     Side,
     TradingStatus,
 )
-from tests.oracle import liquidation, orders, resting
+from tests.oracle import liquidation, orders, plans, queues, resting, triggers
 from tests.oracle.account import Order
 from tests.oracle.exact import ZERO, Judge
 from tests.oracle.ladder import Event, Tape, is_depth
@@ -70,7 +70,7 @@ class Oracle:
             first = sum(len(world.orders) for world in self.worlds)
             self.worlds.append(World(given, first, self.data, self.markets, self.tapes, self.judge))
         for order in self.orders:
-            orders.plan(order, self.started)
+            orders.schedule(order, self.started)
         self._account_stages(self.started)
         self._worked = self.started
         if self._step:
@@ -102,7 +102,7 @@ class Oracle:
 
     def _next_due(self) -> int:
         """The next time at which a clock hits or an agenda entry is due (RULES 1.3)."""
-        times = [due_ns for order in self.orders for due_ns in order.agenda.values()]
+        times = [due_ns for order in self.orders for due_ns, _ in order.agenda]
         for market in self.markets:
             rules = market.rules
             intervals = [rules.mark_interval_ns, rules.funding_interval_ns]
@@ -140,12 +140,9 @@ class Oracle:
                     liquidation.check_account(world, account, t)
         for market in self.markets:
             if t % market.rules.mark_interval_ns == 0:
-                orders.trigger(self.orders, PriceSeries.MARK, market, t)
+                triggers.trigger(self.orders, PriceSeries.MARK, market, t)
         while due := [
-            (phase, order.number, order)
-            for order in self.orders
-            for phase, due_ns in order.agenda.items()
-            if due_ns == t
+            (phase, order.number, order) for order in self.orders for due_ns, phase in order.agenda if due_ns == t
         ]:
             phase, _, order = min(due)
             orders.work(order, phase, t)
@@ -169,6 +166,7 @@ class Oracle:
         else:
             _take_value(event, tape)
             if event.kind == EventKind.TRADE:
+                plans.count_trade(self.worlds, event)
                 for world in self.worlds:
                     resting.trade(world, event, tape)
         for world in self.worlds:
@@ -176,7 +174,7 @@ class Oracle:
         series = {EventKind.TRADE: PriceSeries.LAST, EventKind.INDEX: PriceSeries.INDEX}.get(EventKind(event.kind))
         if series is not None:
             for market in self._markets_of(event.instrument):
-                orders.trigger(self.orders, series, market, event.ts)
+                triggers.trigger(self.orders, series, market, event.ts)
 
     def _markets_of(self, instrument: int) -> list[Market]:
         return [market for market in self.markets if market.instrument == instrument]
@@ -193,6 +191,7 @@ class Oracle:
 
     def _take_message(self, step: list[Event], tape: Tape) -> None:
         """RULES 1.1, 3.3, 3.4."""
+        before = {side: dict(tape.levels(side)) for side in (Side.BUY, Side.SELL)}
         tape.apply(step)
         if tape.crossed:
             self.fault = Fault.CROSSED
@@ -201,7 +200,7 @@ class Oracle:
         self._seen_both[event.instrument] |= tape.both_sides
         stepped = any(row.flags & EventFlag.STEP for row in step)
         for world in self.worlds:
-            resting.clamp_queues(world, step, tape)
+            queues.update(world, step, before)
             reason = FillReason.PATH_STEP if stepped else FillReason.BBO_CROSS
             resting.cross(world, event.instrument, tape, reason, event.ts)
 

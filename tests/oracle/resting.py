@@ -1,10 +1,9 @@
-"""Own orders in the ladder: what trades and messages do to them (RULES 3.2 to 3.5)."""
+"""Own orders in the ladder: what trades and crosses do to them (RULES 3.2, 3.4 to 3.6)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from backtester.enums import FillReason, Liquidity, OrderReason, OrderStatus, Side
+from tests.oracle import links
 from tests.oracle.account import Order
 from tests.oracle.ladder import Event, Tape
 from tests.oracle.world import World
@@ -17,16 +16,7 @@ def resting(world: World, instrument: int, side: int) -> list[Order]:
         for order in world.orders
         if order.status == OrderStatus.RESTING and order.side == side and order.position.market.instrument == instrument
     ]
-    return sorted(found, key=lambda order: (-side * order.spec.limit_tick, order.rested))
-
-
-def clamp_queues(world: World, step: Sequence[Event], tape: Tape) -> None:
-    """RULES 3.3: each size a message sets bounds the queue there; levels a snapshot leaves out are set to 0."""
-    displayed = [(event.side, event.tick, event.lots) for event in step if event.side != Side.NONE]
-    for side in (Side.BUY, Side.SELL):
-        for order in resting(world, step[0].instrument, side):
-            here = [lots for at, tick, lots in displayed if (at, tick) == (side, order.spec.limit_tick)]
-            order.queue = min([order.queue, tape.levels(side).get(order.spec.limit_tick, 0), *here])
+    return sorted(found, key=lambda order: (-side * order.limit_tick, order.rested))
 
 
 def trade(world: World, event: Event, tape: Tape) -> None:
@@ -35,12 +25,15 @@ def trade(world: World, event: Event, tape: Tape) -> None:
         return
     side, used = -event.side, 0
     for order in resting(world, event.instrument, side):
-        limit = order.spec.limit_tick
+        if order.ended:  # cancelled by a fill before it
+            continue
+        limit = order.limit_tick
         if side * limit < side * event.tick or tape.halted:
             break
         if limit == event.tick:
             size, reason = max(0, event.lots - order.queue - used), FillReason.TRADE_AT_LEVEL
             order.queue = max(0, order.queue - event.lots)
+            order.traded += event.lots
         else:
             size, reason = event.lots - used, FillReason.TRADE_THROUGH
         used += _maker_fill(world, order, size, reason, event.ts)
@@ -50,15 +43,17 @@ def cross(world: World, instrument: int, tape: Tape, reason: FillReason, t: int)
     """RULES 3.4: the best opposite price has come to or through own orders."""
     for side in (Side.BUY, Side.SELL):
         for order in resting(world, instrument, side):
+            if order.ended:  # cancelled by a fill before it
+                continue
             best = tape.best(-side)
-            if best is None or side * order.spec.limit_tick < side * best or tape.halted:
+            if best is None or side * order.limit_tick < side * best or tape.halted:
                 break
             _cross_one(world, order, tape, reason, t)
 
 
 def _cross_one(world: World, order: Order, tape: Tape, reason: FillReason, t: int) -> None:
     """Take what is available up to the order's own tick, as one fill at its limit."""
-    market, limit = order.position.market, order.spec.limit_tick
+    market, limit = order.position.market, order.limit_tick
     store = world.consumption
     available = 0
     for tick, displayed in tape.from_best(-order.side):
@@ -76,11 +71,11 @@ def _maker_fill(world: World, order: Order, size: int, reason: FillReason, t: in
     if size > 0 and order.spec.reduce_only:
         size = min(size, order.position.opposite_lots(order.side))
         if size == 0:
-            order.end(OrderStatus.CANCELLED, OrderReason.REDUCE_ONLY_VOID)
+            links.end(order, OrderStatus.CANCELLED, OrderReason.REDUCE_ONLY_VOID, t)
     if size > 0 and world.refuse_match(order, size):
-        order.end(OrderStatus.CANCELLED, OrderReason.INSUFFICIENT_MARGIN)
+        links.end(order, OrderStatus.CANCELLED, OrderReason.INSUFFICIENT_MARGIN, t)
         size = 0
     if size > 0:
-        price = order.position.market.tape.price(order.spec.limit_tick)
+        price = order.position.market.tape.price(order.limit_tick)
         world.fill_order(order, size, price, reason, Liquidity.MAKER, t)
     return max(0, size)

@@ -20,16 +20,15 @@ from backtester.enums import (
     Disposal,
     ForcedPrice,
     FundingWeights,
-    Held,
     MarkFormula,
-    OrderType,
+    PostOnly,
     PriceReference,
-    PriceSeries,
+    QueueModel,
     RefillModel,
-    Side,
-    TimeInForce,
+    SelfTrade,
     TriggerRounding,
 )
+from tests.oracle.baskets import basket
 from tests.oracle.tapes import Scale, TapeMaker
 
 
@@ -57,7 +56,7 @@ def universe(random: Random, steps: int = 120, fault: bool = False) -> Universe:
     markets = tuple(
         _market(random, instrument, number) for number in range(len(rules)) for instrument in range(len(instruments))
     )
-    data = spec.MarketData(instruments, rules, markets)
+    data = spec.MarketData(instruments, rules, markets, random.choice([0, 1, 7, 2**63 - 1]))
     events = TapeMaker(random, data, scale).make(steps, fault)
     worlds = tuple(_world(random, data, scale) for _ in range(random.choice([1, 1, 2, 3])))
     if random.random() < 0.5:  # a variant: the same orders at the same levels
@@ -83,6 +82,10 @@ def _market(random: Random, instrument: int, rules: int) -> spec.Market:
         impact_notional_quote=random.choice([8.0, 64.0, 1024.0]),
         funding_cap=random.choice([1 / 128, 1 / 16]),
         liquidation_fee=random.choice([1 / 256, 1 / 64, 1 / 16]),
+        max_market_lots=random.choice([0, 0, 0, 3]),
+        max_market_quote=random.choice([0.0, 0.0, 0.0, 32.0]),
+        max_limit_lots=random.choice([0, 0, 0, 4]),
+        max_limit_quote=random.choice([0.0, 0.0, 0.0, 48.0]),
     )
 
 
@@ -114,12 +117,16 @@ def _rules(random: Random, scale: Scale) -> spec.Rules:
         bound_from=random.choice([PriceReference.MID, PriceReference.MID, PriceReference.MARK]),
         market_bound=random.choice([1 / 8, 1 / 4, 1 / 2]),
         stop_bound=random.choice([1 / 16, 1 / 4]),
+        limit_band=random.choice([0.0, 0.0, 1 / 16, 1 / 4]),
+        post_only=random.choice(list(PostOnly)),
+        self_trade=random.choice(list(SelfTrade)),
         reject_breached_trigger=random.random() < 0.5,
         trigger_rounding=random.choice(list(TriggerRounding)),
         trigger_protect=random.choice([0.0, 0.0, 1 / 16, 1 / 8]),
         feed_latency_ns=random.choice([0, 0, 1, 2]) * unit,
         order_latency_ns=random.choice([0, 0, 1, 3]) * unit,
         engine_latency_ns=random.choice([0, 0, 1]) * unit,
+        latency_sigma=random.choice([0.0, 0.0, 0.25, 1.0]),
         block_ns=random.choice([0, 0, 2, 5]) * unit,
         isolated_fee_from_margin=random.random() < 0.5,
         isolated_funding_from_margin=random.random() < 0.5,
@@ -136,6 +143,8 @@ def _rules(random: Random, scale: Scale) -> spec.Rules:
         takeover_disposal=random.choice([Disposal.WALK, Disposal.HOLD]),
         refill_model=random.choice(list(RefillModel)),
         refill_half_life_ns=random.choice([1, 2, 3, 7]) * unit,
+        queue_model=random.choice(list(QueueModel)),
+        queue_power=random.choice([0.5, 1.0, 2.0, 3.0]),
     )
 
 
@@ -155,6 +164,8 @@ def _account(random: Random, data: spec.MarketData, scale: Scale, number: int) -
     """An account near its limits: some breach soon, some only in a large move, some never."""
     rules = random.randrange(len(data.rules))
     traded = [place for place, market in enumerate(data.markets) if market.rules == rules]
+    if random.random() < 0.3:  # hedge mode: two places in one market
+        traded.append(random.choice(traded))
     positions = tuple(_position(random, data, market) for market in traded)
     notional = sum(
         abs(place.lots) * _unit(data, place.market) * place.entry_price for place in positions if not place.isolated
@@ -162,8 +173,8 @@ def _account(random: Random, data: spec.MarketData, scale: Scale, number: int) -
     free = notional * random.choice([1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0, 2.0])
     free += random.choice([0.0, 8.0, 16.0, 32.0, 64.0, 256.0])
     margins = sum(place.margin for place in positions)
-    orders = tuple(_order(random, data, scale, positions, n) for n in range(random.randrange(13)))
-    return spec.Account(f"a{number}", rules, margins + free, positions, orders)
+    orders, plans = basket(random, scale, len(positions))
+    return spec.Account(f"a{number}", rules, margins + free, positions, orders, plans)
 
 
 def _unit(data: spec.MarketData, market: int) -> float:
@@ -182,35 +193,3 @@ def _position(random: Random, data: spec.MarketData, market: int) -> spec.Positi
         initial = abs(lots) * _unit(data, market) * entry / leverage
         margin = initial * random.choice([0.5, 0.75, 1.0, 1.5])
     return spec.Position(market, lots, entry, leverage, isolated, margin)
-
-
-def _order(
-    random: Random, data: spec.MarketData, scale: Scale, positions: tuple[spec.Position, ...], number: int
-) -> spec.Order:
-    types = [OrderType.MARKET, OrderType.STOP_MARKET, OrderType.LIMIT]
-    type_ = random.choices(types, [2, 3, 6])[0]
-    tifs = [TimeInForce.GTC, TimeInForce.IOC]
-    if type_ == OrderType.LIMIT:
-        tifs = [TimeInForce.GTC, TimeInForce.GTC, TimeInForce.IOC, TimeInForce.POST_ONLY]
-    at_start = random.random() < 0.4
-    at_units = random.randint(-2, scale.duration_units)
-    cancel_units = at_units + random.choice([-3, 0, 0, 1, 2, 4, 9, 30])
-    if at_start:
-        cancel_units = random.choice([-2, 0, 1, 3, 9, 30])
-    return spec.Order(
-        id=f"o{number}",
-        position=random.randrange(len(positions)),
-        type=type_,
-        tif=random.choice(tifs),
-        side=random.choice([Side.SELL, Side.BUY]),
-        lots=random.randint(1, 5),
-        limit_tick=random.randint(8, 16),
-        trigger_tick=random.randint(7, 17),
-        trigger_by=random.choice(list(PriceSeries)),
-        reduce_only=random.random() < 0.2,
-        held=random.choice(list(Held)),
-        reaction_ns=random.choice([0, 0, 1, 4]) * scale.unit_ns,
-        at_ns=spec.START_NS if at_start else scale.start_ns + at_units * scale.unit_ns,
-        price_protect=random.random() < 0.5,
-        cancel_at_ns=scale.start_ns + cancel_units * scale.unit_ns if random.random() < 0.35 else -1,
-    )

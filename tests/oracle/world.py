@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from enum import Enum
 from fractions import Fraction
 
 from backtester.engine import spec
@@ -15,11 +17,17 @@ from backtester.enums import (
     Party,
     Side,
 )
-from tests.oracle.account import Account, Order, Pool, Position
+from tests.oracle import links
+from tests.oracle.account import Account, Order, Plan, Pool, Position
 from tests.oracle.exact import ZERO, Judge
 from tests.oracle.ladder import Consumption, Tape
 from tests.oracle.market import Market
 from tests.oracle.records import Fill, LedgerRow, Liquidation
+
+
+def name(code: Enum) -> str:
+    """Codes of different enums are equal as integers: count them by name."""
+    return f"{type(code).__name__}.{code.name}"
 
 
 class World:
@@ -37,6 +45,9 @@ class World:
         self.spec = given
         self.judge = judge
         self.tapes = tapes
+        self.markets = markets
+        self.seed = data.seed
+        self.acted: Counter[str] = Counter()  # how often a rule made a difference
         self.consumption = Consumption(judge)
         self.inventory: dict[Market, tuple[int, Fraction]] = {}  # lots and cost that the backstop keeps
         self.parties = {party: ZERO for party in Party}
@@ -45,6 +56,7 @@ class World:
         self.ledger: list[LedgerRow] = []
         self.liquidations: list[Liquidation] = []
         self.rested = 0  # orders that came to rest so far
+        self.armed = 0  # conditional orders that began to wait so far
         self.changed: list[Pool] = []  # pools whose position changed since the last check (RULES 1.2c)
         self.accounts: list[Account] = []
         for account in given.accounts:
@@ -62,10 +74,14 @@ class World:
         """All positions by number."""
         return [position for account in self.accounts for position in account.positions]
 
+    def note(self, rule: Enum | str, acted: bool = True) -> None:
+        """Count that a rule made a difference."""
+        self.acted[rule if isinstance(rule, str) else name(rule)] += acted
+
     def _open_account(
         self, given: spec.Account, rules: spec.Rules, markets: Sequence[Market], first_order: int
     ) -> None:
-        account = Account(len(self.accounts), self, rules)
+        account = Account(len(self.accounts), self, rules, given)
         first_pool, first_position = len(self.pools), len(self.positions)
         by_place: dict[int, Position] = {}
         for index in sorted(range(len(given.positions)), key=lambda index: given.positions[index].isolated):
@@ -83,11 +99,22 @@ class World:
         for pool in account.pools:
             for position in pool.positions:
                 position.pool = pool
-        first = first_order + sum(len(other.orders) for other in self.accounts)
-        for order in given.orders:
-            number = first + len(account.orders)
-            account.orders.append(Order(number, order, account, by_place[order.position], order.lots))
+        self._open_orders(account, by_place, first_order + sum(len(other.orders) for other in self.accounts))
         self.accounts.append(account)
+
+    def _open_orders(self, account: Account, by_place: dict[int, Position], first: int) -> None:
+        """Its plans and orders, and who is whose child."""
+        account.plans = [Plan(given) for given in account.spec.plans]
+        for number, given in enumerate(account.spec.orders, first):
+            plan = account.plans[given.plan] if given.plan >= 0 else None
+            place = by_place[given.position]
+            order = Order(number, given, account, place, plan, given.lots, given.limit_tick, given.trigger_tick)
+            account.orders.append(order)
+            if plan is not None:
+                plan.children.append(order)
+        for order in account.orders:
+            if order.spec.parent >= 0:
+                account.orders[order.spec.parent].children.append(order)
 
     # -- money (RULES 9.1) ---------------------------------------------------------------------------------------------
 
@@ -159,8 +186,10 @@ class World:
         """Fill `size` lots of an order."""
         order.filled += size
         order.remaining -= size
-        if order.remaining == 0:
-            order.end(OrderStatus.FILLED)
+        self.note(order.spec.type)
+        if liquidity == Liquidity.MAKER and order.account.rules.maker_fee < 0:
+            self.note("rebate")
+        links.filled(order, t)
         self.fill(t, order.position, order.side * size, Fraction(price), reason, liquidity, order)
 
     def _release(

@@ -282,22 +282,21 @@ def _order_table(accounts: Sequence[Sequence[spec.Order]]) -> np.ndarray:
     return tables[0] if len(tables) == 1 else np.concatenate([np.zeros(0, spec.ORDER_ROW), *tables])
 
 
-def series_number(by: int, instrument: int, market: int, instruments: int, markets: int) -> int:
-    """Number of a price series: LAST of each instrument, INDEX of each market, MARK of each market."""
-    if by == enums.PriceSeries.LAST:
-        return instrument
-    return instruments + market if by == enums.PriceSeries.INDEX else instruments + markets + market
+def series_numbers(orders: np.ndarray, instruments: int, markets: int) -> np.ndarray:
+    """i8[n]: the price series that triggers each order: LAST of each instrument, INDEX and MARK of each market."""
+    by, market = orders["trigger_by"], instruments + orders["market"]
+    series = [enums.PriceSeries.LAST, enums.PriceSeries.INDEX, enums.PriceSeries.MARK]
+    return np.select([by == each for each in series], [orders["instrument"], market, market + markets])
 
 
 def _allocate_heaps(
     orders: np.ndarray, schedule: np.ndarray, instruments: int, markets: int
 ) -> tuple[np.ndarray, np.ndarray]:
     heaps = np.zeros(1 + 2 * (instruments + 2 * markets), HEAP)
-    sizes = np.zeros(len(heaps), np.int64)
+    stops = orders[orders["type"] == enums.OrderType.STOP_MARKET]
+    used = 1 + 2 * series_numbers(stops, instruments, markets) + (stops["side"] > 0)
+    sizes = np.bincount(used, minlength=len(heaps))
     sizes[0] = len(schedule)  # each entry of it leads to one at most
-    for order in orders[orders["type"] == enums.OrderType.STOP_MARKET]:
-        series = series_number(order["trigger_by"], order["instrument"], order["market"], instruments, markets)
-        sizes[1 + 2 * series + (order["side"] > 0)] += 1
     heaps["first"] = np.cumsum(sizes) - sizes
     return heaps, np.zeros(int(sizes.sum()) + 1, WAITING)
 

@@ -62,7 +62,7 @@ def client_arrival(m, w, o: np.void, ts: int, reaction_ns: int) -> int:
 
 @helper
 def triggers_of(m, by: int, instrument: int, market: int) -> int:
-    """Heap of the down triggers of a price series; the up triggers are in the next one (state.series_number)."""
+    """Heap of the down triggers of a price series; the up triggers are in the next one (allocate.series_numbers)."""
     series = len(m.instruments) + market
     if by == LAST:
         series = instrument

@@ -15,6 +15,7 @@ from backtester.errors import ExitCode
 if TYPE_CHECKING:
     from backtester.market.inspect import TapeSummary
     from backtester.market.read import Tape
+    from backtester.market.synth.compare import Compared
 
 app = typer.Typer(
     help="Tapes: make them from recordings or a seed, look at them, check them.",
@@ -114,12 +115,13 @@ def synth(
     if keep:
         write_atomically(keep, profile_text(profile))
     said: list[tuple[Cell, ...]] = [
-        (name, value if isinstance(value, int | float) else str(value), None, None, None)
+        (name, value if isinstance(value, int | float) else str(value), None, None, None, None)
         for name, value in made._asdict().items()
         if name != "compared"
     ]
-    compared = ((each.figure, each.made, each.recorded, each.off, each.tolerance) for each in made.compared)
-    emit_rows("synth", ("what", "tape", "recorded", "off", "tolerance"), [*said, *compared], options)
+    for_eyes = options.format in ("table", "markdown")
+    compared = [_compared_short(each) if for_eyes else _compared_row(each) for each in made.compared]
+    emit_rows("synth", ("what", "tape", "recorded", "off", "tolerance", "held"), [*said, *compared], options)
 
 
 def _open(tapes: list[str], instruments: list[str] | None) -> Tape:
@@ -140,6 +142,23 @@ def _inspect_rows(summary: TapeSummary) -> tuple[tuple[str, ...], list[tuple[Cel
         columns = (*each.instrument._fields, "first_ts", "last_ts", "rows", *names, *each._fields[2:])
         rows.append((*each.instrument, *span, sum(kinds), *kinds, *each[2:]))
     return columns, rows
+
+
+def _compared_row(row: Compared) -> tuple[Cell, ...]:
+    """A figure, made, recorded, made / recorded - 1, how far it may be off, and whether it is not further off."""
+    is_held = row.is_held if row.recorded and row.tolerance is not None else None
+    return row.figure, row.made, row.recorded, row.off, row.tolerance, is_held
+
+
+def _compared_short(row: Compared) -> tuple[Cell, ...]:
+    figure, made, recorded, off, tolerance, is_held = _compared_row(row)
+    return (
+        figure,
+        *("" if number is None else f"{number:.4g}" for number in (made, recorded)),
+        "" if off is None else f"{off:+.1%}",
+        "" if is_held is None else f"{tolerance:.0%}",
+        "" if is_held is None else "yes" if is_held else "no",
+    )
 
 
 def _iso(ts_ns: int) -> str:

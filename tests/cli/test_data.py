@@ -130,6 +130,25 @@ def test_synth_writes_a_valid_tape_twice_alike(tmp_path: Path, capsys: pytest.Ca
     assert call(capsys, "data", "check", tmp_path / "a.parquet")[0] == 0
 
 
+def test_synth_prints_tape_and_recording_side_by_side(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What --keep writes is a market again: the same tape comes of it."""
+    out, kept = tmp_path / "tape.parquet", tmp_path / "kept.toml"
+    code, table, _ = call(capsys, "data", "synth", "binance-usdm-btc", out, "--minutes", "1", "--keep", kept)
+    assert code == 0
+    touch = next(line.split() for line in table.splitlines() if line.startswith("touch_size "))
+    assert touch[2] == "3.76" and touch[3].endswith("%") and touch[4:] == ["15%", "yes"]
+    _, text, _ = call(capsys, "data", "synth", kept, tmp_path / "b.parquet", "--minutes", "1", "--format", "json")
+    rows = {row["what"]: row for row in json.loads(text)["rows"]}
+    assert rows["touch_size"]["recorded"] == 3.76 and rows["touch_size"]["held"] is True
+    assert rows["same_side_share"]["tolerance"] is None and rows["same_side_share"]["held"] is None
+    assert out.read_bytes() == (tmp_path / "b.parquet").read_bytes()
+
+
+def test_synth_of_an_unknown_market(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = call(capsys, "data", "synth", "nowhere", tmp_path / "tape.parquet")
+    assert code == 2 and "hyperliquid-btc" in err and not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(
     "arguments", [["data"], ["data", "ingest"], ["data", "inspect"], ["data", "check", "x", "--nix"]]
 )

@@ -190,9 +190,8 @@ def test_the_model_resembles_the_recording(name: str, minutes: float) -> None:
     profile = stored_profile(name)
     rows = compared(profile, synth_events(profile, DEFAULT_SEED, minutes))
     assert [row for row in rows if not row.is_held] == []
-    assert {row.figure for row in rows if row.recorded is not None and row.tolerance is not None} >= HELD | RESILIENCE[
-        name
-    ]
+    held = {row.figure for row in rows if row.recorded is not None and row.tolerance is not None}
+    assert held >= HELD | RESILIENCE[name]
 
 
 @pytest.mark.slow

@@ -220,7 +220,7 @@ def half_life_of(share: float, span: float) -> float:
     >>> half_life_of(0.75, 1.0)
     0.5
     """
-    return -span / math.log2(1 - min(max(share, 0.001), 0.999))
+    return -span / math.log2(1 - min(max(share, 1e-6), 0.999))
 
 
 def _moved(profile: Profile, parameter: str, factor: float) -> Profile:

@@ -71,7 +71,7 @@ def bursts(takers: Takers, step_ms: int, span_s: float) -> Bursts:
             sweep, taker = takers.ts_ms[sweeps & (takers.side == side)], takers.ts_ms[takers.side == side]
             bounds = [np.searchsorted(taker, sweep + (bound - 1) * step_ms, side="right") for bound in (begin, end)]
             count += int((bounds[1] - bounds[0]).sum())
-        usual = np.count_nonzero(sweeps) * (end - begin) * step_ms / 1_000 * len(takers.ts_ms) / span_s / 2
+        usual = int(np.count_nonzero(sweeps)) * (end - begin) * step_ms / 1_000 * len(takers.ts_ms) / span_s / 2
         rates.append(count / usual)
     times = [(begin + end - 2) / 2 * step_ms / 1_000 for begin, end in pairwise(_AFTER)]
     return Bursts(rates[0], half_life(times, [rate - 1 for rate in rates], 1.0))

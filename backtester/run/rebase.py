@@ -2,8 +2,8 @@
 
 Per symbol of an account, k = first mark / entry price, for the first entry price that is a number. Every price of the
 symbol that is a number is multiplied by k, as if it had been written relative to the mark, and the distance of a
-trailing stop, to whole ticks; every size is divided by k and rounded to whole lots, at least one. So notional, leverage,
-and how far limits and triggers are away stay what they were; margins and collateral are left alone.
+trailing stop, to whole ticks; every size is divided by k and rounded to whole lots, at least one. So notional,
+leverage, and how far limits and triggers are away stay what they were; margins and collateral are left alone.
 
 Example: 2 BTC from 60,000 with a stop at 57,000, on a tape whose first mark is 120,000: k = 2, so 1 BTC from 120,000
 with a stop at 114,000.
@@ -42,7 +42,7 @@ def rebase(portfolio: PortfolioFile, resolved: Resolved, start: Start) -> tuple[
     """The portfolio at the price level of the start, and what was moved by how much."""
     accounts, moved = [], list[Rebased]()
     for number, account in enumerate(portfolio.portfolio.accounts):
-        instruments, factors = {}, {}
+        instruments, factors = {}, dict[str, Rebased]()
         for position in account.positions:
             market = resolved.numbers[number][position.symbol]
             instruments[position.symbol] = resolved.instruments[resolved.data.markets[market].instrument]

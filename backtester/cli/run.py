@@ -61,6 +61,14 @@ def run(
             help="Change a value of the portfolio; venue.RULE of its venues, scenario.COLUMN of the scenario.",
         ),
     ] = None,
+    compare: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--compare",
+            metavar="KEY=A,B,…",
+            help="Run the portfolio with each of these values side by side; more than once: every combination.",
+        ),
+    ] = None,
     proxy: Annotated[
         list[str] | None, typer.Option("--proxy", metavar="SOL=ETH*1.2", help="A path for a symbol without one.")
     ] = None,
@@ -79,7 +87,8 @@ def run(
 ) -> int:
     """Replay crashes through the order book and report what became of the portfolio.
 
-    Example: backtester run data/demo-portfolio.toml --scenario 2025-10-10
+    Examples: backtester run data/demo-portfolio.toml --scenario 2025-10-10
+    backtester run data/demo-portfolio.toml --scenario 2025-10-10 --compare held=venue,client
     """
     chosen = settings(ctx)
     _check_directory(out)
@@ -89,13 +98,14 @@ def run(
     from backtester.report.render import render_report
     from backtester.report.tables import write_tables
     from backtester.run.resolve import Acceptances
-    from backtester.run.session import Request, is_warm, run_cell, try_cell
+    from backtester.run.session import Request, is_warm, run_cells, try_cells
     from backtester.scenario.grid import parse_proxy
     from backtester.scenario.shock import parse_shock
 
     request = Request(
         portfolio=portfolio,
         overrides=tuple(override or ()),
+        compare=tuple(compare or ()),
         shock=parse_shock(shock) if shock is not None else None,
         venue=venue,
         tapes=tuple(tape or ()),
@@ -111,8 +121,8 @@ def run(
     outcomes = []
     for name in names:
         with _progress(chosen, name or "tape") as advance:
-            cell = run_cell if len(names) == 1 else try_cell
-            outcomes.append(cell(request._replace(scenario=name), advance))
+            run_all = run_cells if len(names) == 1 else try_cells
+            outcomes += run_all(request._replace(scenario=name), advance)
     report = build_report(outcomes)
     if out is not None:
         write_tables(outcomes, report, out)

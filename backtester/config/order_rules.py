@@ -105,7 +105,7 @@ def side_faults(item: Table, place: Place, account: Table) -> Iterator[Fault]:
 def link_faults(account: Table, place: Place) -> Iterator[Fault]:
     """Ids that are not one order's own, parents that are not there or are in a circle, groups of one."""
     orders = list(tables(account, "orders"))
-    seen = set()
+    seen: set[str] = set()
     for number, order in orders:
         ids = list(ids_of(order))
         if seen & set(ids):

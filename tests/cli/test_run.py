@@ -136,7 +136,7 @@ def test_out_is_the_same_bytes_every_time(shell: Shell, small: list[str], tmp_pa
 def test_a_bad_out_fails_before_the_run(
     shell: Shell, small: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: str
 ) -> None:
-    monkeypatch.setattr("backtester.run.session.run_cell", never)
+    monkeypatch.setattr("backtester.run.session.run_cells", never)
     if not Path("/proc").is_dir():
         pytest.skip("there is no /proc here")
     file = tmp_path / "file"
@@ -374,7 +374,7 @@ def test_no_document_and_no_tables_after_an_error(shell: Shell, small: list[str]
 def test_a_misspelt_scenario_is_found_before_the_first_run(
     shell: Shell, small: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("backtester.run.session.run_cell", never)
+    monkeypatch.setattr("backtester.run.session.run_cells", never)
     code, _, err = shell(*small, "--scenario", f"{CRASH},typo")
     assert code == ExitCode.CONFIG and err.startswith("error[config] scenario typo: is not known")
 

@@ -11,7 +11,8 @@ from backtester.engine import spec
 from backtester.errors import BacktesterError
 from backtester.market.schema import TapeInstrument
 from backtester.run.rebase import Rebased, rebase
-from backtester.run.resolve import Acceptances, Start, resolve_markets, resolve_world
+from backtester.run.resolve import Acceptances, Holder, resolve_markets, resolve_world
+from backtester.run.resolve_values import Start
 from backtester.venue.loader import load_profile
 from tests.unit.run_cases import BTC, START, account, order, portfolio, position
 
@@ -23,7 +24,7 @@ def moved(path: Path, marks: tuple[float, ...] = MARKS, on: bool = True) -> tupl
     """The portfolio in the engine's terms at these marks."""
     file = load_portfolio(path)
     profiles = [load_profile(each.venue) for each in file.portfolio.accounts]
-    resolved = resolve_markets(file, profiles, (BTC, ETH), Acceptances())
+    resolved = resolve_markets([Holder(file, profiles)], (BTC, ETH), Acceptances())[0]
     start = Start(START, marks, (True, True))
     file, factors = rebase(file, resolved, start) if on else (file, ())
     return resolve_world(file, resolved, start), factors

@@ -53,12 +53,10 @@ def resolve_orders(
         orders[n] = orders[n]._replace(parent=parent, after=each.order.after, oco=group)
     _check_brackets(written, orders, values)
     plans: list[spec.Plan] = []
-    for plan in account.plans:
-        terms = _terms(account, plan, values, len(plans), len(orders), curve)
+    for number, plan in enumerate(account.plans):
+        terms = _terms(account, plan, values, number, len(orders), curve)
         if fault := terms.fault():
-            values.fault(fault[1], "plans", len(plans), fault[0])
-            fallback = spec.Plan(plan.id, terms.position, int(plan.side), terms.lots)
-            plans.append(fallback)
+            values.fault(fault.message, "plans", number, fault.key, hint=fault.hint)
             continue
         try:
             made = expand(terms)
@@ -73,7 +71,7 @@ def resolve_orders(
 def order_key(account: str, order: str) -> int:
     """What the random numbers of an order are drawn by: 63 bits of a digest of its names, wherever it stands.
 
-    Example: order `cut` of account `main` has the key 1226353117188612613.
+    Example: order `cut` of account `main` has the key 7620527829398899737.
     """
     digest = hashlib.sha256(f"{account}\0{order}".encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1

@@ -289,5 +289,5 @@ def _assumptions(
             yield f"tape {file.path.name}: {file.metadata.source}"
     if stressed is not None:
         yield from stress_assumptions(request.scenario, tape, stressed, request.proxies)
-    yield from assumptions_of(profiles, resolved, request.accept)
+    yield from assumptions_of(resolved, request.accept)
     yield from changes_by_hand(profiles)

@@ -44,13 +44,7 @@ def resolve_orders(
 ) -> tuple[tuple[spec.Order, ...], tuple[spec.Plan, ...]]:
     """All orders of an account, those of its plans behind its own. `values` collects the faults."""
     written = list(_written(account))
-    ids = [each.order.id for each in written]
-    groups = list(dict.fromkeys(each.group for each in written if each.group))
-    orders = [_order(account, each, values) for each in written]
-    for n, each in enumerate(written):
-        parent = ids.index(each.order.parent) if each.order.parent else -1
-        group = groups.index(each.group) if each.group else -1
-        orders[n] = orders[n]._replace(parent=parent, after=each.order.after, oco=group)
+    orders = list(_linked(written, [_order(account, each, values) for each in written]))
     _check_brackets(written, orders, values)
     plans: list[spec.Plan] = []
     for number, plan in enumerate(account.plans):
@@ -66,6 +60,18 @@ def resolve_orders(
         plans.append(made.plan)
         orders += made.children
     return tuple(each._replace(key=order_key(account.name, each.id)) for each in orders), tuple(plans)
+
+
+def _linked(written: Sequence[Written], orders: Sequence[spec.Order]) -> Iterator[spec.Order]:
+    """The orders with the numbers of their parents and of their groups."""
+    numbers = {order.id: n for n, order in enumerate(orders)}
+    groups = {group: n for n, group in enumerate(dict.fromkeys(each.group for each in written if each.group))}
+    for (order, _, _, group), made in zip(written, orders, strict=True):
+        yield made._replace(
+            parent=numbers[order.parent] if order.parent else -1,
+            after=order.after,
+            oco=groups[group] if group else -1,
+        )
 
 
 def order_key(account: str, order: str) -> int:

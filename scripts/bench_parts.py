@@ -4,6 +4,7 @@ The worlds of a measurement: world i is one account with one position of about 6
 i, cross or isolated by pairs, at leverage 2 … 40, backed by its initial margin (isolated) or 1.5 times that (cross),
 and one reduce-only stop on the mark, 0.5 % … 10.5 % away, evenly spread over the worlds; every 100th also rests a bid
 and an ask 1 % away. A single world has its stop and its two orders 20 % away: they are watched to the end of the tape.
+The crowd is one account with 1,000 orders of one lot, half of them bids, evenly spread from 0.1 % to 2 % from the mark.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import json
 import resource
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -23,7 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from backtester.engine import spec
-from backtester.enums import Advance, EventKind, OrderType, PriceSeries, TimeInForce
+from backtester.enums import Advance, EventKind, OrderStatus, OrderType, PriceSeries, TimeInForce
 from backtester.market.read import Tape, open_tape
 from backtester.market.schema import TapeInstrument
 from backtester.market.synth import synth_tape
@@ -37,7 +38,9 @@ from backtester.venue.loader import load_profile
 NOTIONAL = 60_000.0
 SAMPLE_NS = 100_000_000
 ROWS_PER_MINUTE = 6_600  # of the synthetic BTC tape
+CROWD = 1_000
 Result = dict[str, Any]
+MakeWorlds = Callable[[int, float, spec.Instrument], list[spec.World]]
 
 
 def market_data(instrument: TapeInstrument, index_from_mid: bool) -> spec.MarketData:
@@ -84,13 +87,40 @@ def make_world(number: int, count: int, mark: float, instrument: spec.Instrument
     return spec.World((account,), record=count == 1)
 
 
+def make_crowd(count: int, mark: float, instrument: spec.Instrument) -> spec.World:
+    """One account with `count` resting orders, as the module says."""
+    step = 0.019 / (count // 2)
+    orders = tuple(
+        spec.Order(
+            f"{way:+}-{number}",
+            0,
+            OrderType.LIMIT,
+            TimeInForce.GTC,
+            way,
+            1,
+            limit_tick=int(mark * (1.0 - way * (0.001 + step * number)) / instrument.tick_size),
+        )
+        for number in range(count // 2)
+        for way in (1, -1)
+    )
+    account = spec.Account("crowd", 0, 1e9, (spec.Position(0, 0, mark, 2.0),), orders)
+    return spec.World((account,))
+
+
 def has_index(events: np.ndarray) -> bool:
     """Whether there is an index row."""
     return bool((events["kind"] == EventKind.INDEX).any())
 
 
-def run_worlds(data: spec.MarketData, chunks: Iterable[np.ndarray], count: int) -> tuple[Engine, float]:
-    """Replay `chunks` with `count` worlds; returns the engine and the seconds it worked (making worlds left out)."""
+def make_worlds(count: int, mark: float, instrument: spec.Instrument) -> list[spec.World]:
+    """`count` worlds, as the module says."""
+    return [make_world(number, count, mark, instrument) for number in range(count)]
+
+
+def run_worlds(
+    data: spec.MarketData, chunks: Iterable[np.ndarray], count: int, make: MakeWorlds = make_worlds
+) -> tuple[Engine, float]:
+    """Replay `chunks` with the worlds of `make`; returns the engine and the seconds it worked, making them left out."""
     engine = Engine(data)
     seconds = 0.0
     for chunk in chunks:
@@ -99,7 +129,7 @@ def run_worlds(data: spec.MarketData, chunks: Iterable[np.ndarray], count: int) 
         seconds += time.perf_counter() - begin
         if status == Advance.STARTED:
             mark = float(engine.market.markets["mark"][0])
-            engine.attach([make_world(number, count, mark, data.instruments[0]) for number in range(count)])
+            engine.attach(make(count, mark, data.instruments[0]))
             begin = time.perf_counter()
             engine.resume()
             seconds += time.perf_counter() - begin
@@ -156,6 +186,21 @@ def measure_replay(tape: Path, runs: int) -> Result:
     rows = sum(map(len, events))
     seconds = [run_worlds(data, events, 1)[1] for _ in range(runs)]
     return {"rows": rows, "mev_s": rows / median(seconds) / 1e6, "best_mev_s": rows / min(seconds) / 1e6}
+
+
+def measure_resting(tape: Path, runs: int) -> Result:
+    """The same with one account and very many resting orders."""
+    data, chunks = stream(open_tape([tape]))
+    events = list(chunks)
+
+    def crowd(_count: int, mark: float, instrument: spec.Instrument) -> list[spec.World]:
+        return [make_crowd(CROWD, mark, instrument)]
+
+    engine, _ = run_worlds(data, events, 1, crowd)
+    resting = int(np.count_nonzero(engine.worlds.orders["status"] == OrderStatus.RESTING))
+    rows = sum(map(len, events))
+    seconds = [run_worlds(data, events, 1, crowd)[1] for _ in range(runs)]
+    return {"rows": rows, "mev_s": rows / median(seconds) / 1e6, "resting_at_end": resting}
 
 
 def measure_checksums(tape: Path) -> Result:
@@ -218,7 +263,9 @@ def measure_compile(tape: Path) -> Result:
 def main() -> None:
     """Measure one part."""
     parser = argparse.ArgumentParser(description="One part of the benchmark.")
-    parser.add_argument("part", choices=("tape", "repeat", "replay", "checksums", "worlds", "stressed", "compile"))
+    parser.add_argument(
+        "part", choices=("tape", "repeat", "replay", "resting", "checksums", "worlds", "stressed", "compile")
+    )
     parser.add_argument("tape", type=Path)
     parser.add_argument("--number", type=int, default=1, help="events, copies, runs or worlds")
     parser.add_argument("--out", type=Path, help="of repeat")
@@ -228,6 +275,7 @@ def main() -> None:
         "tape": lambda: make_tape(given.tape, given.number),
         "repeat": lambda: repeat_tape(given.tape, given.number, given.out),
         "replay": lambda: measure_replay(given.tape, given.number),
+        "resting": lambda: measure_resting(given.tape, given.number),
         "checksums": lambda: measure_checksums(given.tape),
         "worlds": lambda: measure_worlds(given.tape, given.number),
         "stressed": lambda: measure_stressed(given.tape, given.scenario, given.number),

@@ -9,7 +9,7 @@ import numpy as np
 
 from backtester import enums
 from backtester.engine import spec
-from backtester.engine.allocate_orders import allocate_heaps, build_orders, enter
+from backtester.engine.allocate_orders import enter_orders
 from backtester.engine.state import (
     ACCOUNT,
     CELL,
@@ -219,8 +219,8 @@ class _Builder:
             rows[number]["liquidation"], rows[number]["record"] = world.liquidation, world.record
             parties[number, enums.Party.INSURANCE_FUND] = world.insurance_start
         accounts, positions = _stack(self.accounts, ACCOUNT), _stack(self.positions, POSITION)
-        orders, plans = build_orders(self.market, accounts, positions, self.index.positions, self.orders, self.plans)
-        heaps, waiting = allocate_heaps(orders, len(self.market.instruments), len(self.market.markets))
+        places = self.index.positions
+        entered = enter_orders(self.market, accounts, positions, places, self.orders, self.plans, self.start_ts)
         overlay = 4
         while overlay < capacities.overlay:
             overlay *= 2
@@ -229,13 +229,13 @@ class _Builder:
             accounts=accounts,
             pools=_stack(self.pools, POOL),
             positions=positions,
-            orders=orders,
-            plans=plans,
+            orders=entered.orders,
+            plans=entered.plans,
             parties=parties,
             inventory=np.zeros((len(worlds), len(self.market.markets)), INVENTORY),
-            heaps=heaps,
-            waiting=waiting,
-            schedule=enter(self.market, orders, self.start_ts),
+            heaps=entered.heaps,
+            waiting=entered.waiting,
+            schedule=entered.schedule,
             overlay=np.zeros(overlay, CONSUMED),
             fills=np.zeros(max(capacities.rows, 1), FILL),
             ledger=np.zeros(max(capacities.rows, 1), LEDGER),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import chain, groupby
+from typing import NamedTuple
 
 import numpy as np
 
@@ -25,36 +26,51 @@ from backtester.engine.state import (
     Market,
 )
 
+#: What an order is told; the rest of its row comes about in the run.
+_TOLD = [name for name in spec.ORDER_ROW.names or () if name in (ORDER.names or ())]
+_TAKES_PROFIT = (enums.OrderType.TAKE_PROFIT_MARKET, enums.OrderType.TAKE_PROFIT_LIMIT)
 
-def build_orders(
+
+class Entered(NamedTuple):
+    """Orders and plans, and what waits."""
+
+    orders: np.ndarray  # ORDER[n]
+    plans: np.ndarray  # PLAN[p]
+    heaps: np.ndarray  # HEAP[h], empty
+    waiting: np.ndarray  # WAITING[e], room for all that can ever wait at a time
+    schedule: np.ndarray  # WAITING[s], sorted
+
+
+def enter_orders(
     market: Market,
     accounts: np.ndarray,
     positions: np.ndarray,
-    numbers: Sequence[Sequence[int]],
+    places: Sequence[Sequence[int]],
     orders: Sequence[Sequence[spec.Order]],
     plans: Sequence[Sequence[spec.Plan]],
-) -> tuple[np.ndarray, np.ndarray]:
-    """(ORDER[n], PLAN[p]) of all accounts; numbers[account][spec position], orders and plans [account]."""
+    start_ts: int,
+) -> Entered:
+    """The orders and plans of all accounts as they stand at `start_ts`.
+
+    accounts, positions  ACCOUNT[a], POSITION[p]
+    places               number of each position, [account][place in the spec]
+    orders, plans        [account]
+    """
     table = _order_table(orders)
-    rows = np.zeros(len(table), ORDER)
-    for name in table.dtype.names or ():
-        rows[name] = table[name]
-    counts = list(map(len, orders))
-    rows["account"] = np.repeat(np.arange(len(accounts)), counts)
-    rows["world"] = accounts["world"][rows["account"]]
-    first_position = np.cumsum([0, *map(len, numbers)])
-    flat = np.array(list(chain.from_iterable(numbers)), np.int64)
-    rows["position"] = flat[first_position[rows["account"]] + rows["position"]]
-    rows["market"] = positions["market"][rows["position"]]
-    rows["instrument"] = market.markets["instrument"][rows["market"]]
-    rows["status"] = enums.OrderStatus.PENDING
-    for name in ("peak", "decision_ts", "hold_ts", "trigger_ts", "arrive_ts", "done_ts"):
-        rows[name] = -1
-    first_plan = np.cumsum([0, *map(len, plans)])
-    _shift(rows, "plan", first_plan)
-    _shift(rows, "parent", np.cumsum([0, *counts]))
-    _link(rows)
-    return rows, _build_plans(plans, numbers)
+    account = np.repeat(np.arange(len(accounts)), list(map(len, orders)))
+    rows = _build_orders(market, table, account, positions, places)
+    rows["world"] = accounts["world"][account]
+    _number(rows, "plan", account, plans)
+    _number(rows, "parent", account, orders)
+    _link(rows, table["oco"])
+    working = _is_working(table)
+    rows["status"][working] = enums.OrderStatus.IN_FLIGHT
+    rows["decision_ts"][working] = start_ts
+    rows["decision_mid2"][working] = market.instruments["mid2"][rows["instrument"][working]]
+    schedule = _schedule(table, working, start_ts)
+    later = int(np.count_nonzero(table["parent"] >= 0) + np.count_nonzero(table["cancel_after_ns"] > 0))
+    heaps, waiting = _allocate_heaps(rows, len(schedule) + later, len(market.instruments), len(market.markets))
+    return Entered(rows, _build_plans(plans, places), heaps, waiting, schedule)
 
 
 def _order_table(accounts: Sequence[Sequence[spec.Order]]) -> np.ndarray:
@@ -68,92 +84,104 @@ def _order_table(accounts: Sequence[Sequence[spec.Order]]) -> np.ndarray:
     return tables[0] if len(tables) == 1 else np.concatenate([np.zeros(0, spec.ORDER_ROW), *tables])
 
 
-def _shift(rows: np.ndarray, name: str, first: np.ndarray) -> None:
-    """Places in an account become numbers."""
+def _build_orders(
+    market: Market, table: np.ndarray, account: np.ndarray, positions: np.ndarray, places: Sequence[Sequence[int]]
+) -> np.ndarray:
+    """ORDER of each row of `table`, whose account is `account`."""
+    rows = np.zeros(len(table), ORDER)
+    for name in _TOLD:
+        rows[name] = table[name]
+    numbers = np.array(list(chain.from_iterable(places)), np.int64)
+    rows["account"] = account
+    rows["position"] = numbers[_first(places)[account] + table["position"]]
+    rows["market"] = positions["market"][rows["position"]]
+    rows["instrument"] = market.markets["instrument"][rows["market"]]
+    rows["status"] = enums.OrderStatus.PENDING
+    for name in ("peak", "decision_ts", "hold_ts", "trigger_ts", "arrive_ts", "done_ts"):
+        rows[name] = -1
+    return rows
+
+
+def _first(accounts: Sequence[Sequence[object]]) -> np.ndarray:
+    """How many of them come before each account."""
+    return np.cumsum([0, *map(len, accounts)])
+
+
+def _number(rows: np.ndarray, name: str, account: np.ndarray, owned: Sequence[Sequence[object]]) -> None:
+    """Turn places in an account into numbers; -1 stays."""
     linked = rows[name] >= 0
-    rows[name][linked] += first[rows["account"][linked]]
+    rows[name][linked] += _first(owned)[account[linked]]
 
 
-def _link(rows: np.ndarray) -> None:
-    """Children of each order in order, and the ring of each group of which one cancels the others."""
+def _link(rows: np.ndarray, oco: np.ndarray) -> None:
+    """Children of each order in order, and the ring of each group `oco` of which one cancels the others."""
     for child in np.flatnonzero(rows["parent"] >= 0)[::-1]:
         parent = rows[rows[child]["parent"]]
         rows[child]["sibling"], parent["child"] = parent["child"], child + 1
     rings: dict[tuple[int, int], list[int]] = {}
-    for number in np.flatnonzero(rows["oco"] >= 0).tolist():
-        rings.setdefault((int(rows[number]["account"]), int(rows[number]["oco"])), []).append(number)
+    for number in np.flatnonzero(oco >= 0).tolist():
+        rings.setdefault((int(rows[number]["account"]), int(oco[number])), []).append(number)
     for ring in rings.values():
         for number, following in zip(ring, [*ring[1:], ring[0]], strict=True):
             rows[number]["oco_next"] = following + 1 if len(ring) > 1 else 0
 
 
-def _build_plans(plans: Sequence[Sequence[spec.Plan]], numbers: Sequence[Sequence[int]]) -> np.ndarray:
+def _build_plans(plans: Sequence[Sequence[spec.Plan]], places: Sequence[Sequence[int]]) -> np.ndarray:
     rows = np.zeros(sum(map(len, plans)), PLAN)
-    number = 0
-    for account, owned in enumerate(plans):
-        for plan in owned:
-            row = rows[number]
-            row["account"], row["position"] = account, numbers[account][plan.position]
-            row["side"], row["lots"], row["max_child_lots"] = plan.side, plan.lots, plan.max_child_lots
-            row["rate"], row["start_ts"], row["end_ts"] = plan.rate, -1, -1
-            number += 1
+    numbered = ((account, plan) for account, owned in enumerate(plans) for plan in owned)
+    for row, (account, plan) in zip(rows, numbered, strict=True):
+        row["account"], row["position"] = account, places[account][plan.position]
+        row["side"], row["lots"], row["max_child_lots"] = plan.side, plan.lots, plan.max_child_lots
+        row["rate"], row["start_ts"], row["end_ts"] = plan.rate, -1, -1
     return rows
 
 
-def series_number(by: int, instrument: int, market: int, instruments: int, markets: int) -> int:
-    """Number of a price series: LAST of each instrument, INDEX of each market, MARK of each market."""
-    if by == enums.PriceSeries.LAST:
-        return instrument
-    return instruments + market if by == enums.PriceSeries.INDEX else instruments + markets + market
+def series_numbers(orders: np.ndarray, instruments: int, markets: int) -> np.ndarray:
+    """i8[n]: the price series that triggers each order: LAST of each instrument, INDEX and MARK of each market."""
+    by, market = orders["trigger_by"], instruments + orders["market"]
+    series = [enums.PriceSeries.LAST, enums.PriceSeries.INDEX, enums.PriceSeries.MARK]
+    return np.select([by == each for each in series], [orders["instrument"], market, market + markets])
 
 
-def allocate_heaps(orders: np.ndarray, instruments: int, markets: int) -> tuple[np.ndarray, np.ndarray]:
-    """(HEAP[h], WAITING[e]) with room for all that can ever wait at a time."""
+def _allocate_heaps(orders: np.ndarray, agenda: int, instruments: int, markets: int) -> tuple[np.ndarray, np.ndarray]:
+    """Heap 0 has room for `agenda` entries, the others for the triggers of their series."""
     heaps = np.zeros(1 + 2 * (instruments + 2 * markets), HEAP)
-    sizes = np.zeros(len(heaps), np.int64)
-    cancels = (orders["cancel_at_ns"] >= 0).sum() + (orders["cancel_after_ns"] > 0).sum()
-    sizes[0] = len(orders) + cancels
     kind = orders["type"]
-    for order in orders[(kind >= enums.OrderType.STOP_MARKET) & (kind != enums.OrderType.TRAILING_STOP)]:
-        series = series_number(order["trigger_by"], order["instrument"], order["market"], instruments, markets)
-        takes_profit = order["type"] in (enums.OrderType.TAKE_PROFIT_MARKET, enums.OrderType.TAKE_PROFIT_LIMIT)
-        sizes[1 + 2 * series + ((order["side"] > 0) != takes_profit)] += 1
+    armed = orders[(kind >= enums.OrderType.STOP_MARKET) & (kind != enums.OrderType.TRAILING_STOP)]
+    up = (armed["side"] > 0) != np.isin(armed["type"], _TAKES_PROFIT)
+    sizes = np.bincount(1 + 2 * series_numbers(armed, instruments, markets) + up, minlength=len(heaps))
+    sizes[0] = agenda
     heaps["first"] = np.cumsum(sizes) - sizes
     return heaps, np.zeros(int(sizes.sum()) + 1, WAITING)
 
 
-def enter(market: Market, orders: np.ndarray, start_ts: int) -> np.ndarray:
-    """Send what works from the start; WAITING[n], sorted: when each other order is decided and when it is cancelled.
+def _is_working(table: np.ndarray) -> np.ndarray:
+    """b1[n]: what is due to arrive at the start, because nothing is left to be decided (RULES 1.4)."""
+    alone = (table["parent"] < 0) & (table["plan"] < 0) & (table["peg"] == enums.Peg.NONE)
+    return alone & (table["at_ns"] == spec.START_NS)
 
-    An order with a parent waits for that alone (RULES 1.4, 4.6).
+
+def _schedule(table: np.ndarray, working: np.ndarray, start_ts: int) -> np.ndarray:
+    """WAITING[n], in order: when each order is decided (or arrives at the start), and when it is cancelled.
+
+    An order with a parent waits for that alone (RULES 4.6).
     """
-    at_ns, cancel_at_ns, after_ns = orders["at_ns"], orders["cancel_at_ns"], orders["cancel_after_ns"]
-    waits = orders["parent"] >= 0
-    working = (at_ns == spec.START_NS) & ~waits & (orders["plan"] < 0) & (orders["peg"] == enums.Peg.NONE)
-    passive = orders["tif"] == enums.TimeInForce.POST_ONLY
-    orders["status"][working] = enums.OrderStatus.IN_FLIGHT
-    orders["decision_ts"][working] = start_ts
-    orders["decision_mid2"][working] = market.instruments["mid2"][orders["instrument"][working]]
-    cancelled = np.flatnonzero(cancel_at_ns >= 0)
-    timed = np.flatnonzero(working & (after_ns > 0))
-    cancel_order = np.concatenate([cancelled, timed])
-    cancel_due = np.concatenate([cancel_at_ns[cancelled], start_ts + after_ns[timed]])
-    by_order = np.argsort(cancel_order, kind="stable") if len(timed) else slice(None)
-    decided = np.flatnonzero(~working & ~waits)
-    first, second = np.flatnonzero(working & passive), np.flatnonzero(working & ~passive)
-    parts = (  # in order of their phases, then of their numbers
-        _entries(DECISION, np.maximum(at_ns[decided], start_ts), decided),
-        _entries(CANCEL_DECISION, np.maximum(cancel_due[by_order], start_ts), cancel_order[by_order]),
-        _entries(POST_ONLY_ARRIVAL, start_ts, first),
-        _entries(ARRIVAL, start_ts, second),
-        _entries(0, NEVER_NS, np.zeros(1, np.int64)),
+    at_ns, cancel_at_ns, after_ns = table["at_ns"], table["cancel_at_ns"], table["cancel_after_ns"]
+    passive = table["tif"] == enums.TimeInForce.POST_ONLY
+    groups = (  # in order of their phases
+        (DECISION, at_ns, ~working & (table["parent"] < 0)),
+        (CANCEL_DECISION, cancel_at_ns, cancel_at_ns >= 0),
+        (CANCEL_DECISION, start_ts + after_ns, working & (after_ns > 0)),
+        (POST_ONLY_ARRIVAL, at_ns, working & passive),
+        (ARRIVAL, at_ns, working & ~passive),
     )
-    entries = np.concatenate(parts)
-    return entries[np.argsort(entries["key"], kind="stable")]
-
-
-def _entries(phase: int, due: np.ndarray | int, orders: np.ndarray) -> np.ndarray:
-    """WAITING[n] of one phase."""
-    rows = np.zeros(len(orders), WAITING)
-    rows["key"], rows["phase"], rows["order"] = due, phase, orders
-    return rows
+    order = np.concatenate([np.flatnonzero(chosen) for _, _, chosen in groups])
+    phase = np.repeat([number for number, _, _ in groups], [np.count_nonzero(chosen) for _, _, chosen in groups])
+    due = np.maximum(np.concatenate([at[chosen] for _, at, chosen in groups]), start_ts)
+    twice = groups[2][2].any()  # else the order of the groups is that of phases and numbers
+    by_time = np.lexsort((order, phase, due)) if twice else np.argsort(due, kind="stable")
+    entries = np.zeros(len(order) + 1, WAITING)
+    entries[-1]["key"] = NEVER_NS
+    for name, values in (("key", due), ("phase", phase), ("order", order)):
+        entries[name][:-1] = values[by_time]
+    return entries

@@ -26,7 +26,7 @@ def _meets(m, w, ts: int, o: np.void, other: np.void, k: int, limit: int, lots: 
 
 
 @helper
-def nearest_met(m, w, ts: int, order: int, k: int, limit: int, lots: int) -> int:
+def nearest_met(m, w, ts: int, order: int, k: int, limit: int, lots: int) -> np.int64:
     """Best tick of an own order that is met, or NONE."""
     o = w.orders[order]
     best = NONE
@@ -42,10 +42,10 @@ def nearest_met(m, w, ts: int, order: int, k: int, limit: int, lots: int) -> int
 
 
 @helper
-def walk_limit(rule: int, k: int, limit: int, met: int) -> int:
+def walk_limit(rule: int, k: int, limit: int, met: np.int64) -> int:
     """Where the walk of an order ends that meets an own one at tick `met`."""
     stops = met != NONE and (rule == SelfTrade.CANCEL_TAKER or rule == SelfTrade.CANCEL_BOTH)
-    return met - outward(k) if stops else limit
+    return int(met) - outward(k) if stops else limit
 
 
 @helper

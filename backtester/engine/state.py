@@ -183,6 +183,7 @@ POSITION = np.dtype(
     align=True,
 )
 
+#: One order. When it is decided and cancelled stands in the schedule alone.
 ORDER = np.dtype(
     [
         ("world", "i8"),
@@ -202,15 +203,12 @@ ORDER = np.dtype(
         ("held", "i8"),
         ("status", "i8"),
         ("reason", "i8"),
-        ("phase", "i8"),
         ("lots", "i8"),
         ("filled", "i8"),
         ("limit_tick", "i8"),
         ("trigger_tick", "i8"),
         ("reaction_ns", "i8"),
         ("price_protect", "i8"),
-        ("at_ns", "i8"),
-        ("cancel_at_ns", "i8"),
         ("cancel_after_ns", "i8"),
         ("bound", "f8"),
         ("callback_rate", "f8"),
@@ -223,7 +221,6 @@ ORDER = np.dtype(
         ("child", "i8"),  # order number + 1 of the first one that waits for this one
         ("ended_next", "i8"),  # order number + 1, while links.finish_order works down a tree
         ("sibling", "i8"),  # order number + 1 of the next one with the same parent
-        ("oco", "i8"),  # group of its account, -1 = none
         ("oco_next", "i8"),  # order number + 1 of the next one in the ring of a group, 0 = no group
         ("plan", "i8"),  # plan number, -1 = none
         ("target", "f8"),

@@ -10,10 +10,12 @@ from backtester.engine.ladder import depth_within
 from backtester.engine.state import CELL, NO_ASK, NO_BID, SIDE
 
 
-@kernel
-def depth(cells: np.ndarray, sides: np.ndarray, k: int, limit: int) -> int:
+def _depth(cells: np.ndarray, sides: np.ndarray, k: int, limit: int) -> int:
     found: int = depth_within(cells, sides[k], k, limit)
     return found
+
+
+depth = kernel(_depth)
 
 
 @pytest.mark.parametrize(

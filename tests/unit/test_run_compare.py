@@ -164,6 +164,7 @@ def test_a_curve_of_the_tape(tmp_path: Path) -> None:
     made = run_cell(Request(path, tapes=(str(tape(tmp_path, [50_000] * 25, more=trades)),)))
     assert [each.target for each in made.world.accounts[0].orders] == [0.125, 0.5, 1.0]
     assert made.state.plans["committed"].tolist() == [50_000] * 2
+    assert "main exit: its curve is the trading of this run, known beforehand" in made.assumptions
     assert set(made.fills["reason"]) == {FillReason.TAKER_WALK}
     sold = made.fills[made.fills["world"] == ACTUAL]
     assert sold["lots"].tolist() == [6_250, 18_750, 25_000]

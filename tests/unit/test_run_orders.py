@@ -140,7 +140,9 @@ def test_a_fee_tier_is_a_rules_row_of_its_own(tmp_path: Path) -> None:
 def test_an_unknown_fee_tier_is_found_with_its_hint(tmp_path: Path) -> None:
     text = account(position()).replace("[[accounts.pos", 'fee_tier = "volume-9"\n[[accounts.pos', 1)
     file = load_portfolio(portfolio(tmp_path, text))
-    with pytest.raises(Exception, match='fee tier volume-9: no tier "volume-9"'):
+    with pytest.raises(
+        Exception, match=r'p\.toml:6 accounts\.0\.fee_tier: hyperliquid@2026-08-22 has no fee tier "volume-9"'
+    ):
         find_profiles(file, None, None)
 
 

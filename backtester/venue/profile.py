@@ -109,7 +109,8 @@ class VenueProfile:
 
         Example: `market_rule("funding_cap", profile.market("BTC"))` on Binance is 0.003, of most others 0.02.
         """
-        return dict(market.own).get(rule, getattr(self.rules, rule))
+        of_venue: float = getattr(self.rules, rule)
+        return dict(market.own).get(rule, of_venue)
 
     def with_fee_tier(self, name: str, where: str = "fee tier") -> VenueProfile:
         """The profile with the rates of a fee tier, or of several joined by `+`; a later one says more.

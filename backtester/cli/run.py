@@ -16,6 +16,7 @@ from backtester.errors import usage_error
 
 if TYPE_CHECKING:
     from backtester.report.model import ReportModel
+    from backtester.run.result import RunFailure, RunResult
 
 
 def run(
@@ -118,7 +119,7 @@ def run(
     names = _scenarios(scenario)
     if not is_warm():
         talk(f"compiling kernels, once per machine and version (cache: {CACHE_DIR})", chosen)
-    outcomes = []
+    outcomes: list[RunResult | RunFailure] = []
     for name in names:
         with _progress(chosen, name or "tape") as advance:
             run_all = run_cells if len(names) == 1 else try_cells

@@ -101,10 +101,10 @@ def _values(profile: VenueProfile) -> Iterator[tuple[str, Cell]]:
 
 
 def _fee_rows(profile: VenueProfile) -> Iterator[tuple[Cell, ...]]:
-    """The fee tiers: `taker 0.0004, maker 0.00012: above 5 million`."""
+    """The fee tiers: `taker 0.04 %, maker 0.012 %: above 5 million`."""
     for tier in profile.fee_tiers:
         rates = {"taker": tier.taker_fee, "maker": tier.maker_fee}
-        said = ", ".join(f"{name} {rate:.6g}" for name, rate in rates.items() if rate is not None)
+        said = ", ".join(f"{name} {100.0 * rate:.6g} %" for name, rate in rates.items() if rate is not None)
         yield f"fee tier {tier.name}", f"{said}: {tier.condition}", tier.assumed, tier.source
 
 

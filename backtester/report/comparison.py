@@ -26,8 +26,8 @@ def comparison_sheet(cells: Sequence[Cell | FailedCell], currency: str) -> Sheet
     `filled` and `vwap` are those of all orders of a cell, where they all trade one symbol on one side in every cell.
     """
     variants = [dict(cell.variant.items) for cell in cells]
-    known = dict.fromkeys(key for variant in variants for key in variant)
-    keys = [key for key in known if len({variant.get(key) for variant in variants}) > 1]
+    shared = [key for key in variants[0] if all(key in variant for variant in variants)]
+    keys = [key for key in shared if len({variant[key] for variant in variants}) > 1]
     if not keys:
         return None
     scenarios = len({cell.scenario for cell in cells}) > 1
@@ -40,7 +40,7 @@ def comparison_sheet(cells: Sequence[Cell | FailedCell], currency: str) -> Sheet
     )
     rows = []
     for cell, variant in zip(cells, variants, strict=True):
-        said = [str(variant.get(key, NONE)) for key in keys]
+        said = [str(variant[key]) for key in keys]
         figures = _figures(cell, alike) if isinstance(cell, Cell) else ("FAILED", *[NONE] * (len(_FIGURES) - 1))
         rows.append((*([cell.scenario or "tape as it is"] if scenarios else []), *said, *figures))
     return Sheet(f"Comparison, {currency}", columns, tuple(rows))

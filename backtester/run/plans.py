@@ -22,6 +22,16 @@ from backtester.run.volumes import Slices
 INTERVAL_NS = 30_000_000_000
 #: More child orders than this are a slip.
 MOST_CHILDREN = 10_000
+#: Algorithms whose children are decided at times of their own.
+TIMED = ("twap", "vwap", "pov")
+
+
+class Misfit(NamedTuple):
+    """A key of a plan that cannot be, and why."""
+
+    key: str
+    message: str
+    hint: str = ""
 
 
 class Terms(NamedTuple):
@@ -72,21 +82,20 @@ class Terms(NamedTuple):
     def _is_native_twap(self) -> bool:
         return self.plan.algo == "twap" and self.held is Held.VENUE
 
-    def fault(self) -> tuple[str, str] | None:
-        """The key that cannot be, and why."""
+    def fault(self) -> Misfit | None:
+        """What the plan asks for and cannot have, if anything."""
         algo, least = self.plan.algo, self.rules.twap_interval_ns
         if self.plan.held is Held.VENUE and algo not in self.rules.services:
-            return "held", f'the venue has no {algo} orders, hold the plan yourself: held = "client"'
+            return Misfit("held", f"the venue has no {algo} orders", 'send them yourself: held = "client"')
         if self._is_native_twap and self.interval_ns < least:
-            return "interval", f"the venue's own slices lie at least {least / 1e9:g} s apart"
-        if algo in ("twap", "vwap", "pov") and not 0 < self.slices.parts <= MOST_CHILDREN:
-            return "duration", f"it makes {self.slices.parts} child orders, expected 1 to {MOST_CHILDREN:,}"
-        if algo in ("twap", "vwap", "pov") and not self.slices.interval_ns:
-            return "duration", "it is too short for its slices"
-        if algo == "iceberg" and not 0 < self.display_lots <= self.lots:
-            return "display", "expected at most the size of the plan"
+            hint = 'or send them yourself: held = "client"'
+            return Misfit("interval", f"slices of the venue lie at least {least / 1e9:g} s apart", hint)
+        if algo in TIMED and not (0 < self.slices.parts <= MOST_CHILDREN and self.slices.interval_ns):
+            return Misfit("duration", f"expected time for 1 to {MOST_CHILDREN:,} slices, was for {self.slices.parts}")
+        if algo == "iceberg" and self.display_lots > self.lots:
+            return Misfit("display", "expected at most the size of the plan")
         if algo == "iceberg" and self.lots > MOST_CHILDREN * self.display_lots:
-            return "display", f"it makes more than {MOST_CHILDREN:,} child orders"
+            return Misfit("display", f"expected at least a part in {MOST_CHILDREN:,} of the size")
         return None
 
 

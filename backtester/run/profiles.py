@@ -34,12 +34,13 @@ def find_profiles(
     if venue == "":
         raise usage_error("--venue", "names none", "see `backtester venues list`")
     profiles, problems = [], list[Diagnostic]()
-    for account in portfolio.portfolio.accounts:
+    for a, account in enumerate(portfolio.portfolio.accounts):
+        where = portfolio.where("accounts", a, "fee_tier")
         try:
             own = VenueRef.parse(account.venue)
             ref = own if chosen is None else chosen._replace(id=chosen.id or own.id)
             profile = load_profile(ref.id, _day(scenario) if ref.at_scenario else ref.on)
-            profiles.append(profile.with_fee_tier(account.fee_tier) if account.fee_tier else profile)
+            profiles.append(profile.with_fee_tier(account.fee_tier, where) if account.fee_tier else profile)
         except BacktesterError as error:
             problems += error.diagnostics
     if problems:

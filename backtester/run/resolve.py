@@ -8,7 +8,7 @@ its own on markets that they share.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
 from backtester.config.portfolio import Account, PortfolioFile, Position
@@ -248,17 +248,18 @@ class _AccountBuilder:
         return maintenance_margin(tiers, abs(self._unit_value(position, self.values.mark(position.market))))
 
 
-def assumptions_of(profiles: Iterable[VenueProfile], resolved: Resolved, accept: Acceptances) -> list[str]:
+def assumptions_of(resolved: Resolved, accept: Acceptances) -> list[str]:
     """What a reader of the result should know was taken for granted."""
     lines = []
-    for profile in dict.fromkeys(profiles):
+    for profile in dict.fromkeys(resolved.profiles):
         share = f"{profile.assumed_share:.0%}"
         lines.append(f"{profile.name}: {share} of the rules are assumed (`backtester venues show {profile.id}`)")
-    for market in resolved.data.markets:
-        instrument = resolved.instruments[market.instrument]
-        profile = list(dict.fromkeys(profiles))[market.rules]
-        if not profile.market(*instrument.names).listed:
-            lines.append(f"{instrument.symbol} is not in the profile {profile.name}: its default tiers apply")
+    for profile, numbers in zip(resolved.profiles, resolved.numbers, strict=True):
+        for number in numbers.values():
+            instrument = resolved.instruments[resolved.data.markets[number].instrument]
+            line = f"{instrument.symbol} is not in the profile {profile.name}: its default tiers apply"
+            if not profile.market(*instrument.names).listed and line not in lines:
+                lines.append(line)
     if accept.funding_zero:
         lines.append("funding is taken as zero where the tape has no rate (--assume-funding-zero)")
     for each in resolved.data.instruments:

@@ -44,21 +44,13 @@ def resolve_orders(
 ) -> tuple[tuple[spec.Order, ...], tuple[spec.Plan, ...]]:
     """All orders of an account, those of its plans behind its own. `values` collects the faults."""
     written = list(_written(account))
-    ids = [each.order.id for each in written]
-    groups = list(dict.fromkeys(each.group for each in written if each.group))
-    orders = [_order(account, each, values) for each in written]
-    for n, each in enumerate(written):
-        parent = ids.index(each.order.parent) if each.order.parent else -1
-        group = groups.index(each.group) if each.group else -1
-        orders[n] = orders[n]._replace(parent=parent, after=each.order.after, oco=group)
+    orders = list(_linked(written, [_order(account, each, values) for each in written]))
     _check_brackets(written, orders, values)
     plans: list[spec.Plan] = []
-    for plan in account.plans:
-        terms = _terms(account, plan, values, len(plans), len(orders), curve)
+    for number, plan in enumerate(account.plans):
+        terms = _terms(account, plan, values, number, len(orders), curve)
         if fault := terms.fault():
-            values.fault(fault[1], "plans", len(plans), fault[0])
-            fallback = spec.Plan(plan.id, terms.position, int(plan.side), terms.lots)
-            plans.append(fallback)
+            values.fault(fault.message, "plans", number, fault.key, hint=fault.hint)
             continue
         try:
             made = expand(terms)
@@ -70,10 +62,22 @@ def resolve_orders(
     return tuple(each._replace(key=order_key(account.name, each.id)) for each in orders), tuple(plans)
 
 
+def _linked(written: Sequence[Written], orders: Sequence[spec.Order]) -> Iterator[spec.Order]:
+    """The orders with the numbers of their parents and of their groups."""
+    numbers = {order.id: n for n, order in enumerate(orders)}
+    groups = {group: n for n, group in enumerate(dict.fromkeys(each.group for each in written if each.group))}
+    for (order, _, _, group), made in zip(written, orders, strict=True):
+        yield made._replace(
+            parent=numbers[order.parent] if order.parent else -1,
+            after=order.after,
+            oco=groups[group] if group else -1,
+        )
+
+
 def order_key(account: str, order: str) -> int:
     """What the random numbers of an order are drawn by: 63 bits of a digest of its names, wherever it stands.
 
-    Example: order `cut` of account `main` has the key 1226353117188612613.
+    Example: order `cut` of account `main` has the key 7620527829398899737.
     """
     digest = hashlib.sha256(f"{account}\0{order}".encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1

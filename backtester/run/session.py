@@ -159,7 +159,7 @@ def _result(
         start_ts=engine.start_ts,
         end_ts=int(engine.control["now"][0]),
         path_width_ns=int(engine.control["path_width"][0]),
-        assumptions=(*assumed, *variant.moved, *map(str, moved)),
+        assumptions=(*assumed, *variant.moved, *map(str, moved), *_foresight(variant)),
         warnings=(),
         variant=named(variant.overrides),
         seed=request.seed,
@@ -289,5 +289,13 @@ def _assumptions(
             yield f"tape {file.path.name}: {file.metadata.source}"
     if stressed is not None:
         yield from stress_assumptions(request.scenario, tape, stressed, request.proxies)
-    yield from assumptions_of(profiles, resolved, request.accept)
+    yield from assumptions_of(resolved, request.accept)
     yield from changes_by_hand(profiles)
+
+
+def _foresight(variant: Variant) -> Iterator[str]:
+    """What its plans know that nobody could have known."""
+    for account in variant.portfolio.portfolio.accounts:
+        for plan in account.plans:
+            if plan.algo == "vwap" and plan.curve == "tape":
+                yield f"{account.name} {plan.id}: its curve is the trading of this run, known beforehand"

@@ -57,13 +57,12 @@ def cut(engine: Engine, first: int, count: int) -> Piece:
         name: _renumbered(_of_worlds(getattr(engine, name), first, count), offsets)
         for name in ("fills", "ledger", "liquidations", "payments")
     }
-    taken = state.overlay[state.overlay["lots"] > 0]
     return Piece(
         state._replace(
             **{name: _renumbered(getattr(state, name)[where], offsets) for name, where in rows.items()},
             parties=state.parties[rows["worlds"]],
             inventory=state.inventory[rows["worlds"]],
-            overlay=_renumbered(_of_worlds(taken, first, count), offsets),
+            overlay=_consumed_by(state.overlay, first, count),
             **records,
         ),
         WorldIndex(
@@ -90,6 +89,14 @@ def _path_rows(accounts: np.ndarray) -> slice:
 def _of_worlds(table: np.ndarray, first: int, count: int) -> np.ndarray:
     chosen: np.ndarray = table[(table["world"] >= first) & (table["world"] < first + count)]
     return chosen
+
+
+def _consumed_by(overlay: np.ndarray, first: int, count: int) -> np.ndarray:
+    """The table of what was consumed, without what others consumed; to be read through, not to be looked up in."""
+    made = overlay.copy()
+    made["world"] -= first
+    made[(made["world"] < 0) | (made["world"] >= count)] = 0
+    return made
 
 
 def _renumbered(table: np.ndarray, offsets: dict[str, int]) -> np.ndarray:

@@ -109,20 +109,21 @@ class VenueProfile:
 
         Example: `market_rule("funding_cap", profile.market("BTC"))` on Binance is 0.003, of most others 0.02.
         """
-        return dict(market.own).get(rule, getattr(self.rules, rule))
+        of_venue: float = getattr(self.rules, rule)
+        return dict(market.own).get(rule, of_venue)
 
-    def with_fee_tier(self, name: str) -> VenueProfile:
+    def with_fee_tier(self, name: str, where: str = "fee tier") -> VenueProfile:
         """The profile with the rates of a fee tier, or of several joined by `+`; a later one says more.
 
         Example: on Hyperliquid `volume-4+maker-2` takes at 0.028 % and earns 0.002 % as a maker.
-        Raises a configuration error for a tier that the venue does not have on this date.
+        Raises a configuration error, naming `where`, for a tier that the venue does not have on this date.
         """
         tiers = {tier.name: tier for tier in self.fee_tiers}
         stated = {rule.rule: rule for rule in self.provenance}
         for word in name.split("+"):
             if word not in tiers:
-                known = f"known: {', '.join(tiers)}" if tiers else f"no tiers of {self.name} are known"
-                raise config_error(f"fee tier {name}", f'no tier "{word}"', did_you_mean(word, tiers) or known)
+                known = f"known: {', '.join(tiers)}" if tiers else "none are known on this date"
+                raise config_error(where, f'{self.name} has no fee tier "{word}"', did_you_mean(word, tiers) or known)
             tier = tiers[word]
             for rule, rate in (("taker_fee", tier.taker_fee), ("maker_fee", tier.maker_fee)):
                 if rate is not None:

@@ -132,3 +132,13 @@ def test_errors(capsys: pytest.CaptureFixture[str], args: list[str], code: int, 
     assert main(["venues", *args]) == code
     captured = capsys.readouterr()
     assert (captured.out, captured.err) == ("", message)
+
+
+def test_fee_tiers_and_rules_of_orders_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = {row["rule"]: row for row in rows_of(capsys, "show", "hyperliquid")}
+    assert rows["fee tier volume-1"]["value"].startswith("taker 0.04 %, maker 0.012 %: above 5 million USDC")
+    assert rows["fee tier maker-3"]["value"].startswith("maker -0.003 %: above 3 %")
+    assert rows["fee tier maker-3"]["source"] == "docs: trading/fees.md"
+    assert (rows["self_trade"]["value"], rows["services"]["value"]) == ("cancel_maker", "twap")
+    changed = {row["rule"] for row in rows_of(capsys, "diff", "hyperliquid@2025-05-05", "hyperliquid@2025-10-10")}
+    assert {f"fee tier volume-{n}" for n in range(1, 7)} <= changed

@@ -97,7 +97,8 @@ def test_a_bare_key_goes_where_it_makes_sense(tmp_path: Path) -> None:
     tables = (order("a"), order("b", type="stop_market", trigger_price="mark-1%"), plan("p", algo="passive"))
     made = read(tmp_path, *tables, overrides=("held=client", "bound=2%", "attempts=5"))
     assert [each.held for each in made.orders] == [Held.VENUE, Held.CLIENT]
-    assert [each.bound for each in (*made.orders, *made.plans)] == [Percent(0.02)] * 3
+    assert [each.bound for each in made.orders] == [Percent(0.02)] * 2
+    assert [each.bound for each in made.plans] == [Percent(0.02)]
     assert (made.plans[0].held, made.plans[0].attempts) == (Held.CLIENT, 5)
 
 
@@ -108,7 +109,6 @@ def test_hedge_mode(tmp_path: Path) -> None:
     assert (made.orders[0].position_side, made.plans[0].position_side) == (Side.SELL, Side.BUY)
 
 
-STOP = {"type": "stop_market", "trigger_price": 1.0}
 ORDER_FAULTS = [
     ([order(type="stop_limit", trigger_price=1.0)],
      "orders.0.price: missing key (a stop-limit order needs it)"),
@@ -138,7 +138,7 @@ ORDER_FAULTS = [
     ([order("a", take_profit=1.0), order("a.tp")], "orders.1.id: another order of the account has this id"),
     ([order("a", take_profit=1.0, reduce_only=True)],
      "orders.0.take_profit: an order that only reduces leaves nothing to take profit on"),
-    ([order(**STOP, parent="o")], "orders.0.parent: the order waits for itself"),
+    ([order(type="stop_market", trigger_price=1.0, parent="o")], "orders.0.parent: the order waits for itself"),
     ([order("exit#1")],
      'orders.0.id: an id has no "#" (it stands between a plan and its child orders)'),
     ([order(position_side="long")],

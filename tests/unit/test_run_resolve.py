@@ -127,7 +127,7 @@ def test_an_unlisted_symbol_has_the_default_tiers_and_the_result_says_so(tmp_pat
     path = portfolio(tmp_path, account(position("RARE", leverage=5.0)), account(position(), name="b"))
     resolved = markets(path, rare, BTC)
     assert resolved.data.markets[0].tiers == (spec.Tier(0.0, 0.1, 5.0),)
-    lines = assumptions_of(resolved.profiles, resolved, Acceptances())
+    lines = assumptions_of(resolved, Acceptances())
     assert lines[1:] == ["RARE is not in the profile hyperliquid@2026-08-22: its default tiers apply"]
 
 
@@ -136,7 +136,7 @@ def test_the_default_tiers_are_named_once_per_market_of_each_rules(tmp_path: Pat
     rare = BTC._replace(symbol="WIF", base="WIF")  # listed in October 2025, no longer today
     file = load_portfolio(portfolio(tmp_path, account(position("WIF")), account(position("WIF"), name="b")))
     resolved = resolve_markets([Holder(file, [load_profile("hyperliquid"), older])], [rare], Acceptances())[0]
-    lines = [line for line in assumptions_of(resolved.profiles, resolved, Acceptances()) if "default tiers" in line]
+    lines = [line for line in assumptions_of(resolved, Acceptances()) if "default tiers" in line]
     assert lines == ["WIF is not in the profile hyperliquid@2026-08-22: its default tiers apply"]
 
 
@@ -147,7 +147,7 @@ def test_what_was_accepted_is_said(tmp_path: Path) -> None:
     resolved = take_mid_as_index(resolve_markets([Holder(file, profiles)], BOTH, accept)[0], (1,))
     assert [each.index_from_mid for each in resolved.data.instruments] == [False, True]
     assert resolved.data.rules[0].assume_funding_zero
-    assert assumptions_of(profiles, resolved, accept)[1:] == [
+    assert assumptions_of(resolved, accept)[1:] == [
         "funding is taken as zero where the tape has no rate (--assume-funding-zero)",
         "ETH: the tape has no index, the mid stands for it (--assume-index-mid)",
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from backtester.engine.agenda import drop_first, first_entry
+from backtester.engine.agenda import drop_first, first_entry, schedule
 from backtester.engine.clock import next_multiple, payment_price, premium_rate, sample_premium, set_mark
 from backtester.engine.jit import helper
 from backtester.engine.ledger import ROWS_OF_A_FILL, cross_pool, lacks_rows, pay_funding
@@ -255,13 +255,13 @@ def work_agenda(m, w, c: np.void) -> int:
     order, phase = entry["order"], entry["phase"]
     o = w.orders[order]
     arrives = phase > CANCEL and phase <= ARRIVAL and o["status"] == OrderStatus.IN_FLIGHT
+    drop_first(w, c)  # before it is worked, which may put others in front of it
     if arrives and (not is_conditional(o) or o["trigger_ts"] >= 0):
         missing = execute(m, w, c, t, order)
         if missing != 0:
+            schedule(w, c, order, t, phase)
             return lacking(missing)
-        drop_first(w, c)
     else:
-        drop_first(w, c)
         _work_entry(m, w, c, t, order, phase)
     c["stage"] = AGENDA_CHECKS
     return OK

@@ -133,9 +133,9 @@ def _trail(o: np.void, tick: int) -> None:
     if o["callback_rate"] == 0.0:
         o["trigger_tick"] = o["peak"] + side * o["callback_ticks"]
     elif side < 0:
-        o["trigger_tick"] = math.floor(o["peak"] * (1.0 - o["callback_rate"]))
+        o["trigger_tick"] = math.floor(o["peak"] * (1.0 - o["callback_rate"]) + HAIR)
     else:
-        o["trigger_tick"] = math.ceil(o["peak"] * (1.0 + o["callback_rate"]))
+        o["trigger_tick"] = math.ceil(o["peak"] * (1.0 + o["callback_rate"]) - HAIR)
 
 
 @helper

@@ -31,11 +31,9 @@ def arrive(order: Order, t: int) -> None:
     if order.spec.tif != TimeInForce.POST_ONLY:
         limit = order.limit_tick if order.has_limit else _bound_tick(order)
         met, end_before = _meet(order, limit, t)
-        if order.spec.tif == TimeInForce.FOK:
-            if _available(order, limit, t, end_before) < order.remaining:
-                links.end(order, OrderStatus.CANCELLED, OrderReason.FOK_KILLED, t)
-                return
-            world.note(TimeInForce.FOK)
+        if order.spec.tif == TimeInForce.FOK and _available(order, limit, t, end_before) < order.remaining:
+            links.end(order, OrderStatus.CANCELLED, OrderReason.FOK_KILLED, t)
+            return
         for other in met:
             links.end(other, OrderStatus.CANCELLED, OrderReason.SELF_TRADE, t)
         reason = _take_liquidity(order, limit, end_before, t)

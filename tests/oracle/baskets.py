@@ -30,6 +30,8 @@ def basket(random: Random, scale: Scale, places: int) -> tuple[tuple[spec.Order,
     """Orders and plans of an account with so many places."""
     orders = [single(random, scale, places) for _ in range(random.randrange(11))]
     _link_some(random, orders)
+    if random.random() < 0.5:
+        _add_meeting(random, scale, places, orders)
     if random.random() < 0.4:
         _add_bracket(random, scale, places, orders)
     plans: list[spec.Plan] = []
@@ -72,6 +74,23 @@ def single(random: Random, scale: Scale, places: int) -> spec.Order:
         peg=random.choice(list(Peg)) if type_ == OrderType.LIMIT and random.random() < 0.3 else Peg.NONE,
         key=random.choice([random.randrange(2**63), 0, 2**63 - 1]),
     )
+
+
+def _add_meeting(random: Random, scale: Scale, places: int, orders: Orders) -> None:
+    """One or two orders that rest near the middle, and one on the other side that may reach them (RULES 3.7)."""
+    side = random.choice([Side.SELL, Side.BUY])
+    for _ in range(random.choice([1, 2])):
+        tick = 12 - side * random.choice([0, 1, 1, 2])
+        rests = single(random, scale, places)._replace(
+            type=OrderType.LIMIT, tif=TimeInForce.GTC, side=side, limit_tick=tick, peg=Peg.NONE, reduce_only=False
+        )
+        orders.append(rests._replace(lots=1, at_ns=spec.START_NS, cancel_at_ns=-1, cancel_after_ns=0))
+    at_ns = scale.start_ns + random.randint(1, 1 + scale.duration_units // 2) * scale.unit_ns
+    arrives = single(random, scale, places)._replace(
+        type=random.choice([OrderType.MARKET, OrderType.LIMIT]), side=-side, limit_tick=12 - side * 4, peg=Peg.NONE
+    )
+    tif = random.choice([TimeInForce.GTC, TimeInForce.IOC, TimeInForce.IOC, TimeInForce.FOK])
+    orders.append(arrives._replace(tif=tif, lots=random.randint(2, 9), at_ns=at_ns, reduce_only=False))
 
 
 # -- links (RULES 4.6) -------------------------------------------------------------------------------------------------

@@ -206,9 +206,9 @@ class Pair:
                 expected["arrive_ts"] = order.arrival_ns
             if order.status == OrderStatus.RESTING:
                 expected["queue"] = order.queue
-            if order.decided and order.has_limit:
+            if order.decided and order.has_limit and order.status != OrderStatus.REJECTED:
                 expected["limit_tick"] = order.limit_tick
-            if order.peak is not None:
+            if order.peak is not None and (order.armed or order.trigger_ns is not None):
                 expected |= {"peak": order.peak, "trigger_tick": order.trigger_tick}
             if order.decision_mid_half_ticks is not None:
                 expected["decision_mid2"] = order.decision_mid_half_ticks

@@ -110,7 +110,7 @@ def _trail(order: Order) -> None:
     if given.callback_rate > 0:
         trigger_ticks = order.peak * (1 + order.side * given.callback_rate)
         judge = order.account.world.judge
-        order.trigger_tick = judge.ceil(trigger_ticks) if order.side > 0 else judge.floor(trigger_ticks)
+        order.trigger_tick = judge.ceil(trigger_ticks - 1e-6) if order.side > 0 else judge.floor(trigger_ticks + 1e-6)
     else:
         order.trigger_tick = order.peak + order.side * given.callback_ticks
 

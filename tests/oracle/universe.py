@@ -126,7 +126,7 @@ def _rules(random: Random, scale: Scale) -> spec.Rules:
         feed_latency_ns=random.choice([0, 0, 1, 2]) * unit,
         order_latency_ns=random.choice([0, 0, 1, 3]) * unit,
         engine_latency_ns=random.choice([0, 0, 1]) * unit,
-        latency_sigma=random.choice([0.0, 0.0, 0.25, 1.0]),
+        latency_sigma=random.choice([0.0, 0.0, 0.25, 1.0]) if unit < 10**12 else 0.0,  # ns of doubles are whole
         block_ns=random.choice([0, 0, 2, 5]) * unit,
         isolated_fee_from_margin=random.random() < 0.5,
         isolated_funding_from_margin=random.random() < 0.5,

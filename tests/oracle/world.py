@@ -187,6 +187,7 @@ class World:
         order.filled += size
         order.remaining -= size
         self.note(order.spec.type)
+        self.note(order.spec.tif)
         if liquidity == Liquidity.MAKER and order.account.rules.maker_fee < 0:
             self.note("rebate")
         links.filled(order, t)

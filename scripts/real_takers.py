@@ -171,8 +171,9 @@ def bare_market(instrument: spec.Instrument, mark_interval_ns: int) -> spec.Mark
         block_ns=0,
         refill_model=RefillModel.NEVER,
     )
-    figures = dict.fromkeys(spec.Market._fields[3:], 0.0)  # of funding and liquidation: neither happens here
-    market = spec.Market(0, 0, (spec.Tier(0.0, 0.0, 1.0),), **figures)
+    tiers = (spec.Tier(0.0, 0.0, 1.0),)
+    # Neither funding nor a liquidation happens here.
+    market = spec.Market(0, 0, tiers, impact_notional_quote=0.0, funding_cap=0.0, liquidation_fee=0.0)
     return spec.MarketData((instrument._replace(index_from_mid=True),), (rules,), (market,))
 
 

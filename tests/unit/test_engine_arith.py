@@ -5,42 +5,42 @@ from __future__ import annotations
 import math
 import statistics
 
-import numba
 import pytest
 
 from backtester.engine import arith, levels, transit
+from backtester.engine.jit import kernel
 from backtester.enums import QueueModel
 
 NORMAL = statistics.NormalDist()
 PESSIMISTIC, POWER, LOG = int(QueueModel.PESSIMISTIC), int(QueueModel.PROB_POWER), int(QueueModel.PROB_LOG)
 
 
-@numba.njit
+@kernel
 def log2(x: float) -> float:
     return arith.log2(x)
 
 
-@numba.njit
+@kernel
 def power(x: float, n: float) -> float:
     return arith.power(x, n)
 
 
-@numba.njit
+@kernel
 def normal_quantile(p: float) -> float:
     return arith.normal_quantile(p)
 
 
-@numba.njit
+@kernel
 def jittered(ns: int, sigma: float, seed: int, key: int, draw: int) -> int:
     return transit.jittered(ns, sigma, seed, key, draw)
 
 
-@numba.njit
+@kernel
 def uniform(seed: int, key: int, draw: int) -> float:
     return transit.uniform(seed, key, draw)
 
 
-@numba.njit
+@kernel
 def cancelled_ahead(queue: int, behind: int, cancels: int, model: int, exponent: float) -> int:
     return levels.cancelled_ahead(queue, behind, cancels, model, exponent)
 

@@ -113,8 +113,8 @@ def cancelled_ahead(queue: int, behind: int, cancels: int, model: int, exponent:
     if model == QueueModel.PESSIMISTIC or queue == 0:
         return 0
     ahead = _weight(float(queue), model, exponent)
-    share = ahead / (ahead + _weight(float(behind), model, exponent))
-    return min(max(math.floor(cancels * share), cancels - behind), queue)
+    all_of_it = ahead + _weight(float(behind), model, exponent)
+    return min(max(math.floor(cancels * ahead / all_of_it), cancels - behind), queue)
 
 
 @helper

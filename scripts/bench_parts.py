@@ -27,7 +27,7 @@ from backtester.engine import spec
 from backtester.enums import Advance, EventKind, OrderStatus, OrderType, PriceSeries, TimeInForce
 from backtester.market.read import Tape, open_tape
 from backtester.market.schema import TapeInstrument
-from backtester.market.synth import synth_tape
+from backtester.market.synth.tape import synth_tape
 from backtester.run.drive import Engine
 from backtester.run.resolve import market_of, rules_of
 from backtester.scenario import library
@@ -37,7 +37,7 @@ from backtester.venue.loader import load_profile
 
 NOTIONAL = 60_000.0
 SAMPLE_NS = 100_000_000
-ROWS_PER_MINUTE = 6_600  # of the synthetic BTC tape
+ROWS_PER_MINUTE = 8_500  # of the synthetic BTC tape
 CROWD = 1_000
 Result = dict[str, Any]
 MakeWorlds = Callable[[int, float, spec.Instrument], list[spec.World]]

@@ -89,7 +89,7 @@ def funding(profile: VenueProfile, asked: Inputs) -> Answer[Inputs, Figures]:
     """Example: long 2 BTC at an index of 50,000 and 0.01 % an hour pays 10 an hour, 240 a day."""
     rules, market = profile.rules, profile.market(asked.symbol)
     notional, side = asked.size * asked.price, asked.side
-    cap = profile.funding_cap(market)
+    cap = profile.market_rule("funding_cap", market)
     rate = _rate(asked.given, rules, cap)
     paid = payment(side, notional, rate.value)
     interval_s = rules.funding_interval_ns / 1e9

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from backtester.cli import ingest
-from backtester.cli.console import Cell, emit_rows, settings
+from backtester.cli.console import Cell, emit_rows, settings, talk, write_atomically
 from backtester.errors import ExitCode
 
 if TYPE_CHECKING:
     from backtester.market.inspect import TapeSummary
     from backtester.market.read import Tape
+    from backtester.market.synth.compare import Compared
 
 app = typer.Typer(
     help="Tapes: make them from recordings or a seed, look at them, check them.",
@@ -82,22 +83,45 @@ def check_tape(
 @app.command()
 def synth(
     ctx: typer.Context,
-    profile: Annotated[str, typer.Argument(metavar="PROFILE", help="Which market to imitate.")],
+    market: Annotated[
+        str,
+        typer.Argument(
+            metavar="MARKET",
+            help="What to imitate: a shipped tape's name, a recording (a tape of one instrument; fitting takes "
+            "minutes), or a profile that --keep wrote.",
+        ),
+    ],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="The tape to write.")],
-    minutes: Annotated[float, typer.Option("--minutes", min=1, help="Length of the tape.")] = 25.0,
+    minutes: Annotated[
+        float | None, typer.Option("--minutes", min=1, help="Length of the tape. Default: as shipped, or 25.")
+    ] = None,
+    start_price: Annotated[
+        float | None, typer.Option("--start-price", help="Default: that of the market, or the recording's mean.")
+    ] = None,
+    keep: Annotated[
+        Path | None, typer.Option("--keep", metavar="PROFILE.toml", help="Write what was fitted, to be used again.")
+    ] = None,
 ) -> None:
-    """Make a synthetic tape: the same profile, --seed and length give the same bytes."""
-    from backtester.market.synth import synth_tape
+    """Make a synthetic tape and compare it with the recording that it imitates.
+
+    The same market, --seed and length give the same bytes.
+    """
+    from backtester.market.synth.profile import profile_text
+    from backtester.market.synth.tape import find_profile, synth_tape
 
     options = settings(ctx)
-    made = synth_tape(profile, out, options.seed, minutes)
+    profile = find_profile(market, lambda trials, misfit: talk(f"trial {trials}: misfit {misfit:.2f}", options))
+    made = synth_tape(profile, out, options.seed, minutes, start_price)
+    if keep:
+        write_atomically(keep, profile_text(profile))
     said: list[tuple[Cell, ...]] = [
-        (name, value if isinstance(value, int | float) else str(value), None)
+        (name, value if isinstance(value, int | float) else str(value), None, None, None, None)
         for name, value in made._asdict().items()
-        if name not in ("figures", "recorded")
+        if name != "compared"
     ]
-    figures = zip(made.figures._fields, made.figures, made.recorded, strict=True)
-    emit_rows("synth", ("what", "tape", "recorded"), [*said, *figures], options)
+    for_eyes = options.format in ("table", "markdown")
+    compared = [_compared_short(each) if for_eyes else _compared_row(each) for each in made.compared]
+    emit_rows("synth", ("what", "tape", "recorded", "off", "tolerance", "held"), [*said, *compared], options)
 
 
 def _open(tapes: list[str], instruments: list[str] | None) -> Tape:
@@ -118,6 +142,23 @@ def _inspect_rows(summary: TapeSummary) -> tuple[tuple[str, ...], list[tuple[Cel
         columns = (*each.instrument._fields, "first_ts", "last_ts", "rows", *names, *each._fields[2:])
         rows.append((*each.instrument, *span, sum(kinds), *kinds, *each[2:]))
     return columns, rows
+
+
+def _compared_row(row: Compared) -> tuple[Cell, ...]:
+    """A figure, made, recorded, made / recorded - 1, how far it may be off, and whether it is not further off."""
+    is_held = row.is_held if row.recorded and row.tolerance is not None else None
+    return row.figure, row.made, row.recorded, row.off, row.tolerance, is_held
+
+
+def _compared_short(row: Compared) -> tuple[Cell, ...]:
+    figure, made, recorded, off, tolerance, is_held = _compared_row(row)
+    return (
+        figure,
+        *("" if number is None else f"{number:.4g}" for number in (made, recorded)),
+        "" if off is None else f"{off:+.1%}",
+        "" if is_held is None else f"{tolerance:.0%}",
+        "" if is_held is None else "yes" if is_held else "no",
+    )
 
 
 def _iso(ts_ns: int) -> str:

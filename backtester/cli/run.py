@@ -16,6 +16,7 @@ from backtester.errors import usage_error
 
 if TYPE_CHECKING:
     from backtester.report.model import ReportModel
+    from backtester.run.result import RunFailure, RunResult
 
 
 def run(
@@ -61,6 +62,14 @@ def run(
             help="Change a value of the portfolio; venue.RULE of its venues, scenario.COLUMN of the scenario.",
         ),
     ] = None,
+    compare: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--compare",
+            metavar="KEY=A,B,…",
+            help="Run the portfolio with each of these values side by side; more than once: every combination.",
+        ),
+    ] = None,
     proxy: Annotated[
         list[str] | None, typer.Option("--proxy", metavar="SOL=ETH*1.2", help="A path for a symbol without one.")
     ] = None,
@@ -79,7 +88,8 @@ def run(
 ) -> int:
     """Replay crashes through the order book and report what became of the portfolio.
 
-    Example: backtester run data/demo-portfolio.toml --scenario 2025-10-10
+    Examples: backtester run data/demo-portfolio.toml --scenario 2025-10-10
+    backtester run data/demo-portfolio.toml --scenario 2025-10-10 --compare held=venue,client
     """
     chosen = settings(ctx)
     _check_directory(out)
@@ -89,13 +99,14 @@ def run(
     from backtester.report.render import render_report
     from backtester.report.tables import write_tables
     from backtester.run.resolve import Acceptances
-    from backtester.run.session import Request, is_warm, run_cell, try_cell
+    from backtester.run.session import Request, is_warm, run_cells, try_cells
     from backtester.scenario.grid import parse_proxy
     from backtester.scenario.shock import parse_shock
 
     request = Request(
         portfolio=portfolio,
         overrides=tuple(override or ()),
+        compare=tuple(compare or ()),
         shock=parse_shock(shock) if shock is not None else None,
         venue=venue,
         tapes=tuple(tape or ()),
@@ -108,11 +119,11 @@ def run(
     names = _scenarios(scenario)
     if not is_warm():
         talk(f"compiling kernels, once per machine and version (cache: {CACHE_DIR})", chosen)
-    outcomes = []
+    outcomes: list[RunResult | RunFailure] = []
     for name in names:
         with _progress(chosen, name or "tape") as advance:
-            cell = run_cell if len(names) == 1 else try_cell
-            outcomes.append(cell(request._replace(scenario=name), advance))
+            run_all = run_cells if len(names) == 1 else try_cells
+            outcomes += run_all(request._replace(scenario=name), advance)
     report = build_report(outcomes)
     if out is not None:
         write_tables(outcomes, report, out)

@@ -60,6 +60,7 @@ def show(
         ("rules_date", str(profile.rules_date), None, profile.basis),
         ("assumed_share", round(profile.assumed_share, 3), None, "of the rules below, without the markets"),
         *((stated.rule, _text(stated.value), stated.assumed, stated.source) for stated in profile.provenance),
+        *(() if symbol else _fee_rows(profile)),
         *((name, value, market.assumed, market.source) for name, market, value in _market_values(markets)),
         *(() if symbol else _table_rows(profile)),
         *(("note", note, None, None) for note in profile.notes),
@@ -95,7 +96,16 @@ def _profile(text: str) -> VenueProfile:
 def _values(profile: VenueProfile) -> Iterator[tuple[str, Cell]]:
     """Everything that decides a result, by name."""
     yield from ((stated.rule, _text(stated.value)) for stated in profile.provenance)
+    yield from ((str(name), value) for name, value, *_ in _fee_rows(profile))
     yield from ((name, value) for name, _, value in _market_values((*profile.markets, profile.default_market)))
+
+
+def _fee_rows(profile: VenueProfile) -> Iterator[tuple[Cell, ...]]:
+    """The fee tiers: `taker 0.04 %, maker 0.012 %: above 5 million`."""
+    for tier in profile.fee_tiers:
+        rates = {"taker": tier.taker_fee, "maker": tier.maker_fee}
+        said = ", ".join(f"{name} {100.0 * rate:.6g} %" for name, rate in rates.items() if rate is not None)
+        yield f"fee tier {tier.name}", f"{said}: {tier.condition}", tier.assumed, tier.source
 
 
 def _market_values(markets: Iterable[MarketRules]) -> Iterator[tuple[str, MarketRules, str]]:
@@ -105,7 +115,7 @@ def _market_values(markets: Iterable[MarketRules]) -> Iterator[tuple[str, Market
 
 def _written_out(profile: VenueProfile) -> tuple[MarketRules, ...]:
     """The markets that are not of a table, and those of which a table does not say all."""
-    has_own_rule = (market for market in profile.markets if not market.table or _own_rules(market))
+    has_own_rule = (market for market in profile.markets if not market.table or market.own)
     return (*has_own_rule, profile.default_market)
 
 
@@ -115,11 +125,6 @@ def _table_rows(profile: VenueProfile) -> Iterator[tuple[Cell, ...]]:
         markets = [market for market in of_table if market.table == file]
         value = f"{len(markets)} markets; --symbol {markets[0].symbol} shows one"
         yield f"table {file}", value, all(market.assumed for market in markets), markets[0].source
-
-
-def _own_rules(market: MarketRules) -> dict[str, float]:
-    own = {"funding_cap": market.funding_cap, "liquidation_fee": market.liquidation_fee}
-    return {name: value for name, value in own.items() if value is not None}
 
 
 def _market_text(market: MarketRules) -> str:
@@ -134,10 +139,12 @@ def _market_text(market: MarketRules) -> str:
     parts.append(f"impact {market.impact_notional_quote:,.0f}")
     if market.size_decimals is not None:
         parts.append(f"{market.size_decimals} size decimals")
-    parts += (f"{name} {value:.6g}" for name, value in _own_rules(market).items())
+    parts += (f"{own.rule} {own.value:,.10g}" for own in market.own)
     return "; ".join(parts)
 
 
-def _text(value: str | float | bool) -> Cell:
-    """As TOML writes it."""
+def _text(value: str | float | bool | tuple[str, ...]) -> Cell:
+    """As TOML writes it; words of a list side by side."""
+    if isinstance(value, tuple):
+        return " ".join(value) or "none"
     return str(value).lower() if isinstance(value, bool) else value

@@ -24,6 +24,8 @@ from backtester.errors import BacktesterError, Diagnostic, usage_error
 
 _STEP = re.compile(r"([A-Za-z0-9_-]+)(?:\[([^\[\]]+)\])?")
 _PATH = re.compile(rf"{_STEP.pattern}(?:\.{_STEP.pattern})*")
+_QUOTED = r"""\"[^"]*"|'[^']*'"""
+_VALUE = re.compile(rf"(?:{_QUOTED}|\[[^\]]*\]|\{{[^}}]*\}}|[^,\[{{\"'])+")
 _IDENTITIES = ("name", "id", "symbol")
 
 
@@ -80,6 +82,21 @@ def override_rules(stated: Mapping[str, Any], settings: Iterable[Setting]) -> Ve
 def _no_rule(setting: Setting) -> Diagnostic:
     hint = did_you_mean(setting.key, VenueRules.key_names()) or "`backtester venues show` lists them"
     return Diagnostic("usage", f"--set {setting.text}", "no rule of a venue has this name", hint)
+
+
+def alternatives(text: str) -> tuple[str, ...]:
+    """`key=a,b,c` as the overrides `key=a`, `key=b` and `key=c`. Commas inside quotes and brackets do not part them.
+
+    Raises usage errors for fewer than two values, and for a key of the scenario: every variant runs on the same tape.
+    """
+    key, equals, values = text.partition("=")
+    found = [value.strip() for value in _VALUE.findall(values)] if equals else []
+    if len(found) < 2 or len(set(found)) < len(found):
+        message = "expected a key and two different values or more"
+        raise usage_error(f"--compare {text}", message, "for example --compare margin_mode=isolated,cross")
+    if key.strip().startswith("scenario."):
+        raise usage_error(f"--compare {text}", "all variants share one tape", "run it once for each value, with --set")
+    return tuple(f"{key.strip()}={value}" for value in found)
 
 
 class Step(NamedTuple):

@@ -1,4 +1,4 @@
-"""What the user holds and does: accounts, collateral, positions and orders, from TOML to frozen records."""
+"""What the user holds and does: accounts, collateral, positions, orders and plans, from TOML to frozen records."""
 
 from __future__ import annotations
 
@@ -9,28 +9,39 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, PlainValidator
 
+from backtester.config.order_rules import misfits_of_order
 from backtester.config.overrides import override
-from backtester.config.portfolio_rules import misfits_of_order, misfits_of_position, portfolio_faults
+from backtester.config.plan_rules import ALGOS, misfits_of_plan
+from backtester.config.portfolio_rules import misfits_of_position, portfolio_faults
 from backtester.config.toml import Document, Record, read_document, validate
 from backtester.config.values import (
     Collateral,
     Instant,
     Offset,
+    Percent,
     RelativePrice,
     name_in,
     one_of,
     parse_collateral,
+    parse_curve,
+    parse_distance,
     parse_duration_ns,
     parse_moment,
+    parse_percent,
     parse_price,
 )
-from backtester.enums import Held, OrderType, PriceSeries, Side, TimeInForce
+from backtester.enums import After, Held, OrderType, PriceSeries, Side, TimeInForce
 
+Algo = Literal["market", "twap", "vwap", "pov", "iceberg", "passive"]
 Text = Annotated[str, Field(min_length=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Price = Annotated[float | RelativePrice, PlainValidator(parse_price)]
 Direction = Annotated[Side, PlainValidator(one_of(long=Side.BUY, short=Side.SELL))]
+Trade = Annotated[Side, PlainValidator(one_of(buy=Side.BUY, sell=Side.SELL))]
 Duration = Annotated[int, PlainValidator(parse_duration_ns)]
+Moment = Annotated[Offset | Instant, PlainValidator(parse_moment)]
+Share = Annotated[Percent, PlainValidator(parse_percent)]
+Holder = Annotated[Held, PlainValidator(name_in(Held))]
 
 
 class Position(Record):
@@ -51,43 +62,83 @@ class Position(Record):
 
 
 class Order(Record):
-    """An order. Without `at` it works when the run starts."""
+    """An order. Without `at` and `parent` it works when the run starts."""
 
     id: Text
     symbol: Text
     type: Annotated[OrderType, PlainValidator(name_in(OrderType))]
-    side: Annotated[Side, PlainValidator(one_of(buy=Side.BUY, sell=Side.SELL))]
+    side: Trade
+    position_side: Direction | None = None  # hedge mode: which of two positions it is for
     size: Positive
     price: Price | None = None
     tif: Annotated[TimeInForce, PlainValidator(name_in(TimeInForce))] = TimeInForce.GTC
+    bound: Share | None = None  # without a limit: how far it may go, instead of the venue's bound
     trigger_price: Price | None = None
     trigger_by: Annotated[PriceSeries, PlainValidator(name_in(PriceSeries))] = PriceSeries.MARK
+    callback: Annotated[Percent | float, PlainValidator(parse_distance)] | None = None  # trailing: behind the peak
+    activation_price: Price | None = None  # trailing: active from here on; none: at once
     reduce_only: bool = False
-    held: Annotated[Held, PlainValidator(name_in(Held))] = Held.VENUE
+    held: Holder = Held.VENUE  # who watches its trigger, or its parent
     price_protect: bool = False  # do not trigger while mark and last lie far apart, where the venue offers that
-    at: Annotated[Offset | Instant, PlainValidator(parse_moment)] | None = None
-    cancel_at: Annotated[Offset | Instant, PlainValidator(parse_moment)] | None = None  # when the user cancels it
-    reaction_ns: Duration = 0  # what the client takes to decide; of no account for a stop held at the venue
+    at: Moment | None = None
+    cancel_at: Moment | None = None  # when the user cancels it
+    cancel_after_ns: Duration = 0  # the same, counted from its decision
+    reaction_ns: Duration = 0  # what the client takes to decide; of no account for what the venue sends
+    parent: Text | None = None  # id of an order that must have ended before this one is sent
+    after: Annotated[After, PlainValidator(name_in(After))] = After.ALL  # what must have become of the parent
+    oco: Text | None = None  # one of the orders with this word cancels the others
+    take_profit: Price | None = None  # triggers of two orders that close what this one opened, one cancels the other
+    stop_loss: Price | None = None
 
     @classmethod
     def accepts(cls, table: Mapping[str, Any], key: str) -> bool:
-        """A market order has no price, a limit order no trigger."""
-        return key not in misfits_of_order(table)
+        """A market order has no price, a limit order no trigger, a one-way account no position side."""
+        return key not in misfits_of_order(table) and (key != "position_side" or key in table)
+
+
+class Plan(Record):
+    """A size that is worked off by orders of the plan's own. Keys of other algorithms than `algo` are of no account."""
+
+    id: Text
+    symbol: Text
+    side: Trade
+    position_side: Direction | None = None
+    size: Positive
+    algo: Annotated[Algo, PlainValidator(one_of(**{word: word for word in ALGOS}))]
+    start: Moment = Offset(0)
+    duration_ns: Duration | None = None
+    interval_ns: Duration | None = None  # between two slices; none: 30 s, or what the venue takes
+    bound: Share | None = None  # of what goes to the market, instead of the venue's bound
+    reduce_only: bool = False
+    held: Holder | None = None  # who sends the slices; none: the venue, if it offers the algorithm
+    participation: Share | None = None  # pov: of what the tape trades
+    curve: Annotated[Literal["tape"] | tuple[float, ...], PlainValidator(parse_curve)] | None = None  # vwap
+    price: Price | None = None  # iceberg: the limit
+    display: Positive | None = None  # iceberg: what is shown of it
+    wait_ns: Duration = 20 * 10**9  # passive: how long one order rests
+    attempts: Annotated[int, Field(ge=1, le=1000)] = 3  # passive: orders that rest, before the rest goes to the market
+
+    @classmethod
+    def accepts(cls, table: Mapping[str, Any], key: str) -> bool:
+        """What its algorithm needs, and what is there for another one."""
+        return key in table or (key not in misfits_of_plan(table) and key != "position_side")
 
 
 class Account(Record):
     """Collateral on one venue, and what it backs."""
 
     unsupported: ClassVar[Mapping[str, str]] = {
-        "plans": "execution plans are not supported yet",
         "rules": "protective rules are not supported yet",
     }
 
     name: Text
     venue: Text
     collateral: Annotated[Collateral, PlainValidator(parse_collateral)]
+    position_mode: Literal["one_way", "hedge"] = "one_way"
+    fee_tier: Text | None = None  # of `venues show`, several joined by `+`; none: the base tier
     positions: Annotated[tuple[Position, ...], Field(strict=False)] = ()
     orders: Annotated[tuple[Order, ...], Field(strict=False)] = ()
+    plans: Annotated[tuple[Plan, ...], Field(strict=False)] = ()
 
 
 class Portfolio(Record):

@@ -6,22 +6,13 @@ They read the raw tables and leave what a single key gets wrong to the records, 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from backtester.config.lines import Place
-from backtester.config.toml import Fault, did_you_mean
-from backtester.config.values import LARGEST
-
-Table = Mapping[str, Any]
-
-_KEYS_OF_TYPE: dict[str, set[str]] = {
-    "market": set(),
-    "limit": {"price", "tif"},
-    "stop_market": {"trigger_price", "trigger_by", "held", "price_protect"},
-}
-_NEEDED_BY_TYPE = {"limit": ("price",), "stop_market": ("trigger_price",)}
-_NAMES_OF_TYPE = {"market": "a market order", "limit": "a limit order", "stop_market": "a stop-market order"}
+from backtester.config.order_rules import link_faults, order_faults, side_faults
+from backtester.config.plan_rules import plan_faults
+from backtester.config.tables import Table, amount, duplicates, tables, text
+from backtester.config.toml import Fault
 
 
 def misfits_of_position(position: Table) -> set[str]:
@@ -31,27 +22,42 @@ def misfits_of_position(position: Table) -> set[str]:
     return {"leverage"} if "margin" in position else {"margin"} if "leverage" in position else set()
 
 
-def misfits_of_order(order: Table) -> set[str]:
-    """The keys that make no sense in this order, by its type. An unknown type takes all."""
-    of_type = _KEYS_OF_TYPE.get(_text(order, "type"))
-    return set() if of_type is None else set().union(*_KEYS_OF_TYPE.values()) - of_type
-
-
 def portfolio_faults(portfolio: Table) -> Iterator[Fault]:
-    """All contradictions of a portfolio, its accounts, positions and orders."""
+    """All contradictions of a portfolio, its accounts, positions, orders and plans."""
     if portfolio.get("accounts") == []:
         yield Fault(("accounts",), "expected at least one account")
-    yield from _duplicates(portfolio, (), "accounts", "name", "another account has this name")
-    for number, account in _tables(portfolio, "accounts"):
-        place = ("accounts", number)
-        yield from _duplicates(account, place, "positions", "symbol", "the account has another position in this symbol")
-        yield from _duplicates(account, place, "orders", "id", "another order of the account has this id")
-        yield from _margin_faults(account, place)
-        for index, position in _tables(account, "positions"):
-            yield from _position_faults(position, (*place, "positions", index))
-        symbols = [_text(position, "symbol") for _, position in _tables(account, "positions")]
-        for index, order in _tables(account, "orders"):
-            yield from _order_faults(order, (*place, "orders", index), symbols)
+    yield from duplicates(portfolio, (), "accounts", "name", "another account has this name")
+    for number, account in tables(portfolio, "accounts"):
+        yield from _account_faults(account, ("accounts", number))
+
+
+def _account_faults(account: Table, place: Place) -> Iterator[Fault]:
+    yield from _same_market_faults(account, place)
+    yield from duplicates(account, place, "plans", "id", "another plan of the account has this id")
+    yield from _margin_faults(account, place)
+    for index, position in tables(account, "positions"):
+        yield from _position_faults(position, (*place, "positions", index))
+    for index, order in tables(account, "orders"):
+        yield from order_faults(order, (*place, "orders", index))
+        yield from side_faults(order, (*place, "orders", index), account)
+    yield from link_faults(account, place)
+    for index, plan in tables(account, "plans"):
+        yield from plan_faults(plan, (*place, "plans", index))
+        yield from side_faults(plan, (*place, "plans", index), account)
+
+
+def _same_market_faults(account: Table, place: Place) -> Iterator[Fault]:
+    """One-way: one position in a symbol. Hedge mode: one long and one short."""
+    if account.get("position_mode") != "hedge":
+        message = "the account has another position in this symbol"
+        yield from duplicates(account, place, "positions", "symbol", message)
+        return
+    seen = set()
+    for number, position in tables(account, "positions"):
+        held = (text(position, "symbol"), text(position, "side"))
+        if held in seen:
+            yield Fault((*place, "positions", number, "symbol"), f"the account has another {held[1]} position in it")
+        seen.add(held)
 
 
 def _position_faults(position: Table, place: Place) -> Iterator[Fault]:
@@ -66,48 +72,11 @@ def _position_faults(position: Table, place: Place) -> Iterator[Fault]:
         yield Fault((*place, "margin"), "missing key", "an isolated position needs margin or leverage")
 
 
-def _order_faults(order: Table, place: Place, symbols: list[str]) -> Iterator[Fault]:
-    order_type = _text(order, "type")
-    for key in sorted(misfits_of_order(order) & order.keys()):
-        yield Fault((*place, key), f"{_NAMES_OF_TYPE[order_type]} has no {key}")
-    for key in _NEEDED_BY_TYPE.get(order_type, ()):
-        if key not in order:
-            yield Fault((*place, key), "missing key", f"{_NAMES_OF_TYPE[order_type]} needs it")
-    symbol = _text(order, "symbol")
-    if symbol and symbol not in symbols:
-        hint = did_you_mean(symbol, symbols) or "add a position of size 0 to say its margin mode and leverage"
-        yield Fault((*place, "symbol"), f'the account has no position in "{symbol}"', hint)
-
-
 def _margin_faults(account: Table, place: Place) -> Iterator[Fault]:
-    isolated = (position for _, position in _tables(account, "positions") if position.get("margin_mode") == "isolated")
-    margin = math.fsum(_amount(position.get("margin")) for position in isolated)
+    isolated = (position for _, position in tables(account, "positions") if position.get("margin_mode") == "isolated")
+    margin = math.fsum(amount(position.get("margin")) for position in isolated)
     collateral = account.get("collateral")
     amounts = list(collateral.values()) if isinstance(collateral, dict) else []
-    if len(amounts) == 1 and 0 < _amount(amounts[0]) < margin:
-        message = f"isolated margins of {margin:,.2f} exceed the collateral of {_amount(amounts[0]):,.2f}"
+    if len(amounts) == 1 and 0 < amount(amounts[0]) < margin:
+        message = f"isolated margins of {margin:,.2f} exceed the collateral of {amount(amounts[0]):,.2f}"
         yield Fault((*place, "collateral"), message)
-
-
-def _duplicates(table: Table, place: Place, key: str, identity: str, message: str) -> Iterator[Fault]:
-    seen = set()
-    for number, item in _tables(table, key):
-        name = _text(item, identity)
-        if name and name in seen:
-            yield Fault((*place, key, number, identity), message)
-        seen.add(name)
-
-
-def _tables(table: Table, key: str) -> Iterator[tuple[int, Table]]:
-    """The tables of an array, numbered; nothing where the document is malformed."""
-    items = table.get(key)
-    return ((n, item) for n, item in enumerate(items if isinstance(items, list) else ()) if isinstance(item, dict))
-
-
-def _text(table: Table, key: str) -> str:
-    value = table.get(key)
-    return value if isinstance(value, str) else ""
-
-
-def _amount(value: Any) -> float:
-    return float(value) if isinstance(value, int | float) and 0 < value < LARGEST else 0.0

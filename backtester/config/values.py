@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple, TypeVar
 _NS_PER = {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9, "d": 86400 * 10**9}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ns|us|ms|s|m|h|d)")
 _RELATIVE = re.compile(r"mark(?:([+-])(\d+(?:\.\d+)?)%)?")
+_PERCENT = re.compile(r"(\d+(?:\.\d+)?)%")
 _FRACTION_OF_SECOND = re.compile(r"\.(\d+)")
 LARGEST = 1e18  # of a price or an amount: beyond it nothing is meant seriously
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -41,6 +42,12 @@ class RelativePrice(NamedTuple):
     def at(self, base_price: float) -> float:
         """The price in quote currency. Example: `mark-6%` at a mark of 50,000 is 47,000."""
         return base_price * (1.0 + self.fraction)
+
+
+class Percent(NamedTuple):
+    """A share, written as `"3%"`."""
+
+    fraction: float
 
 
 class Collateral(NamedTuple):
@@ -94,6 +101,37 @@ def parse_price(value: Any) -> float | RelativePrice:
     if fraction <= -1:
         raise ValueError("expected a price above 0")
     return RelativePrice("mark", fraction)
+
+
+def parse_percent(value: Any) -> Percent:
+    """`"3%"` is the fraction 0.03; above 0 and below 100 %. Raises ValueError."""
+    found = _PERCENT.fullmatch(value) if isinstance(value, str) else None
+    fraction = float(Decimal(found[1]) / 100) if found else 0.0
+    if not 0 < fraction < 1:
+        raise ValueError('expected a share above 0 and below 100 %, such as "3%"')
+    return Percent(fraction)
+
+
+def parse_distance(value: Any) -> Percent | float:
+    """How far a price may go back: a share such as `"1%"`, or a distance in quote currency. Raises ValueError."""
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < LARGEST:
+        return float(value)
+    try:
+        return parse_percent(value)
+    except ValueError:
+        raise ValueError('expected a share such as "1%" or a price distance above 0') from None
+
+
+def parse_curve(value: Any) -> Literal["tape"] | tuple[float, ...]:
+    """`"tape"`, or the weights of the slices, `[1, 3, 2]`: none below 0, one above it. Raises ValueError."""
+    if value == "tape":
+        return "tape"
+    weights = value if isinstance(value, list) else []
+    if not all(isinstance(w, int | float) and not isinstance(w, bool) and 0 <= w < LARGEST for w in weights):
+        weights = []
+    if not any(weights):
+        raise ValueError('expected "tape" or weights such as [1, 3, 2]')
+    return tuple(map(float, weights))
 
 
 def parse_collateral(value: Any) -> Collateral:

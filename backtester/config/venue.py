@@ -22,8 +22,11 @@ from backtester.enums import (
     ForcedPrice,
     FundingWeights,
     MarkFormula,
+    PostOnly,
     PriceReference,
+    QueueModel,
     RefillModel,
+    SelfTrade,
     TriggerRounding,
 )
 
@@ -31,13 +34,16 @@ Text = Annotated[str, Field(min_length=1)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Quote = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Duration = Annotated[int, PlainValidator(parse_duration_ns)]
+Fee = Annotated[float, Field(gt=-0.01, lt=1)]  # below 0 is a rebate
+#: What a venue may do by itself, beside holding stops and take-profits.
+Service = Literal["hedge_mode", "trailing_stop", "twap", "vwap", "pov", "iceberg", "passive"]
 
 
 class VenueRules(Record):
     """The rules of a venue as far as they hold for all of its markets. Durations are text in TOML ("3s")."""
 
     taker_fee: Fraction
-    maker_fee: Annotated[float, Field(gt=-0.01, lt=1)]  # below 0 is a rebate
+    maker_fee: Fee
     mark_formula: Annotated[MarkFormula, PlainValidator(name_in(MarkFormula))]
     mark_interval_ns: Duration
     mark_basis_window_ns: Duration  # of the moving average of the basis
@@ -54,13 +60,25 @@ class VenueRules(Record):
     bound_from: Annotated[PriceReference, PlainValidator(one_of(mid=PriceReference.MID, mark=PriceReference.MARK))]
     market_bound: Fraction
     stop_bound: Fraction
+    limit_band: Fraction  # how far beyond the reference a limit may be; 0 = any
+    post_only: Annotated[PostOnly, PlainValidator(name_in(PostOnly))]
+    self_trade: Annotated[SelfTrade, PlainValidator(name_in(SelfTrade))]
+    max_market_size: Quote  # largest order without a limit, units of the base; 0 = any
+    max_market_quote: Quote  # the same as notional
+    max_limit_size: Quote
+    max_limit_quote: Quote
     reject_breached_trigger: bool
     trigger_rounding: Annotated[TriggerRounding, PlainValidator(name_in(TriggerRounding))]
     trigger_protect: Fraction  # largest |mark - last| / mark at which a protected trigger fires; 0 = any
     feed_latency_ns: Duration
     order_latency_ns: Duration
     engine_latency_ns: Duration  # from a venue-held trigger to the arrival of its order
+    latency_sigma: Annotated[float, Field(ge=0, le=3)]  # of the logarithm of feed and order latency; 0 = constant
     block_ns: Duration
+    services: Annotated[tuple[Service, ...], Field(strict=False)]
+    twap_interval_ns: Annotated[Duration, Field(gt=0)]  # least distance of two slices
+    twap_bound: Fraction  # of a slice
+    twap_catch_up: Annotated[float, Field(ge=0)]  # largest slice, in slices of an even split; 0 = any
     isolated_fee_from_margin: bool
     isolated_funding_from_margin: bool
     margin_at_match: bool  # initial margin of a resting order is checked again when it fills
@@ -81,19 +99,32 @@ class VenueRules(Record):
     takeover_disposal: Annotated[Disposal, PlainValidator(name_in(Disposal))]
     refill_model: Annotated[RefillModel, PlainValidator(name_in(RefillModel))]
     refill_half_life_ns: Duration
+    queue_model: Annotated[QueueModel, PlainValidator(name_in(QueueModel))]
+    queue_power: Annotated[float, Field(gt=0, le=10)]  # of prob_power
     insurance_start: Quote  # balance of the fund or vault that takes over positions
     price_significant_figures: Annotated[int, Field(ge=0)]  # of an order price; 0 = any
     price_decimals: Annotated[int, Field(ge=0)]  # of an order price, less the market's size_decimals
 
 
 #: Rules that may be stated for single markets beside the value that holds for all others.
-BY_MARKET = ("funding_cap", "liquidation_fee")
+BY_MARKET = (
+    "funding_cap",
+    "liquidation_fee",
+    "max_market_size",
+    "max_market_quote",
+    "max_limit_size",
+    "max_limit_quote",
+)
 
 
 class Stated(Record):
-    """One rule: its value, the markets where it is another one, where it is written, and whether it is a guess."""
+    """One rule: its value, the markets where it is another one, where it is written, and whether it is a guess.
+
+    `by_leverage` says it by the largest leverage of a market: { 25 = 30_000_000 } is for those of 25x and more.
+    """
 
     value: Any
+    by_leverage: dict[str, Any] = Field(default_factory=dict)
     by_market: dict[str, Any] = Field(default_factory=dict)
     source: Text
     assumed: bool = False
@@ -127,6 +158,17 @@ class TableRef(Record):
     assumed: bool = False
 
 
+class FeeTier(Record):
+    """What an account pays that is not a regular user. A rate it leaves out stays as it is."""
+
+    name: Text
+    condition: Text
+    taker_fee: Fee | None = None
+    maker_fee: Fee | None = None
+    source: Text
+    assumed: bool = False
+
+
 class Period(Record):
     """The rules from a date on, until the next newer period."""
 
@@ -135,6 +177,9 @@ class Period(Record):
     takes_over: Literal["documented", "assumed"] = "assumed"  # what a rule of the newer period is in this one
     notes: Annotated[tuple[Text, ...], Field(strict=False)] = ()
     rules: dict[str, Stated] = Field(default_factory=dict)
+    fee_tiers: Annotated[
+        tuple[FeeTier, ...], Field(strict=False)
+    ] = ()  # none in a period with fees of its own: unknown
     tier_table: TableRef | None = None
     markets: Annotated[tuple[MarketEntry, ...], Field(strict=False)] = ()  # before the table's, if in both
     default_market: MarketEntry | None = None
@@ -182,12 +227,22 @@ def _rule_faults(venue: VenueFile) -> Iterator[Fault]:
             yield Fault((*place, name), "unknown key", did_you_mean(name, VenueRules.key_names()))
         yield from _value_faults(known, place)
         for name, stated in period.rules.items():
-            inside = (*place, name, "by_market")
-            if stated.by_market and name not in BY_MARKET:
-                yield Fault(inside, "this rule is one for all markets", f"single markets: {' and '.join(BY_MARKET)}")
-                continue
-            for symbol, value in stated.by_market.items():
-                yield from (fault._replace(place=(*inside, symbol)) for fault in _value_faults({name: value}, place))
+            own = {"by_leverage": stated.by_leverage, "by_market": stated.by_market}
+            for key, values in own.items():
+                yield from _own_value_faults(name, values, (*place, name, key))
+            for text in stated.by_leverage:
+                if not text.isdecimal():
+                    yield Fault((*place, name, "by_leverage", text), "expected a leverage such as 25")
+
+
+def _own_value_faults(name: str, values: Mapping[str, Any], place: Place) -> Iterator[Fault]:
+    """Values of single markets, of a rule that may have them."""
+    if values and name not in BY_MARKET:
+        allowed = f"{', '.join(BY_MARKET[:-1])} and {BY_MARKET[-1]}"
+        yield Fault(place, "this rule is one for all markets", f"single markets: {allowed}")
+        return
+    for market, value in values.items():
+        yield from (fault._replace(place=(*place, market)) for fault in _value_faults({name: value}, place))
 
 
 def _value_faults(values: Mapping[str, Any], place: Place) -> Iterator[Fault]:

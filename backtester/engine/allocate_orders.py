@@ -70,7 +70,7 @@ def enter_orders(
     schedule = _schedule(table, working, start_ts)
     later = int(np.count_nonzero(table["parent"] >= 0) + np.count_nonzero(table["cancel_after_ns"] > 0))
     heaps, waiting = _allocate_heaps(rows, len(schedule) + later, len(market.instruments), len(market.markets))
-    return Entered(rows, _build_plans(plans, places), heaps, waiting, schedule)
+    return Entered(rows, _build_plans(plans, places, accounts["world"]), heaps, waiting, schedule)
 
 
 def _order_table(accounts: Sequence[Sequence[spec.Order]]) -> np.ndarray:
@@ -126,11 +126,14 @@ def _link(rows: np.ndarray, oco: np.ndarray) -> None:
             rows[number]["oco_next"] = following + 1 if len(ring) > 1 else 0
 
 
-def _build_plans(plans: Sequence[Sequence[spec.Plan]], places: Sequence[Sequence[int]]) -> np.ndarray:
+def _build_plans(
+    plans: Sequence[Sequence[spec.Plan]], places: Sequence[Sequence[int]], worlds: np.ndarray
+) -> np.ndarray:
+    """PLAN of each plan; worlds[account]."""
     rows = np.zeros(sum(map(len, plans)), PLAN)
     numbered = ((account, plan) for account, owned in enumerate(plans) for plan in owned)
     for row, (account, plan) in zip(rows, numbered, strict=True):
-        row["account"], row["position"] = account, places[account][plan.position]
+        row["world"], row["account"], row["position"] = worlds[account], account, places[account][plan.position]
         row["side"], row["lots"], row["max_child_lots"] = plan.side, plan.lots, plan.max_child_lots
         row["rate"], row["start_ts"], row["end_ts"] = plan.rate, -1, -1
     return rows

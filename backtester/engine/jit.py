@@ -35,7 +35,7 @@ def fingerprint() -> str:
     digest = hashlib.sha256()
     sources = [_PACKAGE / "enums.py"]
     for folder in _WITH_KERNELS:
-        sources += sorted((_PACKAGE / folder).glob("*.py"))
+        sources += sorted((_PACKAGE / folder).rglob("*.py"))
     for path in sources:
         digest.update(str(path.relative_to(_PACKAGE)).encode() + b"\0" + path.read_bytes() + b"\0")
     digest.update(version("numba").encode())

@@ -62,36 +62,49 @@ def _lets_go(parent: np.void, after: int) -> bool:
 
 
 @helper
-def finish_order(m, w, c: np.void, ts: int, order: int, status: int, reason: int) -> None:
-    """End an order and see to its children: they are decided, or end as well, and so on down the tree.
+def _release(m, w, c: np.void, ts: int, first: int, last: int) -> None:
+    """See to the children of orders that have ended: they are decided, or end as well, and so on down the tree.
 
-    Parents that have ended are threaded by `ended_next`, because a kernel cannot call itself.
+    first, last: number + 1 of the ends of a list of them, 0 for none. It is threaded by `ended_next` and grows on the
+    way, because a kernel cannot call itself.
     """
-    _end(m, w, ts, order, status, reason)
-    waiting = order + 1 if w.orders[order]["child"] != 0 else 0
-    last = order
-    while waiting != 0:
-        parent = w.orders[waiting - 1]
+    while first != 0:
+        parent = w.orders[first - 1]
         child = parent["child"]
         while child != 0:
             o = w.orders[child - 1]
             if o["status"] == OrderStatus.PENDING and _lets_go(parent, o["after"]):
                 schedule(w, c, np.int64(child - 1), ts, DECISION)
             elif o["status"] == OrderStatus.PENDING:
-                _end(m, w, ts, child - 1, OrderStatus.CANCELLED, OrderReason.PARENT_ENDED)
+                _end(m, w, ts, np.int64(child - 1), OrderStatus.CANCELLED, OrderReason.PARENT_ENDED)
                 if o["child"] != 0:
-                    w.orders[last]["ended_next"] = child
-                    last = child - 1
+                    w.orders[last - 1]["ended_next"] = child
+                    last = child
             child = o["sibling"]
-        waiting = parent["ended_next"]
+        first = parent["ended_next"]
+
+
+@helper
+def finish_order(m, w, c: np.void, ts: int, order: int, status: int, reason: int) -> None:
+    """End an order and see to its children."""
+    _end(m, w, ts, order, status, reason)
+    if w.orders[order]["child"] != 0:
+        _release(m, w, c, ts, order + 1, order + 1)
 
 
 @helper
 def cancel_others(m, w, c: np.void, ts: int, order: int) -> None:
-    """An order of a group fired or filled: the others of the group end."""
+    """An order of a group fired or filled: the others of the group end, then their children are seen to."""
     i = w.orders[order]["oco_next"]
+    first, last = np.int64(0), np.int64(0)
     while i != 0 and i != order + 1:
         o = w.orders[i - 1]
         if o["status"] < OrderStatus.FILLED:
-            finish_order(m, w, c, ts, np.int64(i - 1), OrderStatus.CANCELLED, OrderReason.OCO)
+            _end(m, w, ts, np.int64(i - 1), OrderStatus.CANCELLED, OrderReason.OCO)
+            if o["child"] != 0 and first == 0:
+                first, last = i, i
+            elif o["child"] != 0:
+                w.orders[last - 1]["ended_next"] = i
+                last = i
         i = o["oco_next"]
+    _release(m, w, c, ts, first, last)

@@ -251,6 +251,7 @@ ORDER = np.dtype(
 #: A size that child orders work off. Ticks and lots; what the tape traded is that of the instrument.
 PLAN = np.dtype(
     [
+        ("world", "i8"),
         ("account", "i8"),
         ("position", "i8"),
         ("side", "i8"),

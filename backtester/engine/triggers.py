@@ -58,7 +58,7 @@ def nearest(w, h: int) -> int:
 
 @helper
 def triggers_of(m, by: int, instrument: int, market: int) -> int:
-    """Heap of the down triggers of a price series; those up are in the next one (allocate_orders.series_number)."""
+    """Heap of the down triggers of a price series; those up are in the next one (allocate_orders.series_numbers)."""
     series = len(m.instruments) + market
     if by == LAST:
         series = instrument

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from backtester.report.comparison import comparison_sheet
 from backtester.report.model import ReportModel
 from backtester.report.records import Cell, FailedCell
 from backtester.report.sheets import Sheet, inputs_sheet, sheets
@@ -16,6 +17,9 @@ def render_markdown(model: ReportModel) -> str:
 
 
 def _lines(model: ReportModel) -> Iterator[str]:
+    if compared := comparison_sheet(model.cells, model.reporting_currency):
+        yield from _table(compared)
+        yield ""
     for cell in model.cells:
         yield f"# {_escaped(headline(cell))}"
         yield ""

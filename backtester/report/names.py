@@ -93,10 +93,10 @@ class Names:
         return self.symbol(int(pool["position_first"])) if pool["isolated"] else CROSS
 
     def order(self, number: int) -> str:
-        """Id that the portfolio gave an order of any world."""
+        """Id of an order of any world: that of the portfolio, or of a child of one of its plans."""
         account = int(self._result.state.orders[number]["account"])
         place = self._result.index.orders[account].index(number)
-        return self._result.portfolio.accounts[self._place(account)].orders[place].id
+        return self._result.world.accounts[self._place(account)].orders[place].id
 
     def world(self, number: int) -> str:
         """`actual` or `unliquidated`."""

@@ -12,6 +12,7 @@ from rich.text import Text
 from backtester.config.values import Instant
 from backtester.enums import Verdict
 from backtester.report.chart import Canvas, columns, sparkline
+from backtester.report.comparison import comparison_sheet
 from backtester.report.model import ReportModel
 from backtester.report.records import Cell, FailedCell, MarginPath, MarkPath
 from backtester.report.sheets import Sheet, inputs_sheet, sheets
@@ -33,7 +34,8 @@ _NARROWEST_CHART, _WIDEST_CHART = 20, 120
 
 def table_parts(model: ReportModel) -> list[RenderableType]:
     """What to print, one below the other, at any width."""
-    parts: list[RenderableType] = []
+    compared = comparison_sheet(model.cells, model.reporting_currency)
+    parts: list[RenderableType] = [SheetView(compared), Text("")] if compared else []
     for cell in model.cells:
         if isinstance(cell, FailedCell):
             parts += _failed_parts(cell)

@@ -27,7 +27,9 @@ def order_reports(result: RunResult, names: Names) -> Iterator[OrderReport]:
     """Every order of the portfolio, in its order."""
     for account, described in enumerate(result.world.accounts):
         for place, number in enumerate(result.index.orders[account]):
-            yield _order_report(result, names, number, described.orders[place].lots)
+            order = described.orders[place]
+            asked = order.lots if order.plan < 0 else int(result.state.orders[number]["lots"])  # said at its decision
+            yield _order_report(result, names, number, asked)
 
 
 def _order_report(result: RunResult, names: Names, number: int, asked_lots: int) -> OrderReport:

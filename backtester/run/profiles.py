@@ -15,7 +15,7 @@ from backtester.config.venue import BY_MARKET
 from backtester.errors import BacktesterError, Diagnostic, usage_error
 from backtester.scenario.path import Scenario
 from backtester.venue.loader import VenueRef, load_profile
-from backtester.venue.profile import MarketRules, VenueProfile
+from backtester.venue.profile import MarketRules, Provenance, VenueProfile
 
 #: What a changed rule names as its source.
 BY_HAND = "--set"
@@ -34,11 +34,13 @@ def find_profiles(
     if venue == "":
         raise usage_error("--venue", "names none", "see `backtester venues list`")
     profiles, problems = [], list[Diagnostic]()
-    for account in portfolio.portfolio.accounts:
+    for a, account in enumerate(portfolio.portfolio.accounts):
+        where = portfolio.where("accounts", a, "fee_tier")
         try:
             own = VenueRef.parse(account.venue)
             ref = own if chosen is None else chosen._replace(id=chosen.id or own.id)
-            profiles.append(load_profile(ref.id, _day(scenario) if ref.at_scenario else ref.on))
+            profile = load_profile(ref.id, _day(scenario) if ref.at_scenario else ref.on)
+            profiles.append(profile.with_fee_tier(account.fee_tier, where) if account.fee_tier else profile)
         except BacktesterError as error:
             problems += error.diagnostics
     if problems:
@@ -85,15 +87,17 @@ def _changed(profile: VenueProfile, settings: Sequence[Setting]) -> VenueProfile
     rules = override_rules({rule.rule: rule.value for rule in profile.provenance}, settings)
     values = {setting.key: setting.value for setting in settings}
     provenance = tuple(
-        rule._replace(value=values[rule.rule], source=BY_HAND, assumed=True) if rule.rule in values else rule
+        Provenance.of(rule.rule, values[rule.rule], BY_HAND, True) if rule.rule in values else rule
         for rule in profile.provenance
     )
     for_all = values.keys() & BY_MARKET
-    markets = tuple(_without(market, for_all) for market in profile.markets) if for_all else profile.markets
-    return dataclasses.replace(profile, rules=rules, provenance=provenance, markets=markets)
+    if not for_all:
+        return dataclasses.replace(profile, rules=rules, provenance=provenance)
+    markets = tuple(_without(market, for_all) for market in profile.markets)
+    default = _without(profile.default_market, for_all)
+    return dataclasses.replace(profile, rules=rules, provenance=provenance, markets=markets, default_market=default)
 
 
 def _without(market: MarketRules, names: Set[str]) -> MarketRules:
     """A market without rules of its own."""
-    pairs = zip(MarketRules._fields, market, strict=True)
-    return MarketRules._make(None if name in names else value for name, value in pairs)
+    return market._replace(own=tuple(own for own in market.own if own.rule not in names))

@@ -19,9 +19,10 @@ from backtester.market.schema import TapeInstrument
 from backtester.scenario.apply import Summary
 from backtester.venue.profile import VenueProfile
 
-#: Worlds of a run, in this order: what happens, and the same with liquidation off (RULES 8.6), which shows what was
+#: Worlds of a variant, in this order: what happens, and the same with liquidation off (RULES 8.6), which shows what was
 #: missing and when.
 ACTUAL, UNLIQUIDATED = 0, 1
+WORLDS = 2
 
 
 class Source(NamedTuple):
@@ -98,5 +99,5 @@ class RunResult:
     path_width_ns: int
     assumptions: tuple[str, ...]
     warnings: tuple[str, ...]
-    variant: tuple[tuple[str, str], ...]  # the --set of this cell
+    variant: tuple[tuple[str, str], ...]  # the --set and --compare of this cell
     seed: int

@@ -1,4 +1,4 @@
-"""One cell from files to result: open, stress, start, resolve, run, wrap."""
+"""One pass from files to results: open, stress, start, resolve, run, wrap; a cell for each variant."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import NamedTuple
 import numpy as np
 
 from backtester.config.overrides import sort_overrides
-from backtester.config.portfolio import PortfolioFile, load_portfolio
 from backtester.engine import jit, spec
 from backtester.engine.state import DEFAULT_CAPACITIES, Capacities
 from backtester.enums import Advance, MarkFormula
@@ -17,19 +16,32 @@ from backtester.errors import BacktesterError, Diagnostic
 from backtester.market.read import Tape, open_tape
 from backtester.market.schema import InstrumentFacts, TapeInstrument
 from backtester.run.drive import Engine
-from backtester.run.profiles import changes_by_hand, find_profiles, move_collateral
+from backtester.run.profiles import changes_by_hand
 from backtester.run.rebase import Rebased, rebase
 from backtester.run.resolve import (
     Acceptances,
-    Resolved,
-    Start,
+    Holder,
     assumptions_of,
     resolve_markets,
     resolve_world,
     take_mid_as_index,
 )
-from backtester.run.result import Instrument, RunFailure, RunResult, Source, digest_of, file_digest
+from backtester.run.resolve_orders import Curve
+from backtester.run.resolve_values import Resolved, Start
+from backtester.run.result import (
+    WORLDS,
+    Instrument,
+    RunFailure,
+    RunResult,
+    ScenarioSource,
+    Source,
+    digest_of,
+    file_digest,
+)
 from backtester.run.stress import scenario_source, stress_assumptions, stress_path, stress_tape, without_index
+from backtester.run.variants import Variant, combinations, named, read_variants
+from backtester.run.volumes import Volumes
+from backtester.run.worlds import cut
 from backtester.scenario import library
 from backtester.scenario.apply import StressedTape
 from backtester.scenario.grid import Proxy
@@ -46,6 +58,7 @@ class Request(NamedTuple):
 
     portfolio: Path
     overrides: tuple[str, ...] = ()
+    compare: tuple[str, ...] = ()  # `key=a,b,c`: a variant for each value, or each combination of them
     scenario: str | None = None  # id, or path of a .parquet or .toml; several joined by `+`
     shock: Shock | None = None  # laid over the scenario, or over the tape as it is
     venue: str | None = None  # [ID][@DATE|@scenario]; None: the account's own, newest rules
@@ -59,59 +72,107 @@ class Request(NamedTuple):
     chunk_rows: int = 262_144
 
 
+class Started(NamedTuple):
+    """A variant that is under way."""
+
+    variant: Variant
+    resolved: Resolved
+    world: spec.World
+    moved: tuple[Rebased, ...]
+
+
 def run_cell(request: Request, progress: Progress = lambda fraction: None) -> RunResult:
     """Run one portfolio through one tape, plain or stressed. `progress` hears the fraction of the tape's time."""
-    portfolio_set, venue_set, scenario_set = sort_overrides(request.overrides)
-    portfolio = load_portfolio(request.portfolio, portfolio_set)
-    named = library.find_runnable(request.scenario) if request.scenario else None
-    profiles = find_profiles(portfolio, request.venue, named, venue_set)
-    portfolio, collateral = move_collateral(portfolio, profiles) if request.venue else (portfolio, ())
-    tape = _open(request, portfolio, profiles)
-    resolved = resolve_markets(portfolio, profiles, tape.instruments, request.accept)
-    path = stress_path(named, scenario_set, request.shock, tape)
-    stressed = stress_tape(path, tape, resolved, request.proxies, request.seed, request.chunk_rows) if path else None
+    (outcome,) = run_cells(request._replace(compare=()), progress)
+    if isinstance(outcome, RunFailure):
+        raise outcome.error
+    return outcome
+
+
+def run_cells(request: Request, progress: Progress = lambda fraction: None) -> tuple[RunResult | RunFailure, ...]:
+    """Run every variant of a portfolio (`compare`) in one pass through the tape, each as if it were alone.
+
+    A variant that the market of the start refuses fails alone; what is wrong before it, or for all, is raised.
+    """
+    _, _, scenario_set = sort_overrides(request.overrides)
+    named_path = library.find_runnable(request.scenario) if request.scenario else None
+    overrides = combinations(request.overrides, request.compare)
+    variants = read_variants(request.portfolio, overrides, request.venue, named_path)
+    tape = _open(request, variants)
+    holders = [Holder(each.portfolio, each.profiles) for each in variants]
+    resolved = resolve_markets(holders, tape.instruments, request.accept, request.seed)
+    path = stress_path(named_path, scenario_set, request.shock, tape)
+    stressed = stress_tape(path, tape, resolved[0], request.proxies, request.seed, request.chunk_rows) if path else None
     if request.accept.index_mid:
-        resolved = take_mid_as_index(resolved, without_index(tape, stressed))
+        lacking = without_index(tape, stressed)
+        resolved = tuple(take_mid_as_index(each, lacking) for each in resolved)
     chunks = stressed.chunks() if stressed else tape.chunks(request.chunk_rows)
-    engine = Engine(resolved.data, request.capacities)
-    world, moved = _start(engine, chunks, portfolio, resolved, request.rebase)
+    engine = Engine(resolved[0].data, request.capacities)
+    pairs = list(zip(variants, resolved, strict=True))
+    started = _start(engine, chunks, pairs, request, Volumes(tape, path).curve)
     span = _span(tape, path)
     for chunk in chunks:
         engine.feed(chunk)
         progress((int(chunk["ts"][-1]) - span[0]) / max(1, span[1] - span[0]))
     engine.finish()
+    source = scenario_source(request.scenario, scenario_set, request.shock, stressed) if stressed else None
+    outcomes: list[RunResult | RunFailure] = []
+    first = 0
+    for each in started:
+        if isinstance(each, RunFailure):
+            outcomes.append(each)
+            continue
+        outcomes.append(_result(request, engine, first, each, tape, stressed, source))
+        first += WORLDS
+    return tuple(outcomes)
+
+
+def _result(
+    request: Request,
+    engine: Engine,
+    first: int,
+    started: Started,
+    tape: Tape,
+    stressed: StressedTape | None,
+    source: ScenarioSource | None,
+) -> RunResult:
+    """One variant, its worlds from number `first` on, as if it had run alone."""
+    variant, resolved, world, moved = started
+    piece = cut(engine, first, WORLDS)
+    assumed = _assumptions(request, tape, stressed, variant.profiles, resolved)
     return RunResult(
-        portfolio=portfolio.portfolio,
-        portfolio_source=Source(portfolio.name, portfolio.sha256),
+        portfolio=variant.portfolio.portfolio,
+        portfolio_source=Source(variant.portfolio.name, variant.portfolio.sha256),
         tape=_tape_source(tape),
-        scenario=scenario_source(request.scenario, scenario_set, request.shock, stressed) if stressed else None,
-        profiles=tuple(profiles),
-        instruments=_instruments(tape.instruments, profiles),
+        scenario=source,
+        profiles=variant.profiles,
+        instruments=_instruments(tape.instruments, variant.profiles),
         data=resolved.data,
         world=world,
         market=engine.market,
-        state=engine.worlds,
-        index=engine.index,
-        fills=engine.fills,
-        ledger=engine.ledger,
-        liquidations=engine.liquidations,
-        payments=engine.payments,
+        state=piece.state,
+        index=piece.index,
+        fills=piece.fills,
+        ledger=piece.ledger,
+        liquidations=piece.liquidations,
+        payments=piece.payments,
         start_ts=engine.start_ts,
         end_ts=int(engine.control["now"][0]),
         path_width_ns=int(engine.control["path_width"][0]),
-        assumptions=(*_assumptions(request, tape, stressed, profiles, resolved), *collateral, *map(str, moved)),
+        assumptions=(*assumed, *variant.moved, *map(str, moved), *_foresight(variant)),
         warnings=(),
-        variant=_variant(request),
+        variant=named(variant.overrides),
         seed=request.seed,
     )
 
 
-def try_cell(request: Request, progress: Progress = lambda fraction: None) -> RunResult | RunFailure:
-    """The same for one of several cells: what is wrong with it must not end the others."""
+def try_cells(request: Request, progress: Progress = lambda fraction: None) -> tuple[RunResult | RunFailure, ...]:
+    """The same for one of several scenarios: what is wrong with it must not end the others."""
     try:
-        return run_cell(request, progress)
+        return run_cells(request, progress)
     except BacktesterError as error:
-        return RunFailure(request.scenario, request.venue or "", _variant(request), error)
+        overrides = combinations(request.overrides, request.compare)
+        return tuple(RunFailure(request.scenario, request.venue or "", named(each), error) for each in overrides)
 
 
 def warm() -> None:
@@ -124,45 +185,62 @@ def is_warm() -> bool:
     return jit.is_warm("advance") and jit.is_warm("transform")
 
 
-def _variant(request: Request) -> tuple[tuple[str, str], ...]:
-    pairs = (text.partition("=") for text in request.overrides)
-    return tuple((key, value) for key, _, value in pairs)
-
-
-def _open(request: Request, portfolio: PortfolioFile, profiles: Sequence[VenueProfile]) -> Tape:
-    """The tapes that were named, else the shipped base tape of every market the portfolio uses."""
+def _open(request: Request, variants: Sequence[Variant]) -> Tape:
+    """The tapes that were named, else the shipped base tape of every market the portfolios use."""
     if request.tapes:
         return open_tape(request.tapes, request.instruments)
     names: dict[str, None] = {}
-    problems = []
-    for a, (account, profile) in enumerate(zip(portfolio.portfolio.accounts, profiles, strict=True)):
-        for p, position in enumerate(account.positions):
-            base = position.symbol.removesuffix(profile.collateral) or position.symbol
-            name = f"{profile.id}-{base.lower()}"
-            names[name] = None
-            if not (data_dir() / f"{name}.parquet").is_file():
-                where = portfolio.where("accounts", a, "positions", p, "symbol")
-                message = f"no base tape is shipped for {position.symbol} on {profile.id}"
-                problems.append(Diagnostic("data", where, message, "give one with --tape"))
+    problems: dict[Diagnostic, None] = {}
+    for _, portfolio, profiles, _ in variants:
+        for a, (account, profile) in enumerate(zip(portfolio.portfolio.accounts, profiles, strict=True)):
+            for p, position in enumerate(account.positions):
+                base = position.symbol.removesuffix(profile.collateral) or position.symbol
+                name = f"{profile.id}-{base.lower()}"
+                names[name] = None
+                if not (data_dir() / f"{name}.parquet").is_file():
+                    where = portfolio.where("accounts", a, "positions", p, "symbol")
+                    message = f"no base tape is shipped for {position.symbol} on {profile.id}"
+                    problems[Diagnostic("data", where, message, "give one with --tape")] = None
     if problems:
         raise BacktesterError(problems)
     return open_tape(sorted(names), request.instruments)
 
 
 def _start(
-    engine: Engine, chunks: Iterator[np.ndarray], portfolio: PortfolioFile, resolved: Resolved, rebased: bool
-) -> tuple[spec.World, tuple[Rebased, ...]]:
-    """Feed until every market has its first mark, then bring the portfolio in, with and without liquidation."""
+    engine: Engine,
+    chunks: Iterator[np.ndarray],
+    variants: Sequence[tuple[Variant, Resolved]],
+    request: Request,
+    curve: Curve,
+) -> list[Started | RunFailure]:
+    """Feed until every market has its first mark, then bring the variants in, with and without liquidation.
+
+    Raises the problems of all variants if none can start.
+    """
     for chunk in chunks:
         if engine.feed(chunk) == Advance.STARTED:
             marks, indexed = engine.market.markets["mark"].tolist(), engine.market.instruments["has_index"].tolist()
             start = Start(engine.start_ts, marks, indexed)
-            here, moved = rebase(portfolio, resolved, start) if rebased else (portfolio, ())
-            world = resolve_world(here, resolved, start)
-            engine.attach((world, world._replace(liquidation=False)))
+            started = [_bring_in(variant, resolved, request, start, curve) for variant, resolved in variants]
+            worlds = [each.world for each in started if isinstance(each, Started)]
+            if not worlds:
+                failures = [each.error for each in started if isinstance(each, RunFailure)]
+                raise BacktesterError(dict.fromkeys(found for error in failures for found in error.diagnostics))
+            engine.attach([each for world in worlds for each in (world, world._replace(liquidation=False))])
             engine.resume()
-            return world, moved
-    raise BacktesterError(_why_no_start(engine, resolved))
+            return started
+    raise BacktesterError(_why_no_start(engine, variants[0][1]))
+
+
+def _bring_in(
+    variant: Variant, resolved: Resolved, request: Request, start: Start, curve: Curve
+) -> Started | RunFailure:
+    """A variant at the prices of the start, or why it cannot be."""
+    try:
+        here, moved = rebase(variant.portfolio, resolved, start) if request.rebase else (variant.portfolio, ())
+        return Started(variant, resolved, resolve_world(here, resolved, start, curve), moved)
+    except BacktesterError as error:
+        return RunFailure(request.scenario, request.venue or "", named(variant.overrides), error)
 
 
 def _why_no_start(engine: Engine, resolved: Resolved) -> list[Diagnostic]:
@@ -211,5 +289,13 @@ def _assumptions(
             yield f"tape {file.path.name}: {file.metadata.source}"
     if stressed is not None:
         yield from stress_assumptions(request.scenario, tape, stressed, request.proxies)
-    yield from assumptions_of(profiles, resolved, request.accept)
+    yield from assumptions_of(resolved, request.accept)
     yield from changes_by_hand(profiles)
+
+
+def _foresight(variant: Variant) -> Iterator[str]:
+    """What its plans know that nobody could have known."""
+    for account in variant.portfolio.portfolio.accounts:
+        for plan in account.plans:
+            if plan.algo == "vwap" and plan.curve == "tape":
+                yield f"{account.name} {plan.id}: its curve is the trading of this run, known beforehand"

@@ -11,7 +11,7 @@ from backtester.config.overrides import Setting
 from backtester.enums import EventKind, MarkFormula
 from backtester.errors import data_error
 from backtester.market.read import Tape
-from backtester.run.resolve import Resolved
+from backtester.run.resolve_values import Resolved
 from backtester.run.result import ScenarioSource, digest_of, file_digest
 from backtester.scenario import library
 from backtester.scenario.apply import StressedTape, survey

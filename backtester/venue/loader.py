@@ -9,9 +9,19 @@ from pathlib import Path
 from typing import NamedTuple
 
 from backtester.config.toml import Document, Fault, did_you_mean, faults_error, read_document
-from backtester.config.venue import BY_MARKET, MarketEntry, Stated, TableRef, VenueFile, VenueRules, read_venue
+from backtester.config.venue import (
+    BY_MARKET,
+    FeeTier,
+    MarketEntry,
+    Period,
+    Stated,
+    TableRef,
+    VenueFile,
+    VenueRules,
+    read_venue,
+)
 from backtester.errors import config_error, usage_error
-from backtester.venue.profile import MarketRules, Provenance, SourceDocument, VenueProfile
+from backtester.venue.profile import MarketRules, OwnRule, Provenance, SourceDocument, VenueProfile
 from backtester.venue.tier_table import TierTable, read_tier_table
 
 SHIPPED = Path(__file__).parent
@@ -82,6 +92,7 @@ def _profiles(path: Path, document: Document, venue: VenueFile, on: date) -> Ite
     rules: dict[str, Stated] = {}
     markets: dict[str, MarketRules] = {}
     default_market: MarketRules | None = None
+    fee_tiers: tuple[FeeTier, ...] = ()
     sha256 = document.sha256
     until: date | None = None
     for number, period in enumerate(venue.periods):
@@ -96,6 +107,7 @@ def _profiles(path: Path, document: Document, venue: VenueFile, on: date) -> Ite
             markets.update((symbol, _market(entry, symbol)) for symbol in entry.symbols)
         if period.default_market is not None:
             default_market = _market(period.default_market, "", listed=False)
+        fee_tiers = _fee_tiers(period, fee_tiers)
         after, until = until, period.valid_from
         if period.valid_from > on:
             continue
@@ -111,9 +123,10 @@ def _profiles(path: Path, document: Document, venue: VenueFile, on: date) -> Ite
             basis=period.basis,
             notes=period.notes,
             rules=VenueRules.model_validate({name: rules[name].value for name in names}),
-            provenance=tuple(Provenance(n, rules[n].value, rules[n].source, rules[n].assumed) for n in names),
+            provenance=tuple(Provenance.of(n, rules[n].value, rules[n].source, rules[n].assumed) for n in names),
             markets=_with_own_rules(markets, rules, document, number),
-            default_market=default_market,
+            default_market=_with_steps(default_market, rules),
+            fee_tiers=fee_tiers,
             sha256=sha256,
         )
 
@@ -130,18 +143,33 @@ def _with_own_rules(
     markets: Mapping[str, MarketRules], rules: Mapping[str, Stated], document: Document, number: int
 ) -> tuple[MarketRules, ...]:
     """The markets by symbol, each with the rules that are stated for it alone."""
-    caps, fees = rules["funding_cap"].by_market, rules["liquidation_fee"].by_market
     if faults := [
         Fault(("periods", number, "rules", name, "by_market", symbol), "no such market", did_you_mean(symbol, markets))
         for name in BY_MARKET
         for symbol in rules[name].by_market.keys() - markets.keys()
     ]:
         raise faults_error(document, faults)
-    own = {
-        symbol: markets[symbol]._replace(funding_cap=caps.get(symbol), liquidation_fee=fees.get(symbol))
-        for symbol in caps.keys() | fees.keys()
-    }
-    return tuple((own.get(symbol) or markets[symbol]) for symbol in sorted(markets))
+    return tuple(_with_steps(markets[symbol], rules) for symbol in sorted(markets))
+
+
+def _with_steps(market: MarketRules, rules: Mapping[str, Stated]) -> MarketRules:
+    """A market with what is stated for it by its name, or else by its largest leverage."""
+    own = []
+    for name in BY_MARKET:
+        stated, reached = rules[name], market.tiers[0].max_leverage
+        steps = sorted((int(step), value) for step, value in stated.by_leverage.items() if int(step) <= reached)
+        found = stated.by_market.get(market.symbol, steps[-1][1] if steps else None)
+        own += [OwnRule(name, float(found))] if found is not None else []
+    return market._replace(own=tuple(own)) if own else market
+
+
+def _fee_tiers(period: Period, newer: tuple[FeeTier, ...]) -> tuple[FeeTier, ...]:
+    """A period has the tiers it states. It takes over those above it, unless it has fees of its own."""
+    if period.fee_tiers or period.rules.keys() & {"taker_fee", "maker_fee"}:
+        return period.fee_tiers
+    if period.takes_over == "documented":
+        return newer
+    return tuple(tier.model_copy(update={"assumed": True}) for tier in newer)
 
 
 def _market(entry: MarketEntry, symbol: str, *, listed: bool = True) -> MarketRules:

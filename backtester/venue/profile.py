@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from itertools import pairwise
 from typing import NamedTuple
 
-from backtester.config.venue import TierRow, VenueRules
+from backtester.config.toml import did_you_mean
+from backtester.config.venue import FeeTier, TierRow, VenueRules
 from backtester.enums import Side
+from backtester.errors import config_error
 
 #: A price this close to a step, in steps, stands on it: `mark-6%` must not slip by rounding of the 17th digit.
 STEP_TOLERANCE = 1e-6
@@ -22,9 +24,14 @@ class Provenance(NamedTuple):
     """Where a rule comes from. `value` as written in the profile."""
 
     rule: str
-    value: str | float | bool
+    value: str | float | bool | tuple[str, ...]
     source: str
     assumed: bool
+
+    @classmethod
+    def of(cls, rule: str, value: str | float | bool | list[str], source: str, assumed: bool) -> Provenance:
+        """From a value as TOML has it: words of a list become a tuple, so that profiles can be told apart by hash."""
+        return cls(rule, tuple(value) if isinstance(value, list) else value, source, assumed)
 
 
 class SourceDocument(NamedTuple):
@@ -32,6 +39,13 @@ class SourceDocument(NamedTuple):
 
     key: str
     title: str
+
+
+class OwnRule(NamedTuple):
+    """A rule of the venue that is another one in a single market."""
+
+    rule: str
+    value: float
 
 
 class MarketRules(NamedTuple):
@@ -45,8 +59,7 @@ class MarketRules(NamedTuple):
     assumed: bool
     listed: bool = True  # False: the profile does not name this symbol, these are its default rules
     table: str = ""  # the file of a tier table, "" for a market that is written out
-    funding_cap: float | None = None  # where it differs from the rules of the venue
-    liquidation_fee: float | None = None
+    own: tuple[OwnRule, ...] = ()  # where it differs from the rules of the venue
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +78,7 @@ class VenueProfile:
     provenance: tuple[Provenance, ...]  # one per rule, in the order of VenueRules
     markets: tuple[MarketRules, ...] = field(compare=False)  # by symbol; the file and the date decide them
     default_market: MarketRules
+    fee_tiers: tuple[FeeTier, ...]  # beside the base tier, whose rates are rules
     sha256: str  # of the profile file
 
     @property
@@ -90,13 +104,33 @@ class VenueProfile:
                     return self.markets[at]
         return self.default_market._replace(symbol=names[0])
 
-    def funding_cap(self, market: MarketRules) -> float:
-        """The largest |rate| of one interval in a market: its own where it has one, else that of the rules."""
-        return self.rules.funding_cap if market.funding_cap is None else market.funding_cap
+    def market_rule(self, rule: str, market: MarketRules) -> float:
+        """A rule as it is in a market: the market's own where it has one, else that of the venue.
 
-    def liquidation_fee(self, market: MarketRules) -> float:
-        """The share of liquidated notional that the insurance fund gets: the market's own, else that of the rules."""
-        return self.rules.liquidation_fee if market.liquidation_fee is None else market.liquidation_fee
+        Example: `market_rule("funding_cap", profile.market("BTC"))` on Binance is 0.003, of most others 0.02.
+        """
+        of_venue: float = getattr(self.rules, rule)
+        return dict(market.own).get(rule, of_venue)
+
+    def with_fee_tier(self, name: str, where: str = "fee tier") -> VenueProfile:
+        """The profile with the rates of a fee tier, or of several joined by `+`; a later one says more.
+
+        Example: on Hyperliquid `volume-4+maker-2` takes at 0.028 % and earns 0.002 % as a maker.
+        Raises a configuration error, naming `where`, for a tier that the venue does not have on this date.
+        """
+        tiers = {tier.name: tier for tier in self.fee_tiers}
+        stated = {rule.rule: rule for rule in self.provenance}
+        for word in name.split("+"):
+            if word not in tiers:
+                known = f"known: {', '.join(tiers)}" if tiers else "none are known on this date"
+                raise config_error(where, f'{self.name} has no fee tier "{word}"', did_you_mean(word, tiers) or known)
+            tier = tiers[word]
+            for rule, rate in (("taker_fee", tier.taker_fee), ("maker_fee", tier.maker_fee)):
+                if rate is not None:
+                    stated[rule] = Provenance(rule, rate, tier.source, tier.assumed)
+        rates = {rule: stated[rule].value for rule in ("taker_fee", "maker_fee")}
+        rules = self.rules.model_copy(update=rates)
+        return replace(self, rules=rules, provenance=tuple(stated.values()))
 
     def price_step(self, price: float, size_decimals: int | None, tick_size: float = 0.0) -> Decimal:
         """The distance between two order prices near `price`, in quote currency; at least `tick_size`.

@@ -119,9 +119,7 @@ def test_ingest_of_a_bad_source(tmp_path: Path, capsys: pytest.CaptureFixture[st
 
 
 def test_synth_writes_a_valid_tape_twice_alike(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from backtester.market.synth_profiles import PROFILES
-
-    arguments = ["data", "synth", PROFILES[0].name, tmp_path / "a.parquet", "--minutes", "1", "--seed", "7"]
+    arguments = ["data", "synth", "hyperliquid-btc", tmp_path / "a.parquet", "--minutes", "1", "--seed", "7"]
     code, out, _ = call(capsys, *arguments, "--format", "json")
     assert code == 0
     said = {row["what"]: row["tape"] for row in json.loads(out)["rows"]}
@@ -130,6 +128,25 @@ def test_synth_writes_a_valid_tape_twice_alike(tmp_path: Path, capsys: pytest.Ca
     call(capsys, *arguments)
     assert (tmp_path / "a.parquet").read_bytes() == (tmp_path / "b.parquet").read_bytes()
     assert call(capsys, "data", "check", tmp_path / "a.parquet")[0] == 0
+
+
+def test_synth_prints_tape_and_recording_side_by_side(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What --keep writes is a market again: the same tape comes of it."""
+    out, kept = tmp_path / "tape.parquet", tmp_path / "kept.toml"
+    code, table, _ = call(capsys, "data", "synth", "binance-usdm-btc", out, "--minutes", "1", "--keep", kept)
+    assert code == 0
+    touch = next(line.split() for line in table.splitlines() if line.startswith("touch_size "))
+    assert touch[2] == "3.76" and touch[3].endswith("%") and touch[4:] == ["15%", "yes"]
+    _, text, _ = call(capsys, "data", "synth", kept, tmp_path / "b.parquet", "--minutes", "1", "--format", "json")
+    rows = {row["what"]: row for row in json.loads(text)["rows"]}
+    assert rows["touch_size"]["recorded"] == 3.76 and rows["touch_size"]["held"] is True
+    assert rows["same_side_share"]["tolerance"] is None and rows["same_side_share"]["held"] is None
+    assert out.read_bytes() == (tmp_path / "b.parquet").read_bytes()
+
+
+def test_synth_of_an_unknown_market(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = call(capsys, "data", "synth", "nowhere", tmp_path / "tape.parquet")
+    assert code == 2 and "hyperliquid-btc" in err and not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

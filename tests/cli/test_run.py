@@ -136,7 +136,7 @@ def test_out_is_the_same_bytes_every_time(shell: Shell, small: list[str], tmp_pa
 def test_a_bad_out_fails_before_the_run(
     shell: Shell, small: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: str
 ) -> None:
-    monkeypatch.setattr("backtester.run.session.run_cell", never)
+    monkeypatch.setattr("backtester.run.session.run_cells", never)
     if not Path("/proc").is_dir():
         pytest.skip("there is no /proc here")
     file = tmp_path / "file"
@@ -374,7 +374,7 @@ def test_no_document_and_no_tables_after_an_error(shell: Shell, small: list[str]
 def test_a_misspelt_scenario_is_found_before_the_first_run(
     shell: Shell, small: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("backtester.run.session.run_cell", never)
+    monkeypatch.setattr("backtester.run.session.run_cells", never)
     code, _, err = shell(*small, "--scenario", f"{CRASH},typo")
     assert code == ExitCode.CONFIG and err.startswith("error[config] scenario typo: is not known")
 
@@ -394,3 +394,51 @@ def test_missing_funding_names_its_flag(shell: Shell, tmp_path: Path) -> None:
     assert (code, out) == (ExitCode.DATA, "")
     assert err.splitlines()[-1] == "  hint: add `funding` rows, or accept none with --assume-funding-zero"
     assert shell(path, *over_the_hour, "--assume-funding-zero")[0] == ExitCode.OK
+
+
+# --- --compare -----------------------------------------------------------------------------------------------------
+
+
+def test_compare_shows_its_variants_side_by_side(shell: Shell, small: list[str], tmp_path: Path) -> None:
+    code, text, _ = shell(*small, "--compare", "orders[out].size=0.25,0.5", "--out", tmp_path / "out")
+    assert code == ExitCode.OK
+    first, head, *rows = text.splitlines()[:4]
+    assert first.startswith("Comparison, USDC") and head.split()[:3] == ["size", "verdict", "equity"]
+    assert [row.split()[0] for row in rows] == ["0.25", "0.5"]
+    document = json.loads((tmp_path / "out" / "result.json").read_text())
+    assert [cell["variant"] for cell in document["cells"]] == [
+        {"orders[out].size": "0.25"},
+        {"orders[out].size": "0.5"},
+    ]
+    assert [cell["orders"][0]["filled_size"] for cell in document["cells"]] == [0.25, 0.5]
+    fills = pq.read_table(tmp_path / "out" / "fills.parquet")
+    assert sorted(set(fills["cell"].to_pylist())) == [0, 1]
+    assert "## Comparison, USDC" in shell(*small, "--compare", "orders[out].size=0.25,0.5", "--format", "markdown")[1]
+
+
+def test_compare_over_scenarios(shell: Shell, small: list[str], tmp_path: Path) -> None:
+    files = [crash(tmp_path, ((0, 1.0), (9, low)), name=name) for name, low in (("mild", 0.99), ("hard", 0.98))]
+    chosen = ",".join(map(str, files))
+    document = json.loads(shell(*small, "--scenario", chosen, "--compare", "size=0.25,0.5", "--format", "json")[1])
+    assert [(cell["scenario"], cell["variant"]["size"]) for cell in document["cells"]] == [
+        ("mild", "0.25"), ("mild", "0.5"), ("hard", "0.25"), ("hard", "0.5"),
+    ]  # fmt: skip
+
+
+def test_a_variant_that_fails_decides_the_exit_code(shell: Shell, small: list[str]) -> None:
+    code, text, err = shell(*small, "--compare", "leverage=10,99")
+    assert code == ExitCode.CONFIG and "FAILED" in text
+    assert err.startswith("error[config] --set leverage=99")
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        ("leverage=10", "error[usage] --compare leverage=10: expected a key and two different values or more"),
+        ("scenario.spread_mult=1,2", "error[usage] --compare scenario.spread_mult=1,2: all variants share one tape"),
+        ("levrage=1,2", "error[usage] --set levrage=1: no place takes this key"),
+    ],
+)
+def test_what_cannot_be_compared(shell: Shell, small: list[str], words: str, line: str) -> None:
+    code, text, err = shell(*small, "--compare", words)
+    assert (code, text, err.splitlines()[0]) == (ExitCode.USAGE, "", line)

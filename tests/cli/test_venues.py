@@ -53,7 +53,7 @@ def test_show_gives_each_rule_its_value_source_and_doubt(capsys: pytest.CaptureF
     assert rows["funding_premium"]["value"] == "true"
     assert rows["market BTC"]["value"] == (
         "40x, maintenance 0.0125; from 150,000,000: 20x, maintenance 0.025 less 1,875,000; "
-        "impact 20,000; 5 size decimals"
+        "impact 20,000; 5 size decimals; max_market_quote 15,000,000; max_limit_quote 150,000,000"
     )
     assert rows["market (any other)"]["assumed"] is True
     assert "dzmbs/hyperliquid-docs" in rows["document docs"]["value"]
@@ -66,9 +66,10 @@ def test_diff_shows_what_changed_and_nothing_else(capsys: pytest.CaptureFixture[
     assert rows[0]["hyperliquid@2025-03-15"].startswith("40x")
     rows = rows_of(capsys, "diff", "hyperliquid@2025-10-10", "hyperliquid")
     assert {row["rule"] for row in rows} == {
-        f"market {symbol}" for symbol in ("INJ", "LDO", "OP", "POPCAT", "SEI", "TIA", "WIF")
+        f"market {symbol}" for symbol in ("BTC", "ETH", "INJ", "LDO", "OP", "POPCAT", "SEI", "TIA", "WIF")
     }
-    assert all(row["hyperliquid@2026-08-22"] is None for row in rows)
+    newest = [row["hyperliquid@2026-08-22"] for row in rows]
+    assert [value is None for value in newest] == [False, False, *[True] * 7]
 
 
 def test_show_counts_the_markets_of_a_table_and_shows_one_by_name(capsys: pytest.CaptureFixture[str]) -> None:
@@ -77,12 +78,16 @@ def test_show_counts_the_markets_of_a_table_and_shows_one_by_name(capsys: pytest
     assert rows["table binance-usdm-2026-09.csv"]["assumed"] is False
     assert "market ADAUSDT" not in rows
     assert rows["market BTCUSDT"]["value"].startswith("150x, maintenance 0.004; from 300,000: 100x, maintenance 0.005")
-    assert rows["market BTCUSDT"]["value"].endswith("; impact 30,000; funding_cap 0.003; liquidation_fee 0.0125")
+    assert rows["market BTCUSDT"]["value"].endswith(
+        "; impact 30,000; funding_cap 0.003; liquidation_fee 0.0125; max_market_size 120"
+    )
 
     rows = {row["rule"]: row for row in rows_of(capsys, "show", "binance-usdm@2020-03-12", "--symbol", "BTC")}
     assert rows["rules_date"]["value"] == "2020-01-13"
     assert [rule for rule in rows if rule.startswith(("market ", "table "))] == ["market BTCUSDT"]
-    assert rows["market BTCUSDT"]["value"].endswith("; impact 25,000; funding_cap 0.003; liquidation_fee 0.003")
+    assert rows["market BTCUSDT"]["value"].endswith(
+        "; impact 25,000; funding_cap 0.003; liquidation_fee 0.003; max_market_size 120"
+    )
 
     rows = {row["rule"]: row for row in rows_of(capsys, "show", "binance-usdm", "--symbol", "NEWCOIN")}
     assert rows["market NEWCOIN"]["assumed"] is True
@@ -127,3 +132,13 @@ def test_errors(capsys: pytest.CaptureFixture[str], args: list[str], code: int, 
     assert main(["venues", *args]) == code
     captured = capsys.readouterr()
     assert (captured.out, captured.err) == ("", message)
+
+
+def test_fee_tiers_and_rules_of_orders_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = {row["rule"]: row for row in rows_of(capsys, "show", "hyperliquid")}
+    assert rows["fee tier volume-1"]["value"].startswith("taker 0.04 %, maker 0.012 %: above 5 million USDC")
+    assert rows["fee tier maker-3"]["value"].startswith("maker -0.003 %: above 3 %")
+    assert rows["fee tier maker-3"]["source"] == "docs: trading/fees.md"
+    assert (rows["self_trade"]["value"], rows["services"]["value"]) == ("cancel_maker", "twap")
+    changed = {row["rule"] for row in rows_of(capsys, "diff", "hyperliquid@2025-05-05", "hyperliquid@2025-10-10")}
+    assert {f"fee tier volume-{n}" for n in range(1, 7)} <= changed

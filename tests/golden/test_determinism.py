@@ -16,7 +16,8 @@ from backtester.engine.state import DEFAULT_CAPACITIES, Capacities
 from backtester.enums import Advance, FillReason, OrderStatus
 from backtester.market.read import open_tape
 from backtester.run.drive import Engine
-from backtester.run.resolve import Acceptances, Start, resolve_markets, resolve_world
+from backtester.run.resolve import Acceptances, Holder, resolve_markets, resolve_world
+from backtester.run.resolve_values import Start
 from backtester.run.result import RunResult
 from backtester.run.session import Request, run_cell
 from backtester.scenario.apply import StressedTape
@@ -153,7 +154,7 @@ def engine_of(scenario: str, *plans: tuple[str, ...]) -> Engine:
     """One engine with a world for each plan of overrides, run to its end; "off" stands for liquidation off."""
     first = load_portfolio(DEMO, SOONER)
     profiles = [load_profile(each.venue) for each in first.portfolio.accounts]
-    resolved = resolve_markets(first, profiles, instruments(), Acceptances())
+    resolved = resolve_markets([Holder(first, profiles)], instruments(), Acceptances())[0]
     engine = Engine(resolved.data)
     chunks: Iterator[Any] = iter(stressed(scenario))
     while engine.feed(next(chunks)) != Advance.STARTED:

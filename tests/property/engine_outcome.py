@@ -29,6 +29,7 @@ class Outcome(NamedTuple):
     pools: np.ndarray
     positions: np.ndarray
     orders: np.ndarray
+    plans: np.ndarray
     parties: np.ndarray  # f8[world, Party]
     fills: np.ndarray
     ledger: np.ndarray
@@ -59,6 +60,7 @@ def outcome(inputs: Universe, capacities: Capacities = LARGE, steps_per_chunk: i
         pools=w.pools,
         positions=w.positions,
         orders=w.orders,
+        plans=w.plans,
         parties=w.parties,
         fills=engine.fills,
         ledger=engine.ledger,

@@ -46,6 +46,8 @@ TRADES = (FillReason.TRADE_AT_LEVEL, FillReason.TRADE_THROUGH)
 WALKS = (FillReason.TAKER_WALK, FillReason.LIQUIDATION)
 CROSSES = (FillReason.BBO_CROSS, FillReason.PATH_STEP)
 
+WITH_LIMIT = (OrderType.LIMIT, OrderType.STOP_LIMIT, OrderType.TAKE_PROFIT_LIMIT)
+
 
 @pytest.fixture(scope="module")
 def runs() -> list[tuple[Universe, Outcome]]:
@@ -58,7 +60,7 @@ def test_no_fill_through_a_limit(runs: list[tuple[Universe, Outcome]]) -> None:
     for _, result in runs:
         for fill in result.fills[result.fills["order"] >= 0]:
             order = result.orders[fill["order"]]
-            if order["type"] != OrderType.LIMIT:
+            if order["type"] not in WITH_LIMIT:
                 continue
             if fill["liquidity"] == Liquidity.MAKER:
                 assert fill["tick"] == order["limit_tick"]
@@ -73,12 +75,13 @@ def test_no_market_order_beyond_its_bound(runs: list[tuple[Universe, Outcome]]) 
     for inputs, result in runs:
         for fill in result.fills[result.fills["reason"] == FillReason.TAKER_WALK]:
             order = result.orders[fill["order"]]
-            if order["type"] == OrderType.LIMIT:
+            if order["type"] in WITH_LIMIT:
                 continue
             rules = inputs.data.rules[inputs.data.markets[order["market"]].rules]
             if rules.bound_from is PriceReference.MARK:  # the mark at that moment is not kept
                 continue
-            bound = rules.stop_bound if order["type"] == OrderType.STOP_MARKET else rules.market_bound
+            bound = rules.market_bound if order["type"] == OrderType.MARKET else rules.stop_bound
+            bound = order["bound"] or bound
             side, mid = int(order["side"]), order["arrival_mid2"] / 2
             assert side * fill["tick"] <= side * mid + mid * bound or fill["tick"] == 1
             filled += 1

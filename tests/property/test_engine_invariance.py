@@ -19,11 +19,15 @@ NUMBERS = {
     "accounts": ("account",),
     "pools": ("pool", "pool_first"),
     "positions": ("position", "position_first"),
-    "orders": ("order", "order_first", "resting", "account_prev", "account_next"),
+    "orders": (
+        *("order", "order_first", "resting", "account_prev", "account_next"),
+        *("parent", "child", "sibling", "ended_next", "oco_next"),
+    ),
+    "plans": ("plan",),
 }
-#: Orders of all worlds share the lists of a level.
+#: Orders of all worlds share the lists of a level and of followers.
 SHARED = frozenset({"prev", "next"})
-TABLES = ("accounts", "pools", "positions", "orders", "fills", "ledger", "liquidations", "payments")
+TABLES = ("accounts", "pools", "positions", "orders", "plans", "fills", "ledger", "liquidations", "payments")
 
 
 def assert_same(a: Outcome, b: Outcome) -> None:

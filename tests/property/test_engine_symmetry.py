@@ -36,7 +36,8 @@ def level_free(seed: int) -> Universe:
         events["value"][here] = np.round(events["value"][here] / instrument.tick_size) * 0.5
     data = inputs.data
     instruments = tuple(item._replace(tick_size=0.5, index_from_mid=False) for item in data.instruments)
-    markets = tuple(market._replace(tiers=(spec.Tier(0.0, 1 / 32, 1e9),)) for market in data.markets)
+    tiers = (spec.Tier(0.0, 1 / 32, 1e9),)
+    markets = tuple(market._replace(tiers=tiers, max_market_quote=0.0, max_limit_quote=0.0) for market in data.markets)
     return inputs._replace(data=data._replace(instruments=instruments, markets=markets), events=events)
 
 
@@ -49,6 +50,7 @@ def _free(rules: spec.Rules) -> spec.Rules:
         mark_formula=MarkFormula.TAPE,
         trigger_rounding=TriggerRounding.NEAREST,
         trigger_protect=0.0,
+        limit_band=0.0,
         funding_premium=False,
     )
 
@@ -56,8 +58,18 @@ def _free(rules: spec.Rules) -> spec.Rules:
 def _rich(account: spec.Account) -> spec.Account:
     """Prices on ticks, money for everything; nothing that looks at the position or overtakes at the client."""
     places = tuple(place._replace(entry_price=12 * 0.5) for place in account.positions)
-    orders = tuple(order._replace(reduce_only=False, held=Held.VENUE) for order in account.orders)
+    orders = tuple(
+        order._replace(
+            reduce_only=False, held=Held.VENUE, bound=0.0, callback_rate=0.0, callback_ticks=order.callback_ticks or 2
+        )
+        for order in account.orders
+    )
     return account._replace(balance=account.balance + 1e9, positions=places, orders=orders)
+
+
+def _apart(account: spec.Account) -> spec.Account:
+    """No groups: of two that fire at once, the one that waits for a fall is first, and cancels the other."""
+    return account._replace(orders=tuple(order._replace(oco=-1) for order in account.orders))
 
 
 def moved(inputs: Universe, ticks: int) -> Universe:
@@ -65,7 +77,11 @@ def moved(inputs: Universe, ticks: int) -> Universe:
 
     def move(account: spec.Account) -> spec.Account:
         orders = tuple(
-            order._replace(limit_tick=order.limit_tick + ticks, trigger_tick=order.trigger_tick + ticks)
+            order._replace(
+                limit_tick=order.limit_tick + ticks,
+                trigger_tick=order.trigger_tick + ticks,
+                activation_tick=order.activation_tick + ticks if order.activation_tick else 0,
+            )
             for order in account.orders
         )
         places = tuple(place._replace(entry_price=place.entry_price + ticks * 0.5) for place in account.positions)
@@ -82,13 +98,19 @@ def turned(inputs: Universe) -> Universe:
 
     def turn(account: spec.Account) -> spec.Account:
         orders = tuple(
-            order._replace(side=-order.side, limit_tick=TURN - order.limit_tick, trigger_tick=TURN - order.trigger_tick)
+            order._replace(
+                side=-order.side,
+                limit_tick=TURN - order.limit_tick,
+                trigger_tick=TURN - order.trigger_tick,
+                activation_tick=TURN - order.activation_tick if order.activation_tick else 0,
+            )
             for order in account.orders
         )
         places = tuple(
             place._replace(lots=-place.lots, entry_price=TURN * 0.5 - place.entry_price) for place in account.positions
         )
-        return account._replace(orders=orders, positions=places)
+        plans = tuple(plan._replace(side=-plan.side) for plan in account.plans)
+        return account._replace(orders=orders, positions=places, plans=plans)
 
     events = inputs.events.copy()
     with_tick = np.isin(events["kind"], DEPTH_AND_TRADES) & (events["tick"] > 0)
@@ -140,7 +162,7 @@ def test_prices_moved_by_a_constant(ticks: int) -> None:
 def test_prices_turned_upside_down() -> None:
     filled = 0
     for seed in SEEDS:
-        inputs = level_free(seed)
+        inputs = with_accounts(level_free(seed), _apart)
         plain, mirrored = outcome(inputs), outcome(turned(inputs))
         assert_same_fills(plain, mirrored)
         pnl = (price_pnl(inputs, plain, 6.0), price_pnl(inputs, mirrored, TURN * 0.5 - 6.0))

@@ -55,6 +55,11 @@ def order(id: str = "o", symbol: str = "BTC", **keys: object) -> str:
     return _table("orders", {"id": id, "symbol": symbol, "type": "market", "side": "sell", "size": 0.5} | keys)
 
 
+def plan(id: str = "p", symbol: str = "BTC", **keys: object) -> str:
+    """A plan to sell 0.5 at the market at the start, unless told otherwise. None leaves a key out."""
+    return _table("plans", {"id": id, "symbol": symbol, "algo": "market", "side": "sell", "size": 0.5} | keys)
+
+
 def _table(array: str, keys: Mapping[str, object]) -> str:
     said = (f"{key} = {json.dumps(value)}\n" for key, value in keys.items() if value is not None)
     return f"[[accounts.{array}]]\n" + "".join(said)

@@ -105,5 +105,5 @@ def test_collateral_is_one_asset() -> None:
 def test_enum_names_are_words_in_lower_case() -> None:
     parse = name_in(TimeInForce)
     assert parse("post_only") is TimeInForce.POST_ONLY
-    with pytest.raises(ValueError, match='expected "gtc", "ioc" or "post_only"'):
+    with pytest.raises(ValueError, match='expected "gtc", "ioc", "post_only" or "fok"'):
         parse("GTC")

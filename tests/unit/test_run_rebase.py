@@ -11,9 +11,10 @@ from backtester.engine import spec
 from backtester.errors import BacktesterError
 from backtester.market.schema import TapeInstrument
 from backtester.run.rebase import Rebased, rebase
-from backtester.run.resolve import Acceptances, Start, resolve_markets, resolve_world
+from backtester.run.resolve import Acceptances, Holder, resolve_markets, resolve_world
+from backtester.run.resolve_values import Start
 from backtester.venue.loader import load_profile
-from tests.unit.run_cases import BTC, START, account, order, portfolio, position
+from tests.unit.run_cases import BTC, START, account, order, plan, portfolio, position
 
 ETH = TapeInstrument("hyperliquid", "ETH", "ETH", tick_size=0.1, lot_size=0.0001, quote="USDC")
 MARKS = (120_000.0, 2_000.0)
@@ -23,7 +24,7 @@ def moved(path: Path, marks: tuple[float, ...] = MARKS, on: bool = True) -> tupl
     """The portfolio in the engine's terms at these marks."""
     file = load_portfolio(path)
     profiles = [load_profile(each.venue) for each in file.portfolio.accounts]
-    resolved = resolve_markets(file, profiles, (BTC, ETH), Acceptances())
+    resolved = resolve_markets([Holder(file, profiles)], (BTC, ETH), Acceptances())[0]
     start = Start(START, marks, (True, True))
     file, factors = rebase(file, resolved, start) if on else (file, ())
     return resolve_world(file, resolved, start), factors
@@ -96,3 +97,20 @@ def test_without_it_the_same_portfolio_is_under_water(tmp_path: Path) -> None:
     assert moved(path)[0].accounts[0].positions[0].entry_price == 120_000.0
     with pytest.raises(BacktesterError, match="under water at the start"):
         moved(path, on=False)
+
+
+def test_every_price_and_size_of_orders_and_plans_moves(tmp_path: Path) -> None:
+    """From 60,000 to 120,000: prices twice as high, sizes half as large, a distance of 300 is 600."""
+    tables = (
+        order("in", side="buy", size=1.0, take_profit=66_000.0, stop_loss=57_000.0),
+        order("trail", type="trailing_stop", callback=300.0, activation_price=63_000.0, held="client", size=1.0),
+        order("limit", type="stop_limit", trigger_price=57_000.0, price=56_400.0, size=1.0),
+        plan("ice", algo="iceberg", price=61_200.0, size=1.0, display=0.5),
+    )
+    world, _ = moved(portfolio(tmp_path, account(position(size=2.0, entry_price=60_000.0), *tables)))
+    (found,) = world.accounts
+    made = {each.id: each for each in found.orders}
+    assert [made[name].trigger_tick for name in ("in.tp", "in.sl", "limit")] == [132_000, 114_000, 114_000]
+    assert (made["trail"].callback_ticks, made["trail"].activation_tick) == (600, 126_000)
+    assert (made["limit"].limit_tick, made["ice#1"].limit_tick) == (112_800, 122_400)
+    assert (found.plans[0].lots, found.plans[0].max_child_lots, made["in"].lots) == (50_000, 25_000, 50_000)

@@ -14,14 +14,14 @@ from backtester.errors import BacktesterError, Diagnostic
 from backtester.market.schema import TapeInstrument
 from backtester.run.resolve import (
     Acceptances,
-    Resolved,
-    Start,
+    Holder,
     assumptions_of,
     find_instrument,
     resolve_markets,
     resolve_world,
     take_mid_as_index,
 )
+from backtester.run.resolve_values import Resolved, Start
 from backtester.venue.loader import load_profile
 from tests.unit.run_cases import BTC, START, account, order, portfolio, position, venue
 from tests.unit.run_cases import S as SECOND
@@ -35,7 +35,7 @@ def markets(path: Path, *instruments: TapeInstrument) -> Resolved:
     """The markets of a portfolio on BTC and ETH, or on other instruments."""
     file = load_portfolio(path)
     profiles = [load_profile(each.venue) for each in file.portfolio.accounts]
-    return resolve_markets(file, profiles, instruments or BOTH, Acceptances())
+    return resolve_markets([Holder(file, profiles)], instruments or BOTH, Acceptances())[0]
 
 
 def world(
@@ -44,7 +44,7 @@ def world(
     """The portfolio at the marks of its markets, in the order in which they are first named."""
     file = load_portfolio(path, overrides)
     profiles = [load_profile(each.venue) for each in file.portfolio.accounts]
-    resolved = take_mid_as_index(resolve_markets(file, profiles, BOTH, Acceptances()), without_index)
+    resolved = take_mid_as_index(resolve_markets([Holder(file, profiles)], BOTH, Acceptances())[0], without_index)
     return resolve_world(file, resolved, Start(START, marks, (True,) * len(BOTH)))
 
 
@@ -85,7 +85,7 @@ def test_accounts_on_the_same_rules_share_a_market(tmp_path: Path) -> None:
 def test_other_rules_make_another_market_of_the_same_instrument(tmp_path: Path) -> None:
     file = load_portfolio(portfolio(tmp_path, account(position()), account(position(), name="old")))
     profiles = [load_profile("hyperliquid"), load_profile("hyperliquid", date(2025, 3, 20))]
-    resolved = resolve_markets(file, profiles, BOTH, Acceptances())
+    resolved = resolve_markets([Holder(file, profiles)], BOTH, Acceptances())[0]
     assert [(each.instrument, each.rules) for each in resolved.data.markets] == [(0, 0), (0, 1)]
     assert [each.taker_fee for each in resolved.data.rules] == [0.00045, 0.00035]
 
@@ -127,7 +127,7 @@ def test_an_unlisted_symbol_has_the_default_tiers_and_the_result_says_so(tmp_pat
     path = portfolio(tmp_path, account(position("RARE", leverage=5.0)), account(position(), name="b"))
     resolved = markets(path, rare, BTC)
     assert resolved.data.markets[0].tiers == (spec.Tier(0.0, 0.1, 5.0),)
-    lines = assumptions_of(resolved.profiles, resolved, Acceptances())
+    lines = assumptions_of(resolved, Acceptances())
     assert lines[1:] == ["RARE is not in the profile hyperliquid@2026-08-22: its default tiers apply"]
 
 
@@ -135,8 +135,8 @@ def test_the_default_tiers_are_named_once_per_market_of_each_rules(tmp_path: Pat
     older = load_profile("hyperliquid", date(2025, 12, 1))
     rare = BTC._replace(symbol="WIF", base="WIF")  # listed in October 2025, no longer today
     file = load_portfolio(portfolio(tmp_path, account(position("WIF")), account(position("WIF"), name="b")))
-    resolved = resolve_markets(file, [load_profile("hyperliquid"), older], [rare], Acceptances())
-    lines = [line for line in assumptions_of(resolved.profiles, resolved, Acceptances()) if "default tiers" in line]
+    resolved = resolve_markets([Holder(file, [load_profile("hyperliquid"), older])], [rare], Acceptances())[0]
+    lines = [line for line in assumptions_of(resolved, Acceptances()) if "default tiers" in line]
     assert lines == ["WIF is not in the profile hyperliquid@2026-08-22: its default tiers apply"]
 
 
@@ -144,10 +144,10 @@ def test_what_was_accepted_is_said(tmp_path: Path) -> None:
     file = load_portfolio(portfolio(tmp_path, account(position())))
     profiles = [load_profile("hyperliquid")]
     accept = Acceptances(funding_zero=True, index_mid=True)
-    resolved = take_mid_as_index(resolve_markets(file, profiles, BOTH, accept), (1,))
+    resolved = take_mid_as_index(resolve_markets([Holder(file, profiles)], BOTH, accept)[0], (1,))
     assert [each.index_from_mid for each in resolved.data.instruments] == [False, True]
     assert resolved.data.rules[0].assume_funding_zero
-    assert assumptions_of(profiles, resolved, accept)[1:] == [
+    assert assumptions_of(resolved, accept)[1:] == [
         "funding is taken as zero where the tape has no rate (--assume-funding-zero)",
         "ETH: the tape has no index, the mid stands for it (--assume-index-mid)",
     ]
@@ -180,7 +180,7 @@ def test_positions_and_orders_become_ticks_and_lots(tmp_path: Path) -> None:
         at_ns=START + 90 * SECOND,
     )
     second = spec.Order("bid", 1, OrderType.LIMIT, TimeInForce.POST_ONLY, Side.BUY, 15_000, limit_tick=18_005)
-    assert made.orders == (first, second)
+    assert tuple(each._replace(key=0) for each in made.orders) == (first, second)
     assert world(path).insurance_start == 300_000_000.0
 
 

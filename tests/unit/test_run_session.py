@@ -13,7 +13,7 @@ from backtester.errors import BacktesterError, Diagnostic
 from backtester.market.schema import InstrumentFacts
 from backtester.run.resolve import Acceptances
 from backtester.run.result import ACTUAL, UNLIQUIDATED, RunFailure, RunResult
-from backtester.run.session import Request, run_cell, try_cell, warm
+from backtester.run.session import Request, run_cell, try_cells, warm
 from backtester.scenario.grid import Proxy
 from backtester.scenario.shock import parse_shock
 from backtester.shipped import data_dir, scenarios_dir
@@ -423,11 +423,11 @@ def test_a_rebased_portfolio_runs_as_one_written_at_the_mark(tmp_path: Path) -> 
 
 def test_what_is_wrong_with_one_of_several_cells(tmp_path: Path) -> None:
     request = plain(tmp_path)._replace(scenario="2025-10-01", venue="hyperliquid", overrides=("size=2",))
-    failed = try_cell(request)
+    (failed,) = try_cells(request)
     assert isinstance(failed, RunFailure)
     assert (failed.scenario, failed.venue, failed.variant) == ("2025-10-01", "hyperliquid", (("size", "2"),))
     assert failed.error.diagnostics == problems(request)
-    assert isinstance(try_cell(request._replace(scenario=None)), RunResult)
+    assert isinstance(try_cells(request._replace(scenario=None))[0], RunResult)
 
 
 # --- variants ------------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import pytest
 
-from backtester.config.venue import TierRow, VenueRules
+from backtester.config.venue import FeeTier, TierRow, VenueRules
 from backtester.enums import (
     CloseOrder,
     Disposal,
@@ -32,8 +32,8 @@ PUBLISHED = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "ti
 with_published = pytest.mark.skipif(not PUBLISHED.is_dir(), reason=f"no published brackets at {PUBLISHED}")
 
 
-def statements(profile: VenueProfile) -> list[Provenance | MarketRules]:
-    return [*profile.provenance, *profile.markets, profile.default_market]
+def statements(profile: VenueProfile) -> list[Provenance | MarketRules | FeeTier]:
+    return [*profile.provenance, *profile.markets, profile.default_market, *profile.fee_tiers]
 
 
 @pytest.mark.parametrize("profile", PERIODS, ids=lambda profile: profile.name)
@@ -99,8 +99,13 @@ def test_the_rules_of_march_2020() -> None:
     assert profile.rules.mark_formula is MarkFormula.FUNDING_BASIS
     assert (profile.rules.taker_fee, profile.rules.trigger_protect) == (0.0004, 0.0)
     btc, eth, xrp, band = (profile.market(symbol) for symbol in ("BTC", "ETH", "XRPUSDT", "BAND"))
-    assert [profile.liquidation_fee(market) for market in (btc, eth, xrp, band)] == [0.003, 0.005, 0.005, 0.0075]
-    assert [profile.funding_cap(market) for market in (btc, band)] == [0.003, 0.004875]
+    assert [profile.market_rule("liquidation_fee", market) for market in (btc, eth, xrp, band)] == [
+        0.003,
+        0.005,
+        0.005,
+        0.0075,
+    ]
+    assert [profile.market_rule("funding_cap", market) for market in (btc, band)] == [0.003, 0.004875]
 
 
 @pytest.mark.parametrize(
@@ -168,10 +173,12 @@ def test_the_funding_rate_of_the_faq() -> None:
 
 def test_the_caps_of_large_contracts_follow_their_maintenance_rate() -> None:
     profile = load_profile("binance-usdm")
-    own = [market for market in profile.markets if market.funding_cap is not None]
+    own = [market for market in profile.markets if "funding_cap" in dict(market.own)]
     assert [market.symbol for market in own] == ["BNBUSDT", "BTCUSDT", "DOGEUSDT", "ETHUSDT", "SOLUSDT", "XRPUSDT"]
     for market in own:
-        assert market.funding_cap == pytest.approx(0.75 * market.tiers[0].maintenance_rate, rel=1e-9)
+        assert profile.market_rule("funding_cap", market) == pytest.approx(
+            0.75 * market.tiers[0].maintenance_rate, rel=1e-9
+        )
 
 
 @pytest.mark.parametrize(

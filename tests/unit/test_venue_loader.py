@@ -162,8 +162,9 @@ def test_a_rule_may_differ_in_single_markets(folder: Path) -> None:
     )
     profile = load_profile("mine.toml")
     assert profile.rules.funding_cap == 0.04
-    assert [profile.market(symbol).funding_cap for symbol in ("BTC", "WIF", "ETH", "NEW")] == [0.01, 0.02, None, None]
-    assert load_profile("mine.toml", date(2024, 3, 11)).market("BTC").funding_cap == 0.01  # taken over
+    own = [dict(profile.market(symbol).own).get("funding_cap") for symbol in ("BTC", "WIF", "ETH", "NEW")]
+    assert own == [0.01, 0.02, None, None]
+    assert dict(load_profile("mine.toml", date(2024, 3, 11)).market("BTC").own)["funding_cap"] == 0.01  # taken over
 
 
 @pytest.mark.parametrize(
@@ -175,8 +176,10 @@ def test_a_rule_may_differ_in_single_markets(folder: Path) -> None:
          'funding_cap.by_market.ETH: expected a number, was "x"', ""),
         ('funding_cap = { value = 0.04, by_market = { AAVEE = 0.01 }, source = "docs: x" }',
          "funding_cap.by_market.AAVEE: no such market", 'did you mean "AAVE"?'),
-        ('taker_fee = { value = 0.04, by_market = { BTC = 0.01 }, source = "docs: x" }',
-         "taker_fee.by_market: this rule is one for all markets", "single markets: funding_cap and liquidation_fee"),
+        ('market_bound = { value = 0.04, by_market = { BTC = 0.01 }, source = "docs: x" }',
+         "market_bound.by_market: this rule is one for all markets",
+         "single markets: funding_cap, liquidation_fee, max_market_size, max_market_quote, max_limit_size and "
+         "max_limit_quote"),
     ],
 )  # fmt: skip
 def test_a_faulty_rule_of_a_market_gives_one_line(folder: Path, rule: str, message: str, hint: str) -> None:

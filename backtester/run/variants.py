@@ -1,0 +1,58 @@
+"""`--compare KEY=a,b,c`: one request, several portfolios. Each variant is a world of its own in the same pass."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import product
+from pathlib import Path
+from typing import NamedTuple
+
+from backtester.config.overrides import alternatives, sort_overrides
+from backtester.config.portfolio import PortfolioFile, load_portfolio
+from backtester.errors import BacktesterError, Diagnostic
+from backtester.run.profiles import find_profiles, move_collateral
+from backtester.scenario.path import Scenario
+from backtester.venue.profile import VenueProfile
+
+
+class Variant(NamedTuple):
+    """A portfolio as one combination of overrides makes it, and the rules of its accounts."""
+
+    overrides: tuple[str, ...]
+    portfolio: PortfolioFile
+    profiles: tuple[VenueProfile, ...]
+    moved: tuple[str, ...]  # what became of its collateral on another venue
+
+
+def combinations(overrides: Sequence[str], compare: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+    """The `key=value`s of every variant. Example: two keys of two and three values make six variants."""
+    return tuple((*overrides, *chosen) for chosen in product(*map(alternatives, compare)))
+
+
+def read_variants(
+    path: Path, overrides: Sequence[tuple[str, ...]], venue: str | None, scenario: Scenario | None
+) -> tuple[Variant, ...]:
+    """Every variant, validated. Raises the problems of them all: words are wrong or right before anything runs."""
+    found, problems = [], list[Diagnostic]()
+    for each in overrides:
+        try:
+            found.append(_read(path, each, venue, scenario))
+        except BacktesterError as error:
+            problems += error.diagnostics
+    if problems:
+        raise BacktesterError(dict.fromkeys(problems))
+    return tuple(found)
+
+
+def named(overrides: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """Keys and values, as a result names its variant."""
+    pairs = (text.partition("=") for text in overrides)
+    return tuple((key, value) for key, _, value in pairs)
+
+
+def _read(path: Path, overrides: tuple[str, ...], venue: str | None, scenario: Scenario | None) -> Variant:
+    portfolio_set, venue_set, _ = sort_overrides(overrides)
+    portfolio = load_portfolio(path, portfolio_set)
+    profiles = find_profiles(portfolio, venue, scenario, venue_set)
+    portfolio, moved = move_collateral(portfolio, profiles) if venue else (portfolio, ())
+    return Variant(overrides, portfolio, profiles, moved)

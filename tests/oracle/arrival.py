@@ -81,7 +81,7 @@ def _too_large(order: Order) -> bool:
     if order.has_limit:
         lots, quote = given.max_limit_lots, given.max_limit_quote
     notional = order.remaining * market.unit * market.mark
-    return 0 < lots < order.remaining or (quote > 0 and judge.less(Fraction(quote), notional))
+    return 0 < lots < order.remaining or (quote > 0 and judge.less(Fraction(quote), notional, market.mark_is_computed))
 
 
 def _beyond_band(order: Order) -> bool:

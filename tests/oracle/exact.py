@@ -30,13 +30,13 @@ class Judge:
     def __init__(self) -> None:
         self.close_calls = 0
 
-    def less(self, a: Fraction, b: Fraction) -> bool:
-        """Whether a < b."""
+    def less(self, a: Fraction, b: Fraction, computed: bool = False) -> bool:
+        """Whether a < b. What is `computed` in doubles on the way is held exactly by luck only."""
         x, y = float(a), float(b)
         if abs(x - y) > 1e-9 * max(1.0, abs(x), abs(y)):
             return x < y  # by far: spare the fractions
         if a == b:
-            self.close_calls += not (held_exactly(a) and held_exactly(b))
+            self.close_calls += computed or not (held_exactly(a) and held_exactly(b))
         elif abs(a - b) <= CLOSE * max(Fraction(1), abs(a), abs(b)):
             self.close_calls += 1
         return a < b

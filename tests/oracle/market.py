@@ -54,6 +54,11 @@ class Market:
         assert self.mark_float is not None
         return Fraction(self.mark_float)
 
+    @property
+    def mark_is_computed(self) -> bool:
+        """Whether it comes out of a formula, whose last bits depend on how doubles take it."""
+        return self.rules.mark_formula != MarkFormula.TAPE
+
     def update_mark(self, t: int) -> None:
         """RULES 5.3, at a grid time. Without what the formula needs, or in an outage, the old mark stays."""
         tape = self.tape

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from backtester.report.execution_sheets import comparison_sheets
 from backtester.report.model import ReportModel
 from backtester.report.records import Cell, FailedCell
-from backtester.report.sheets import Sheet, inputs_sheet, sheets
+from backtester.report.sheet import Sheet
+from backtester.report.sheets import inputs_sheet, sheets
 from backtester.report.text import headline, story
 
 
@@ -21,6 +23,8 @@ def _lines(model: ReportModel) -> Iterator[str]:
         yield ""
         yield from _cell_lines(cell, model.reporting_currency)
         yield ""
+    for sheet in comparison_sheets(model.cells, model.reporting_currency):
+        yield from _table(sheet)
     yield from _table(inputs_sheet(model.inputs))
     yield ""
     yield f"seed {model.seed}, backtester {model.engine_version}"

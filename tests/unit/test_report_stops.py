@@ -8,8 +8,8 @@ import pytest
 
 from backtester.config.values import Instant
 from backtester.enums import EventKind, Held, OrderStatus, Outage, TradingStatus
+from backtester.report.executions import OrderReport
 from backtester.report.model import build_report
-from backtester.report.records import OrderReport
 from tests.oracle.examples import BUY, PLAIN, SECOND, SELL, delta, ladder, mark, market_order, record, stop_order, trade
 from tests.unit.report_runs import account, cross, finished
 

@@ -7,7 +7,7 @@ import pytest
 from backtester.config.values import Instant
 from backtester.enums import Verdict
 from backtester.report.chart import Canvas, columns, sparkline
-from backtester.report.sheets import Column, Sheet
+from backtester.report.sheet import Column, Sheet
 from backtester.report.table import fitting, path_lines
 from backtester.report.text import bps, clock, delay, money, offset, percent, price, size, story
 from tests.golden.handmade import CRASH, MAIN, SMALLER, at

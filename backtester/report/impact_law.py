@@ -5,7 +5,7 @@
 Q is what was traded, V_D the volume of a day, σ_D the volatility of a day, Y about 1. Source: Donier and Bonart 2015,
 "A million metaorder analysis of market impact on the Bitcoin", arXiv:1412.4503; Sato and Kanazawa 2024,
 arXiv:2411.13965 (exponent 0.489 ± 0.0015). Volume and volatility are those of the run, scaled to a day; the scale
-cancels, so the law sees the crash that the order met and not a calm day. Nothing is filled with it.
+all but cancels, so the law sees the crash that the order met and not a calm day. Nothing is filled with it.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def volume_day(result: RunResult, instrument: int) -> Fraction | None:
 def volatility_day(result: RunResult, market: int) -> float | None:
     """Realised volatility of a mark, √Σ r² of its returns over RETURN_NS, scaled to a day; None with too few of them.
 
-    Example: a mark of 100, 102, 102 at three minutes: √(0.02² · 1,440 / 2) = 0.5367.
+    Example: a mark of 100, 102, 102 and 102 a minute apart: √(0.02² · 1,440 / 3) = 0.438.
     """
     step = max(1, RETURN_NS // result.path_width_ns)
     marks = _marks(result.market.path[market], step)

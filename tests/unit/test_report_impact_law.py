@@ -13,7 +13,7 @@ from tests.oracle.examples import BUY, SELL, delta, ladder, mark, market_order, 
 from tests.unit.report_runs import Tape, account, cross, finished
 
 START = [mark(1.0, 100.0), ladder(1.0, {99: 2, 98: 5}, {101: 9})]
-#: The mark is 100, 102, 102 and 102 a minute apart, 30 lots trade in four minutes.
+#: From 2 s on the mark is 100, 102, 102 and 102 a minute apart; 30 lots trade in the four minutes to 241 s.
 MINUTES = [mark(60.0, 102.0), trade(70.0, BUY, 101, 30), delta(241.0, BUY, 10, 1)]
 
 
@@ -28,8 +28,8 @@ def test_the_worked_example() -> None:
 def test_volume_and_volatility_are_those_of_the_run_scaled_to_a_day() -> None:
     result = run([*START, *MINUTES])
     assert volume_day(result, 0) == 30 * 360
-    # One return of 2 % and three of 0 in four minutes.
-    assert volatility_day(result, 0) == pytest.approx(0.02 * math.sqrt(360))
+    # One return of 2 % and two of 0 in three whole minutes.
+    assert volatility_day(result, 0) == pytest.approx(0.02 * math.sqrt(480))
 
 
 def test_the_walk_and_the_law_of_an_order() -> None:
@@ -37,8 +37,8 @@ def test_the_walk_and_the_law_of_an_order() -> None:
     assert order.law is not None
     # 2 at 99 and 2 at 98: half a tick of a mid of 100 below the best bid.
     assert order.law.walk_bps == 50.0
-    says = 1e4 * 0.02 * math.sqrt(4 / 30)
-    assert order.law.law_bps == pytest.approx(says), "the day cancels"
+    says = 1e4 * 0.02 * math.sqrt(480) * math.sqrt(4 / 10_800)
+    assert order.law.law_bps == pytest.approx(says)
     assert order.law.ratio == pytest.approx(50 / says)
     assert (order.law.prefactor, order.law.volume_day) == (1.0, 10_800.0)
 

@@ -205,7 +205,7 @@ def test_a_take_profit_fires_on_the_other_side() -> None:
 
 
 def test_a_trailing_stop_keeps_its_peak_and_its_trigger() -> None:
-    trail = {"type": OrderType.TRAILING_STOP, "trigger_tick": 0, "callback_ticks": 5}
+    trail: dict[str, Any] = {"type": OrderType.TRAILING_STOP, "trigger_tick": 0, "callback_ticks": 5}
     up_and_down = [*CALM, mark(2.0, 108.0), mark(3.0, 104.0)]
     waits = audit([*up_and_down, *END], **trail)
     assert (waits.result, waits.peak_price, waits.stop_price) == ("not_triggered", 108.0, 103.0)

@@ -76,6 +76,12 @@ class OrderType(IntEnum):
     TRAILING_STOP = 6
 
 
+#: Types that wait for a price; of these the take-profits are reached from the other side. Types with a limit.
+TAKES_PROFIT = frozenset({OrderType.TAKE_PROFIT_MARKET, OrderType.TAKE_PROFIT_LIMIT})
+CONDITIONAL = TAKES_PROFIT | {OrderType.STOP_MARKET, OrderType.STOP_LIMIT, OrderType.TRAILING_STOP}
+WITH_LIMIT = frozenset({OrderType.LIMIT, OrderType.STOP_LIMIT, OrderType.TAKE_PROFIT_LIMIT})
+
+
 class TimeInForce(IntEnum):
     """FIX 59 TimeInForce; POST_ONLY is the venues' name for FIX 18=6."""
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from backtester.enums import RefillModel
+from backtester.enums import Outage, RefillModel, TradingStatus
 from backtester.run.result import ACTUAL, RunResult
 
 Levels = list[tuple[int, int]]  # (tick, lots), best first
@@ -19,7 +19,8 @@ def exit_cost(result: RunResult) -> float | None:
     """Quote currency lost by closing every position of ACTUAL at market, against valuing it at the mark, taker fees in.
 
     One position after the other, on what the ladder shows less what the world itself took and has not come back
-    (RULES 2.2). None when a ladder is not deep enough for all of it.
+    (RULES 2.2): two positions of one market share one ladder. None when a ladder is not deep enough for all of it, or
+    its market takes no such order at the end (RULES 1.6, 1.7).
     Example: long 3 at a mark of 100 with bids 99×2, 98×5, no fee: 300 - (198 + 98) = 4.
     """
     ladders: dict[int, Levels] = {}
@@ -29,6 +30,8 @@ def exit_cost(result: RunResult) -> float | None:
         if lots == 0:
             continue
         market = result.market.markets[position["market"]]
+        if not _is_open(result.market.instruments[market["instrument"]]):
+            return None
         side = 2 * int(market["instrument"]) + (lots < 0)
         levels = ladders.setdefault(side, available(result, side, int(market["rules"])))
         left, value = _take(levels, abs(lots))
@@ -39,6 +42,12 @@ def exit_cost(result: RunResult) -> float | None:
         at_mark = abs(lots) * float(market["unit"]) * float(market["mark"])
         costs.append((at_mark - quote if lots > 0 else quote - at_mark) + fee)
     return math.fsum(costs)
+
+
+def _is_open(instrument: Any) -> bool:
+    """Whether an INSTRUMENT takes orders that take."""
+    refused = instrument["outage"] & (Outage.MATCHING_HALTED | Outage.ORDERS_REFUSED)
+    return bool(instrument["status"] == TradingStatus.TRADING and not refused)
 
 
 def available(result: RunResult, side: int, rules: int) -> Levels:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from backtester.report.comparison import comparison_sheet
+from backtester.report.execution_sheets import comparison_sheets
 from backtester.report.model import ReportModel
 from backtester.report.records import Cell, FailedCell
-from backtester.report.sheets import Sheet, inputs_sheet, sheets
+from backtester.report.sheet import Sheet
+from backtester.report.sheets import inputs_sheet, sheets
 from backtester.report.text import headline, story
 
 
@@ -17,14 +18,13 @@ def render_markdown(model: ReportModel) -> str:
 
 
 def _lines(model: ReportModel) -> Iterator[str]:
-    if compared := comparison_sheet(model.cells, model.reporting_currency):
-        yield from _table(compared)
-        yield ""
     for cell in model.cells:
         yield f"# {_escaped(headline(cell))}"
         yield ""
         yield from _cell_lines(cell, model.reporting_currency)
         yield ""
+    for sheet in comparison_sheets(model.cells, model.reporting_currency):
+        yield from _table(sheet)
     yield from _table(inputs_sheet(model.inputs))
     yield ""
     yield f"seed {model.seed}, backtester {model.engine_version}"

@@ -13,7 +13,7 @@ import numpy as np
 
 from backtester.config.values import Instant
 from backtester.engine.state import PATH_BUCKETS
-from backtester.enums import LedgerKind, Party
+from backtester.enums import LedgerKind, Liquidity, Party
 from backtester.report.exit_value import exit_cost
 from backtester.report.names import CROSS, ISOLATED, Names, known, moment
 from backtester.report.reconcile import account_equity, unrealised
@@ -29,7 +29,8 @@ from backtester.report.records import (
     PositionReport,
     SystemReport,
 )
-from backtester.report.slippage import BPS, liquidation_slippage, split, taken_of
+from backtester.report.slippage import BPS, OrderFills, fees_of
+from backtester.report.trade_costs import slipped
 from backtester.report.verdict import account_deficit
 from backtester.run.result import ACTUAL, UNLIQUIDATED, RunResult
 from backtester.venue.margin import bankruptcy_price, liquidation_price
@@ -38,20 +39,22 @@ from backtester.venue.profile import maintenance_margin
 
 def account_reports(result: RunResult, names: Names, errors: Sequence[float]) -> Iterator[AccountReport]:
     """Every account of the portfolio, in its order. `errors`: what `reconcile` found, per account of the arrays."""
+    fills = OrderFills(result.fills)
     for account in range(len(result.world.accounts)):
-        yield _account_report(result, names, account, errors[account])
+        yield _account_report(result, names, account, errors[account], fills)
 
 
-def _account_report(result: RunResult, names: Names, account: int, error: float) -> AccountReport:
+def _account_report(result: RunResult, names: Names, account: int, error: float, fills: OrderFills) -> AccountReport:
     row = result.state.accounts[account]
     pools = tuple(_pool_reports(result, names, account))
     measured = [pool for pool in pools if pool.buffer_min is not None]
     worst = min(measured, key=lambda pool: pool.buffer_min or 0.0, default=None)
     ratios = [math.inf if pool.margin_ratio_max is None else pool.margin_ratio_max for pool in measured]
     deadlines = [pool.required_topup_by for pool in pools if pool.required_topup_by is not None]
-    positions = tuple(_position_report(result, names, number) for number in result.index.positions[account])
+    positions = tuple(_position_report(result, names, number, fills) for number in result.index.positions[account])
     before, after = account_equity(result, account, at_start=True), account_equity(result, account)
     paid = _paid_by_kind(result, account)
+    own = result.fills[result.fills["account"] == account]
     forced = (paid[LedgerKind.LIQUIDATION_FEE], paid[LedgerKind.TAKEOVER], paid[LedgerKind.DEFICIT])
     return AccountReport(
         name=names.account(account),
@@ -78,6 +81,8 @@ def _account_report(result: RunResult, names: Names, account: int, error: float)
         positions=positions,
         equity_end_unliquidated=account_equity(result, account + result.index.accounts[UNLIQUIDATED]),
         pools=pools,
+        fees_maker=fees_of(own, Liquidity.MAKER),
+        fees_taker=fees_of(own, Liquidity.TAKER),
     )
 
 
@@ -152,13 +157,13 @@ def _break_prices(result: RunResult, names: Names, number: int, at_start: bool) 
     return liquidation, bankruptcy_price(stand.size, stand.mark, stand.equity)
 
 
-def _position_report(result: RunResult, names: Names, number: int) -> PositionReport:
+def _position_report(result: RunResult, names: Names, number: int, fills: OrderFills) -> PositionReport:
     row = result.state.positions[number]
     grid = names.grid(number)
     start, end = (_break_prices(result, names, number, at_start) for at_start in (True, False))
     units = _units(result, number, at_start=True)
     drift = (unrealised(result, number), -unrealised(result, number, at_start=True))
-    slippage, notional = _slippage(result, names, number)
+    cost = slipped(result, number, grid, fills)
     return PositionReport(
         symbol=names.symbol(number),
         margin_mode=ISOLATED if row["isolated"] else CROSS,
@@ -172,26 +177,10 @@ def _position_report(result: RunResult, names: Names, number: int) -> PositionRe
         pnl_price=math.fsum((float(row["realised"]), *drift)),
         funding=float(row["funding"]),
         fees=float(row["fee"]),
-        slippage=slippage,
-        slippage_bps=BPS * slippage / notional if notional else None,
+        slippage=cost.slippage,
+        slippage_bps=BPS * cost.slippage / cost.notional if cost.notional else None,
         bankruptcy_price_end=end[1],
     )
-
-
-def _slippage(result: RunResult, names: Names, number: int) -> tuple[float, float]:
-    """(cost against the mids at the decisions, notional at those mids) of all that took liquidity, quote."""
-    grid = names.grid(number)
-    cost, notional = [], []
-    for order in np.flatnonzero(result.state.orders["position"] == number):
-        taken = taken_of(result.fills[result.fills["order"] == order])
-        if parts := split(result.state.orders[order], taken):
-            cost.append(grid.value(parts.slippage * taken.lots))
-            notional.append(grid.value(parts.decision * taken.lots))
-    for row in result.liquidations[result.liquidations["position"] == number]:
-        if parts := liquidation_slippage(row):
-            cost.append(grid.value(parts.slippage * int(row["filled"])))
-            notional.append(grid.value(parts.decision * int(row["filled"])))
-    return math.fsum(cost), math.fsum(notional)
 
 
 def portfolio_report(result: RunResult, names: Names, accounts: Sequence[AccountReport]) -> PortfolioReport:

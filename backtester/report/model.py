@@ -16,6 +16,7 @@ from backtester.report.metrics import (
     system_report,
 )
 from backtester.report.names import Names, known
+from backtester.report.plans import plan_reports
 from backtester.report.reconcile import reconcile
 from backtester.report.records import (
     Cell,
@@ -27,6 +28,7 @@ from backtester.report.records import (
     ScenarioInput,
     VenueInput,
 )
+from backtester.report.trade_costs import trade_reports
 from backtester.report.trades import funding_payments, liquidation_reports, order_reports
 from backtester.report.verdict import cell_verdict, flags
 from backtester.run.result import RunFailure, RunResult, ScenarioSource
@@ -35,7 +37,9 @@ from backtester.venue.profile import VenueProfile
 T = TypeVar("T")
 
 SCHEMA_VERSION = 1
-NO_EXIT = "the final order book is not deep enough to close everything: equity_end_exit is not known"
+NO_EXIT = (
+    "the final order book cannot take everything (too thin, or the market is closed): equity_end_exit is not known"
+)
 
 
 class ReportModel(NamedTuple):
@@ -143,10 +147,11 @@ def _build_cell(result: RunResult) -> Cell:
         adl=(),
         funding=tuple(funding_payments(result, names)),
         actions=(),
-        plans=(),
+        plans=tuple(plan_reports(result, names)),
         system=system_report(result),
         start_ts=Instant(result.start_ts),
         end_ts=Instant(result.end_ts),
+        trades=tuple(trade_reports(result, names)),
         margin_paths=tuple(margin_paths(result, names)),
         mark_paths=tuple(mark_paths(result)),
     )

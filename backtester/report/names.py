@@ -63,7 +63,7 @@ class Names:
 
     def account(self, number: int) -> str:
         """Name of an account of any world."""
-        return self._result.portfolio.accounts[self._place(number)].name
+        return self._result.world.accounts[self._place(number)].name
 
     def symbol(self, position: int) -> str:
         """Symbol of a position, as the tape names it."""
@@ -93,10 +93,16 @@ class Names:
         return self.symbol(int(pool["position_first"])) if pool["isolated"] else CROSS
 
     def order(self, number: int) -> str:
-        """Id of an order of any world: that of the portfolio, or of a child of one of its plans."""
+        """Id of an order of any world."""
         account = int(self._result.state.orders[number]["account"])
         place = self._result.index.orders[account].index(number)
         return self._result.world.accounts[self._place(account)].orders[place].id
+
+    def plan(self, number: int) -> str:
+        """Id of a plan of any world."""
+        account = int(self._result.state.plans[number]["account"])
+        place = self._result.index.plans[account].index(number)
+        return self._result.world.accounts[self._place(account)].plans[place].id
 
     def world(self, number: int) -> str:
         """`actual` or `unliquidated`."""

@@ -9,16 +9,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from backtester.config.values import Instant
-from backtester.enums import (
-    FillReason,
-    LiquidationStage,
-    Liquidity,
-    OrderReason,
-    OrderStatus,
-    OrderType,
-    Side,
-    Verdict,
-)
+from backtester.enums import LiquidationStage, Side, Verdict
+from backtester.report.executions import OrderReport, PlanReport, TradeReport
 
 
 class Named(NamedTuple):
@@ -146,57 +138,8 @@ class AccountReport(NamedTuple):
     positions: tuple[PositionReport, ...]
     equity_end_unliquidated: float  # had nobody liquidated it, the missing margin not counted
     pools: tuple[PoolReport, ...]
-
-
-class Slippage(NamedTuple):
-    """Cost of taking liquidity in bps of the mid at the decision; None where no liquidity was taken.
-
-    delay + spread + depth + impact + fee = total.
-    """
-
-    delay_bps: float | None
-    spread_bps: float | None
-    depth_bps: float | None
-    impact_bps: float | None
-    fee_bps: float | None
-    total_bps: float | None
-
-
-class FillReport(NamedTuple):
-    """One fill of an order: one level of a walk, or one match of a resting order."""
-
-    ts: Instant
-    price: float
-    size: float
-    liquidity: Liquidity
-    reason: FillReason
-
-
-class OrderReport(NamedTuple):
-    """One order of the portfolio. `result` and `gap_bps` are the stop audit, None for other orders."""
-
-    id: str
-    symbol: str
-    type: OrderType
-    status: OrderStatus
-    reason: OrderReason
-    trigger_ts: Instant | None
-    trigger_price: float | None  # the price that fired it
-    arrive_ts: Instant | None
-    size: float
-    filled_size: float
-    vwap: float | None
-    unfilled_size: float
-    levels: int
-    maker_share: float | None
-    slippage: Slippage
-    account: str
-    side: Side
-    done_ts: Instant | None
-    stop_price: float | None  # the price at which it should have fired
-    result: str | None
-    gap_bps: float | None
-    fills: tuple[FillReport, ...]
+    fees_maker: float  # of resting orders; a rebate is positive
+    fees_taker: float
 
 
 class LiquidationReport(NamedTuple):
@@ -290,10 +233,11 @@ class Cell(NamedTuple):
     adl: tuple[()]
     funding: tuple[FundingPayment, ...]
     actions: tuple[()]
-    plans: tuple[()]
+    plans: tuple[PlanReport, ...]
     system: SystemReport
     start_ts: Instant
     end_ts: Instant
+    trades: tuple[TradeReport, ...]
     margin_paths: tuple[MarginPath, ...]
     mark_paths: tuple[MarkPath, ...]
 

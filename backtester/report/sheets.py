@@ -3,29 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from backtester.config.values import Instant
-from backtester.enums import OrderReason
-from backtester.report.records import AccountReport, Cell, Inputs, LiquidationReport, OrderReport, PositionReport
-from backtester.report.slippage import BPS
-from backtester.report.text import bps, clock, delay, money, percent, price, size, when, word
-
-
-class Column(NamedTuple):
-    """`rank`: columns of a high rank leave first where the terminal is narrow; 0 stays."""
-
-    heading: str
-    rank: int = 0
-    is_text: bool = False
-
-
-class Sheet(NamedTuple):
-    """A titled table of text."""
-
-    title: str
-    columns: tuple[Column, ...]
-    rows: tuple[tuple[str, ...], ...]
+from backtester.report.execution_sheets import apart, execution_sheets
+from backtester.report.records import AccountReport, Cell, Inputs, LiquidationReport, PositionReport
+from backtester.report.sheet import Column, Sheet
+from backtester.report.text import bps, clock, money, percent, price, size, when
 
 
 def sheets(cell: Cell, currency: str) -> Iterator[Sheet]:
@@ -34,12 +17,8 @@ def sheets(cell: Cell, currency: str) -> Iterator[Sheet]:
     yield Sheet(f"Accounts, {currency}", _ACCOUNTS, tuple(_account(each, start) for each in cell.accounts))
     positions = tuple(_position(account, each) for account in cell.accounts for each in account.positions)
     yield Sheet(f"Positions, {currency}", _POSITIONS, positions)
-    stops = tuple(_stop(each, start) for each in cell.orders if each.result is not None)
-    tables = (
-        Sheet("Liquidations", _LIQUIDATIONS, tuple(_liquidation(each, start) for each in cell.liquidations)),
-        Sheet("Stops", _STOPS, stops),
-        Sheet("Orders, cost in bps of the mid at the decision", _ORDERS, tuple(map(_order, cell.orders))),
-    )
+    liquidations = tuple(_liquidation(each, start) for each in cell.liquidations)
+    tables = (Sheet("Liquidations", _LIQUIDATIONS, liquidations), *execution_sheets(cell, currency))
     yield from (sheet for sheet in tables if sheet.rows)
 
 
@@ -173,97 +152,12 @@ def _liquidation(each: LiquidationReport, start: Instant) -> tuple[str, ...]:
         size(each.filled_size),
         price(each.trigger_mark),
         price(each.vwap),
-        bps(_apart(each.vwap, each.trigger_mark, each.side)),
+        bps(apart(each.vwap, each.trigger_mark, each.side)),
         price(each.bankruptcy_price),
-        bps(_apart(each.bankruptcy_price, each.vwap, each.side)),
+        bps(apart(each.bankruptcy_price, each.vwap, each.side)),
         str(each.levels),
         money(each.fee),
     )
-
-
-_STOPS = (
-    Column("stop", is_text=True),
-    Column("symbol", rank=4, is_text=True),
-    Column("", rank=7, is_text=True),
-    Column("set at"),
-    Column("fired", is_text=True),
-    Column("by", rank=5),
-    Column("gap bps"),
-    Column("arrived", rank=2),
-    Column("size", rank=1),
-    Column("filled"),
-    Column("vwap"),
-    Column("bps off stop", rank=3),
-    Column("levels", rank=6),
-    Column("result", is_text=True),
-)
-
-
-def _stop(each: OrderReport, start: Instant) -> tuple[str, ...]:
-    return (
-        each.id,
-        each.symbol,
-        each.side.name.lower(),
-        price(each.stop_price),
-        when(each.trigger_ts, start),
-        price(each.trigger_price),
-        bps(each.gap_bps),
-        delay(each.arrive_ts, each.trigger_ts),
-        size(each.size),
-        size(each.filled_size),
-        price(each.vwap),
-        bps(_apart(each.vwap, each.stop_price, each.side)),
-        str(each.levels),
-        word(each.result or ""),
-    )
-
-
-_ORDERS = (
-    Column("order", is_text=True),
-    Column("account", rank=8, is_text=True),
-    Column("symbol", rank=5, is_text=True),
-    Column("", rank=7, is_text=True),
-    Column("type", rank=9, is_text=True),
-    Column("status", is_text=True),
-    Column("size", rank=4),
-    Column("filled"),
-    Column("vwap"),
-    Column("maker", rank=6),
-    Column("delay", rank=3),
-    Column("spread", rank=3),
-    Column("depth", rank=3),
-    Column("impact", rank=3),
-    Column("fee", rank=2),
-    Column("total"),
-)
-
-
-def _order(each: OrderReport) -> tuple[str, ...]:
-    cost = each.slippage
-    why = f": {word(each.reason.name.lower())}" if each.reason is not OrderReason.NONE else ""
-    return (
-        each.id,
-        each.account,
-        each.symbol,
-        each.side.name.lower(),
-        word(each.type.name.lower()),
-        word(each.status.name.lower()) + why,
-        size(each.size),
-        size(each.filled_size),
-        price(each.vwap),
-        percent(each.maker_share),
-        bps(cost.delay_bps),
-        bps(cost.spread_bps),
-        bps(cost.depth_bps),
-        bps(cost.impact_bps),
-        bps(cost.fee_bps),
-        bps(cost.total_bps),
-    )
-
-
-def _apart(got: float | None, wanted: float | None, side: int) -> float | None:
-    """How much worse `got` is than `wanted` for an order of `side`, bps of `wanted`."""
-    return None if got is None or wanted is None else BPS * side * (got - wanted) / wanted
 
 
 def _range(symbol: str, low: float | None, high: float | None, path_low: float | None, path_high: float | None) -> str:

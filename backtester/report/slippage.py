@@ -21,8 +21,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from backtester.enums import Liquidity
+from backtester.report.executions import Slippage
 from backtester.report.names import Grid
-from backtester.report.records import Slippage
 
 BPS = 10_000
 NOT_TAKEN = Slippage(None, None, None, None, None, None)
@@ -42,6 +42,11 @@ class Split(NamedTuple):
         """All four, in ticks."""
         return self.delay + self.spread + self.depth + self.impact
 
+    @property
+    def walk_share(self) -> Fraction:
+        """Depth and impact as a part of the mid at the decision: what the size cost beyond the best price."""
+        return (self.depth + self.impact) / self.decision
+
 
 class Taken(NamedTuple):
     """The part of an order that took liquidity."""
@@ -56,6 +61,24 @@ def taken_of(fills: np.ndarray) -> Taken:
     took = fills[fills["liquidity"] == Liquidity.TAKER]
     pairs = list(zip(took["lots"].tolist(), took["tick"].tolist(), strict=True))
     return Taken(sum(lots for lots, _ in pairs), sum(lots * tick for lots, tick in pairs), math.fsum(took["fee"]))
+
+
+class OrderFills:
+    """The fills of each order, found without looking through all of them again."""
+
+    def __init__(self, fills: np.ndarray) -> None:
+        self._rows = fills[np.argsort(fills["order"], kind="stable")]
+
+    def of(self, order: int) -> np.ndarray:
+        """FILL[n] of one order, in order of time."""
+        first, last = np.searchsorted(self._rows["order"], (order, order + 1))
+        rows: np.ndarray = self._rows[first:last]
+        return rows
+
+
+def fees_of(fills: np.ndarray, liquidity: Liquidity) -> float:
+    """Fees of fills (FILL[n]) of one liquidity as cash: paid is negative, a rebate positive."""
+    return 0.0 - math.fsum(fills["fee"][fills["liquidity"] == liquidity])
 
 
 def split(order: Any, taken: Taken) -> Split | None:

@@ -12,10 +12,11 @@ from rich.text import Text
 from backtester.config.values import Instant
 from backtester.enums import Verdict
 from backtester.report.chart import Canvas, columns, sparkline
-from backtester.report.comparison import comparison_sheet
+from backtester.report.execution_sheets import comparison_sheets
 from backtester.report.model import ReportModel
 from backtester.report.records import Cell, FailedCell, MarginPath, MarkPath
-from backtester.report.sheets import Sheet, inputs_sheet, sheets
+from backtester.report.sheet import Sheet
+from backtester.report.sheets import inputs_sheet, sheets
 from backtester.report.text import clock, headline, money, offset, price, story
 
 _STYLES = {
@@ -34,13 +35,14 @@ _NARROWEST_CHART, _WIDEST_CHART = 20, 120
 
 def table_parts(model: ReportModel) -> list[RenderableType]:
     """What to print, one below the other, at any width."""
-    compared = comparison_sheet(model.cells, model.reporting_currency)
-    parts: list[RenderableType] = [SheetView(compared), Text("")] if compared else []
+    parts: list[RenderableType] = []
     for cell in model.cells:
         if isinstance(cell, FailedCell):
             parts += _failed_parts(cell)
         else:
             parts += _cell_parts(cell, model.reporting_currency)
+    for sheet in comparison_sheets(model.cells, model.reporting_currency):
+        parts += [SheetView(sheet), Text("")]
     parts.append(SheetView(inputs_sheet(model.inputs)))
     parts += [Text(""), Text(f"seed {model.seed}, backtester {model.engine_version}", style="dim")]
     for title, lines in (("Assumptions", model.assumptions), ("Warnings", model.warnings)):

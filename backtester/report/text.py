@@ -43,6 +43,11 @@ def percent(fraction: float | None) -> str:
     return NONE if fraction is None else _minus(f"{100 * fraction:,.1f} %")
 
 
+def rate(fraction: float | None) -> str:
+    """A funding rate, four decimals and a sign. Example: 0.0001 is +0.0100 %."""
+    return NONE if fraction is None else _minus(f"{100 * fraction:+,.4f} %")
+
+
 def clock(ts: Instant | None) -> str:
     """Time of day, UTC. Example: 21:13:39."""
     return NONE if ts is None else f"{datetime.fromtimestamp(ts.ts_ns // _SECOND, UTC):%H:%M:%S}"
@@ -114,7 +119,7 @@ def _reason(cell: Cell, currency: str) -> str:
     tightest = min(measured, key=lambda account: account.buffer_min or 0.0, default=None)
     text = "no liquidation"
     if cell.verdict is Verdict.REDUCED:
-        text += "; stops and reduce-only orders made positions smaller"
+        text += "; conditional and reduce-only orders made positions smaller"
     if tightest is not None and tightest.buffer_min_ts is not None:
         at = f"{clock(tightest.buffer_min_ts)} ({offset(tightest.buffer_min_ts, cell.start_ts)})"
         text += f"; tightest: {tightest.name}, {money(tightest.buffer_min)} {currency} above maintenance at {at}"

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
+import numpy as np
+
 from backtester.config.values import Instant
 from backtester.enums import (
     FillReason,
@@ -16,31 +18,35 @@ from backtester.enums import (
     OrderType,
     Side,
 )
-from backtester.report.names import CROSS, ISOLATED, Names, known, moment
-from backtester.report.records import FillReport, FundingPayment, LiquidationReport, OrderReport
-from backtester.report.slippage import BPS, in_bps, liquidation_slippage, split, taken_of
-from backtester.report.stops import gap_bps, stop_result
+from backtester.report.executions import FillReport, OrderReport
+from backtester.report.impact_law import Activity, activities, beside_the_law
+from backtester.report.names import CROSS, ISOLATED, Grid, Names, known, moment
+from backtester.report.records import FundingPayment, LiquidationReport
+from backtester.report.slippage import BPS, OrderFills, fees_of, in_bps, liquidation_slippage, split, taken_of
+from backtester.report.stops import audit
 from backtester.run.result import ACTUAL, RunResult
 
 
 def order_reports(result: RunResult, names: Names) -> Iterator[OrderReport]:
     """Every order of the portfolio, in its order."""
+    active, fills = activities(result), OrderFills(result.fills)
     for account, described in enumerate(result.world.accounts):
         for place, number in enumerate(result.index.orders[account]):
-            order = described.orders[place]
-            asked = order.lots if order.plan < 0 else int(result.state.orders[number]["lots"])  # said at its decision
-            yield _order_report(result, names, number, asked)
+            order = result.state.orders[number]
+            asked = described.orders[place].lots if order["plan"] < 0 else int(order["lots"])
+            yield _order_report(names, number, order, asked, fills.of(number), active[order["market"]])
 
 
-def _order_report(result: RunResult, names: Names, number: int, asked_lots: int) -> OrderReport:
-    order = result.state.orders[number]
-    position = int(order["position"])
+def _order_report(
+    names: Names, number: int, order: Any, asked: int, fills: np.ndarray, activity: Activity | None
+) -> OrderReport:
+    """The report of ORDER record `number`, of which `asked` lots were wanted; fills: FILL[n]."""
+    position, plan = int(order["position"]), int(order["plan"])
     grid = names.grid(position)
-    fills = result.fills[result.fills["order"] == number]
     taken = taken_of(fills)
+    parts = split(order, taken)
     filled = int(order["filled"])
-    is_stop = order["type"] == OrderType.STOP_MARKET
-    fired = order["trigger_ts"] >= 0
+    audited = audit(order, grid)
     return OrderReport(
         id=names.order(number),
         symbol=names.symbol(position),
@@ -48,31 +54,40 @@ def _order_report(result: RunResult, names: Names, number: int, asked_lots: int)
         status=OrderStatus(int(order["status"])),
         reason=OrderReason(int(order["reason"])),
         trigger_ts=moment(order["trigger_ts"]),
-        trigger_price=float(order["trigger_price"]) if fired else None,
+        trigger_price=float(order["trigger_price"]) if order["trigger_ts"] >= 0 else None,
         arrive_ts=moment(order["arrive_ts"]),
-        size=grid.size(asked_lots),
+        size=grid.size(asked),
         filled_size=grid.size(filled),
         vwap=grid.price(Fraction(int(order["fill_value"]), filled)) if filled else None,
-        unfilled_size=grid.size(asked_lots - filled),
+        unfilled_size=grid.size(asked - filled),
         levels=int(order["levels"]),
         maker_share=int(order["maker_lots"]) / filled if filled else None,
-        slippage=in_bps(split(order, taken), taken, grid),
+        slippage=in_bps(parts, taken, grid),
         account=names.account(int(order["account"])),
         side=Side(int(order["side"])),
         done_ts=moment(order["done_ts"]),
-        stop_price=grid.price(int(order["trigger_tick"])) if is_stop else None,
-        result=stop_result(order) if is_stop else None,
-        gap_bps=gap_bps(order) if is_stop else None,
-        fills=tuple(
-            FillReport(
-                Instant(int(fill["ts"])),
-                grid.price(int(fill["tick"])),
-                grid.size(int(fill["lots"])),
-                Liquidity(int(fill["liquidity"])),
-                FillReason(int(fill["reason"])),
-            )
-            for fill in fills
-        ),
+        stop_price=audited.stop_price,
+        result=audited.result,
+        gap_bps=audited.gap_bps,
+        fills=tuple(_fill_report(fill, grid) for fill in fills),
+        limit_price=audited.limit_price,
+        limit_gap_bps=audited.limit_gap_bps,
+        activation_price=audited.activation_price,
+        peak_price=audited.peak_price,
+        fees_maker=fees_of(fills, Liquidity.MAKER),
+        fees_taker=fees_of(fills, Liquidity.TAKER),
+        law=beside_the_law(activity, grid, taken.lots, parts.walk_share) if parts else None,
+        plan=names.plan(plan) if plan >= 0 else None,
+    )
+
+
+def _fill_report(fill: Any, grid: Grid) -> FillReport:
+    return FillReport(
+        Instant(int(fill["ts"])),
+        grid.price(int(fill["tick"])),
+        grid.size(int(fill["lots"])),
+        Liquidity(int(fill["liquidity"])),
+        FillReason(int(fill["reason"])),
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from backtester.enums import FillReason, LiquidationStage, OrderReason, OrderStatus, OrderType, Verdict
+from backtester.enums import CONDITIONAL, FillReason, LiquidationStage, OrderReason, OrderStatus, Verdict
 from backtester.report.reconcile import account_equity
 from backtester.run.result import ACTUAL, RunResult
 
@@ -17,7 +17,7 @@ def account_verdict(result: RunResult, account: int) -> Verdict:
 
     insolvent   others paid for it: a pool went flat or was taken over below 0; or its equity is below 0 at the end
     liquidated  the venue sent a liquidation order for it or took a position over, filled or not
-    reduced     a stop or a reduce-only order of the user made a position smaller
+    reduced     a conditional or a reduce-only order of the user made a position smaller
     survived    none of these
     """
     if account_deficit(result, account) > 0.0 or account_equity(result, account) < 0.0:
@@ -46,7 +46,7 @@ def _was_reduced(result: RunResult, account: int) -> bool:
         held[position] += lots
         if number >= 0 and smaller:
             order = result.state.orders[number]
-            if order["reduce_only"] or order["type"] == OrderType.STOP_MARKET:
+            if order["reduce_only"] or order["type"] in CONDITIONAL:
                 return True
     return False
 

@@ -13,12 +13,20 @@ from backtester.enums import (
     Side,
     Verdict,
 )
+from backtester.report.executions import (
+    FillReport,
+    ImpactLaw,
+    OrderReport,
+    PlanReport,
+    Shortfall,
+    Slippage,
+    TradeReport,
+)
 from backtester.report.model import ReportModel
 from backtester.report.records import (
     AccountReport,
     Cell,
     FileInput,
-    FillReport,
     FundingPayment,
     Inputs,
     LiquidationReport,
@@ -27,13 +35,11 @@ from backtester.report.records import (
     MarkBucket,
     MarkPath,
     Named,
-    OrderReport,
     PoolReport,
     PortfolioReport,
     PositionReport,
     RealisedPrices,
     ScenarioInput,
-    Slippage,
     SystemReport,
     VenueInput,
 )
@@ -102,6 +108,8 @@ MAIN = AccountReport(
     positions=(POSITION,),
     equity_end_unliquidated=6_120.0,
     pools=(POOL,),
+    fees_maker=0.0,
+    fees_taker=-86.31,
 )
 
 CALM = MAIN._replace(
@@ -135,7 +143,17 @@ CALM = MAIN._replace(
         ),
     ),
     equity_end_unliquidated=5_012.25,
+    fees_taker=0.0,
     pools=(PoolReport("cross", None, None, None, None, 0.0, None, 0.0),),
+)
+
+LAW = ImpactLaw(
+    prefactor=1.0,
+    volatility_day=0.6,
+    volume_day=250_000.0,
+    walk_bps=4.0,
+    law_bps=10.392304845413264,
+    ratio=0.3849001794597505,
 )
 
 STOP = OrderReport(
@@ -164,6 +182,14 @@ STOP = OrderReport(
         FillReport(at(20), 97_900.0, 0.25, Liquidity.TAKER, FillReason.TAKER_WALK),
         FillReport(at(20), 97_750.0, 0.5, Liquidity.TAKER, FillReason.TAKER_WALK),
     ),
+    limit_price=None,
+    limit_gap_bps=None,
+    activation_price=None,
+    peak_price=None,
+    fees_maker=0.0,
+    fees_taker=-33.01,
+    law=LAW,
+    plan=None,
 )
 
 BID = STOP._replace(
@@ -187,6 +213,88 @@ BID = STOP._replace(
     result=None,
     gap_bps=None,
     fills=(),
+    limit_price=95_000.0,
+    fees_taker=0.0,
+    law=None,
+)
+
+GAPPED = STOP._replace(
+    id="stop-limit",
+    type=OrderType.STOP_LIMIT,
+    status=OrderStatus.RESTING,
+    reason=OrderReason.NONE,
+    size=0.25,
+    filled_size=0.0,
+    vwap=None,
+    unfilled_size=0.25,
+    levels=0,
+    maker_share=None,
+    slippage=NOT_TAKEN,
+    done_ts=None,
+    result="gapped",
+    fills=(),
+    limit_price=97_990.0,
+    limit_gap_bps=12.5,
+    fees_taker=0.0,
+    law=None,
+)
+
+CHILD = BID._replace(id="exit/1", plan="exit")
+
+#: To sell 2, decided at 100,000, arrived at 99,900, 1.5 filled at 99,800, ended at 98,000, fees 67.365.
+PLAN = PlanReport(
+    id="exit",
+    account="main",
+    symbol="BTC",
+    side=Side.SELL,
+    status="ended",
+    size=2.0,
+    filled_size=1.5,
+    unfilled_size=0.5,
+    vwap=99_800.0,
+    start_ts=at(5),
+    end_ts=at(15),
+    first_fill_ts=at(5),
+    last_fill_ts=at(14),
+    decision_price=100_000.0,
+    arrival_price=99_900.0,
+    end_price=98_000.0,
+    arrival_slippage_bps=10.01001001001001,
+    market_vwap=99_850.0,
+    vwap_slippage_bps=5.007511266900351,
+    participation=0.125,
+    maker_share=0.4,
+    fees=-67.365,
+    fees_maker=-7.365,
+    fees_taker=-60.0,
+    children=4,
+    children_filled=3,
+    children_refused=1,
+    largest_child=0.5,
+    shortfall=Shortfall(150.0, 150.0, 1_000.0, 67.365, 1_367.365, 7.5, 7.5, 50.0, 3.36825, 68.36825),
+    law=LAW,
+)
+
+TRADE = TradeReport(
+    account="main",
+    symbol="BTC",
+    margin_mode="cross",
+    price_pnl=-9_600.0,
+    fees_maker=0.0,
+    fees_taker=-86.31,
+    fees_liquidation=-20.0,
+    funding=-20.0,
+    net=-9_726.31,
+    delay=20.0,
+    spread=10.0,
+    depth=60.0,
+    impact=50.0,
+    carried_in=0.0,
+    entry_price=100_000.0,
+    exit_price=95_200.0,
+    breakeven_price=100_063.155,
+    breakeven_funding=-0.0485,
+    funding_intervals=1,
 )
 
 LIQUIDATION = LiquidationReport(
@@ -237,15 +345,16 @@ CRASH = Cell(
         net_delta=Named((("BTC", 0.0),)),
     ),
     accounts=(MAIN, CALM),
-    orders=(STOP, BID),
+    orders=(STOP, GAPPED, BID, CHILD),
     liquidations=(LIQUIDATION,),
     adl=(),
     funding=(FundingPayment(at(0), "main", "BTC", 2.0, 0.0001, 100_000.0, 200_000.0, -20.0),),
     actions=(),
-    plans=(),
+    plans=(PLAN,),
     system=SystemReport(300e6, 300e6, 0.0, 0.0, 0.0),
     start_ts=at(0),
     end_ts=at(60),
+    trades=(TRADE,),
     margin_paths=(_margin_path("main", EQUITY, 2_400.0),),
     mark_paths=(MarkPath("BTC", tuple(MarkBucket(at(m), mark, mark) for m, mark in enumerate(MARKS))),),
 )
@@ -260,6 +369,8 @@ SMALLER = CRASH._replace(
     orders=(),
     liquidations=(),
     funding=(),
+    plans=(PLAN._replace(status="done", filled_size=2.0, unfilled_size=0.0, maker_share=0.0),),
+    trades=(),
     margin_paths=(),
     mark_paths=(),
 )

@@ -64,11 +64,12 @@ inputs.portfolio name sha256
 inputs.scenarios.0 name sha256 assumed_share title type tiles realised
 inputs.venues.0 name sha256 rules_date assumed_share
 cells.0 scenario venue variant status error verdict flags portfolio accounts orders liquidations adl funding actions
-  plans system start_ts end_ts
+  plans system start_ts end_ts trades
 cells.0.portfolio equity_start equity_end equity_end_exit equity_min loss loss_pct net_delta
 cells.0.accounts.0 name venue equity_start equity_end equity_min equity_min_ts buffer_min buffer_min_ts
   margin_ratio_max required_topup required_topup_by pnl_total pnl_price pnl_funding pnl_fees pnl_liquidation pnl_adl
-  pnl_socialised pnl_collateral slippage reconciliation_error positions equity_end_unliquidated pools
+  pnl_socialised pnl_collateral slippage reconciliation_error positions equity_end_unliquidated pools fees_maker
+  fees_taker
 cells.0.accounts.0.positions.0 symbol margin_mode size_start size_end entry_price liquidation_price
   liquidation_price_end bankruptcy_price liquidation_distance_min pnl_price funding fees slippage slippage_bps
   bankruptcy_price_end
@@ -76,7 +77,15 @@ cells.0.accounts.0.pools.0 pool buffer_min buffer_min_ts margin_ratio_max breach
   deficit
 cells.0.orders.0 id symbol type status reason trigger_ts trigger_price arrive_ts size filled_size vwap unfilled_size
   levels maker_share slippage account side done_ts stop_price result gap_bps fills
+  limit_price limit_gap_bps activation_price peak_price fees_maker fees_taker law plan
 cells.0.orders.0.slippage delay_bps spread_bps depth_bps impact_bps fee_bps total_bps
+cells.0.orders.0.law prefactor volatility_day volume_day walk_bps law_bps ratio
+cells.0.plans.0 id account symbol side status size filled_size unfilled_size vwap start_ts end_ts first_fill_ts
+  last_fill_ts decision_price arrival_price end_price arrival_slippage_bps market_vwap vwap_slippage_bps participation
+  maker_share fees fees_maker fees_taker children children_filled children_refused largest_child shortfall law
+cells.0.plans.0.shortfall delay trading opportunity fees total delay_bps trading_bps opportunity_bps fees_bps total_bps
+cells.0.trades.0 account symbol margin_mode price_pnl fees_maker fees_taker fees_liquidation funding net delay spread
+  depth impact carried_in entry_price exit_price breakeven_price breakeven_funding funding_intervals
 cells.0.orders.0.fills.0 ts price size liquidity reason
 cells.0.liquidations.0 ts account symbol stage cause trigger_mark size filled_size vwap bankruptcy_price slippage_bps
   fee levels side
@@ -104,7 +113,7 @@ def test_times_enums_and_unknowns_in_the_document() -> None:
     assert cell["orders"][0]["arrive_ts"] == "2025-10-10T21:20:00.450000000Z"
     assert cell["verdict"] == "liquidated"
     assert (cell["orders"][0]["type"], cell["orders"][0]["side"]) == ("stop_market", "sell")
-    assert cell["orders"][1]["vwap"] is None
+    assert cell["orders"][2]["vwap"] is None
     assert document["cells"][1]["variant"] == {"positions[BTC].size": "0.5"}
 
 

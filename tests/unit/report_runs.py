@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from backtester.config.portfolio import Account, Order, Portfolio
+from backtester.config.portfolio import Portfolio
 from backtester.config.venue import TierRow
 from backtester.engine import spec
 from backtester.enums import Advance
@@ -24,10 +24,14 @@ Tape = Sequence[Sequence[Event]]
 
 
 def account(
-    balance: float, places: Sequence[spec.Position], orders: Sequence[spec.Order] = (), name: str = "main"
+    balance: float,
+    places: Sequence[spec.Position],
+    orders: Sequence[spec.Order] = (),
+    name: str = "main",
+    plans: Sequence[spec.Plan] = (),
 ) -> spec.Account:
     """An account of the first rules."""
-    return spec.Account(name, 0, balance, tuple(places), tuple(orders))
+    return spec.Account(name, 0, balance, tuple(places), tuple(orders), tuple(plans))
 
 
 def cross(lots: int, entry_price: float = 100.0, leverage: float = 10.0) -> spec.Position:
@@ -59,7 +63,7 @@ def finished(
     engine.resume()
     engine.finish()
     return RunResult(
-        portfolio=_portfolio(accounts),
+        portfolio=Portfolio.model_construct(name="test", accounts=()),
         portfolio_source=Source("p.toml", "0" * 64),
         tape=Source("t.parquet", "1" * 64),
         scenario=None,
@@ -82,15 +86,6 @@ def finished(
         variant=(),
         seed=0,
     )
-
-
-def _portfolio(accounts: Sequence[spec.Account]) -> Portfolio:
-    """Only what a report asks of it: names."""
-    named = [
-        Account.model_construct(name=each.name, orders=tuple(Order.model_construct(id=o.id) for o in each.orders))
-        for each in accounts
-    ]
-    return Portfolio.model_construct(name="test", accounts=tuple(named))
 
 
 def _profile(tiers: Sequence[spec.Tier]) -> VenueProfile:

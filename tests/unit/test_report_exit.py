@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from backtester.enums import RefillModel
+from backtester.enums import EventKind, Outage, RefillModel, TradingStatus
 from backtester.report.exit_value import available, exit_cost
 from backtester.report.model import NO_EXIT, build_report
-from tests.oracle.examples import BUY, PLAIN, SECOND, SELL, delta, ladder, mark, market_order
+from tests.oracle.examples import BUY, PLAIN, SECOND, SELL, delta, ladder, mark, market_order, outage, record
+from tests.oracle.ladder import Event
 from tests.unit.report_runs import account, cross, finished
 
 START = [mark(1.0, 100.0), ladder(1.0, {99: 2, 98: 5}, {101: 2, 103: 5})]
@@ -64,3 +65,26 @@ def test_a_level_named_again_is_whole_again_under_next_update() -> None:
     sold = market_order(SELL, 2, at_s=2.0)
     result = finished([account(1000.0, [cross(2)], [sold])], [*START, delta(3.0, BUY, 99, 2)], rules)
     assert available(result, 0, 0) == [(99, 2), (98, 5)]
+
+
+def test_both_sides_of_a_hedge_and_two_of_one_side_share_the_ladder() -> None:
+    # 3 long in two places sell 2 at 99 and 1 at 98, 3 short buy 2 at 101 and 1 at 103.
+    places = [cross(2), cross(1), cross(-3)]
+    result = finished([account(1000.0, places)], [*START, *END])
+    assert exit_cost(result) == (300 - 296) + (305 - 300)
+
+
+@pytest.mark.parametrize(
+    "closed",
+    [
+        record(2.0, EventKind.STATUS, lots=TradingStatus.HALTED),
+        record(2.0, EventKind.STATUS, lots=TradingStatus.CANCEL_ONLY),
+        outage(2.0, Outage.MATCHING_HALTED),
+        outage(2.0, Outage.ORDERS_REFUSED),
+    ],
+)
+def test_nothing_is_closed_in_a_market_that_takes_no_orders(closed: list[Event]) -> None:
+    held = finished([account(1000.0, [cross(1)])], [*START, closed, *END])
+    assert exit_cost(held) is None
+    assert build_report([held]).warnings == (NO_EXIT,)
+    assert exit_cost(finished([account(1000.0, [cross(0)])], [*START, closed, *END])) == 0.0

@@ -7,10 +7,34 @@ from typing import Any
 import pytest
 
 from backtester.config.values import Instant
-from backtester.enums import EventKind, Held, OrderStatus, Outage, TradingStatus
+from backtester.enums import (
+    CONDITIONAL,
+    EventKind,
+    Held,
+    OrderStatus,
+    OrderType,
+    Outage,
+    SelfTrade,
+    TimeInForce,
+    TradingStatus,
+    Verdict,
+)
+from backtester.report.executions import OrderReport
 from backtester.report.model import build_report
-from backtester.report.records import OrderReport
-from tests.oracle.examples import BUY, PLAIN, SECOND, SELL, delta, ladder, mark, market_order, record, stop_order, trade
+from tests.oracle.examples import (
+    BUY,
+    PLAIN,
+    SECOND,
+    SELL,
+    delta,
+    ladder,
+    limit_order,
+    mark,
+    market_order,
+    record,
+    stop_order,
+    trade,
+)
 from tests.unit.report_runs import account, cross, finished
 
 CALM = [mark(1.0, 100.0), ladder(1.0, {99: 9}, {101: 9})]
@@ -133,3 +157,88 @@ def test_what_an_outage_does_to_a_stop_depends_on_who_holds_it(held: Held, outag
 def test_cancelled() -> None:
     stop = audit([*CALM, mark(3.0, 98.0), *END], cancel_at_ns=2 * SECOND)
     assert (stop.result, stop.trigger_ts) == ("cancelled", None)
+
+
+# --- other types -----------------------------------------------------------------------------------------------------
+
+
+def test_a_stop_limit_that_the_market_jumped_over_rests_and_says_how_far() -> None:
+    # Stop 95, limit 94; the mid is 91 when it fires, the best bid 90 when it arrives.
+    stop = audit([*CALM, *DEEP_FALL, *END], type=OrderType.STOP_LIMIT, tif=TimeInForce.GTC, limit_tick=94)
+    assert (stop.result, stop.status, stop.filled_size) == ("gapped", OrderStatus.RESTING, 0.0)
+    assert (stop.stop_price, stop.limit_price) == (95.0, 94.0)
+    assert stop.gap_bps == pytest.approx(1e4 * 4 / 95)
+    assert stop.limit_gap_bps == pytest.approx(1e4 * 4 / 94)
+
+
+def test_a_stop_limit_that_is_filled_when_the_market_comes_back() -> None:
+    back = [ladder(4.0, {95: 9}, {97: 9}), *END]
+    stop = audit([*CALM, *DEEP_FALL, *back], type=OrderType.STOP_LIMIT, tif=TimeInForce.GTC, limit_tick=94)
+    assert (stop.result, stop.maker_share, stop.vwap) == ("filled", 1.0, 94.0)
+
+
+def test_a_stop_limit_that_takes_in_part_and_rests() -> None:
+    stop = audit([*CALM, *DEEP_FALL, *END], type=OrderType.STOP_LIMIT, tif=TimeInForce.GTC, limit_tick=90)
+    assert (stop.result, stop.status, stop.filled_size, stop.limit_gap_bps) == (
+        "partial",
+        OrderStatus.RESTING,
+        3.0,
+        None,
+    )
+
+
+def test_a_limit_on_the_better_side_of_its_stop_was_never_meant_to_take() -> None:
+    stop = audit([*CALM, *DEEP_FALL, *END], type=OrderType.STOP_LIMIT, tif=TimeInForce.GTC, limit_tick=97)
+    assert stop.result == "resting"
+
+
+RISE = [ladder(2.5, {109: 9}, {111: 9}), mark(3.0, 110.0)]
+
+
+def test_a_take_profit_fires_on_the_other_side() -> None:
+    taken = audit([*CALM, *RISE, *END], type=OrderType.TAKE_PROFIT_MARKET, trigger_tick=105)
+    assert (taken.result, taken.stop_price, taken.vwap) == ("filled", 105.0, 109.0)
+    assert taken.gap_bps == pytest.approx(-1e4 * 5 / 105)
+    waits = audit([*CALM, *RISE, *END], type=OrderType.TAKE_PROFIT_LIMIT, trigger_tick=105, limit_tick=112)
+    assert (waits.result, waits.limit_price) == ("resting", 112.0)
+    assert audit([*CALM, *END], type=OrderType.TAKE_PROFIT_MARKET, trigger_tick=105).result == "not_triggered"
+
+
+def test_a_trailing_stop_keeps_its_peak_and_its_trigger() -> None:
+    trail: dict[str, Any] = {"type": OrderType.TRAILING_STOP, "trigger_tick": 0, "callback_ticks": 5}
+    up_and_down = [*CALM, mark(2.0, 108.0), mark(3.0, 104.0)]
+    waits = audit([*up_and_down, *END], **trail)
+    assert (waits.result, waits.peak_price, waits.stop_price) == ("not_triggered", 108.0, 103.0)
+    fired = audit([*up_and_down, mark(4.0, 103.0), *END], **trail)
+    assert (fired.result, fired.peak_price, fired.stop_price, fired.trigger_price) == ("filled", 108.0, 103.0, 103.0)
+    asleep = audit([*up_and_down, mark(4.0, 103.0), *END], **trail, activation_tick=110)
+    assert (asleep.result, asleep.activation_price) == ("not_activated", 110.0)
+    assert (asleep.peak_price, asleep.stop_price) == (None, None)
+
+
+def test_the_other_of_two() -> None:
+    profit = stop_order(SELL, 4, 105, id="tp", type=OrderType.TAKE_PROFIT_MARKET, oco=1)
+    assert audit([*CALM, *RISE, *END], others=(profit,), oco=1).result == "oco"
+
+
+def test_a_parent_that_ended_or_has_not() -> None:
+    killed = limit_order(BUY, 99, 100, TimeInForce.FOK)
+    assert audit([*CALM, *DEEP_FALL, *END], others=(killed,), parent=1).result == "parent_ended"
+    resting = limit_order(BUY, 1, 80)
+    assert audit([*CALM, *DEEP_FALL, *END], others=(resting,), parent=1).result == "not_sent"
+
+
+def test_fill_or_kill_and_self_trade() -> None:
+    killed = audit([*CALM, *DEEP_FALL, *END], type=OrderType.STOP_LIMIT, tif=TimeInForce.FOK, limit_tick=90)
+    assert killed.result == "fok_killed"
+    own_bid = limit_order(BUY, 1, 90)
+    rules = PLAIN._replace(self_trade=SelfTrade.CANCEL_TAKER)
+    tape = [*CALM, ladder(2.5, {89: 9}, {92: 9}), mark(3.0, 90.0), *END]
+    assert audit(tape, rules, others=(own_bid,)).result == "self_trade"
+
+
+def test_every_conditional_order_makes_a_reduced_portfolio() -> None:
+    assert [kind.name for kind in OrderType if kind not in CONDITIONAL] == ["MARKET", "LIMIT"]
+    stop = stop_order(SELL, 4, 95, type=OrderType.STOP_LIMIT, limit_tick=80, tif=TimeInForce.GTC)
+    result = finished([account(1000.0, [cross(8)], [stop])], [*CALM, *DEEP_FALL, *END])
+    assert build_report([result]).finished[0].verdict is Verdict.REDUCED

@@ -7,10 +7,12 @@ import pytest
 from backtester.config.values import Instant
 from backtester.enums import Verdict
 from backtester.report.chart import Canvas, columns, sparkline
-from backtester.report.sheets import Column, Sheet
+from backtester.report.execution_sheets import comparison_sheets
+from backtester.report.records import FailedCell, Named
+from backtester.report.sheet import Column, Sheet
 from backtester.report.table import fitting, path_lines
-from backtester.report.text import bps, clock, delay, money, offset, percent, price, size, story
-from tests.golden.handmade import CRASH, MAIN, SMALLER, at
+from backtester.report.text import bps, clock, delay, money, offset, percent, price, rate, size, story
+from tests.golden.handmade import CRASH, MAIN, PLAN, SMALLER, at
 
 SECOND = 1_000_000_000
 
@@ -31,6 +33,8 @@ SECOND = 1_000_000_000
         (bps(-0.04), "0.0"),
         (bps(-3.0), "−3.0"),
         (percent(-0.0021), "−0.2 %"),
+        (rate(0.0001), "+0.0100 %"),
+        (rate(-0.00375), "−0.3750 %"),
         (clock(at(20.5)), "21:20:30"),
         (offset(at(43.65), at(0)), "+43:39"),
         (offset(at(62.05), at(0)), "+1:02:03"),
@@ -101,3 +105,40 @@ def test_events_stand_under_their_time() -> None:
     assert stops.index("▲") - 15 == 20
     assert forced.index("✕") - 15 == 30
     assert any(line.lstrip().startswith(f"{MAIN.name} ") for line in lines)
+
+
+# --- variants beside each other -------------------------------------------------------------------------------------
+
+TWAP = CRASH._replace(variant=Named((("algo", "twap"),)))
+NONE_AT_ALL = CRASH._replace(variant=Named((("algo", "none"),)), plans=())
+BROKEN = FailedCell(TWAP.scenario, TWAP.venue, Named((("algo", "x"),)), "failed", "no such thing", 3)
+
+
+def test_variants_have_a_row_per_plan() -> None:
+    two = CRASH._replace(variant=Named((("algo", "pov"),)), plans=(PLAN, PLAN._replace(id="entry", shortfall=None)))
+    [sheet] = comparison_sheets([TWAP, two, NONE_AT_ALL, BROKEN], "USDC")
+    headings = [column.heading for column in sheet.columns]
+    found = [dict(zip(headings, row, strict=True)) for row in sheet.rows]
+    assert [(row["variant"], row["verdict"], row["plan"]) for row in found] == [
+        ("algo=twap", "liquidated", "exit"),
+        ("algo=pov", "liquidated", "exit"),
+        ("algo=pov", "liquidated", "entry"),
+        ("algo=none", "liquidated", "–"),
+        ("algo=x", "failed", "–"),
+    ]
+    assert (found[0]["filled"], found[0]["unfilled"], found[0]["vwap"]) == ("1.5", "0.5", "99,800.00")
+    assert (found[0]["slippage"], found[0]["shortfall"], found[2]["shortfall"]) == ("+10.0", "+68.4", "–")
+    assert (found[0]["fees"], found[3]["fees"], found[0]["maker"]) == ("−67.36", "−86.31", "40.0 %")
+
+
+def test_variants_on_several_scenarios_say_which() -> None:
+    elsewhere = TWAP._replace(scenario="2020-03-12")
+    [sheet] = comparison_sheets([CRASH, TWAP, elsewhere], "USDC")
+    assert [row[0] for row in sheet.rows][1:] == [
+        "2025-10-10 on hyperliquid@2026-08-22: algo=twap",
+        "2020-03-12 on hyperliquid@2026-08-22: algo=twap",
+    ]
+
+
+def test_scenarios_alone_are_no_variants() -> None:
+    assert list(comparison_sheets([TWAP, TWAP._replace(scenario="2020-03-12")], "USDC")) == []

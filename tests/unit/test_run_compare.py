@@ -10,7 +10,7 @@ import pytest
 from backtester.config.overrides import alternatives
 from backtester.enums import FillReason
 from backtester.errors import BacktesterError
-from backtester.report.comparison import comparison_sheet
+from backtester.report.execution_sheets import comparison_sheets
 from backtester.report.model import build_report
 from backtester.report.records import Cell, Named
 from backtester.run.result import ACTUAL, RunFailure, RunResult
@@ -86,8 +86,8 @@ def test_a_variant_that_cannot_start_fails_alone(tmp_path: Path) -> None:
     assert isinstance(good, RunResult) and isinstance(bad, RunFailure)
     assert bad.variant == (("leverage", "99"),) and "99x exceeds the 40x" in str(bad.error)
     report = build_report((good, bad))
-    sheet = comparison_sheet(report.cells, "USDC")
-    assert sheet is not None and [row[:2] for row in sheet.rows] == [("10", "SURVIVED"), ("99", "FAILED")]
+    [sheet] = comparison_sheets(report.cells, "USDC")
+    assert [row[:2] for row in sheet.rows] == [("leverage=10", "survived"), ("leverage=99", "failed")]
 
 
 def test_when_none_can_start_all_is_said_at_once(tmp_path: Path) -> None:
@@ -127,21 +127,17 @@ def test_what_is_no_comparison(text: str) -> None:
         alternatives(text)
 
 
-def test_the_comparison_says_what_was_filled_at_which_price_for_what(tmp_path: Path) -> None:
+def test_the_comparison_names_what_differs_by_its_last_word(tmp_path: Path) -> None:
     made = request(tmp_path, order(at="1s"), compare=("orders[o].size=0.25,0.5",))
-    report = build_report(run_cells(made))
-    sheet = comparison_sheet(report.cells, "USDC")
-    assert sheet is not None
-    assert [column.heading for column in sheet.columns] == [
-        "size", "verdict", "equity end", "loss", "filled", "vwap", "slippage", "fees",
-    ]  # fmt: skip
-    # bids at 49,999 (one tick below the mid): 0.5 of slippage 1 a BTC, 0.045 % of fees
-    assert sheet.rows[1] == ("0.5", "SURVIVED", *sheet.rows[1][2:4], "0.5", "49,999.00", "0.50", "−11.25")
+    [sheet] = comparison_sheets(build_report(run_cells(made)).cells, "USDC")
+    row = dict(zip([column.heading for column in sheet.columns], sheet.rows[1], strict=True))
+    # 0.5 at 49,999, one tick below the mid: 0.045 % of fees
+    assert (row["variant"], row["fees"]) == ("size=0.5", "−11.25")
 
 
 def test_without_variants_there_is_no_comparison(tmp_path: Path) -> None:
     report = build_report([run_cell(request(tmp_path, order()))])
-    assert comparison_sheet(report.cells, "USDC") is None
+    assert list(comparison_sheets(report.cells, "USDC")) == []
 
 
 def test_a_bracket_and_a_hedge_run_through(tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from backtester.report.model import build_report
-from backtester.report.records import Cell, OrderReport
+from backtester.report.executions import OrderReport
+from backtester.report.records import Cell
 from backtester.run.session import Request, run_cell
 from tests.unit.market_tapes import Row
 from tests.unit.run_cases import START, S, account, order, plan, portfolio, position, tape, venue

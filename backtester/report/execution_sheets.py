@@ -1,0 +1,292 @@
+"""The tables that tell how something was traded: stops, orders, plans, cost lines, and plans of several variants."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+from backtester.config.values import Instant
+from backtester.enums import OrderReason
+from backtester.report.executions import ImpactLaw, OrderReport, PlanReport, TradeReport
+from backtester.report.records import Cell, FailedCell
+from backtester.report.sheet import Column, Sheet
+from backtester.report.slippage import BPS
+from backtester.report.text import NONE, bps, delay, money, percent, price, rate, size, when, word
+
+
+def execution_sheets(cell: Cell, currency: str) -> Iterator[Sheet]:
+    """Stops, orders, plans and cost lines of a cell, some without rows. A plan's children are in the document alone."""
+    start = cell.start_ts
+    own = [each for each in cell.orders if each.plan is None]
+    yield Sheet("Stops", _STOPS, tuple(_stop(each, start) for each in own if each.result is not None))
+    yield Sheet("Orders, cost in bps of the mid at the decision", _ORDERS, tuple(map(_order, own)))
+    plans = tuple(_plan(each, start) for each in cell.plans)
+    yield Sheet("Plans, shortfall in bps of a paper trade at the decision", _PLANS, plans)
+    yield Sheet(f"Trades, {currency}; slippage is inside the price PnL", _TRADES, tuple(map(_trade, cell.trades)))
+
+
+def comparison_sheets(cells: Sequence[Cell | FailedCell], currency: str) -> Iterator[Sheet]:
+    """One table when there are several variants: a row per variant, or per plan of it."""
+    if len({cell.variant for cell in cells}) > 1:
+        one_place = len({(cell.scenario, cell.venue) for cell in cells}) == 1
+        names = _differing([dict(cell.variant.items) for cell in cells])
+        rows = tuple(row for cell in cells for row in _compared(cell, _variant(cell, names, one_place)))
+        yield Sheet(f"Variants, {currency}; slippage in bps of the arrival price", _VARIANTS, rows)
+
+
+def _differing(variants: Sequence[dict[str, str | float]]) -> dict[str, str]:
+    """The keys that set variants apart, each with its last word, or all of it where two end alike.
+
+    Example: of accounts[main].plans[exit].algo that is algo.
+    """
+    keys = [key for key in dict.fromkeys(key for each in variants for key in each) if _differs(key, variants)]
+    last = [key.rpartition(".")[2] for key in keys]
+    return {key: word if last.count(word) == 1 else key for key, word in zip(keys, last, strict=True)}
+
+
+def _differs(key: str, variants: Sequence[dict[str, str | float]]) -> bool:
+    return len({variant.get(key) for variant in variants}) > 1
+
+
+def _variant(cell: Cell | FailedCell, names: dict[str, str], one_place: bool) -> str:
+    """What sets a cell apart; where the scenario or the venue does, too, in front."""
+    changed = ", ".join(f"{names[key]}={value}" for key, value in cell.variant.items if key in names) or "as it is"
+    return changed if one_place else f"{cell.scenario or 'tape as it is'} on {cell.venue}: {changed}"
+
+
+_VARIANTS = (
+    Column("variant", is_text=True),
+    Column("verdict", is_text=True),
+    Column("equity end"),
+    Column("loss", rank=4),
+    Column("plan", rank=3, is_text=True),
+    Column("filled"),
+    Column("unfilled", rank=1),
+    Column("vwap"),
+    Column("slippage"),
+    Column("shortfall", rank=5),
+    Column("fees", rank=2),
+    Column("maker", rank=6),
+)
+
+
+def _compared(cell: Cell | FailedCell, variant: str) -> Iterator[tuple[str, ...]]:
+    if isinstance(cell, FailedCell):
+        yield (variant, cell.status, *[NONE] * (len(_VARIANTS) - 2))
+        return
+    said = (variant, word(cell.verdict.name.lower()), money(cell.portfolio.equity_end), money(cell.portfolio.loss))
+    for plan in cell.plans:
+        yield (*said, *_compared_plan(plan))
+    if not cell.plans:
+        fees = money(math.fsum(account.pnl_fees for account in cell.accounts))
+        yield (*said, *[NONE] * 6, fees, NONE)
+
+
+def _compared_plan(each: PlanReport) -> tuple[str, ...]:
+    return (
+        each.id,
+        size(each.filled_size),
+        size(each.unfilled_size),
+        price(each.vwap),
+        bps(each.arrival_slippage_bps),
+        bps(each.shortfall.total_bps if each.shortfall else None),
+        money(each.fees),
+        percent(each.maker_share),
+    )
+
+
+_STOPS = (
+    Column("stop", is_text=True),
+    Column("symbol", rank=4, is_text=True),
+    Column("", rank=7, is_text=True),
+    Column("set at"),
+    Column("fired", is_text=True),
+    Column("by", rank=5),
+    Column("gap bps"),
+    Column("arrived", rank=2),
+    Column("size", rank=1),
+    Column("filled"),
+    Column("vwap"),
+    Column("bps off stop", rank=3),
+    Column("levels", rank=6),
+    Column("peak", rank=8),
+    Column("result", is_text=True),
+)
+
+
+def _stop(each: OrderReport, start: Instant) -> tuple[str, ...]:
+    return (
+        each.id,
+        each.symbol,
+        each.side.name.lower(),
+        price(each.stop_price),
+        when(each.trigger_ts, start),
+        price(each.trigger_price),
+        bps(each.gap_bps),
+        delay(each.arrive_ts, each.trigger_ts),
+        size(each.size),
+        size(each.filled_size),
+        price(each.vwap),
+        bps(apart(each.vwap, each.stop_price, each.side)),
+        str(each.levels),
+        price(each.peak_price),
+        _result(each),
+    )
+
+
+def _result(each: OrderReport) -> str:
+    """The word of the audit; of one that a gap left behind, how far beyond its limit the market was."""
+    found = word(each.result or "")
+    return (
+        f"{found} {bps(each.limit_gap_bps)} bps past its limit"
+        if each.result == "gapped" and each.limit_gap_bps
+        else found
+    )
+
+
+_ORDERS = (
+    Column("order", is_text=True),
+    Column("account", rank=8, is_text=True),
+    Column("symbol", rank=5, is_text=True),
+    Column("", rank=7, is_text=True),
+    Column("type", rank=9, is_text=True),
+    Column("status", is_text=True),
+    Column("size", rank=4),
+    Column("filled"),
+    Column("vwap"),
+    Column("maker", rank=6),
+    Column("delay", rank=3),
+    Column("spread", rank=3),
+    Column("depth", rank=3),
+    Column("impact", rank=3),
+    Column("fee", rank=2),
+    Column("total"),
+    Column("law", rank=10),
+)
+
+
+def _order(each: OrderReport) -> tuple[str, ...]:
+    cost = each.slippage
+    why = f": {word(each.reason.name.lower())}" if each.reason is not OrderReason.NONE else ""
+    return (
+        each.id,
+        each.account,
+        each.symbol,
+        each.side.name.lower(),
+        word(each.type.name.lower()),
+        word(each.status.name.lower()) + why,
+        size(each.size),
+        size(each.filled_size),
+        price(each.vwap),
+        percent(each.maker_share),
+        bps(cost.delay_bps),
+        bps(cost.spread_bps),
+        bps(cost.depth_bps),
+        bps(cost.impact_bps),
+        bps(cost.fee_bps),
+        bps(cost.total_bps),
+        _law(each.law),
+    )
+
+
+def _law(law: ImpactLaw | None) -> str:
+    return bps(law.law_bps if law else None)
+
+
+_PLANS = (
+    Column("plan", is_text=True),
+    Column("account", rank=13, is_text=True),
+    Column("symbol", rank=6, is_text=True),
+    Column("", rank=7, is_text=True),
+    Column("status", is_text=True),
+    Column("begun", rank=12, is_text=True),
+    Column("ended", rank=11, is_text=True),
+    Column("sent", rank=10),
+    Column("size", rank=3),
+    Column("filled"),
+    Column("decided at", rank=9),
+    Column("vwap"),
+    Column("off arrival"),
+    Column("off market", rank=5),
+    Column("share", rank=4),
+    Column("maker", rank=8),
+    Column("delay", rank=2),
+    Column("trading", rank=2),
+    Column("missed", rank=2),
+    Column("fees", rank=2),
+    Column("total"),
+    Column("law", rank=14),
+)
+
+
+def _plan(each: PlanReport, start: Instant) -> tuple[str, ...]:
+    short = each.shortfall
+    parts = short[5:] if short else (None,) * 5
+    return (
+        each.id,
+        each.account,
+        each.symbol,
+        each.side.name.lower(),
+        word(each.status),
+        when(each.start_ts, start),
+        when(each.end_ts, start),
+        str(each.children),
+        size(each.size),
+        size(each.filled_size),
+        price(each.decision_price),
+        price(each.vwap),
+        bps(each.arrival_slippage_bps),
+        bps(each.vwap_slippage_bps),
+        percent(each.participation),
+        percent(each.maker_share),
+        *map(bps, parts),
+        _law(each.law),
+    )
+
+
+_TRADES = (
+    Column("account", is_text=True),
+    Column("symbol", is_text=True),
+    Column("margin", rank=9, is_text=True),
+    Column("entry", rank=5),
+    Column("exit", rank=6),
+    Column("price PnL"),
+    Column("maker fees", rank=3),
+    Column("taker fees", rank=3),
+    Column("liq. fees", rank=7),
+    Column("funding", rank=4),
+    Column("net"),
+    Column("delay", rank=2),
+    Column("spread", rank=2),
+    Column("depth", rank=2),
+    Column("impact", rank=2),
+    Column("break-even", rank=1),
+    Column("at funding of", rank=8),
+)
+
+
+def _trade(each: TradeReport) -> tuple[str, ...]:
+    return (
+        each.account,
+        each.symbol,
+        each.margin_mode,
+        price(each.entry_price),
+        price(each.exit_price),
+        money(each.price_pnl),
+        money(each.fees_maker),
+        money(each.fees_taker),
+        money(each.fees_liquidation),
+        money(each.funding),
+        money(each.net),
+        money(each.delay),
+        money(each.spread),
+        money(each.depth),
+        money(each.impact),
+        price(each.breakeven_price),
+        rate(each.breakeven_funding),
+    )
+
+
+def apart(got: float | None, wanted: float | None, side: int) -> float | None:
+    """How much worse `got` is than `wanted` for an order of `side`, bps of `wanted`."""
+    return None if got is None or wanted is None else BPS * side * (got - wanted) / wanted

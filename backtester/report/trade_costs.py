@@ -1,0 +1,146 @@
+"""The cost line of a trade: what one place of the portfolio won on the price, and where it went.
+
+    price PnL + fees + funding = net                          as the account's books say
+    net + unrealised PnL at the start = result since entry    0 at both break-evens
+
+A place that held Q units on one side s in all, entered at E and left at X on average (what is still held counts at the
+mark), has won `s · Q · (X - E)` since its entry. So the exit that pays for everything is
+
+    break-even price = E + s · (fees + funding) / Q           costs positive
+
+E is what was really paid: the slippage of the entry is in it, and is not counted again. With the mid at the decision
+for E the slippage would have to be added; both give the same price. The rate per interval that pays for the rest is
+
+    break-even funding = (price PnL + fees + unrealised PnL at the start) / Σ lots · unit · price of the payments
+
+Margin that a backstop took and losses that others paid belong to a pool, not to a trade: they stay in the account's
+`pnl_liquidation`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import NamedTuple
+
+import numpy as np
+
+from backtester.enums import Liquidity
+from backtester.report.executions import TradeReport
+from backtester.report.names import CROSS, ISOLATED, Grid, Names
+from backtester.report.reconcile import unrealised
+from backtester.report.slippage import OrderFills, Split, fees_of, liquidation_slippage, split, taken_of
+from backtester.run.result import RunResult
+
+
+class Slipped(NamedTuple):
+    """The four parts of slippage and the notional at the mids of the decisions, quote currency."""
+
+    delay: float
+    spread: float
+    depth: float
+    impact: float
+    notional: float
+
+    @property
+    def slippage(self) -> float:
+        """All four parts."""
+        return math.fsum(self[:4])
+
+
+def slipped(result: RunResult, number: int, grid: Grid, fills: OrderFills) -> Slipped:
+    """What taking liquidity for a position cost, by its orders and by liquidation."""
+    sums = [Fraction(0)] * len(Slipped._fields)
+    for parts, lots in _splits(result, number, fills):
+        amounts = (parts.delay, parts.spread, parts.depth, parts.impact, parts.decision)
+        sums = [total + amount * lots for total, amount in zip(sums, amounts, strict=True)]
+    return Slipped(*map(grid.value, sums))
+
+
+def _splits(result: RunResult, number: int, fills: OrderFills) -> Iterator[tuple[Split, int]]:
+    """(cost per lot in ticks, lots) of everything that took liquidity for a position."""
+    for order in np.flatnonzero(result.state.orders["position"] == number).tolist():
+        taken = taken_of(fills.of(order))
+        if parts := split(result.state.orders[order], taken):
+            yield parts, taken.lots
+    for row in result.liquidations[result.liquidations["position"] == number]:
+        if parts := liquidation_slippage(row):
+            yield parts, int(row["filled"])
+
+
+class Averages(NamedTuple):
+    """A place that was only long or only short: its units in all, and its average prices in quote currency."""
+
+    side: int
+    size: float
+    entry: float
+    exit: float
+
+
+def averages(lots_start: int, entry: float, fills: np.ndarray, mark: float) -> Averages | None:
+    """Entry and exit of a position that began with `lots_start` at `entry`; sizes in lots.
+
+    fills  FILL[n] of the position, in order
+    mark   price at which what is left counts as closed
+    None for one that never held anything, or was both long and short.
+    Example: long 2 from 100, buys 2 at 104, sells 3 at 110, mark 90: 4 from 102 to 105.
+    """
+    signed = (fills["side"] * fills["lots"]).tolist()
+    held = np.cumsum([lots_start, *signed])
+    if not held.any() or (held.min() < 0 < held.max()):
+        return None
+    side = 1 if held.max() > 0 else -1
+    priced = list(zip(signed, fills["price"].tolist(), strict=True))
+    opened = [(lots_start, entry), *(each for each in priced if each[0] * side > 0)]
+    closed = [*(each for each in priced if each[0] * side < 0), (-int(held[-1]), mark)]
+    size = abs(sum(lots for lots, _ in opened))
+    paid, got = (math.fsum(abs(lots) * price for lots, price in part) for part in (opened, closed))
+    return Averages(side, float(size), paid / size, got / size)
+
+
+def trade_reports(result: RunResult, names: Names) -> Iterator[TradeReport]:
+    """Every place of the portfolio that held something, in its order."""
+    fills = OrderFills(result.fills)
+    for account in range(len(result.world.accounts)):
+        for number in result.index.positions[account]:
+            row = result.state.positions[number]
+            if row["lots_start"] or (result.fills["position"] == number).any():
+                yield _trade_report(result, names, number, fills)
+
+
+def _trade_report(result: RunResult, names: Names, number: int, order_fills: OrderFills) -> TradeReport:
+    row, grid = result.state.positions[number], names.grid(number)
+    market = result.market.markets[row["market"]]
+    unit = float(market["unit"])
+    fills = result.fills[result.fills["position"] == number]
+    fees = (fees_of(fills, Liquidity.MAKER), fees_of(fills, Liquidity.TAKER), float(row["liquidation_fee"]))
+    funding, carried_in = float(row["funding"]), unrealised(result, number, at_start=True)
+    price_pnl = math.fsum((float(row["realised"]), unrealised(result, number), -carried_in))
+    cost = slipped(result, number, grid, order_fills)
+    entry = float(row["cost_start"]) / (int(row["lots_start"]) * unit) if row["lots_start"] else 0.0
+    held = averages(int(row["lots_start"]), entry, fills, float(market["mark"]))
+    paid = -math.fsum((*fees, funding))
+    payments = result.payments[result.payments["position"] == number]
+    weight = math.fsum((payments["lots"] * unit * payments["price"]).tolist())
+    return TradeReport(
+        account=names.account(int(row["account"])),
+        symbol=names.symbol(number),
+        margin_mode=ISOLATED if row["isolated"] else CROSS,
+        price_pnl=price_pnl,
+        fees_maker=fees[0],
+        fees_taker=fees[1],
+        fees_liquidation=fees[2],
+        funding=funding,
+        net=math.fsum((price_pnl, *fees, funding)),
+        delay=cost.delay,
+        spread=cost.spread,
+        depth=cost.depth,
+        impact=cost.impact,
+        carried_in=carried_in,
+        entry_price=held.entry if held else None,
+        exit_price=held.exit if held else None,
+        breakeven_price=held.entry + held.side * paid / (held.size * unit) if held else None,
+        breakeven_funding=math.fsum((price_pnl, *fees, carried_in)) / weight if weight else None,
+        funding_intervals=len(payments),
+    )

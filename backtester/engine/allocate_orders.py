@@ -28,7 +28,6 @@ from backtester.engine.state import (
 
 #: What an order is told; the rest of its row comes about in the run.
 _TOLD = [name for name in spec.ORDER_ROW.names or () if name in (ORDER.names or ())]
-_TAKES_PROFIT = (enums.OrderType.TAKE_PROFIT_MARKET, enums.OrderType.TAKE_PROFIT_LIMIT)
 
 
 class Entered(NamedTuple):
@@ -150,8 +149,8 @@ def _allocate_heaps(orders: np.ndarray, agenda: int, instruments: int, markets: 
     """Heap 0 has room for `agenda` entries, the others for the triggers of their series."""
     heaps = np.zeros(1 + 2 * (instruments + 2 * markets), HEAP)
     kind = orders["type"]
-    armed = orders[(kind >= enums.OrderType.STOP_MARKET) & (kind != enums.OrderType.TRAILING_STOP)]
-    up = (armed["side"] > 0) != np.isin(armed["type"], _TAKES_PROFIT)
+    armed = orders[np.isin(kind, list(enums.CONDITIONAL)) & (kind != enums.OrderType.TRAILING_STOP)]
+    up = (armed["side"] > 0) != np.isin(armed["type"], list(enums.TAKES_PROFIT))
     sizes = np.bincount(1 + 2 * series_numbers(armed, instruments, markets) + up, minlength=len(heaps))
     sizes[0] = agenda
     heaps["first"] = np.cumsum(sizes) - sizes

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from backtester.engine import spec
 from backtester.enums import (
+    WITH_LIMIT,
     EventKind,
     FillReason,
     LiquidationStage,
@@ -45,8 +46,6 @@ SEEDS = range(150)
 TRADES = (FillReason.TRADE_AT_LEVEL, FillReason.TRADE_THROUGH)
 WALKS = (FillReason.TAKER_WALK, FillReason.LIQUIDATION)
 CROSSES = (FillReason.BBO_CROSS, FillReason.PATH_STEP)
-
-WITH_LIMIT = (OrderType.LIMIT, OrderType.STOP_LIMIT, OrderType.TAKE_PROFIT_LIMIT)
 
 
 @pytest.fixture(scope="module")

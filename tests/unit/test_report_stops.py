@@ -242,3 +242,9 @@ def test_every_conditional_order_makes_a_reduced_portfolio() -> None:
     stop = stop_order(SELL, 4, 95, type=OrderType.STOP_LIMIT, limit_tick=80, tif=TimeInForce.GTC)
     result = finished([account(1000.0, [cross(8)], [stop])], [*CALM, *DEEP_FALL, *END])
     assert build_report([result]).finished[0].verdict is Verdict.REDUCED
+
+
+def test_a_take_profit_whose_price_only_the_mark_saw_rests_without_a_gap() -> None:
+    tape = [*CALM, mark(3.0, 110.0), *END]
+    waits = audit(tape, type=OrderType.TAKE_PROFIT_LIMIT, tif=TimeInForce.GTC, trigger_tick=105, limit_tick=105)
+    assert (waits.result, waits.status) == ("resting", OrderStatus.RESTING)

@@ -52,8 +52,8 @@ def test_averages() -> None:
 
 
 def test_a_long_that_is_sold_in_two_ways() -> None:
-    # Long 8 from 98 at a mark of 100. Sells 2 at 99 (taking) and 2 at 105 (resting), pays 1 % on 6 at 100 and nothing
-    # on 4 at 104, ends with 4 at a mark of 104.
+    # Long 8 from 98 at a mark of 100. It sells 2 at 99 (taking) and 2 at 105 (resting), pays 1 % on 6 at 100 and
+    # nothing on 4 at 104, ends with 4 at a mark of 104.
     orders = [market_order(SELL, 2, at_s=2.0), limit_order(SELL, 2, 105)]
     tape = [
         *START,

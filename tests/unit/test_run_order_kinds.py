@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from backtester.report.model import build_report
 from backtester.report.executions import OrderReport
+from backtester.report.model import build_report
 from backtester.report.records import Cell
 from backtester.run.session import Request, run_cell
 from tests.unit.market_tapes import Row

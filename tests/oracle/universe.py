@@ -54,7 +54,9 @@ def universe(random: Random, steps: int = 120, fault: bool = False) -> Universe:
     instruments = tuple(_instrument(random, number) for number in range(random.choice([1, 1, 2])))
     rules = tuple(_rules(random, scale) for _ in range(random.choice([1, 1, 2])))
     markets = tuple(
-        _market(random, instrument, number) for number in range(len(rules)) for instrument in range(len(instruments))
+        _market(random, instrument, number, rules[number])
+        for number in range(len(rules))
+        for instrument in range(len(instruments))
     )
     data = spec.MarketData(instruments, rules, markets, random.choice([0, 1, 7, 2**63 - 1]))
     events = TapeMaker(random, data, scale).make(steps, fault)
@@ -74,18 +76,19 @@ def _instrument(random: Random, number: int) -> spec.Instrument:
     )
 
 
-def _market(random: Random, instrument: int, rules: int) -> spec.Market:
+def _market(random: Random, instrument: int, number: int, rules: spec.Rules) -> spec.Market:
+    tie = 0.0 if rules.mark_formula == MarkFormula.TAPE else 0.1  # with a mark out of a formula a tie proves nothing
     return spec.Market(
         instrument=instrument,
-        rules=rules,
+        rules=number,
         tiers=_tiers(random),
         impact_notional_quote=random.choice([8.0, 64.0, 1024.0]),
         funding_cap=random.choice([1 / 128, 1 / 16]),
         liquidation_fee=random.choice([1 / 256, 1 / 64, 1 / 16]),
         max_market_lots=random.choice([0, 0, 0, 3]),
-        max_market_quote=random.choice([0.0, 0.0, 0.0, 32.0]),
+        max_market_quote=random.choice([0.0, 0.0, 0.0, 32.0 - tie]),
         max_limit_lots=random.choice([0, 0, 0, 4]),
-        max_limit_quote=random.choice([0.0, 0.0, 0.0, 48.0]),
+        max_limit_quote=random.choice([0.0, 0.0, 0.0, 48.0 - tie]),
     )
 
 

@@ -28,7 +28,7 @@ def execution_sheets(cell: Cell, currency: str) -> Iterator[Sheet]:
 def comparison_sheets(cells: Sequence[Cell | FailedCell], currency: str) -> Iterator[Sheet]:
     """One table when there are several variants: a row per variant, or per plan of it."""
     if len({cell.variant for cell in cells}) > 1:
-        one_place = len({(cell.scenario, cell.venue) for cell in cells}) == 1
+        one_place = len({(cell.scenario, cell.venue) for cell in cells if isinstance(cell, Cell)}) == 1
         names = _differing([dict(cell.variant.items) for cell in cells])
         rows = tuple(row for cell in cells for row in _compared(cell, _variant(cell, names, one_place)))
         yield Sheet(f"Variants, {currency}; slippage in bps of the arrival price", _VARIANTS, rows)

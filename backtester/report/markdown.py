@@ -18,13 +18,14 @@ def render_markdown(model: ReportModel) -> str:
 
 
 def _lines(model: ReportModel) -> Iterator[str]:
+    for sheet in comparison_sheets(model.cells, model.reporting_currency):
+        yield from _table(sheet)
+        yield ""
     for cell in model.cells:
         yield f"# {_escaped(headline(cell))}"
         yield ""
         yield from _cell_lines(cell, model.reporting_currency)
         yield ""
-    for sheet in comparison_sheets(model.cells, model.reporting_currency):
-        yield from _table(sheet)
     yield from _table(inputs_sheet(model.inputs))
     yield ""
     yield f"seed {model.seed}, backtester {model.engine_version}"

@@ -36,13 +36,13 @@ _NARROWEST_CHART, _WIDEST_CHART = 20, 120
 def table_parts(model: ReportModel) -> list[RenderableType]:
     """What to print, one below the other, at any width."""
     parts: list[RenderableType] = []
+    for sheet in comparison_sheets(model.cells, model.reporting_currency):
+        parts += [SheetView(sheet), Text("")]
     for cell in model.cells:
         if isinstance(cell, FailedCell):
             parts += _failed_parts(cell)
         else:
             parts += _cell_parts(cell, model.reporting_currency)
-    for sheet in comparison_sheets(model.cells, model.reporting_currency):
-        parts += [SheetView(sheet), Text("")]
     parts.append(SheetView(inputs_sheet(model.inputs)))
     parts += [Text(""), Text(f"seed {model.seed}, backtester {model.engine_version}", style="dim")]
     for title, lines in (("Assumptions", model.assumptions), ("Warnings", model.warnings)):

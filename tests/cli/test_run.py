@@ -403,8 +403,8 @@ def test_compare_shows_its_variants_side_by_side(shell: Shell, small: list[str],
     code, text, _ = shell(*small, "--compare", "orders[out].size=0.25,0.5", "--out", tmp_path / "out")
     assert code == ExitCode.OK
     first, head, *rows = text.splitlines()[:4]
-    assert first.startswith("Comparison, USDC") and head.split()[:3] == ["size", "verdict", "equity"]
-    assert [row.split()[0] for row in rows] == ["0.25", "0.5"]
+    assert first.startswith("Variants, USDC") and head.split()[:3] == ["variant", "verdict", "equity"]
+    assert [row.split()[0] for row in rows] == ["size=0.25", "size=0.5"]
     document = json.loads((tmp_path / "out" / "result.json").read_text())
     assert [cell["variant"] for cell in document["cells"]] == [
         {"orders[out].size": "0.25"},
@@ -413,7 +413,7 @@ def test_compare_shows_its_variants_side_by_side(shell: Shell, small: list[str],
     assert [cell["orders"][0]["filled_size"] for cell in document["cells"]] == [0.25, 0.5]
     fills = pq.read_table(tmp_path / "out" / "fills.parquet")
     assert sorted(set(fills["cell"].to_pylist())) == [0, 1]
-    assert "## Comparison, USDC" in shell(*small, "--compare", "orders[out].size=0.25,0.5", "--format", "markdown")[1]
+    assert "## Variants, USDC" in shell(*small, "--compare", "orders[out].size=0.25,0.5", "--format", "markdown")[1]
 
 
 def test_compare_over_scenarios(shell: Shell, small: list[str], tmp_path: Path) -> None:

@@ -159,7 +159,8 @@ def test_3_3_what_traded_was_not_cancelled() -> None:
     tape = [
         delta(1, BUY, 8, 60),
         delta(3, BUY, 8, 100),
-        trade(4, SELL, 8, 20),
+        trade(4, SELL, 8, 12),
+        trade(4, SELL, 8, 8),
         delta(5, BUY, 8, 80),
         delta(6, BUY, 8, 60),
     ]

@@ -98,6 +98,12 @@ def test_whose_cancels_they_were(model: int, exponent: float, ahead: int) -> Non
     assert cancelled_ahead(60, 40, 20, model, exponent) == ahead
 
 
+def test_a_whole_share_is_not_cut_by_a_hair() -> None:
+    """22 · 30/44 = 15, though 30/44 is a little more than its double."""
+    assert cancelled_ahead(30, 14, 22, POWER, 1.0) == 15
+    assert cancelled_ahead(26, 20, 23, POWER, 1.0) == 13
+
+
 @pytest.mark.parametrize("model", [POWER, LOG])
 def test_no_more_go_than_stood_there(model: int) -> None:
     assert cancelled_ahead(60, 5, 30, model, 1.0) >= 25  # only 5 stood behind

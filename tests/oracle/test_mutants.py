@@ -79,8 +79,6 @@ MUTANTS = (
     Mutant("3.1 largest notional", 'k["max_limit_quote"] if priced', 'k["max_market_quote"] if priced'),
     Mutant("3.1 repriced", 'r["post_only"] == PostOnly.REPRICE', 'r["post_only"] != PostOnly.REPRICE'),
     Mutant("3.1 fill or kill", "refused == OrderReason.NONE and got < lots", "refused == OrderReason.NONE and got < 1"),
-    Mutant("3.3 what traded was not cancelled", 'standing = before - o["traded"]', "standing = before"),
-    Mutant("3.3 trades since the last update", '        o["traded"] += lots', '        o["traded"] = lots'),
     Mutant("3.3 logarithm", "log2(1.0 + lots) if", "log2(2.0 + lots) if"),
     Mutant("3.7 met by what is left", "return got < lots", "return got <= lots"),
     Mutant("3.7 an order of the other side", 'or other["side"] == o["side"] or', "or"),

@@ -194,6 +194,13 @@ def test_3_2_one_budget_per_trade_first_come_first_served() -> None:
     assert [fill.reason.name for fill in world.fills] == ["TRADE_THROUGH", "TRADE_THROUGH", "TRADE_AT_LEVEL"]
 
 
+def test_3_2_the_budget_ends_among_those_that_are_traded_through() -> None:
+    orders = [limit_order(BUY, 3, 100), limit_order(BUY, 3, 100), limit_order(BUY, 3, 100)]
+    begin = [ladder(0, {98: 1}, {101: 7}), mark(0, 100.0)]
+    world = only_world(agreed(case(market_data(), one_account(1e6, orders), [*begin, trade(2, SELL, 99, 7)])))
+    assert [order.filled for order in world.orders] == [3, 3, 1]
+
+
 def test_3_3_the_queue_is_never_longer_than_what_is_displayed() -> None:
     world = resting(limit_order(BUY, 20, 99), [delta(2, BUY, 99, 30), delta(3, BUY, 99, 90), trade(4, SELL, 99, 33)])
     assert walked(world) == [(3, 99.0)]

@@ -17,7 +17,7 @@ import pytest
 from tests.oracle.hunt import DIFFERENT
 
 ROOT = Path(__file__).resolve().parents[2]
-LAST_SEED = 600
+LAST_SEED = 900
 
 
 class Mutant(NamedTuple):

@@ -10,24 +10,18 @@ import numpy as np
 from backtester import enums
 from backtester.engine import spec
 from backtester.engine.allocate_orders import enter_orders
+from backtester.engine.records import FILL, LEDGER, LIQUIDATION, MARKET_PATH, PATH, PATH_BUCKETS, PAYMENT
 from backtester.engine.state import (
     ACCOUNT,
     CELL,
     CONSUMED,
     CONTROL,
-    FILL,
     INSTRUMENT,
     INVENTORY,
-    LEDGER,
-    LIQUIDATION,
     MARKET,
-    MARKET_PATH,
     NEVER_NS,
     NO_ASK,
     NO_BID,
-    PATH,
-    PATH_BUCKETS,
-    PAYMENT,
     POOL,
     POSITION,
     RULES,

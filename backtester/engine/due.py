@@ -11,9 +11,10 @@ from backtester.engine.ledger import ROWS_OF_A_FILL, cross_pool, lacks_rows, pay
 from backtester.engine.liquidation import evaluate, liquidate
 from backtester.engine.orders import execute
 from backtester.engine.path import note_account, note_market
+from backtester.engine.records import PATH_BUCKETS
 from backtester.engine.sending import cancel, decide, decide_cancel
 from backtester.engine.stages import AGENDA_CHECKS, FUNDING, IDLE, MARGIN, MARK_TRIGGERS, OK, fault, lacking
-from backtester.engine.state import ARRIVAL, CANCEL, CANCEL_DECISION, DECISION, NEVER_NS, PATH_BUCKETS, SECOND_LOOK
+from backtester.engine.state import ARRIVAL, CANCEL, CANCEL_DECISION, DECISION, NEVER_NS, SECOND_LOOK
 from backtester.engine.triggers import MARK, is_conditional, look_again, wait_for_trigger, work_triggers
 from backtester.enums import Advance, Fault, OrderStatus, PriceReference
 

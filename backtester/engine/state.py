@@ -19,7 +19,6 @@ NEVER_NS = 1 << 62
 #: "None of them" where a number of an order, position, pool, world, market or tick is asked for. An np.int64, because a
 #: plain -1 would make numba compile each helper once more.
 NONE = np.int64(-1)
-PATH_BUCKETS = 2000
 #: Phases of the agenda (RULES 1.3.7). Post-only orders come before others that arrive at the same time.
 DECISION, CANCEL_DECISION, CANCEL, POST_ONLY_ARRIVAL, ARRIVAL, SECOND_LOOK = map(np.int64, range(6))
 
@@ -284,98 +283,6 @@ WAITING = np.dtype([("key", "i8"), ("phase", "i8"), ("order", "i8")], align=True
 #: What one world consumed at one level. tick is the base tick (level minus translation); lots = 0 marks a free slot.
 CONSUMED = np.dtype(
     [("ts", "i8"), ("tick", "i8"), ("lots", "i8"), ("world", "i8"), ("side", "i8"), ("message", "i8")], align=True
-)
-
-FILL = np.dtype(
-    [
-        ("ts", "i8"),
-        ("world", "i8"),
-        ("account", "i8"),
-        ("position", "i8"),
-        ("order", "i8"),  # -1: not an order of the user
-        ("side", "i8"),
-        ("reason", "i8"),
-        ("liquidity", "i8"),
-        ("lots", "i8"),
-        ("tick", "i8"),  # -1: not on a tick (takeover at the mark)
-        ("price", "f8"),
-        ("fee", "f8"),
-        ("realised", "f8"),
-    ],
-    align=True,
-)
-
-#: A change of a pool's balance. pool = -1: of the insurance fund's.
-LEDGER = np.dtype(
-    [
-        ("ts", "i8"),
-        ("world", "i8"),
-        ("account", "i8"),
-        ("pool", "i8"),
-        ("position", "i8"),
-        ("kind", "i8"),
-        ("party", "i8"),
-        ("amount", "f8"),
-        ("balance", "f8"),
-    ],
-    align=True,
-)
-
-#: What one position paid at one funding time: amount = -lots · unit · price · rate.
-PAYMENT = np.dtype(
-    [
-        ("ts", "i8"),
-        ("world", "i8"),
-        ("account", "i8"),
-        ("position", "i8"),
-        ("lots", "i8"),
-        ("rate", "f8"),
-        ("price", "f8"),
-        ("amount", "f8"),
-    ],
-    align=True,
-)
-
-#: One liquidation order or one position taken over.
-LIQUIDATION = np.dtype(
-    [
-        ("ts", "i8"),
-        ("world", "i8"),
-        ("account", "i8"),
-        ("pool", "i8"),
-        ("position", "i8"),
-        ("stage", "i8"),
-        ("side", "i8"),
-        ("lots", "i8"),
-        ("filled", "i8"),
-        ("value", "i8"),  # Σ tick · lots filled
-        ("levels", "i8"),
-        ("mid2", "i8"),
-        ("mark", "f8"),
-        ("bankruptcy", "f8"),
-        ("equity", "f8"),
-        ("maintenance", "f8"),
-        ("fee", "f8"),
-    ],
-    align=True,
-)
-
-#: One time bucket of an account's margin path.
-PATH = np.dtype(
-    [
-        ("count", "i8"),
-        ("equity_min", "f8"),
-        ("equity_max", "f8"),
-        ("maintenance_max", "f8"),
-        ("buffer_min", "f8"),
-    ],
-    align=True,
-)
-
-#: One time bucket of a market. Depth: lots within 1 % of mid, smallest seen at the samples.
-MARKET_PATH = np.dtype(
-    [("count", "i8"), ("mark_min", "f8"), ("mark_max", "f8"), ("bid_depth_min", "i8"), ("ask_depth_min", "i8")],
-    align=True,
 )
 
 #: Where the engine stands. Everything a resume needs is here or in the arrays.

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from backtester.config.values import Instant
-from backtester.engine.state import PATH_BUCKETS
+from backtester.engine.records import PATH_BUCKETS
 from backtester.enums import LedgerKind, Liquidity, Party
 from backtester.report.exit_value import exit_cost
 from backtester.report.names import CROSS, ISOLATED, Names, known, moment

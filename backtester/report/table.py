@@ -83,7 +83,8 @@ class SheetView:
         shown = fitting(sheet, options.max_width)
         title = Text(sheet.title, style="bold")
         if left_out := len(sheet.columns) - len(shown):
-            title.append(f"  ({left_out} more columns on a wider terminal)", style="not bold dim")
+            columns = "column" if left_out == 1 else "columns"
+            title.append(f"  ({left_out} more {columns} on a wider terminal)", style="not bold dim")
         yield title
         table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="dim")
         for number in shown:

@@ -13,14 +13,11 @@ from backtester.engine.consumption import rehash
 from backtester.engine.events import EVENT
 from backtester.engine.loop import advance
 from backtester.engine.path import fold
+from backtester.engine.records import FILL, LEDGER, LIQUIDATION, PAYMENT
 from backtester.engine.state import (
     CELL,
     CONSUMED,
     DEFAULT_CAPACITIES,
-    FILL,
-    LEDGER,
-    LIQUIDATION,
-    PAYMENT,
     Capacities,
     Market,
     Worlds,

@@ -104,6 +104,7 @@ class Pair:
 
     def _feed(self, step: Sequence[Event] | None) -> list[str]:
         """One step, or the end, on both sides."""
+        self.oracle.judge.ties = 0
         if step is None:
             self.oracle.finish()
         else:
@@ -124,8 +125,7 @@ class Pair:
                 self.engine.resume()
         except BacktesterError:
             fault = Fault(int(self.engine.control["fault"][0]))
-        if self.oracle.judge.close_calls:
-            self.close = True
+        self.close = self.oracle.judge.close_calls > 0 or self.oracle.judge.ties > 0
         if fault != self.oracle.fault:
             return [f"fault: oracle {self.oracle.fault!r}, engine {fault!r}"]
         return [] if fault else list(self.differences())

@@ -29,6 +29,9 @@ class Judge:
 
     def __init__(self) -> None:
         self.close_calls = 0
+        self.ties = (
+            0  # of what is computed, in this step: most come out alike, and a difference right after proves nothing
+        )
 
     def less(self, a: Fraction, b: Fraction, computed: bool = False) -> bool:
         """Whether a < b. What is `computed` in doubles on the way is held exactly by luck only."""
@@ -41,14 +44,15 @@ class Judge:
             self.close_calls += 1
         return a < b
 
-    def floor(self, value: float) -> int:
-        """Largest integer ≤ value, a formula evaluated in doubles as it is written."""
-        self._near_integer(value)
+    def floor(self, value: float, computed: bool = False) -> int:
+        """Largest integer ≤ value, a formula evaluated in doubles as it is written; an input may be `computed` in
+        doubles itself."""
+        self._near_integer(value, computed)
         return math.floor(value)
 
-    def ceil(self, value: float) -> int:
+    def ceil(self, value: float, computed: bool = False) -> int:
         """Smallest integer ≥ value."""
-        self._near_integer(value)
+        self._near_integer(value, computed)
         return math.ceil(value)
 
     def rounded(self, value: float) -> int:
@@ -76,7 +80,8 @@ class Judge:
                 self.close_calls += 1
             return math.ceil(value)
 
-    def _near_integer(self, value: float) -> None:
+    def _near_integer(self, value: float, computed: bool) -> None:
         nearest = round(value)
         if value != nearest and abs(value - nearest) <= 1e-9 * max(1.0, abs(value)):
             self.close_calls += 1
+        self.ties += computed and value == nearest

@@ -108,11 +108,11 @@ class Market:
         assert self.mark_float is not None and self.tape.mid_half_ticks is not None
         from_mark = self.rules.bound_from == PriceReference.MARK
         reference = self.mark_float / self.tape.spec.tick_size if from_mark else self.tape.mid_half_ticks / 2
-        return self.inwards(side, reference * (1 + side * bound))
+        return self.inwards(side, reference * (1 + side * bound), from_mark and self.mark_is_computed)
 
-    def inwards(self, side: int, ticks: float) -> int:
+    def inwards(self, side: int, ticks: float, computed: bool = False) -> int:
         """The last tick that an order may reach whose limit lies between two (RULES 2.1)."""
-        return self.judge.floor(ticks) if side == Side.BUY else max(1, self.judge.ceil(ticks))
+        return self.judge.floor(ticks, computed) if side == Side.BUY else max(1, self.judge.ceil(ticks, computed))
 
     def tier(self, notional: Fraction) -> int:
         """Number of the tier with the highest floor ≤ notional (RULES 6.3)."""

@@ -83,7 +83,9 @@ def _series_tick(order: Order) -> int | None:
     if price is None or order.spec.trigger_by == PriceSeries.LAST:
         return tape.last_tick if price is not None else None
     nearest = order.account.rules.trigger_rounding == TriggerRounding.NEAREST
-    return order.account.world.judge.floor(price / tape.spec.tick_size + (0.5 if nearest else 1e-6))
+    computed = order.spec.trigger_by == PriceSeries.MARK and order.position.market.mark_is_computed
+    judge = order.account.world.judge
+    return judge.floor(price / tape.spec.tick_size + (0.5 if nearest else 1e-6), computed)
 
 
 def _beyond(order: Order) -> bool:

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backtester.engine.state import FILL, LIQUIDATION, ORDER
+from backtester.engine.records import FILL, LIQUIDATION
+from backtester.engine.state import ORDER
 from backtester.enums import Liquidity
 from backtester.report.names import Grid, Names
 from backtester.report.slippage import NOT_TAKEN, Taken, in_bps, liquidation_slippage, split, taken_of

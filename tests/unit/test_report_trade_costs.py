@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from backtester.engine import spec
-from backtester.engine.state import FILL
+from backtester.engine.records import FILL
 from backtester.enums import Disposal, EventKind, ForcedPrice
 from backtester.report.model import build_report
 from backtester.report.records import Cell

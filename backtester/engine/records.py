@@ -1,0 +1,101 @@
+"""What the engine writes down: a row per fill, change of a balance, payment and liquidation, and the way of accounts
+and markets in buckets of time. Units as in `state`."""
+
+from __future__ import annotations
+
+import numpy as np
+
+PATH_BUCKETS = 2000
+
+#: One fill of a position.
+FILL = np.dtype(
+    [
+        ("ts", "i8"),
+        ("world", "i8"),
+        ("account", "i8"),
+        ("position", "i8"),
+        ("order", "i8"),  # -1: not an order of the user
+        ("side", "i8"),
+        ("reason", "i8"),
+        ("liquidity", "i8"),
+        ("lots", "i8"),
+        ("tick", "i8"),  # -1: not on a tick (takeover at the mark)
+        ("price", "f8"),
+        ("fee", "f8"),
+        ("realised", "f8"),
+    ],
+    align=True,
+)
+
+#: A change of a pool's balance. pool = -1: of the insurance fund's.
+LEDGER = np.dtype(
+    [
+        ("ts", "i8"),
+        ("world", "i8"),
+        ("account", "i8"),
+        ("pool", "i8"),
+        ("position", "i8"),
+        ("kind", "i8"),
+        ("party", "i8"),
+        ("amount", "f8"),
+        ("balance", "f8"),
+    ],
+    align=True,
+)
+
+#: What one position paid at one funding time: amount = -lots · unit · price · rate.
+PAYMENT = np.dtype(
+    [
+        ("ts", "i8"),
+        ("world", "i8"),
+        ("account", "i8"),
+        ("position", "i8"),
+        ("lots", "i8"),
+        ("rate", "f8"),
+        ("price", "f8"),
+        ("amount", "f8"),
+    ],
+    align=True,
+)
+
+#: One liquidation order or one position taken over.
+LIQUIDATION = np.dtype(
+    [
+        ("ts", "i8"),
+        ("world", "i8"),
+        ("account", "i8"),
+        ("pool", "i8"),
+        ("position", "i8"),
+        ("stage", "i8"),
+        ("side", "i8"),
+        ("lots", "i8"),
+        ("filled", "i8"),
+        ("value", "i8"),  # Σ tick · lots filled
+        ("levels", "i8"),
+        ("mid2", "i8"),
+        ("mark", "f8"),
+        ("bankruptcy", "f8"),
+        ("equity", "f8"),
+        ("maintenance", "f8"),
+        ("fee", "f8"),
+    ],
+    align=True,
+)
+
+#: One time bucket of an account's margin path.
+PATH = np.dtype(
+    [
+        ("count", "i8"),
+        ("equity_min", "f8"),
+        ("equity_max", "f8"),
+        ("maintenance_max", "f8"),
+        ("buffer_min", "f8"),
+    ],
+    align=True,
+)
+
+#: One time bucket of a market. Depth: lots within 1 % of mid, smallest seen at the samples.
+MARKET_PATH = np.dtype(
+    [("count", "i8"), ("mark_min", "f8"), ("mark_max", "f8"), ("bid_depth_min", "i8"), ("ask_depth_min", "i8")],
+    align=True,
+)

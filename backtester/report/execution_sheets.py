@@ -135,13 +135,14 @@ def _stop(each: OrderReport, start: Instant) -> tuple[str, ...]:
 
 
 def _result(each: OrderReport) -> str:
-    """The word of the audit; of one that a gap left behind, how far beyond its limit the market was."""
+    """The word of the audit; of one that a gap left behind, how far beyond its limit the market was; of one refused as
+    it was placed, why."""
     found = word(each.result or "")
-    return (
-        f"{found} {bps(each.limit_gap_bps)} bps past its limit"
-        if each.result == "gapped" and each.limit_gap_bps
-        else found
-    )
+    if each.result == "gapped" and each.limit_gap_bps:
+        return f"{found} {bps(each.limit_gap_bps)} bps past its limit"
+    if each.result == "refused" and each.trigger_ts is None:
+        return f"{found}: {word(each.reason.name.lower())}"
+    return found
 
 
 _ORDERS = (
@@ -195,6 +196,7 @@ def _law(law: ImpactLaw | None) -> str:
 
 _PLANS = (
     Column("plan", is_text=True),
+    Column("algo", rank=4, is_text=True),
     Column("account", rank=13, is_text=True),
     Column("symbol", rank=6, is_text=True),
     Column("", rank=7, is_text=True),
@@ -224,6 +226,7 @@ def _plan(each: PlanReport, start: Instant) -> tuple[str, ...]:
     parts = short[5:] if short else (None,) * 5
     return (
         each.id,
+        each.algo,
         each.account,
         each.symbol,
         each.side.name.lower(),

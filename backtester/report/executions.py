@@ -135,6 +135,7 @@ class PlanReport(NamedTuple):
     largest_child: float
     shortfall: Shortfall | None
     law: ImpactLaw | None
+    algo: str
 
 
 class TradeReport(NamedTuple):

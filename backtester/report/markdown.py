@@ -9,7 +9,7 @@ from backtester.report.model import ReportModel
 from backtester.report.records import Cell, FailedCell
 from backtester.report.sheet import Sheet
 from backtester.report.sheets import inputs_sheet, sheets
-from backtester.report.text import headline, story
+from backtester.report.text import headline, noticed, story
 
 
 def render_markdown(model: ReportModel) -> str:
@@ -39,7 +39,7 @@ def _cell_lines(cell: Cell | FailedCell, currency: str) -> Iterator[str]:
     if isinstance(cell, FailedCell):
         yield from (f"- {_escaped(line.strip())}" for line in cell.error.splitlines())
         return
-    yield from (f"- {_escaped(line.strip())}" for line in story(cell, currency))
+    yield from (f"- {_escaped(line.strip())}" for line in (*story(cell, currency), *noticed(cell)))
     if cell.flags:
         yield f"- flags: {', '.join(cell.flags)}"
     for sheet in sheets(cell, currency):

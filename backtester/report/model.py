@@ -16,6 +16,7 @@ from backtester.report.metrics import (
     system_report,
 )
 from backtester.report.names import Names, known
+from backtester.report.notices import notices
 from backtester.report.plans import plan_reports
 from backtester.report.reconcile import reconcile
 from backtester.report.records import (
@@ -132,6 +133,8 @@ def _build_cell(result: RunResult) -> Cell:
     names = Names(result)
     accounts = tuple(account_reports(result, names, errors))
     portfolio = portfolio_report(result, names, accounts)
+    orders, plans = tuple(order_reports(result, names)), tuple(plan_reports(result, names))
+    noticed = tuple(notices(result, names, orders, plans))
     return Cell(
         scenario=result.scenario.id if result.scenario else None,
         venue=_venues(result),
@@ -139,19 +142,20 @@ def _build_cell(result: RunResult) -> Cell:
         status="ok",
         error=None,
         verdict=cell_verdict(result),
-        flags=tuple(flags(result, portfolio.equity_end_exit is not None)),
+        flags=_once((*(each.flag for each in noticed), *flags(result, portfolio.equity_end_exit is not None))),
         portfolio=portfolio,
         accounts=accounts,
-        orders=tuple(order_reports(result, names)),
+        orders=orders,
         liquidations=tuple(liquidation_reports(result, names)),
         adl=(),
         funding=tuple(funding_payments(result, names)),
         actions=(),
-        plans=tuple(plan_reports(result, names)),
+        plans=plans,
         system=system_report(result),
         start_ts=Instant(result.start_ts),
         end_ts=Instant(result.end_ts),
         trades=tuple(trade_reports(result, names)),
+        notices=noticed,
         margin_paths=tuple(margin_paths(result, names)),
         mark_paths=tuple(mark_paths(result)),
     )

@@ -104,6 +104,12 @@ class Names:
         place = self._result.index.plans[account].index(number)
         return self._result.world.accounts[self._place(account)].plans[place].id
 
+    def algo(self, number: int) -> str:
+        """How a plan of any world works."""
+        account = int(self._result.state.plans[number]["account"])
+        place = self._result.index.plans[account].index(number)
+        return self._result.portfolio.accounts[self._place(account)].plans[place].algo
+
     def world(self, number: int) -> str:
         """`actual` or `unliquidated`."""
         return "actual" if number == ACTUAL else "unliquidated"

@@ -131,6 +131,7 @@ def _plan_report(result: RunResult, names: Names, number: int, activity: Activit
         largest_child=grid.size(int(sent["lots"].max(initial=0))),
         shortfall=_shortfall(plan, grid, (filled, value), stand, math.fsum(fees)) if stand else None,
         law=_law(zip(children, map(OrderFills(fills).of, numbers.tolist()), strict=True), activity, grid),
+        algo=names.algo(number),
     )
 
 

@@ -216,6 +216,18 @@ class MarkPath(NamedTuple):
     buckets: tuple[MarkBucket, ...]
 
 
+class Notice(NamedTuple):
+    """What came out otherwise than the portfolio's words suggest (report.notices); `flag` is one of the cell's."""
+
+    flag: str
+    ts: Instant | None
+    account: str
+    symbol: str
+    ids: tuple[str, ...]  # of the orders or the plan that it is about, the one that did it first
+    size: float  # opened on the other side, unprotected, not done, or of the order
+    text: str  # all of it in words
+
+
 class Cell(NamedTuple):
     """One world's outcome: a scenario, the rules of a venue, a variant of the portfolio."""
 
@@ -238,6 +250,7 @@ class Cell(NamedTuple):
     start_ts: Instant
     end_ts: Instant
     trades: tuple[TradeReport, ...]
+    notices: tuple[Notice, ...]
     margin_paths: tuple[MarginPath, ...]
     mark_paths: tuple[MarkPath, ...]
 

@@ -17,7 +17,7 @@ from backtester.report.model import ReportModel
 from backtester.report.records import Cell, FailedCell, MarginPath, MarkPath
 from backtester.report.sheet import Sheet
 from backtester.report.sheets import inputs_sheet, sheets
-from backtester.report.text import clock, headline, money, offset, price, story
+from backtester.report.text import clock, headline, money, noticed, offset, price, story
 
 _STYLES = {
     Verdict.INSOLVENT: "bold red",
@@ -60,6 +60,7 @@ def _failed_parts(cell: FailedCell) -> Iterator[RenderableType]:
 def _cell_parts(cell: Cell, currency: str) -> Iterator[RenderableType]:
     yield Text(headline(cell), style=_STYLES[cell.verdict])
     yield from (Text(line) for line in story(cell, currency))
+    yield from (Text(line, style="yellow") for line in noticed(cell))
     if cell.margin_paths:
         yield Text("")
         yield PathView(cell, currency)

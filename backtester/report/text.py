@@ -11,6 +11,7 @@ from backtester.report.records import AccountReport, Cell, FailedCell, PoolRepor
 
 NONE = "–"
 _SECOND = 1_000_000_000
+_MOST_NOTICES = 8
 
 
 def money(amount: float | None) -> str:
@@ -100,6 +101,14 @@ def story(cell: Cell, currency: str) -> list[str]:
     for account in cell.accounts:
         if account.required_topup > 0.0:
             lines += _remedy(account, cell.start_ts, currency)
+    return lines
+
+
+def noticed(cell: Cell) -> list[str]:
+    """What came out otherwise than written, one line each; of many the first ones, and how many more there are."""
+    lines = [f"{word(each.flag)}: {each.text}" for each in cell.notices[:_MOST_NOTICES]]
+    if more := len(cell.notices) - len(lines):
+        lines.append(f"and {more} more, all in the JSON document")
     return lines
 
 

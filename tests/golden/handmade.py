@@ -35,6 +35,7 @@ from backtester.report.records import (
     MarkBucket,
     MarkPath,
     Named,
+    Notice,
     PoolReport,
     PortfolioReport,
     PositionReport,
@@ -273,6 +274,7 @@ PLAN = PlanReport(
     largest_child=0.5,
     shortfall=Shortfall(150.0, 150.0, 1_000.0, 67.365, 1_367.365, 7.5, 7.5, 50.0, 3.36825, 68.36825),
     law=LAW,
+    algo="twap",
 )
 
 TRADE = TradeReport(
@@ -295,6 +297,16 @@ TRADE = TradeReport(
     breakeven_price=100_063.155,
     breakeven_funding=-0.0485,
     funding_intervals=1,
+)
+
+UNDONE = Notice(
+    flag="plan_unfinished",
+    ts=at(15),
+    account="main",
+    symbol="BTC",
+    ids=("exit",),
+    size=0.5,
+    text="plan exit (main BTC) left 0.5 of 2 undone; it ended 21:15:00 +15:00; 1 of 4 children: venue refused",
 )
 
 LIQUIDATION = LiquidationReport(
@@ -334,7 +346,7 @@ CRASH = Cell(
     status="ok",
     error=None,
     verdict=Verdict.LIQUIDATED,
-    flags=("order_cut_short",),
+    flags=("plan_unfinished", "order_cut_short"),
     portfolio=PortfolioReport(
         equity_start=15_000.0,
         equity_end=5_305.94,
@@ -355,6 +367,7 @@ CRASH = Cell(
     start_ts=at(0),
     end_ts=at(60),
     trades=(TRADE,),
+    notices=(UNDONE,),
     margin_paths=(_margin_path("main", EQUITY, 2_400.0),),
     mark_paths=(MarkPath("BTC", tuple(MarkBucket(at(m), mark, mark) for m, mark in enumerate(MARKS))),),
 )
@@ -371,6 +384,7 @@ SMALLER = CRASH._replace(
     funding=(),
     plans=(PLAN._replace(status="done", filled_size=2.0, unfilled_size=0.0, maker_share=0.0),),
     trades=(),
+    notices=(),
     margin_paths=(),
     mark_paths=(),
 )

@@ -64,7 +64,7 @@ inputs.portfolio name sha256
 inputs.scenarios.0 name sha256 assumed_share title type tiles realised
 inputs.venues.0 name sha256 rules_date assumed_share
 cells.0 scenario venue variant status error verdict flags portfolio accounts orders liquidations adl funding actions
-  plans system start_ts end_ts trades
+  plans system start_ts end_ts trades notices
 cells.0.portfolio equity_start equity_end equity_end_exit equity_min loss loss_pct net_delta
 cells.0.accounts.0 name venue equity_start equity_end equity_min equity_min_ts buffer_min buffer_min_ts
   margin_ratio_max required_topup required_topup_by pnl_total pnl_price pnl_funding pnl_fees pnl_liquidation pnl_adl
@@ -83,6 +83,7 @@ cells.0.orders.0.law prefactor volatility_day volume_day walk_bps law_bps ratio
 cells.0.plans.0 id account symbol side status size filled_size unfilled_size vwap start_ts end_ts first_fill_ts
   last_fill_ts decision_price arrival_price end_price arrival_slippage_bps market_vwap vwap_slippage_bps participation
   maker_share fees fees_maker fees_taker children children_filled children_refused largest_child shortfall law
+  algo
 cells.0.plans.0.shortfall delay trading opportunity fees total delay_bps trading_bps opportunity_bps fees_bps total_bps
 cells.0.trades.0 account symbol margin_mode price_pnl fees_maker fees_taker fees_liquidation funding net delay spread
   depth impact carried_in entry_price exit_price breakeven_price breakeven_funding funding_intervals
@@ -90,6 +91,7 @@ cells.0.orders.0.fills.0 ts price size liquidity reason
 cells.0.liquidations.0 ts account symbol stage cause trigger_mark size filled_size vwap bankruptcy_price slippage_bps
   fee levels side
 cells.0.funding.0 ts account symbol size rate price notional amount
+cells.0.notices.0 flag ts account symbol ids size text
 cells.0.system insurance_start insurance_end deficit adl_notional socialised_loss
 """
 RECORDS = [line.split() for line in DOCUMENT.replace("\n  ", " ").strip().splitlines()]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from backtester.config.portfolio import Portfolio
+from backtester.config.portfolio import Account, Plan, Portfolio
 from backtester.config.venue import TierRow
 from backtester.engine import spec
 from backtester.enums import Advance
@@ -63,7 +63,7 @@ def finished(
     engine.resume()
     engine.finish()
     return RunResult(
-        portfolio=Portfolio.model_construct(name="test", accounts=()),
+        portfolio=Portfolio.model_construct(name="test", accounts=tuple(map(_written, accounts))),
         portfolio_source=Source("p.toml", "0" * 64),
         tape=Source("t.parquet", "1" * 64),
         scenario=None,
@@ -86,6 +86,11 @@ def finished(
         variant=(),
         seed=0,
     )
+
+
+def _written(made: spec.Account) -> Account:
+    """What a report reads of the portfolio behind an account: how its plans work, all of them in slices here."""
+    return Account.model_construct(plans=tuple(Plan.model_construct(algo="twap") for _ in made.plans))
 
 
 def _profile(tiers: Sequence[spec.Tier]) -> VenueProfile:

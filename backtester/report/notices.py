@@ -1,0 +1,214 @@
+"""What came out otherwise than a portfolio's words suggest, and would stay unsaid: each with order, size and time.
+
+position_flipped             a fill turned a long position short or a short one long
+stop_never_in_place          a stop or take-profit was refused as it was placed: it protected nothing
+oco_partial                  one of a group was done in part, which cancelled another: the rest is unprotected
+plan_not_started             a plan begins after the end of the run
+plan_unfinished              a plan did not do all of its size
+trailing_active_from_start   the activation price of a trailing stop was passed already at the start
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import chain
+
+from backtester.config.values import Instant
+from backtester.engine import spec
+from backtester.enums import CONDITIONAL, OrderReason, OrderStatus, OrderType, PriceSeries, TriggerRounding
+from backtester.report.executions import OrderReport, PlanReport
+from backtester.report.names import Names
+from backtester.report.records import Notice
+from backtester.report.text import price, size, when, word
+from backtester.run.result import ACTUAL, RunResult
+
+#: Reasons that say nothing about why a child of a plan did less than it should.
+_SILENT = (OrderReason.NONE, OrderReason.NOTHING_DUE)
+
+
+def notices(
+    result: RunResult, names: Names, orders: Sequence[OrderReport], plans: Sequence[PlanReport]
+) -> Iterator[Notice]:
+    """All of them, the gravest kind first, each kind in the order of the portfolio or of time."""
+    start = Instant(result.start_ts)
+    return chain(
+        _flips(result, names),
+        (_unplaced(each, start) for each in orders if _was_refused_as_placed(each)),
+        _half_done_groups(result, names),
+        _plans_not_started(result, plans),
+        (_unfinished(result, each, orders) for each in plans if each.start_ts and each.unfilled_size > 0.0),
+        _trailing_from_start(result, names),
+    )
+
+
+class _Flip:
+    """What an order or a plan did to a position: when it turned it, and what it opened on the other side since."""
+
+    def __init__(self, ts: int, number: int) -> None:
+        self.ts, self.number, self.opened = ts, number, 0
+
+
+def _flips(result: RunResult, names: Names) -> Iterator[Notice]:
+    """A position of 0 keeps the side it had: closed by one order and opened the other way by another is a flip, too."""
+    held = result.state.positions["lots_start"].tolist()
+    sides = [_sign(lots) for lots in held]
+    found: dict[tuple[int, int, int], _Flip] = {}
+    fills = result.fills[result.fills["world"] == ACTUAL]
+    for ts, position, number, side, lots in zip(
+        *(fills[name].tolist() for name in ("ts", "position", "order", "side", "lots")), strict=True
+    ):
+        before, after = held[position], held[position] + side * lots
+        held[position] = after
+        if number >= 0 and after * side > 0:
+            author = (position, int(result.state.orders[number]["plan"]), number)
+            key = (position, author[1], -1) if author[1] >= 0 else author
+            if sides[position] * after < 0:
+                found.setdefault(key, _Flip(ts, number))
+            if key in found:
+                found[key].opened += after * side - max(before * side, 0)
+        sides[position] = _sign(after) or sides[position]
+    for (position, plan, _), flip in found.items():
+        yield _flip(result, names, position, plan, flip)
+
+
+def _flip(result: RunResult, names: Names, position: int, plan: int, flip: _Flip) -> Notice:
+    order = result.state.orders[flip.number]
+    author = names.order(flip.number) if plan < 0 else names.plan(plan)
+    account, symbol = names.account(int(order["account"])), names.symbol(position)
+    old, new = ("short", "long") if order["side"] > 0 else ("long", "short")
+    ts, opened = Instant(flip.ts), names.grid(position).size(flip.opened)
+    at = when(ts, Instant(result.start_ts))
+    text = f"{author} turned {account} {symbol} from {old} to {new} at {at}: it opened {size(opened)}, not reduce_only"
+    return Notice("position_flipped", ts, account, symbol, (author,), opened, text)
+
+
+def _was_refused_as_placed(order: OrderReport) -> bool:
+    return order.type in CONDITIONAL and order.status is OrderStatus.REJECTED and order.trigger_ts is None
+
+
+def _unplaced(order: OrderReport, start: Instant) -> Notice:
+    told = f"{word(order.type.name.lower())}, {order.side.name.lower()} {size(order.size)} at {price(order.stop_price)}"
+    text = (
+        f"{order.id} ({order.account} {order.symbol} {told}) was never in place: refused at "
+        f"{when(order.done_ts, start)}, {word(order.reason.name.lower())}"
+    )
+    return Notice("stop_never_in_place", order.done_ts, order.account, order.symbol, (order.id,), order.size, text)
+
+
+def _half_done_groups(result: RunResult, names: Names) -> Iterator[Notice]:
+    for account, described in enumerate(result.world.accounts):
+        groups: dict[int, list[int]] = {}
+        for number, order in zip(result.index.orders[account], described.orders, strict=True):
+            if order.oco >= 0:
+                groups.setdefault(order.oco, []).append(number)
+        for members in groups.values():
+            yield from _half_done(result, names, members)
+
+
+def _half_done(result: RunResult, names: Names, members: Sequence[int]) -> Iterator[Notice]:
+    """The first of a group that went and was not done at once, while its position was still there to close."""
+    table = result.state.orders
+    gone = [number for number in members if table[number]["reason"] == OrderReason.OCO]
+    went = [n for n in members if n not in gone and (table[n]["filled"] > 0 or table[n]["trigger_ts"] >= 0)]
+    if not gone or not went:
+        return
+    first = table[went[0]]
+    position, side = int(first["position"]), int(first["side"])
+    ts = max(int(table[gone[0]]["done_ts"]), int(first["arrive_ts"]))
+    fills = result.fills[(result.fills["world"] == ACTUAL) & (result.fills["ts"] <= ts)]
+    here = fills[fills["position"] == position]
+    filled = int(here["lots"][here["order"] == went[0]].sum())
+    held = int(result.state.positions[position]["lots_start"]) + int((here["side"] * here["lots"]).sum())
+    rest = min(int(first["lots"]) - filled, -side * held)
+    if rest <= 0:
+        return
+    grid, account, symbol = names.grid(position), names.account(int(first["account"])), names.symbol(position)
+    ids = [names.order(number) for number in (went[0], *gone)]
+    done = f"{size(grid.size(filled))} of {size(grid.size(int(first['lots'])))}"
+    at = when(Instant(ts), Instant(result.start_ts))
+    text = (
+        f"{ids[0]} ({account} {symbol}) filled {done} by {at} and cancelled {', '.join(ids[1:])}: "
+        f"{size(grid.size(rest))} left unprotected"
+    )
+    yield Notice("oco_partial", Instant(ts), account, symbol, tuple(ids), grid.size(rest), text)
+
+
+def _plans_not_started(result: RunResult, plans: Sequence[PlanReport]) -> Iterator[Notice]:
+    start = Instant(result.start_ts)
+    for plan, due in zip(plans, _due_times(result), strict=True):
+        if plan.start_ts is None:
+            begins, ends = when(Instant(due[0]), start), when(Instant(result.end_ts), start)
+            text = (
+                f"plan {plan.id} ({plan.account} {plan.symbol}, {size(plan.size)}) begins at {begins}, after the end "
+                f"of the run at {ends}: nothing was sent"
+            )
+            yield Notice(
+                "plan_not_started", Instant(due[0]), plan.account, plan.symbol, (plan.id,), plan.unfilled_size, text
+            )
+
+
+def _due_times(result: RunResult) -> Iterator[list[int]]:
+    """When the timed children of each plan are decided, in the order of the plans."""
+    for described in result.world.accounts:
+        for place in range(len(described.plans)):
+            yield sorted(each.at_ns for each in described.orders if each.plan == place and each.at_ns >= 0)
+
+
+def _unfinished(result: RunResult, plan: PlanReport, orders: Sequence[OrderReport]) -> Notice:
+    start = Instant(result.start_ts)
+    state = (
+        "was still at work at the end of the run" if plan.status == "working" else f"ended {when(plan.end_ts, start)}"
+    )
+    children = [each for each in orders if (each.account, each.plan) == (plan.account, plan.id)]
+    reasons = Counter(each.reason for each in children if each.unfilled_size > 0.0 and each.reason not in _SILENT)
+    why = "".join(
+        f"; {count} of {plan.children} children: {word(reason.name.lower())}"
+        for reason, count in reasons.most_common(1)
+    )
+    text = (
+        f"plan {plan.id} ({plan.account} {plan.symbol}) left {size(plan.unfilled_size)} of {size(plan.size)} undone; "
+        f"it {state}{why}"
+    )
+    return Notice("plan_unfinished", plan.end_ts, plan.account, plan.symbol, (plan.id,), plan.unfilled_size, text)
+
+
+def _trailing_from_start(result: RunResult, names: Names) -> Iterator[Notice]:
+    """Of those on the mark that are armed at the start: the mark of that moment is known (RULES 4.5)."""
+    for account, described in enumerate(result.world.accounts):
+        for number, order in zip(result.index.orders[account], described.orders, strict=True):
+            trails = order.type is OrderType.TRAILING_STOP and order.activation_tick > 0
+            if trails and order.trigger_by is PriceSeries.MARK and _is_armed_at_start(order, result.start_ts):
+                yield from _active_at_once(result, names, number, order)
+
+
+def _active_at_once(result: RunResult, names: Names, number: int, order: spec.Order) -> Iterator[Notice]:
+    row = result.state.orders[number]
+    position = int(row["position"])
+    mark = float(result.state.positions[position]["mark_start"])
+    if order.side * (_mark_tick(result, int(row["market"]), mark) - order.activation_tick) > 0:
+        return
+    grid, account, symbol = names.grid(position), names.account(int(row["account"])), names.symbol(position)
+    text = (
+        f"{order.id} ({account} {symbol}): its activation price {price(grid.price(order.activation_tick))} was passed "
+        f"already (mark {price(mark)}): active from the start"
+    )
+    start = Instant(result.start_ts)
+    yield Notice("trailing_active_from_start", start, account, symbol, (order.id,), grid.size(order.lots), text)
+
+
+def _is_armed_at_start(order: spec.Order, start_ts: int) -> bool:
+    return order.parent < 0 and order.at_ns <= start_ts
+
+
+def _mark_tick(result: RunResult, market: int, mark: float) -> int:
+    """A mark in ticks, rounded as the venue's triggers do (RULES 4.1)."""
+    row = result.market.markets[market]
+    rounds_down = result.market.rules[row["rules"]]["trigger_rounding"] == TriggerRounding.DOWN
+    tick_size = float(result.market.instruments[row["instrument"]]["tick_size"])
+    return math.floor(mark / tick_size + (1e-6 if rounds_down else 0.5))
+
+
+def _sign(lots: int) -> int:
+    return (lots > 0) - (lots < 0)

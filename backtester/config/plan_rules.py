@@ -20,7 +20,7 @@ _NEEDED_BY_ALGO = {
 }
 _USED_BY_ALGO: dict[str, set[str]] = {
     "market": {"bound"},
-    "twap": {"duration", "interval", "bound"},
+    "twap": {"duration", "interval", "randomize", "bound"},
     "vwap": {"duration", "interval", "bound", "curve"},
     "pov": {"duration", "interval", "bound", "participation"},
     "iceberg": {"price", "display"},

@@ -108,6 +108,7 @@ class Plan(Record):
     start: Moment = Offset(0)
     duration_ns: Duration | None = None
     interval_ns: Duration | None = None  # between two slices; none: 30 s, or what the venue takes
+    randomize: bool = False  # twap: slices of varied sizes
     bound: Share | None = None  # of what goes to the market, instead of the venue's bound
     reduce_only: bool = False
     held: Holder | None = None  # who sends the slices; none: the venue, if it offers the algorithm

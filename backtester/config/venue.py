@@ -77,6 +77,11 @@ class VenueRules(Record):
     block_ns: Duration
     services: Annotated[tuple[Service, ...], Field(strict=False)]
     twap_interval_ns: Annotated[Duration, Field(gt=0)]  # least distance of two slices
+    twap_last_at_end: bool  # one slice more, at the very end
+    twap_min_quote: Quote  # smallest notional of the whole; 0 = any
+    twap_min_slice_quote: Quote  # smallest notional of a slice; 0 = any
+    twap_stretches: bool  # slices that would be too small lie further apart; otherwise such a TWAP is refused
+    twap_randomize: Fraction  # how far the sizes of randomised slices vary; 0 = not offered
     twap_bound: Fraction  # of a slice
     twap_catch_up: Annotated[float, Field(ge=0)]  # largest slice, in slices of an even split; 0 = any
     isolated_fee_from_margin: bool

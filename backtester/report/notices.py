@@ -128,9 +128,11 @@ def _half_done(result: RunResult, names: Names, members: Sequence[int]) -> Itera
     ids = [names.order(number) for number in (went[0], *gone)]
     done = f"{size(grid.size(filled))} of {size(grid.size(int(first['lots'])))}"
     at = when(Instant(ts), Instant(result.start_ts))
+    later = int(first["done_ts"]) if first["status"] == OrderStatus.FILLED else -1
+    until = f" until it filled the rest at {when(Instant(later), Instant(result.start_ts))}" if later >= 0 else ""
     text = (
         f"{ids[0]} ({account} {symbol}) filled {done} by {at} and cancelled {', '.join(ids[1:])}: "
-        f"{size(grid.size(rest))} left unprotected"
+        f"{size(grid.size(rest))} left unprotected{until}"
     )
     yield Notice("oco_partial", Instant(ts), account, symbol, tuple(ids), grid.size(rest), text)
 

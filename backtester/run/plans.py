@@ -22,6 +22,10 @@ from backtester.run.volumes import Slices
 INTERVAL_NS = 30_000_000_000
 #: More child orders than this are a slip.
 MOST_CHILDREN = 10_000
+#: How far the sizes of randomised slices vary where the venue does not say it.
+RANDOM_SHARE = 0.2
+#: Relative: notionals this close are alike.
+_HAIR = 1e-9
 #: Algorithms whose children are decided at times of their own.
 TIMED = ("twap", "vwap", "pov")
 
@@ -42,12 +46,14 @@ class Terms(NamedTuple):
     first: int  # number of its first child among the orders of the account
     position: int
     lots: int
+    notional_quote: float  # at the first mark
     start_ns: int
     reduce_only: bool
     rules: VenueRules
     limit_tick: int  # iceberg
     display_lots: int  # iceberg
     curve: Callable[[Slices], tuple[float, ...]]  # of the trading in the plan's market
+    draw: Callable[[int], float]  # random number n of the plan, in [0, 1)
 
     @property
     def held(self) -> Held:
@@ -75,8 +81,27 @@ class Terms(NamedTuple):
         if isinstance(self.plan.curve, tuple) and self.plan.algo == "vwap":
             count = len(self.plan.curve)
             return Slices(self.start_ns, duration // count, count)
-        interval = self.interval_ns
-        return Slices(self.start_ns, interval, duration // interval if interval else 0)
+        slices = Slices(self.start_ns, self.interval_ns, duration // self.interval_ns if self.interval_ns else 0)
+        return self._of_the_venue(slices, duration) if self._is_native_twap and slices.parts else slices
+
+    def _of_the_venue(self, slices: Slices, duration_ns: int) -> Slices:
+        """The slices of the venue's own TWAP: one more at the end, or fewer so that none is too small.
+
+        Example: an hour of slices 30 s apart are 121; 10,000 over 4 days with slices of at least 10 are 1,000.
+        """
+        at_end, least = int(self.rules.twap_last_at_end), self.rules.twap_min_slice_quote
+        made = slices._replace(parts=slices.parts + at_end)
+        if not (self.rules.twap_stretches and least and self.plan.interval_ns is None):
+            return made
+        most = max(1, int(self.notional_quote / least * (1 + _HAIR)))
+        return made if made.parts <= most else Slices(self.start_ns, duration_ns // max(1, most - at_end), most)
+
+    @property
+    def variation(self) -> float:
+        """How far the sizes of slices lie from their mean at most, as a share of it."""
+        if not self.plan.randomize:
+            return 0.0
+        return self.rules.twap_randomize if self._is_native_twap else RANDOM_SHARE
 
     @property
     def _is_native_twap(self) -> bool:
@@ -84,18 +109,33 @@ class Terms(NamedTuple):
 
     def fault(self) -> Misfit | None:
         """What the plan asks for and cannot have, if anything."""
-        algo, least = self.plan.algo, self.rules.twap_interval_ns
+        algo = self.plan.algo
         if self.plan.held is Held.VENUE and algo not in self.rules.services:
             return Misfit("held", f"the venue has no {algo} orders", 'send them yourself: held = "client"')
-        if self._is_native_twap and self.interval_ns < least:
-            hint = 'or send them yourself: held = "client"'
-            return Misfit("interval", f"slices of the venue lie at least {least / 1e9:g} s apart", hint)
         if algo in TIMED and not (0 < self.slices.parts <= MOST_CHILDREN and self.slices.interval_ns):
             return Misfit("duration", f"expected time for 1 to {MOST_CHILDREN:,} slices, was for {self.slices.parts}")
         if algo == "iceberg" and self.display_lots > self.lots:
             return Misfit("display", "expected at most the size of the plan")
         if algo == "iceberg" and self.lots > MOST_CHILDREN * self.display_lots:
             return Misfit("display", f"expected at least a part in {MOST_CHILDREN:,} of the size")
+        return self._native_fault() if self._is_native_twap else None
+
+    def _native_fault(self) -> Misfit | None:
+        """What the venue does not take of a TWAP of its own."""
+        rules, by_oneself = self.rules, 'or send them yourself: held = "client"'
+        a_slice = self.notional_quote / self.slices.parts
+        if self.interval_ns < rules.twap_interval_ns:
+            apart = f"slices of the venue lie at least {rules.twap_interval_ns / 1e9:g} s apart"
+            return Misfit("interval", apart, by_oneself)
+        if self.notional_quote < rules.twap_min_quote * (1 - _HAIR):
+            least = f"the venue's smallest TWAP is {rules.twap_min_quote:,.10g}"
+            return Misfit("size", f"{self.notional_quote:,.2f} at the mark, {least}", by_oneself)
+        if a_slice < rules.twap_min_slice_quote * (1 - _HAIR):
+            least = f"the venue's smallest order is {rules.twap_min_slice_quote:,.10g}"
+            hint = f"a longer interval, a shorter duration, {by_oneself}"
+            return Misfit("size", f"{self.slices.parts} slices of {a_slice:,.2f}, {least}", hint)
+        if self.plan.randomize and not rules.twap_randomize:
+            return Misfit("randomize", "the slices of the venue are of one size", by_oneself)
         return None
 
 
@@ -126,10 +166,11 @@ def _market(terms: Terms) -> Iterator[spec.Order]:
 
 
 def _twap(terms: Terms) -> Iterator[spec.Order]:
-    """The same size in every slice. Example: four slices have the targets ¼, ½, ¾ and 1."""
+    """The same size in every slice, or one that varies. Example: four slices have the targets ¼, ½, ¾ and 1."""
     start_ns, interval_ns, count = terms.slices
-    for n in range(count):
-        yield _taker(terms, n, start_ns + n * interval_ns, (n + 1) / count)
+    weights = [1.0 + terms.variation * (2.0 * terms.draw(n) - 1.0) for n in range(count)]
+    for n, target in enumerate(_targets(weights)):
+        yield _taker(terms, n, start_ns + n * interval_ns, target)
 
 
 def _vwap(terms: Terms) -> Iterator[spec.Order]:

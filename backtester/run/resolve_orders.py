@@ -83,6 +83,15 @@ def order_key(account: str, order: str) -> int:
     return int.from_bytes(digest[:8], "big") >> 1
 
 
+def plan_draw(seed: int, account: str, plan: str, n: int) -> float:
+    """Random number n of a plan, in [0, 1): 53 bits of a digest of the seed and of names, wherever the plan stands.
+
+    Example: number 0 of plan `exit` of account `main` under seed 0 is 0.7380783377947225.
+    """
+    digest = hashlib.sha256(f"{seed}\0{account}\0{plan}\0{n}".encode()).digest()
+    return (int.from_bytes(digest[:8], "big") >> 11) * 2.0**-53
+
+
 def place_of(account: Account, symbol: str, position_side: Side | None) -> int:
     """Number of the position that an order is for. In a one-way account the symbol alone says it."""
     places = enumerate(account.positions)
@@ -194,10 +203,12 @@ def _terms(account: Account, plan: Plan, values: Values, number: int, first: int
         first=first,
         position=place_of(account, plan.symbol, plan.position_side),
         lots=values.lots(plan.size, market, *place, "size"),
+        notional_quote=plan.size * values.instrument(market).multiplier * values.mark(market),
         start_ns=values.moment(plan.start, *place, "start"),
         reduce_only=reduces(plan.side, plan.position_side, plan.reduce_only),
         rules=values.profile.rules,
         limit_tick=0 if limit is None else values.tick(limit, plan.side, market, *place, "price"),
         display_lots=0 if shown is None else values.lots(shown, market, *place, "display"),
         curve=lambda slices: curve(instrument, slices),
+        draw=lambda n: plan_draw(values.resolved.data.seed, account.name, plan.id, n),
     )

@@ -65,10 +65,12 @@ def test_diff_shows_what_changed_and_nothing_else(capsys: pytest.CaptureFixture[
     assert rows[0]["hyperliquid@2024-03-11"].startswith("50x")
     assert rows[0]["hyperliquid@2025-03-15"].startswith("40x")
     rows = rows_of(capsys, "diff", "hyperliquid@2025-10-10", "hyperliquid")
-    assert {row["rule"] for row in rows} == {
+    rules, markets = rows[:2], rows[2:]
+    assert {row["rule"] for row in rules} == {"twap_min_quote", "twap_stretches"}
+    assert {row["rule"] for row in markets} == {
         f"market {symbol}" for symbol in ("BTC", "ETH", "INJ", "LDO", "OP", "POPCAT", "SEI", "TIA", "WIF")
     }
-    newest = [row["hyperliquid@2026-08-22"] for row in rows]
+    newest = [row["hyperliquid@2026-08-22"] for row in markets]
     assert [value is None for value in newest] == [False, False, *[True] * 7]
 
 

@@ -1,13 +1,16 @@
 """The venues' own worked examples, by `calc` under the shipped rules of their day, or by the formula where no shipped
 profile has their figures. Each names its source; the figures are within 1e-6 unless the source rounds further.
 
-Partial liquidation, TWAP, the mark and auto-deleveraging are rules of the engine, not formulas of `calc`.
+Partial liquidation, the mark and auto-deleveraging are rules of the engine, not formulas of `calc`; the slices of a
+TWAP are those of a plan at the start of a run.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import os
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +19,8 @@ from backtester.cli.app import main
 from backtester.config.venue import TierRow
 from backtester.venue.margin import liquidation_price
 from backtester.venue.profile import deductions, maintenance_margin
+from tests.unit.run_cases import account, plan, portfolio, position
+from tests.unit.test_run_resolve import world
 
 
 @pytest.fixture(autouse=True)
@@ -232,3 +237,23 @@ def test_margin_that_a_whale_added(reported: float) -> None:
     margin = size * (1900.0 - 1877.0) + maintenance_margin(tiers, size * 1877.0)
     assert liquidation_price(size, 1900.0, margin, tiers) == pytest.approx(1877.0, rel=1e-12)
     assert liquidation_price(size, 1900.0, margin + 10e6, tiers) == pytest.approx(reported, abs=1.0)
+
+
+@pytest.mark.parametrize(
+    ("duration", "count", "a_slice_quote", "apart_s"),
+    [
+        pytest.param("1h", 121, 82.64, 30.0, id="G13 Hyperliquid docs, order types: 10,000 over 1 h"),
+        pytest.param(
+            "4d", 1000, 10.0, 346.0, id="G13 Hyperliquid docs, order types: 10,000 over 4 d, about 6 min apart"
+        ),
+    ],
+)
+def test_suborders_of_a_twap(tmp_path: Path, duration: str, count: int, a_slice_quote: float, apart_s: float) -> None:
+    # 0.2 BTC at 50,000. A suborder is at most three normal ones and goes 3 % far.
+    table = plan(algo="twap", size=0.2, duration=duration)
+    (made,) = world(portfolio(tmp_path, account(position(), table))).accounts
+    assert len(made.orders) == count
+    assert made.orders[0].target * 10_000.0 == pytest.approx(a_slice_quote, abs=0.005)
+    assert (made.orders[1].at_ns - made.orders[0].at_ns) / 1e9 == pytest.approx(apart_s, abs=0.1)
+    assert made.plans[0].max_child_lots == math.ceil(3 * 20_000 / count)
+    assert {each.bound for each in made.orders} == {0.03}

@@ -151,6 +151,12 @@ def test_a_partial_fill_that_cancels_its_partner() -> None:
     )
 
 
+def test_a_rest_that_is_filled_later_was_unprotected_until_then() -> None:
+    found = cell(group(), [*START, trade(2.0, BUY, 103, 2), trade(4.0, BUY, 103, 9), *END])
+    assert [each.size for each in found.notices] == [7.0]
+    assert found.notices[0].text.endswith("7 left unprotected until it filled the rest at 00:00:04 +00:03")
+
+
 def test_a_stop_that_finds_too_little_leaves_the_rest_without_its_partner() -> None:
     # It fires at 3 s and gets 3 at 90: 2 % below the mid of 91 is 89.18.
     found = cell(group(), FALL, rules=PLAIN._replace(stop_bound=0.02))

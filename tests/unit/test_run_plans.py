@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from backtester.engine import spec
 from backtester.enums import After, Held, OrderType, Peg, TimeInForce
 from backtester.errors import BacktesterError
-from backtester.run.resolve_orders import order_key
+from backtester.run.resolve_orders import order_key, plan_draw
 from tests.unit.run_cases import START, account, order, plan, portfolio, position, venue
 from tests.unit.run_cases import S as SECOND
 from tests.unit.test_run_resolve import fault, world
@@ -25,19 +26,19 @@ def made(directory: Path, *tables: str, on: Path | str = "hyperliquid") -> tuple
 
 
 def test_twap_of_the_venue(tmp_path: Path) -> None:
-    """Two minutes are four slices of 30 s; a slice is at most three normal ones and goes 3 % far."""
+    """Two minutes are five slices: at once, and every 30 s to the end; one is at most three normal ones, 3 % far."""
     made_plan, children = made(tmp_path, plan(algo="twap", start="10s", duration="2m", reduce_only=True))
-    assert made_plan == spec.Plan("p", 0, -1, 50_000, max_child_lots=37_500)
-    assert [each.id for each in children] == ["p#1", "p#2", "p#3", "p#4"]
-    assert [each.at_ns - START for each in children] == [10 * SECOND, 40 * SECOND, 70 * SECOND, 100 * SECOND]
-    assert [each.target for each in children] == [0.25, 0.5, 0.75, 1.0]
+    assert made_plan == spec.Plan("p", 0, -1, 50_000, max_child_lots=30_000)
+    assert [each.id for each in children] == ["p#1", "p#2", "p#3", "p#4", "p#5"]
+    assert [(each.at_ns - START) // SECOND for each in children] == [10, 40, 70, 100, 130]
+    assert [each.target for each in children] == [0.2, 0.4, 0.6, 0.8, 1.0]
     for each in children:
         assert (each.type, each.side, each.bound, each.held) == (OrderType.MARKET, -1, 0.03, Held.VENUE)
         assert (each.plan, each.position, each.reduce_only, each.parent) == (0, 0, True, -1)
 
 
 def test_the_largest_slice_is_rounded_up(tmp_path: Path) -> None:
-    made_plan, _ = made(tmp_path, plan(algo="twap", duration="210s"))
+    made_plan, _ = made(tmp_path, plan(algo="twap", duration="180s"))
     assert made_plan.max_child_lots == 21_429  # 3 · 50,000 / 7 = 21,428.57
 
 
@@ -47,6 +48,33 @@ def test_a_twap_of_ones_own_knows_no_rules_of_the_venue(tmp_path: Path) -> None:
     assert [(each.at_ns - START, each.bound, each.held) for each in children] == [
         (0, 0.01, Held.CLIENT), (5 * SECOND, 0.01, Held.CLIENT),
     ]  # fmt: skip
+
+
+def test_slices_of_varied_sizes(tmp_path: Path) -> None:
+    """They lie up to 20 % from their mean, the same ones every time, other ones under another seed and name."""
+    _, children = made(tmp_path, plan(algo="twap", duration="30m", randomize=True))
+    targets = [0.0, *(each.target for each in children)]
+    sizes = [61 * (later - earlier) for earlier, later in pairwise(targets)]
+    assert len(sizes) == 61 and targets[-1] == 1.0 and len(set(sizes)) == 61
+    assert 0.78 < min(sizes) < 0.85 < 1.15 < max(sizes) < 1.22
+    assert [each.target for each in made(tmp_path, plan(algo="twap", duration="30m", randomize=True))[1]] == targets[1:]
+    _, another = made(tmp_path, plan("q", algo="twap", duration="30m", randomize=True))
+    assert [each.target for each in another] != targets[1:]
+    assert plan_draw(0, "main", "exit", 0) == 0.7380783377947225 != plan_draw(1, "main", "exit", 0)
+    own = plan(algo="twap", duration="30m", randomize=True, held="client")
+    assert made(tmp_path, own, on="binance-usdm")[1][0].target != 1 / 60  # of the user, on a venue without the option
+
+
+def test_slices_that_would_be_too_small_lie_further_apart(tmp_path: Path) -> None:
+    """200 USDC make 20 slices of 10: one at once, one at the end of the hour."""
+    table = plan(algo="twap", size=0.004, duration="1h")
+    _, children = made(tmp_path, table)
+    assert len(children) == 20
+    assert (children[1].at_ns - START, children[-1].at_ns - START) == (3600 * SECOND // 19, 3600 * SECOND // 19 * 19)
+    before = account(position(), table, venue=venue(tmp_path, twap_stretches=False))
+    assert "plans.0.size: 121 slices of 1.65, the venue's smallest order is 10" in fault_text(
+        portfolio(tmp_path, before)
+    )
 
 
 def test_twap_on_another_venue_has_its_interval(tmp_path: Path) -> None:
@@ -122,6 +150,10 @@ FAULTS = [
     (plan(algo="twap", duration="2m", interval="10s"),
      "plans.0.interval: slices of the venue lie at least 30 s apart"),
     (plan(algo="twap", duration="20s"), "plans.0.duration: expected time for 1 to 10,000 slices, was for 0"),
+    (plan(algo="twap", duration="5m", size=0.0019),
+     "plans.0.size: 95.00 at the mark, the venue's smallest TWAP is 100"),
+    (plan(algo="twap", duration="5m", size=0.002, interval="30s"),
+     "plans.0.size: 11 slices of 9.09, the venue's smallest order is 10"),
     (plan(algo="pov", duration="30d", participation="1%", interval="1s"),
      "plans.0.duration: expected time for 1 to 10,000 slices, was for 2592000"),
     (plan(algo="passive", held="venue"),
@@ -139,6 +171,14 @@ FAULTS = [
 @pytest.mark.parametrize(("table", "line"), FAULTS, ids=lambda value: value[-50:])
 def test_one_fault_gives_one_line(tmp_path: Path, table: str, line: str) -> None:
     assert line in fault_text(portfolio(tmp_path, account(position(), table)))
+
+
+def test_a_venue_without_randomised_slices(tmp_path: Path) -> None:
+    table = plan(algo="twap", duration="5m", randomize=True)
+    found = fault_text(
+        portfolio(tmp_path, account(position(), table, venue="binance-usdm", collateral="USDT = 100_000.0"))
+    )
+    assert "plans.0.randomize: the slices of the venue are of one size" in found
 
 
 def fault_text(path: Path) -> str:

@@ -129,7 +129,7 @@ def wide_snapshots(
     from backtester.market.schema import ingest_instrument
 
     def recv(column: str | None) -> Clock | None:
-        return Clock(column, recv_unit.value) if column else None
+        return Clock(column, recv_unit.value, "--recv-unit") if column else None
 
     trade_columns: TradeColumns | None = None
     if trades:

@@ -82,7 +82,7 @@ def test_instrument_flag(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
 
 def ingest_arguments(folder: Path, bid: str) -> list[object]:
     books = folder / "books.csv"
-    books.write_text(f"exchange_timestamp,bid_price_0,bid_size_0,ask_price_0,ask_size_0\n5,{bid},1,101,1\n")
+    books.write_text(f"exchange_timestamp,bid_price_0,bid_size_0,ask_price_0,ask_size_0\n1735689600005,{bid},1,101,1\n")
     instrument = [
         "--symbol",
         "BTC",
@@ -106,7 +106,7 @@ def test_ingest_then_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
 
 
 def test_ingest_trades_by_the_columns_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "trades.csv").write_text("when,px,sz,dir\n6,100,0.5,B\n")
+    (tmp_path / "trades.csv").write_text("when,px,sz,dir\n1735689600006,100,0.5,B\n")
     trades = ["--trades", tmp_path / "trades.csv", "--trade-price", "px", "--trade-size", "sz", "--trade-side", "dir"]
     code, out, _ = call(capsys, *ingest_arguments(tmp_path, "100"), *trades, "--trade-ts", "when", "--format", "csv")
     assert code == 0 and "trades written,1" in out

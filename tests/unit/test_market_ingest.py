@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -29,16 +30,25 @@ TRADES = TradeColumns("price", "size", "side", TS, RECV, "id")
 BOOK_HEADER = "recv,ts,bp0,bs0,ap0,as0,bp1,bs1,ap1,as1"
 TRADE_HEADER = "recv,ts,price,size,side,id"
 SECOND = 1_000_000_000
+DAY = 1_735_689_600  # 2025-01-01: times here are written as if since then
 
 
 def book(ts: object, bid: object = 100, ask: object = 101, size: object = 1) -> str:
     return f"1.5,{ts},{bid},{size},{ask},1,90,2,110,2"
 
 
+def dated(line: str) -> str:
+    """The line with its receive time (s) and exchange time (ms), if they are numbers, moved to DAY."""
+    recv, ts, *rest = line.split(",")
+    cells = ((recv, DAY), (ts, 1_000 * DAY))
+    moved = [str(Decimal(text) + day) if text[:1].isdigit() else text for text, day in cells]
+    return ",".join([*moved, *rest])
+
+
 def ingest(folder: Path, books: list[str], trades: list[str] | None = None) -> IngestSummary:
-    (folder / "books.csv").write_text("\n".join([BOOK_HEADER, *books]) + "\n")
+    (folder / "books.csv").write_text("\n".join([BOOK_HEADER, *map(dated, books)]) + "\n")
     if trades is not None:
-        (folder / "trades.csv").write_text("\n".join([TRADE_HEADER, *trades]) + "\n")
+        (folder / "trades.csv").write_text("\n".join([TRADE_HEADER, *map(dated, trades)]) + "\n")
     path = folder / "trades.csv" if trades is not None else None
     return ingest_wide_snapshots(
         folder / "books.csv", BOOKS, path, TRADES, BTC, folder / "tape.parquet", "src", "CC0-1.0"
@@ -51,9 +61,9 @@ def counts(summary: IngestSummary) -> dict[str, int]:
 
 
 def rows_of(summary: IngestSummary) -> list[tuple[int, str, int, float, float]]:
-    """(ts in ms, kind, side, price, size) of the tape."""
+    """(ts in ms since DAY, kind, side, price, size) of the tape."""
     read = pq.read_table(summary.path)
-    ts = read["ts"].cast(pa.int64()).to_numpy() // 1_000_000
+    ts = read["ts"].cast(pa.int64()).to_numpy() // 1_000_000 - 1_000 * DAY
     columns = (read[name].to_pylist() for name in ("kind", "side", "price", "size"))
     return list(zip(ts.tolist(), *columns, strict=True))
 
@@ -76,7 +86,7 @@ def test_rows_of_the_tape(tmp_path: Path) -> None:
     ]
     recv = pq.read_table(summary.path)["recv_ts"]
     assert recv.is_null().to_pylist() == [False] * 5 + [True] + [False] * 6
-    assert recv.cast(pa.int64())[6].as_py() == 1_250_000_000
+    assert recv.cast(pa.int64())[6].as_py() == DAY * SECOND + 1_250_000_000
     tape = open_tape([summary.path])
     assert tape.instruments == (BTC,) and tape.files[0].metadata.source == "src"
 
@@ -112,7 +122,7 @@ def test_faults_of_order_books(tmp_path: Path) -> None:
         "books: order books written": 6 - 0,
         "books: gaps of more than 5 s": 1,
     }
-    assert (summary.longest_gap_ns, summary.longest_gap_from_ns) == (5_500_000_000, 100_500_000_000)
+    assert (summary.longest_gap_ns, summary.longest_gap_from_ns) == (5_500_000_000, DAY * SECOND + 100_500_000_000)
     markers = [row[0] for row in rows_of(summary) if row[2] == 0]
     assert markers == [100_000, 100_000, 100_100, 100_200, 100_500, 106_000]
     assert check(open_tape([summary.path])).is_valid
@@ -199,7 +209,7 @@ def test_block_size_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 def test_compressed_source(tmp_path: Path) -> None:
     with gzip.open(tmp_path / "books.csv.gz", "wt") as file:
-        file.write("\n".join([BOOK_HEADER, book(10)]) + "\n")
+        file.write("\n".join([BOOK_HEADER, dated(book(10))]) + "\n")
     summary = ingest_wide_snapshots(tmp_path / "books.csv.gz", BOOKS, None, None, BTC, tmp_path / "t.parquet")
     assert summary.rows == 5
 
@@ -221,6 +231,47 @@ def test_times_are_exact(text: str, unit: str, expected: int) -> None:
 def test_iso_times() -> None:
     column = pa.array(["2025-09-04T19:46:56.253Z", None]).cast(clock_type(Clock("ts", "iso")))
     assert list(to_ns(column)) == [1_757_015_216_253_000_000, NO_TIME]
+
+
+@pytest.mark.parametrize(
+    ("clocks", "cells", "message"),
+    [
+        (
+            (TS, None),
+            "{us},1",
+            r"csv:3 ts: 1735689600000000 as ms is the year 5697.; did you mean --ts-unit us\?",
+        ),
+        ((TS, None), "{s},1", r"1735689600 as ms is the year 1970; did you mean --ts-unit s\?"),
+        (
+            (Clock("ts", "s"), None),
+            "{ns},1",
+            r"1735689600000000000 as s is the year 5500\d+; did you mean --ts-unit ns\?",
+        ),
+        ((Clock("ts", "ns"), None), "{ms},1", r"did you mean --ts-unit ms\?"),
+        ((TS, None), "0,1", "books.csv:3 ts: 0 as ms is the year 1970, not one of 2009 to 2099"),
+        ((TS, None), "-{ms},1", "is the year 1915, not one of"),
+        ((TS, None), "4102444800000,1", "is the year 2100, not one of"),
+        ((TS, None), "18446744073709,1", "as ms is the year 2554, not one of"),  # 2**64 ns: its lower half is small
+        ((TS, Clock("recv", "s", "--recv-unit")), "{ms},{ms}", r"books\.csv:3 recv: .*did you mean --recv-unit ms\?"),
+        ((Clock("ts", "iso"), None), "1999-01-01T00:00:00Z,1", r"books\.csv:3 ts: 1999-01-01T.* 2009 to 2099"),
+    ],
+)
+def test_a_stamp_in_the_wrong_unit(
+    tmp_path: Path, clocks: tuple[Clock, Clock | None], cells: str, message: str
+) -> None:
+    stamps = {unit: DAY * 10**digits for unit, digits in {"s": 0, "ms": 3, "us": 6, "ns": 9}.items()}
+    good = "2025-01-01T00:00:00Z" if clocks[0].unit == "iso" else str(stamps[clocks[0].unit])
+    rows = [f"{row},100,1,101,1" for row in (f"{good},{DAY}", cells.format(**stamps))]
+    (tmp_path / "books.csv").write_text("\n".join(["ts,recv,bp0,bs0,ap0,as0", *rows]))
+    with pytest.raises(BacktesterError, match=message):
+        columns = BOOKS._replace(clock=clocks[0], recv_clock=clocks[1])
+        ingest_wide_snapshots(tmp_path / "books.csv", columns, None, None, BTC, tmp_path / "t.parquet")
+    assert not (tmp_path / "t.parquet").exists()
+
+
+def test_a_stamp_of_a_trade_in_the_wrong_unit(tmp_path: Path) -> None:
+    with pytest.raises(BacktesterError, match=r"trades\.csv:2 ts: .* did you mean --ts-unit us\?"):
+        ingest(tmp_path, [book(1)], ["1,1735689600000000,100,1,buy,a"])
 
 
 def test_rows_wait_only_for_the_window() -> None:

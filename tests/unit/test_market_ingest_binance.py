@@ -20,17 +20,18 @@ from backtester.market.read import open_tape
 from backtester.market.schema import TapeInstrument
 
 BTC = TapeInstrument("binance-usdm", "BTCUSDT", "BTC", tick_size=0.5, lot_size=0.001, quote="USDT")
+DAY_MS = 1_735_689_600_000  # 2025-01-01: times here are written as if since then
 Pairs = Sequence[tuple[str, str]]
 BIDS, ASKS = [("100.0", "1.000"), ("99.5", "2.000")], [("100.5", "3.000"), ("101.0", "4.000")]
 
 
 def line(event: dict[str, Any], recv_ms: int) -> str:
-    return f"{recv_ms * 1_000_000} {json.dumps(event)}"
+    return f"{(DAY_MS + recv_ms) * 1_000_000} {json.dumps(event)}"
 
 
 def stream(kind: str, t: int, said: dict[str, Any], symbol: str = "BTCUSDT") -> str:
     """Sent at t + 1 ms, received at t + 3 ms, so 2 ms after it was sent."""
-    event = {"e": kind, "E": t + 1, "T": t, "s": symbol} | said
+    event = {"e": kind, "E": DAY_MS + t + 1, "T": DAY_MS + t, "s": symbol} | said
     return line({"stream": f"{symbol.lower()}@{kind}", "data": event}, t + 3)
 
 
@@ -47,7 +48,7 @@ def quote(t: int, id_: int, bid: str = "100.0", size: str = "1.000") -> str:
 
 
 def rest(t: int, last: int, bids: Pairs = BIDS, asks: Pairs = ASKS) -> dict[str, Any]:
-    return {"lastUpdateId": last, "E": t + 1, "T": t, "bids": bids, "asks": asks}
+    return {"lastUpdateId": last, "E": DAY_MS + t + 1, "T": DAY_MS + t, "bids": bids, "asks": asks}
 
 
 def snapshot(t: int, last: int, bids: Pairs = BIDS, asks: Pairs = ASKS) -> str:
@@ -74,9 +75,9 @@ def counts(summary: RecordingSummary) -> dict[str, float]:
 
 
 def rows_of(summary: RecordingSummary) -> list[tuple[int, str, int, float, float]]:
-    """(ts in ms, kind, side, price, size) of the tape."""
+    """(ts in ms since DAY_MS, kind, side, price, size) of the tape."""
     read = pq.read_table(summary.path)
-    ts = read["ts"].cast(pa.int64()).to_numpy() // 1_000_000
+    ts = read["ts"].cast(pa.int64()).to_numpy() // 1_000_000 - DAY_MS
     columns = (read[name].to_pylist() for name in ("kind", "side", "price", "size"))
     return list(zip(ts.tolist(), *columns, strict=True))
 
@@ -120,7 +121,7 @@ def test_rows_of_the_tape(tmp_path: Path) -> None:
         "diffs written": 2,
     }
     assert (summary.lowest_bid, summary.highest_ask, summary.stretch.diffs) == (99.5, 101.0, 2)
-    recv = pq.read_table(summary.path)["recv_ts"].cast(pa.int64()).to_numpy() // 1_000_000
+    recv = pq.read_table(summary.path)["recv_ts"].cast(pa.int64()).to_numpy() // 1_000_000 - DAY_MS
     assert recv.tolist() == [1_049] * 5 + [1_053, 1_063, 1_103, 1_103, 1_103]  # possible, so kept
     tape = open_tape([summary.path])
     assert tape.instruments == (BTC,) and check(tape).is_valid
@@ -174,7 +175,7 @@ GAP = [
 
 
 def test_a_gap_is_an_error_that_names_it_and_what_there_is(tmp_path: Path) -> None:
-    day = "1970-01-01T00:00:0"
+    day = "2025-01-01T00:00:0"
     assert failure(tmp_path, GAP) == [
         f"raw.txt:8: update ids after 18 up to 27 are missing (at most 9), 500 ms from {day}1.200000000Z",
         f"raw.txt: stretch 1: 3 diffs from {day}1.040000000Z to {day}1.200000000Z",
@@ -198,7 +199,7 @@ def test_a_stretch_is_whole(tmp_path: Path, stretch: int, trades: list[int], lef
     }
     assert {when: counts(summary).get(what) for when, what in names.items() if what in counts(summary)} == left_out
     assert counts(summary)["diffs without a snapshot, left out"] == 2
-    assert [gap[1:] for gap in summary.gaps] == [(18, 27, 1_200_000_000, 500_000_000)]
+    assert [gap[1:] for gap in summary.gaps] == [(18, 27, DAY_MS * 1_000_000 + 1_200_000_000, 500_000_000)]
     assert check(open_tape([summary.path])).is_valid
 
 
@@ -221,7 +222,7 @@ def test_a_gap_while_diffs_wait(tmp_path: Path) -> None:
     assert [row[0] for row in rows_of(summary) if row[1] == "delta"] == [1_100] * 2 and summary.stretch.diffs == 1
 
 
-@pytest.mark.parametrize("pack", [str.encode, lambda text: gzip.compress(f"5000000 {text}".encode())])
+@pytest.mark.parametrize("pack", [str.encode, lambda text: gzip.compress(f"{DAY_MS * 1_000_000} {text}".encode())])
 def test_a_snapshot_in_a_file_of_its_own(tmp_path: Path, pack: Any) -> None:
     (tmp_path / "rest.json").write_bytes(pack(json.dumps(rest(1_040, 7), indent=1 if pack is str.encode else None)))
     lines = [each for each in GOOD if "lastUpdateId" not in each]
@@ -288,8 +289,8 @@ def test_every_unusable_line_is_named(tmp_path: Path) -> None:
         *GOOD,
         "no stamp {}",
         '1000 {"e": "trade"',
-        "1000 []",
-        line({"e": "depthUpdate", "s": "BTCUSDT", "E": 1, "T": 1, "U": 16, "u": 17, "b": [], "a": []}, 1),
+        f"{DAY_MS * 1_000_000} []",
+        line({"e": "depthUpdate", "s": "BTCUSDT", "E": DAY_MS, "T": DAY_MS, "U": 16, "u": 17, "b": [], "a": []}, 1),
         trade(1_110, 74, m="false"),
         diff(1_130, 16, 18, 15, [("-1", "1")]),
         trade(1_110, 74, "100.25"),
@@ -312,6 +313,23 @@ def test_every_unusable_line_is_named(tmp_path: Path) -> None:
         "raw.txt:17: leaves the ladder crossed or locked: bid 101.0, ask 100.5",
         "raw.txt: 1 more: unreadable",
     ]
+
+
+@pytest.mark.parametrize("field", ["E", "T"])
+def test_stamps_of_another_unit(tmp_path: Path, field: str) -> None:
+    """In every event and in the order book from REST, also on a last line without its end."""
+    wrong = f"{DAY_MS}000 as ms is the year 56970; it would fit as us"
+    for text in (diff(1_130, 16, 18, 15), trade(1_130, 73), quote(1_130, 18), snapshot(1_130, 18)):
+        stamp, _, body = text.partition(" ")
+        said = json.loads(body)
+        event = said.get("data", said)
+        if "lastUpdateId" in event and field == "E":
+            continue
+        event[field] = DAY_MS * 1_000
+        assert failure(tmp_path, [*GOOD, f"{stamp} {json.dumps(said)}"]) == [f"raw.txt:7: cannot be read: {wrong}"]
+    (tmp_path / "cut.txt").write_text("\n".join([*GOOD, f"{DAY_MS} {json.dumps(rest(1_130, 18))}"]))
+    with pytest.raises(BacktesterError, match=r"cut\.txt:7: .* as ns is the year 1970; it would fit as ms"):
+        ingest_binance_ws(tmp_path / "cut.txt", BTC, tmp_path / "tape.parquet")
 
 
 def test_a_recording_that_ends_inside_a_line(tmp_path: Path) -> None:
@@ -404,7 +422,7 @@ def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     rows = {row["what"]: row["count"] for row in json.loads(capsys.readouterr().out)["rows"]}
     assert rows["receive minus exchange time of the fastest messages, in ms, at the start"] == -998.0
     assert rows["drift of the receive clock, in millionths"] == 0.0
-    assert rows["gap before it, in ms, from 1970-01-01T00:00:01.200000000Z"] == 500.0
+    assert rows["gap before it, in ms, from 2025-01-01T00:00:01.200000000Z"] == 500.0
     assert rows["recv_ts set so that the fastest message took 0.5 ms, as declared"] is None
     assert rows["lowest bid of the snapshot: below it only what changed since is known"] == 99.5
     tape = open_tape([tmp_path / "t.parquet"])

@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from backtester.engine.encode import NO_TIME
 from backtester.enums import Side
 from backtester.errors import data_error
+from backtester.market.ingest.stamps import StampError, stamp_ns
 
 _CHUNK_BYTES = 1 << 20
-_MS = 1_000_000
 
 Levels = NDArray[np.float64]  # f8[levels, 2]: price, size; size 0 deletes
 
@@ -125,7 +125,7 @@ def read_events(path: Path, symbol: str, only: tuple[bytes, ...] = ()) -> Iterat
         try:
             yield _parse(where, text, symbol)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            yield Broken(where, _why(error), not is_whole)
+            yield Broken(where, _why(error), not is_whole and not isinstance(error, StampError))
 
 
 def read_snapshot(path: Path) -> Snapshot:
@@ -135,7 +135,7 @@ def read_snapshot(path: Path) -> Snapshot:
     try:
         if not text.startswith(b"{"):
             stamp, _, text = text.partition(b" ")
-            recv_ns = int(stamp)
+            recv_ns = stamp_ns(int(stamp), "ns")
         return _snapshot(str(path), recv_ns, json.loads(text))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise data_error(str(path), f"is no order book as REST answers it: {_why(error)}") from error
@@ -143,8 +143,9 @@ def read_snapshot(path: Path) -> Snapshot:
 
 def _parse(where: str, text: bytes, symbol: str) -> Event:
     stamp, _, body = text.partition(b" ")
-    recv_ns = int(stamp)
+    recv = int(stamp)
     said = json.loads(body)
+    recv_ns = stamp_ns(recv, "ns")
     event = said.get("data", said)
     if "lastUpdateId" in event:
         return _snapshot(where, recv_ns, event)
@@ -153,8 +154,8 @@ def _parse(where: str, text: bytes, symbol: str) -> Event:
         return Skipped(where, f"{kind} events" if kind else f"lines with {', '.join(sorted(event)) or 'nothing'}")
     if event["s"] != symbol:
         return Skipped(where, f"events of {event['s']}")
-    head = (where, recv_ns, int(event["E"]) * _MS)
-    ts_ns = int(event["T"]) * _MS
+    head = (where, recv_ns, stamp_ns(int(event["E"]), "ms"))
+    ts_ns = stamp_ns(int(event["T"]), "ms")
     if kind == "depthUpdate":
         ids = (int(event["U"]), int(event["u"]), int(event["pu"]))
         return Diff(*head, ts_ns, *ids, _levels(event["b"]), _levels(event["a"]))
@@ -165,7 +166,7 @@ def _parse(where: str, text: bytes, symbol: str) -> Event:
 
 
 def _snapshot(where: str, recv_ns: int, said: dict[str, Any]) -> Snapshot:
-    ts_ns, last_id = int(said["T"]) * _MS, int(said["lastUpdateId"])
+    ts_ns, last_id = stamp_ns(int(said["T"]), "ms"), int(said["lastUpdateId"])
     bids, asks = _levels(said["bids"]), _levels(said["asks"])
     if not (len(bids) and len(asks)):
         raise ValueError("an order book with an empty side")

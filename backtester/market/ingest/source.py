@@ -14,20 +14,25 @@ from numpy.typing import NDArray
 
 from backtester.engine.encode import NO_TIME
 from backtester.errors import BacktesterError, Diagnostic, data_error
+from backtester.market.ingest.stamps import END_NS, FIRST_NS, UNITS, wrong_stamp
 from backtester.market.merge import Columns
 
-#: Decimal digits between a unit and ns: 1757015216.673878 s has exact ns, which no float64 holds.
-UNITS = {"s": 9, "ms": 6, "us": 3, "ns": 0}
 #: How far behind the newest row a row is put back in its place.
 REORDER_NS = 60_000_000_000
+#: Of a stamp that is no int64 of ns.
+OUT_OF_RANGE = NO_TIME + 1
 _BLOCK_BYTES = 1 << 22
 
 
 class Clock(NamedTuple):
-    """A column of times. `unit` is a key of UNITS, or `iso` for text such as 2025-09-04T19:46:56.253Z."""
+    """A column of times. `unit` is a key of UNITS, or `iso` for text such as 2025-09-04T19:46:56.253Z.
+
+    `flag` is the option that says the unit.
+    """
 
     column: str
     unit: str
+    flag: str = "--ts-unit"
 
 
 class SourceCount(NamedTuple):
@@ -83,23 +88,42 @@ def clock_type(clock: Clock) -> pa.DataType:
 
 
 def to_ns(column: pa.Array) -> NDArray[np.int64]:
-    """Times of a column read as `clock_type`, in ns; NO_TIME for an empty cell."""
+    """Times of a column read as `clock_type`, in ns; NO_TIME for an empty cell, OUT_OF_RANGE beyond an int64."""
     if pa.types.is_timestamp(column.type):
         values = column.view(pa.int64()).fill_null(NO_TIME).to_numpy()
     else:
         # A decimal is a 128-bit integer of its last digit, here ns: its lower half is the number.
         halves = np.frombuffer(column.buffers()[1], np.int64)
-        values = halves[0::2][column.offset : column.offset + len(column)]
+        lower, upper = (halves[half::2][column.offset : column.offset + len(column)] for half in (0, 1))
+        values = np.where(upper == 0, lower, OUT_OF_RANGE)
         values = np.where(column.is_null().to_numpy(zero_copy_only=False), NO_TIME, values)
     ns: NDArray[np.int64] = values
     return ns
 
 
-def times(rows: pa.RecordBatch, clock: Clock, recv_clock: Clock | None) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Exchange and receive times of some lines, in ns; NO_TIME where there is none."""
-    ts = to_ns(rows.column(clock.column))
-    recv = to_ns(rows.column(recv_clock.column)) if recv_clock else np.full(len(ts), NO_TIME)
-    return ts, recv
+def times(
+    path: Path, block: Block, clock: Clock, recv_clock: Clock | None
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Exchange and receive times of some lines, in ns; NO_TIME where there is none.
+
+    Raises a data error for a time outside of the years 2009 to 2099, with its line and the unit that would fit.
+    """
+    ts = _stamps(path, block, clock)
+    return ts, _stamps(path, block, recv_clock) if recv_clock else np.full(len(ts), NO_TIME)
+
+
+def _stamps(path: Path, block: Block, clock: Clock) -> NDArray[np.int64]:
+    column = block.rows.column(clock.column)
+    ns = to_ns(column)
+    wrong = np.flatnonzero((ns != NO_TIME) & ((ns < FIRST_NS) | (ns >= END_NS)))
+    if len(wrong):
+        value = column[int(wrong[0])].as_py()
+        if clock.unit == "iso":
+            said = f"{iso_time(int(ns[wrong[0]]))} is not in the years 2009 to 2099"
+        else:
+            said = wrong_stamp(value.normalize(), clock.unit, clock.flag)
+        raise data_error(f"{path}:{block.first_line + wrong[0]} {clock.column}", said)
+    return ns
 
 
 def iso_time(ts_ns: int) -> str:

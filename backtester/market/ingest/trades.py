@@ -114,7 +114,7 @@ class CsvTrades:
         """Blocks (ts, recv_ts, side, price, size, id) of the rows that are trades."""
         names = self._columns
         for block in read_blocks(self._path, self._types):
-            ts, recv = times(block.rows, names.clock, names.recv_clock)
+            ts, recv = times(self._path, block, names.clock, names.recv_clock)
             price = block.rows.column(names.price).to_numpy(zero_copy_only=False)
             size = block.rows.column(names.size).to_numpy(zero_copy_only=False)
             side = self._side(block.rows.column(names.side), block.first_line)

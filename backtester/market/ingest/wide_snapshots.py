@@ -160,7 +160,7 @@ class _OrderBooks:
     def _valid(self) -> Iterator[Columns]:
         """Blocks (ts, recv_ts, quotes f8[n, 4, levels]) of the rows that are order books."""
         for block in read_blocks(self._path, self._types):
-            ts, recv = times(block.rows, self._columns.clock, self._columns.recv_clock)
+            ts, recv = times(self._path, block, self._columns.clock, self._columns.recv_clock)
             quotes = np.stack(
                 [[block.rows.column(name).to_numpy(zero_copy_only=False) for name in level] for level in self._levels]
             )

@@ -12,7 +12,7 @@ have happened:
 
 The engine takes cancels to be behind us as far as the level still shows them (RULES 3.2–3.4), so it is never before
 `early` and never after `late`; that is checked for every order. Times are those of the last lot. A level that moves
-out of what a recording shows (20 levels on Hyperliquid) counts as empty, and its queue as gone, in the engine too.
+out of what a recording shows (20 levels on Hyperliquid) counts as empty, and its queue as gone, in `early` alone.
 """
 
 from __future__ import annotations

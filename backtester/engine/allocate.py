@@ -55,9 +55,12 @@ def allocate_market(data: spec.MarketData, capacities: Capacities) -> Market:
         row["last_tick"], row["last_up"], row["last_down"] = -1, NO_ASK, NO_BID
         row["funding_ts"], row["status"] = -1, enums.TradingStatus.TRADING
         row["index_from_mid"] = item.index_from_mid
+        row["snapshot"] = 1  # none yet: what any message names is in view
     sides["offset"] = np.arange(2 * count) * capacities.cells
-    for name, bid, ask in (("best", NO_BID, NO_ASK), ("edge", NO_ASK, NO_BID), ("own_best", NO_BID, NO_ASK)):
-        sides[name][0::2], sides[name][1::2] = bid, ask
+    for name in ("best", "own_best"):
+        sides[name][0::2], sides[name][1::2] = NO_BID, NO_ASK
+    for name in ("edge", "view"):
+        sides[name][0::2], sides[name][1::2] = NO_ASK, NO_BID
     markets, tiers = _allocate_markets(data, instruments)
     rules = np.zeros(len(data.rules), RULES)
     for number, rule in enumerate(data.rules):

@@ -9,7 +9,7 @@ import numpy as np
 from backtester.engine.arith import log2, power
 from backtester.engine.jit import helper
 from backtester.engine.ladder import beyond
-from backtester.engine.state import NO_ASK, NO_BID
+from backtester.engine.state import NO_ASK, NO_BID, UNKNOWN_QUEUE
 from backtester.enums import OrderReason, OrderStatus, QueueModel
 
 
@@ -43,6 +43,15 @@ def _delist(w, order: int) -> None:
 
 
 @helper
+def _is_in_view(m, k: int, tick: int) -> bool:
+    """Whether what is displayed at a level is all there is (RULES 1.1)."""
+    side = m.sides[k]
+    if not beyond(k, tick, side["view"]) or beyond(k, side["best"], tick):
+        return True
+    return m.cells[side["offset"] + tick]["message"] >= m.instruments[k >> 1]["snapshot"]
+
+
+@helper
 def rest(m, w, order: int) -> None:
     """Append an order to the list of its level, behind what is displayed there."""
     o = w.orders[order]
@@ -52,7 +61,8 @@ def rest(m, w, order: int) -> None:
     cell = m.cells[side["offset"] + tick]
     o["status"] = OrderStatus.RESTING
     o["reason"] = OrderReason.NONE
-    o["queue"] = cell["lots"]
+    o["queue"] = cell["lots"] if _is_in_view(m, k, tick) else UNKNOWN_QUEUE
+    o["shown"] = cell["lots"]
     o["traded"] = 0
     o["next"] = 0
     head = cell["head"]
@@ -118,16 +128,20 @@ def cancelled_ahead(queue: int, behind: int, cancels: int, model: int, exponent:
 
 
 @helper
-def update_queues(m, orders: np.ndarray, head: int, before: int, lots: int) -> None:
-    """A message sets a level with own orders from `before` to `lots`."""
+def update_queues(m, orders: np.ndarray, head: int, lots: int) -> int:
+    """A message sets a level with own orders to `lots`; returns how many orders rest there."""
+    count = 0
     while head != 0:
         o = orders[head - 1]
         r = m.rules[m.markets[o["market"]]["rules"]]
-        standing = before - o["traded"]
+        standing = o["shown"] - o["traded"]
         cancels = standing - lots
+        o["shown"] = lots
         o["traded"] = 0
         if cancels > 0:
             behind = max(0, standing - o["queue"])
             o["queue"] -= cancelled_ahead(o["queue"], behind, cancels, r["queue_model"], r["queue_power"])
         o["queue"] = min(o["queue"], lots)
         head = o["next"]
+        count += 1
+    return count

@@ -22,26 +22,45 @@ def _wake(c: np.void, stage: int, sub: int, instrument: int) -> None:
 
 
 @helper
+def _delete_unnamed(cells: np.ndarray, side: np.void, k: int, message: int) -> None:
+    """End a snapshot: it shows the side as far as the outermost level it leaves, all of one that it leaves empty."""
+    tick, edge = side["best"], side["edge"]
+    side["best"] = NO_ASK if k & 1 else NO_BID
+    side["edge"] = NO_BID if k & 1 else NO_ASK
+    side["view"] = side["best"]
+    while not beyond(k, tick, edge):
+        cell = cells[side["offset"] + tick]
+        if cell["lots"] > 0:
+            if cell["message"] == message:
+                if beyond(k, side["best"], tick):
+                    side["best"] = tick
+                side["edge"] = tick
+                side["view"] = tick
+            else:
+                cell["lots"] = 0
+        tick += outward(k)
+
+
+@helper
+def _set_own_levels(m, orders: np.ndarray, k: int) -> None:
+    """End a snapshot for own orders: it sets all levels in its view (RULES 3.3), those that it names once more."""
+    side = m.sides[k]
+    left = side["own_count"]
+    tick = side["own_best"]
+    while left > 0 and not beyond(k, tick, side["view"]):
+        cell = m.cells[side["offset"] + tick]
+        left -= update_queues(m, orders, cell["head"], cell["lots"])
+        tick += outward(k)
+
+
+@helper
 def _end_snapshot(m, w, instrument: int) -> None:
-    """Delete what the snapshot did not name: it is the whole ladder."""
-    message = m.instruments[instrument]["message"]
+    """What the snapshot did not name is gone or out of view (RULES 1.1)."""
+    row = m.instruments[instrument]
+    row["snapshot"] = row["message"]
     for k in (2 * instrument, 2 * instrument + 1):
-        side = m.sides[k]
-        tick, edge = side["best"], side["edge"]
-        side["best"] = NO_ASK if k & 1 else NO_BID
-        side["edge"] = NO_BID if k & 1 else NO_ASK
-        while not beyond(k, tick, edge):
-            cell = m.cells[side["offset"] + tick]
-            if cell["lots"] > 0:
-                if cell["message"] == message:
-                    if beyond(k, side["best"], tick):
-                        side["best"] = tick
-                    side["edge"] = tick
-                else:
-                    update_queues(m, w.orders, cell["head"], cell["lots"], np.int64(0))
-                    cell["lots"] = 0
-                    cell["message"] = message
-            tick += outward(k)
+        _delete_unnamed(m.cells, m.sides[k], k, row["message"])
+        _set_own_levels(m, w.orders, k)
 
 
 @helper
@@ -75,10 +94,9 @@ def _apply_message(m, w, events: np.ndarray, c: np.void, i: int) -> int:
                 c["need"] = tick + 1
                 return -1 - i
             k = 2 * n + (0 if e["side"] > 0 else 1)
-            before = cells[sides[k]["offset"] + tick]["lots"]
             head = set_level(cells, sides[k], k, tick, e["lots"], message)
             if head != 0:
-                update_queues(m, w.orders, head, before, e["lots"])
+                update_queues(m, w.orders, head, e["lots"])
             if e["kind"] == EventKind.SNAPSHOT:
                 c["message_snapshot"] = 1
         if e["flags"] & EventFlag.STEP:

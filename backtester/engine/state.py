@@ -16,6 +16,8 @@ from backtester.engine import spec
 NO_BID = -1
 NO_ASK = 1 << 62
 NEVER_NS = 1 << 62
+#: Queue ahead of an order at a level out of view: more than will ever trade.
+UNKNOWN_QUEUE = 1 << 62
 #: "None of them" where a number of an order, position, pool, world, market or tick is asked for. An np.int64, because a
 #: plain -1 would make numba compile each helper once more.
 NONE = np.int64(-1)
@@ -32,6 +34,7 @@ SIDE = np.dtype(
         ("offset", "i8"),
         ("best", "i8"),  # NO_BID or NO_ASK when empty
         ("edge", "i8"),  # no level lies farther out than this
+        ("view", "i8"),  # the last snapshot showed the side as far as this
         ("own_best", "i8"),
         ("own_count", "i8"),
         ("shift", "i8"),  # translation of the last path step, ticks
@@ -55,6 +58,7 @@ INSTRUMENT = np.dtype(
         ("extra_latency_ns", "i8"),
         ("half_life_ns", "i8"),  # 0 = as the rules say
         ("message", "i8"),
+        ("snapshot", "i8"),  # message number of the last snapshot
         ("status", "i8"),
         ("outage", "i8"),  # bits of Outage
         ("traded", "i8"),  # lots of all trades so far
@@ -226,6 +230,7 @@ ORDER = np.dtype(
         ("peg", "i8"),
         ("key", "i8"),
         ("queue", "i8"),  # lots ahead of us at our level
+        ("shown", "i8"),  # lots displayed at our level, as last set
         ("traded", "i8"),  # lots traded at our level since its last update
         ("seen", "i8"),  # last step that offered this order a fill
         ("decision_ts", "i8"),

@@ -133,6 +133,7 @@ class Order:
     reason: OrderReason = OrderReason.NONE
     filled: int = 0
     queue: int = 0
+    displayed: int = 0  # at its level, as last set (RULES 3.3)
     traded: int = 0  # at its level since the last update of that, or since it rests (RULES 3.3)
     rested: int = 0  # how many orders rested before it: first come, first served
     waited: int = 0  # how many conditional orders were armed before it (RULES 4.1)

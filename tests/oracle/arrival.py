@@ -15,7 +15,7 @@ from backtester.enums import (
     TimeInForce,
     TradingStatus,
 )
-from tests.oracle import links, liquidation
+from tests.oracle import links, liquidation, queues
 from tests.oracle.account import Order
 from tests.oracle.resting import resting
 
@@ -40,8 +40,7 @@ def arrive(order: Order, t: int) -> None:
     stays = order.has_limit and order.spec.tif in (TimeInForce.GTC, TimeInForce.POST_ONLY)
     if order.remaining and stays and reason != OrderReason.SELF_TRADE:
         order.status, order.reason = OrderStatus.RESTING, OrderReason.NONE
-        order.queue = order.position.market.tape.levels(order.side).get(order.limit_tick, 0)
-        order.traded = 0
+        queues.join(order, order.position.market.tape)
         world.rested += 1
         order.rested = world.rested
     elif order.remaining:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -61,6 +62,8 @@ class Tape:
         self.mid_half_ticks: int | None = None  # best bid + best ask of the last moment with both (RULES 2.1)
         self.translation = {Side.BUY: 0, Side.SELL: 0}  # of the last PATH_STEP
         self.messages = 0
+        self.shown_to: dict[int, float] = {Side.BUY: math.inf, Side.SELL: 0}  # outermost tick of the last snapshot
+        self.named_since: set[tuple[int, int]] = set()  # (side, tick) of levels named since the last snapshot
         self.named: dict[tuple[int, int], int] = {}  # (side, key of level) → number of the last message that named it
         self.status = TradingStatus.TRADING
         self.outage = Outage.NONE
@@ -115,21 +118,34 @@ class Tape:
         """Place of a level in the base ladder (RULES 2.2)."""
         return tick - self.translation[Side(side)]
 
+    def shows(self, side: int, tick: int) -> bool:
+        """Whether the last snapshot shows the side as far as this level (RULES 1.1)."""
+        return side * tick >= side * self.shown_to[side]
+
+    def in_view(self, side: int, tick: int) -> bool:
+        """Whether what is displayed at a level is all there is (RULES 1.1)."""
+        best = self.best(side)
+        is_better = best is None or side * tick > side * best
+        return self.shows(side, tick) or is_better or (side, tick) in self.named_since
+
     def apply(self, message: Sequence[Event]) -> None:
-        """Apply a whole message (RULES 1.1). Its first snapshot row clears the ladder; a level it clears is named."""
+        """Apply a whole message (RULES 1.1). Its first snapshot row clears the ladder."""
         self.messages += 1
-        if any(event.kind == EventKind.SNAPSHOT for event in message):
-            for side in (Side.BUY, Side.SELL):
-                for tick in self.levels(side):
-                    self.named[side, self.key(side, tick)] = self.messages
-                self.levels(side).clear()
+        is_snapshot = any(event.kind == EventKind.SNAPSHOT for event in message)
+        if is_snapshot:
+            self.bids.clear()
+            self.asks.clear()
+            self.named_since.clear()
         for event in message:
             if event.side == Side.NONE:
                 continue
             self.named[event.side, self.key(event.side, event.tick)] = self.messages
+            self.named_since.add((event.side, event.tick))
             self.levels(event.side)[event.tick] = event.lots
             if event.lots == 0:
                 del self.levels(event.side)[event.tick]
+        if is_snapshot:
+            self.shown_to = {Side.BUY: min(self.bids, default=0), Side.SELL: max(self.asks, default=math.inf)}
         if self.both_sides and not self.crossed:
             self.mid_half_ticks = max(self.bids) + min(self.asks)
 

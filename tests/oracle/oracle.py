@@ -191,7 +191,6 @@ class Oracle:
 
     def _take_message(self, step: list[Event], tape: Tape) -> None:
         """RULES 1.1, 3.3, 3.4."""
-        before = {side: dict(tape.levels(side)) for side in (Side.BUY, Side.SELL)}
         tape.apply(step)
         if tape.crossed:
             self.fault = Fault.CROSSED
@@ -200,7 +199,7 @@ class Oracle:
         self._seen_both[event.instrument] |= tape.both_sides
         stepped = any(row.flags & EventFlag.STEP for row in step)
         for world in self.worlds:
-            queues.update(world, step, before)
+            queues.update(world, step, tape)
             reason = FillReason.PATH_STEP if stepped else FillReason.BBO_CROSS
             resting.cross(world, event.instrument, tape, reason, event.ts)
 

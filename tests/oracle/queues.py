@@ -8,35 +8,46 @@ from collections.abc import Sequence
 from backtester.enums import EventKind, QueueModel, Side
 from tests.oracle.account import Order
 from tests.oracle.exact import Judge
-from tests.oracle.ladder import Event
+from tests.oracle.ladder import Event, Tape
 from tests.oracle.resting import resting
 from tests.oracle.world import World
 
 
-def update(world: World, message: Sequence[Event], before: dict[Side, dict[int, int]]) -> None:
-    """Each row of a message sets the size of its level, which was `before`; a snapshot sets all it leaves out to 0."""
+UNKNOWN = 2**62  # queue ahead at a level out of view (RULES 3.1)
+
+
+def join(order: Order, tape: Tape) -> None:
+    """An order comes to rest (RULES 3.1.10)."""
+    order.displayed = tape.levels(order.side).get(order.limit_tick, 0)
+    order.queue = order.displayed if tape.in_view(order.side, order.limit_tick) else UNKNOWN
+    order.traded = 0
+    order.account.world.note("level out of view", order.queue == UNKNOWN)
+
+
+def update(world: World, message: Sequence[Event], tape: Tape) -> None:
+    """Each row of a message sets the size of its level; a snapshot sets what it shows and does not name to 0."""
     clears = any(event.kind == EventKind.SNAPSHOT for event in message)
     for side in (Side.BUY, Side.SELL):
         for order in resting(world, message[0].instrument, side):
             sizes = [event.lots for event in message if (event.side, event.tick) == (side, order.limit_tick)]
             if clears and not sizes:
-                sizes = [0]
-            displayed = before[side].get(order.limit_tick, 0)
+                seen = tape.shows(side, order.limit_tick)
+                world.note("queue out of view", not seen and order.queue > 0)
+                sizes = [0] if seen else []
             for lots in sizes:
-                _set(order, displayed, lots)
-                displayed = lots
+                _set(order, lots)
 
 
-def _set(order: Order, displayed: int, lots: int) -> None:
-    """The level of an order goes from `displayed` to `lots`."""
-    rules, world = order.account.rules, order.account.world
+def _set(order: Order, lots: int) -> None:
+    """The level of an order gets the size `lots`."""
+    rules, world, displayed = order.account.rules, order.account.world, order.displayed
     behind = max(0, displayed - order.traded - order.queue)
     cancels = displayed - lots - order.traded
     gone = ahead(rules.queue_model, rules.queue_power, cancels, order.queue, behind, world.judge)
     moved = gone > 0 or rules.queue_model == QueueModel.PESSIMISTIC
     world.note(rules.queue_model, moved and min(order.queue - gone, lots) < order.queue)
     order.queue = min(order.queue - gone, lots)
-    order.traded = 0
+    order.displayed, order.traded = lots, 0
 
 
 def ahead(model: QueueModel, power: float, cancels: int, queue: int, behind: int, judge: Judge) -> int:

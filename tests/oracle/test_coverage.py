@@ -55,6 +55,8 @@ ACTED: tuple[type[Enum], ...] = (OrderType, After, Peg, QueueModel, SelfTrade, P
 
 #: Rules without a code of their own, counted in the same way.
 RULES = {
+    "level out of view",
+    "queue out of view",
     "own bound",
     "plan max_child_lots",
     "plan rate",

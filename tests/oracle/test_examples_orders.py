@@ -206,6 +206,45 @@ def test_3_3_the_queue_is_never_longer_than_what_is_displayed() -> None:
     assert walked(world) == [(3, 99.0)]
 
 
+@pytest.mark.parametrize(
+    ("tape", "ahead"),
+    [
+        ([ladder(2, {100: 3, 99: 4}, {101: 3})], 6),  # 98 is out of view
+        ([ladder(2, {100: 3, 99: 4}, {101: 3}), ladder(3, BIDS, ASKS)], 6),
+        ([ladder(2, {99: 4, 97: 1}, ASKS)], 0),  # 98 is in view and empty
+        ([ladder(2, {97: 1}, ASKS)], 0),
+        ([ladder(2, {}, ASKS)], 0),  # a side that is left empty is shown to its end
+        ([ladder(2, {100: 3, 99: 4}, {101: 3}), delta(3, BUY, 98, 5)], 5),
+        ([ladder(2, {100: 3, 99: 4}, {101: 3}), trade(3, SELL, 98, 2)], 4),
+    ],
+)
+def test_3_3_a_level_out_of_view_keeps_its_queue(tape: list[list[Event]], ahead: int) -> None:
+    begin = [ladder(0, BIDS, ASKS), mark(0, 100.0)]
+    worlds = one_account(1e6, [limit_order(BUY, 20, 98)])
+    assert only_world(agreed(case(market_data(), worlds, [*begin, *tape, mark(9, 100.0)]))).orders[0].queue == ahead
+
+
+@pytest.mark.parametrize(
+    ("begin", "tick", "tape", "fills"),
+    [
+        ([ladder(0, BIDS, ASKS)], 97, [trade(2, SELL, 97, 9)], []),
+        ([ladder(0, BIDS, ASKS)], 97, [trade(2, SELL, 96, 9)], [(9, 97.0)]),
+        ([ladder(0, BIDS, ASKS)], 97, [ladder(2, {98: 2, 97: 8}, ASKS), trade(3, SELL, 97, 9)], [(1, 97.0)]),
+        ([ladder(0, BIDS, ASKS)], 97, [ladder(2, {98: 2, 96: 8}, ASKS), trade(3, SELL, 97, 9)], [(9, 97.0)]),
+        ([ladder(0, {99: 4, 96: 6}, ASKS)], 97, [trade(2, SELL, 97, 9)], [(9, 97.0)]),
+        ([ladder(0, BIDS, ASKS), delta(0.5, BUY, 97, 2)], 97, [trade(2, SELL, 97, 9)], [(7, 97.0)]),
+        ([delta(0, BUY, 98, 6), delta(0, SELL, 100, 3)], 97, [trade(2, SELL, 97, 9)], []),
+        ([delta(0, BUY, 98, 6), delta(0, SELL, 100, 3)], 99, [trade(2, SELL, 99, 9)], [(9, 99.0)]),
+    ],
+)
+def test_3_1_an_order_out_of_view_is_behind_what_comes_into_view(
+    begin: list[list[Event]], tick: int, tape: list[list[Event]], fills: list[tuple[int, float]]
+) -> None:
+    worlds = one_account(1e6, [limit_order(BUY, 20, tick)])
+    whole = [*begin, mark(0.5, 100.0), *tape, mark(9, 100.0)]
+    assert walked(only_world(agreed(case(market_data(), worlds, whole)))) == fills
+
+
 def test_3_4_a_cross_fills_at_our_limit_what_is_displayed_through_it() -> None:
     through = [delta(2, BUY, 99, 0), delta(2, SELL, 98, 2), delta(2, SELL, 99, 1)]
     world = resting(limit_order(BUY, 20, 99), through)

@@ -60,6 +60,12 @@ MUTANTS = (
     Mutant("3.2 a trade eats the queue", 'o["queue"] = max(0, o["queue"] - lots)', 'o["queue"] = max(0, o["queue"])'),
     Mutant("3.2 served once per step", 'o["seen"] = c["step"]', 'o["seen"] = 0'),
     Mutant("3.3 queue is displayed", 'o["queue"] = min(o["queue"], lots)', 'o["queue"] = max(o["queue"], lots)'),
+    Mutant(
+        "3.3 a level out of view", 'not beyond(k, tick, side["view"]):\n        cell', "tick < NO_ASK:\n        cell"
+    ),
+    Mutant("3.3 in view and empty", "_set_own_levels(m, w.orders, k)\n", "pass\n"),
+    Mutant("3.1 behind what is not seen", "if _is_in_view(m, k, tick) else UNKNOWN_QUEUE", ""),
+    Mutant("1.1 named since", '>= m.instruments[k >> 1]["snapshot"]', ">= 1 << 62"),
     Mutant("3.5 reduce-only never opens", "return min(lots, max(against, 0))", "return lots"),
     Mutant("3.6 margin at match", 'free_margin(m, w, o["account"]) < 0.0', 'free_margin(m, w, o["account"]) < -1e9'),
     Mutant("4.1 rounded series", "HALF, HAIR = 0.5, 1e-6", "HALF, HAIR = 0.4, 1e-6"),

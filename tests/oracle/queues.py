@@ -12,7 +12,6 @@ from tests.oracle.ladder import Event, Tape
 from tests.oracle.resting import resting
 from tests.oracle.world import World
 
-
 UNKNOWN = 2**62  # queue ahead at a level out of view (RULES 3.1)
 
 

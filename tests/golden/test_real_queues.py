@@ -39,7 +39,7 @@ def agree(waits: Sequence[Wait], count: int, filled: tuple[float, ...], medians:
 def test_waits_on_hyperliquid(tmp_path: Path) -> None:
     waits = waits_on(hyperliquid_tape, tmp_path)
     agree(waits, 810, filled=(0.802, 0.746, 0.725), medians=(7.6, 11.9, 16.7))
-    assert place(waits) == Place(as_both=169, as_early=260, between=116, as_late=59)
+    assert place(waits) == Place(as_both=169, as_early=259, between=116, as_late=60)
 
 
 @needs_binance

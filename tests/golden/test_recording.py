@@ -7,6 +7,7 @@ Hyperliquid BTC, 20 levels every 540 ms and all trades, 2025-09-04 19:46:56–20
 from __future__ import annotations
 
 import csv
+import math
 from bisect import bisect_right
 from collections.abc import Iterator
 from pathlib import Path
@@ -197,12 +198,18 @@ class Fill(NamedTuple):
     reason: FillReason
 
 
+def queue_in(levels: dict[int, int], sign: int, limit: int, unseen: float) -> float:
+    """Lots shown at a level; `unseen` beyond the last one that the recording shows (RULES 1.1)."""
+    is_shown = any(sign * price <= sign * limit for price in levels)
+    return levels.get(limit, 0) if is_shown else unseen
+
+
 def resting_fills(
     sign: int, limit: int, lots: int, arrive_ns: int, order_books: list[OrderBook], trades: list[Trade]
 ) -> Iterator[Fill]:
     """RULES 3.2–3.4 for one order, on the recording: it joins the queue of its level at `arrive_ns`."""
     own, opposite, aggressor = ("bids", "asks", "sell") if sign > 0 else ("asks", "bids", "buy")
-    queue = getattr(book_at(order_books, arrive_ns), own).get(limit, 0)
+    queue = queue_in(getattr(book_at(order_books, arrive_ns), own), sign, limit, math.inf)
     # At one exchange time the trade comes first: the order book shows what it left.
     moments: list[Trade | OrderBook] = [*trades, *order_books]
     for each in sorted(moments, key=lambda moment: (moment.ts_ns, isinstance(moment, OrderBook))):
@@ -210,13 +217,13 @@ def resting_fills(
         if each.ts_ns <= arrive_ns:
             continue
         if isinstance(each, OrderBook):
-            queue = min(queue, getattr(each, own).get(limit, 0))
+            queue = min(queue, queue_in(getattr(each, own), sign, limit, queue))
             crossing = sum(size for price, size in getattr(each, opposite).items() if sign * price <= sign * limit)
             part, reason = min(lots, crossing), FillReason.BBO_CROSS
         elif each.side == aggressor and sign * each.price < sign * limit:
             part = min(lots, each.lots)
         elif each.side == aggressor and each.price == limit:
-            part, reason = min(lots, max(0, each.lots - queue)), FillReason.TRADE_AT_LEVEL
+            part, reason = int(min(lots, max(0, each.lots - queue))), FillReason.TRADE_AT_LEVEL
             queue = max(0, queue - each.lots)
         if part:
             yield Fill(each.ts_ns, part, reason)

@@ -41,7 +41,7 @@ MS = 1_000_000
 LOT = 0.00001
 FUNDING_HOUR = 1_757_016_000 * S  # 2025-09-04T20:00:00Z
 ORDERS = (
-    order("bid", type="limit", side="buy", size=3.0, price=109_750.0, tif="post_only"),
+    order("bid", type="limit", side="buy", size=3.0, price=109_751.0, tif="post_only"),
     order("low-bid", type="limit", side="buy", size=1.0, price=109_700.0, tif="post_only"),
     order("ask", type="limit", side="sell", size=1.5, price=110_000.0),
     order("high-ask", type="limit", side="sell", size=1.0, price=110_400.0),

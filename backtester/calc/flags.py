@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
+from backtester.bounds import LARGEST_AMOUNT
 from backtester.calc import leverage, liquidation, maintenance
 from backtester.calc.holdings import isolated_margin, raise_any
 from backtester.calc.quotes import Quotes, read_fraction
-from backtester.config.values import LARGEST
 from backtester.enums import Side
 from backtester.errors import Diagnostic, usage_error
 
@@ -71,7 +71,7 @@ class FlagReader:
     def within(self, name: str, least: float) -> float | None:
         """A number not below `least`, None if it is not said."""
         value: float | None = getattr(self.flags, name)
-        if value is not None and not least <= value < LARGEST:
+        if value is not None and not least <= value < LARGEST_AMOUNT:
             self.fault(name, f"expected at least {least:g}, was {value:g}")
             return 1.0
         return value
@@ -102,7 +102,7 @@ def liquidation_inputs(flags: Flags, mark: Quotes) -> liquidation.Inputs:
     else:
         _check_isolated(read)
         margin, setting = isolated_margin(size * entry, read.within("margin", least=0.0) or None, setting or 1.0)
-    needed, pnl = read.within("other_maintenance", least=0.0), read.within("other_pnl", least=-LARGEST)
+    needed, pnl = read.within("other_maintenance", least=0.0), read.within("other_pnl", least=-LARGEST_AMOUNT)
     read.finish()
     return liquidation.Inputs(None, symbol, side, size, entry, at, mode, margin, setting, needed or 0.0, pnl or 0.0)
 
@@ -129,7 +129,7 @@ def leverage_inputs(flags: Flags, mark: Quotes, shock: leverage.Shock) -> levera
 def read_shock(move: str | None, cost: str) -> leverage.Shock:
     """--move and --cost. Raises usage errors."""
     shock = leverage.Shock(None if move is None else read_fraction("--move", move), read_fraction("--cost", cost))
-    if shock.move is not None and not 0.0 < shock.move < LARGEST:
+    if shock.move is not None and not 0.0 < shock.move < LARGEST_AMOUNT:
         raise usage_error("--move", f'expected more than 0, was "{move}"', "for example 10%")
     if shock.cost < 0.0:
         raise usage_error("--cost", f'expected at least 0, was "{cost}"')

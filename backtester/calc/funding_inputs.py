@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+from backtester.bounds import LARGEST_AMOUNT
 from backtester.calc.flags import FlagReader, Flags
 from backtester.calc.funding import AveragePremium, FixedRate, Given, ImpactPrices, Inputs
 from backtester.calc.holdings import find_profile, held_positions, raise_any
 from backtester.calc.quotes import Quotes
 from backtester.config.portfolio import PortfolioFile
-from backtester.config.values import LARGEST
 from backtester.enums import PriceReference, Side
 from backtester.errors import Diagnostic
 from backtester.venue.profile import VenueProfile
@@ -45,7 +45,7 @@ class Origin(NamedTuple):
         if quoted:
             return quoted[0].problems(symbols, one_for_all=True)
         found = []
-        if len(impact) != 2 or not 0.0 < impact[0] <= impact[1] < LARGEST:
+        if len(impact) != 2 or not 0.0 < impact[0] <= impact[1] < LARGEST_AMOUNT:
             found.append(Diagnostic("usage", "--impact-bid", "expected 0 < --impact-bid <= --impact-ask"))
         if len(symbols) > 1:
             found.append(Diagnostic("usage", "--impact-bid", "is for one market", "give each its --premium"))

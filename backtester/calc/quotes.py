@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable
 from decimal import Decimal, InvalidOperation
 from typing import NamedTuple
 
+from backtester.bounds import LARGEST_AMOUNT
 from backtester.config.toml import did_you_mean
-from backtester.config.values import LARGEST
 from backtester.errors import Diagnostic, usage_error
 
 _BPS = Decimal(10_000)
@@ -70,7 +70,7 @@ def read_price(option: str, text: str) -> float:
         value = float(text)
     except ValueError:
         value = math.nan
-    if not 0.0 < value < LARGEST:
+    if not 0.0 < value < LARGEST_AMOUNT:
         raise usage_error(option, f'expected a number above 0, was "{text}"')
     return value
 

@@ -146,7 +146,7 @@ def _parse_value(text: str) -> Any:
     """A TOML value; what is none is a text, so that quotes are not needed."""
     try:
         data = tomllib.loads(f"value = {text}")
-    except tomllib.TOMLDecodeError:
+    except (tomllib.TOMLDecodeError, RecursionError):
         return text
     return data["value"] if len(data) == 1 else text
 

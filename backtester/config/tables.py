@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from backtester.bounds import LARGEST_AMOUNT
 from backtester.config.lines import Place
 from backtester.config.toml import Fault
-from backtester.config.values import LARGEST
 
 Table = Mapping[str, Any]
 
@@ -26,7 +26,7 @@ def text(table: Table, key: str) -> str:
 
 def amount(value: Any) -> float:
     """A number above 0, or 0."""
-    return float(value) if isinstance(value, int | float) and 0 < value < LARGEST else 0.0
+    return float(value) if isinstance(value, int | float) and 0 < value < LARGEST_AMOUNT else 0.0
 
 
 def duplicates(table: Table, place: Place, key: str, identity: str, message: str) -> Iterator[Fault]:

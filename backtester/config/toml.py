@@ -20,6 +20,11 @@ from pydantic_core import ErrorDetails
 from backtester.config.lines import Place, index_lines
 from backtester.errors import BacktesterError, Diagnostic, config_error
 
+#: So many faults of a document are said; the others are counted.
+MOST_FAULTS = 20
+#: Longer than any word that could be misspelt.
+_LONGEST_WORD = 64
+
 RecordT = TypeVar("RecordT", bound="Record")
 
 
@@ -98,12 +103,15 @@ def parse_document(raw: bytes, name: str) -> Document:
     try:
         text = raw.decode("utf-8-sig").replace("\r\n", "\n")
         data = tomllib.loads(text)
+        lines = index_lines(text)
+    except RecursionError:
+        raise config_error(name, "tables or arrays are nested too deeply") from None
     except UnicodeDecodeError as error:
         raise config_error(name, f"not UTF-8 at byte {error.start}") from error
     except tomllib.TOMLDecodeError as error:
         message, line = _syntax_error(str(error), raw.count(b"\n") + 1)
         raise config_error(f"{name}:{line}", message) from error
-    return Document(name, data, index_lines(text), hashlib.sha256(raw).hexdigest())
+    return Document(name, data, lines, hashlib.sha256(raw).hexdigest())
 
 
 def validate(
@@ -117,7 +125,10 @@ def validate(
     try:
         record = record_type.model_validate(document.data)
     except ValidationError as error:
-        faults += (fault_of(details, record_type) for details in error.errors())
+        found = error.errors(include_url=False)
+        faults += (fault_of(details, record_type) for details in found[:MOST_FAULTS])
+        if len(found) > MOST_FAULTS:
+            faults.append(Fault((), f"and {len(found) - MOST_FAULTS:,} faults more"))
     faults += rules(document.data)
     if faults or record is None:
         raise faults_error(document, faults)
@@ -132,7 +143,9 @@ def faults_error(document: Document, faults: Iterable[Fault]) -> BacktesterError
 
 def did_you_mean(word: object, candidates: Iterable[str]) -> str:
     """A hint for a misspelt word, or nothing."""
-    close = difflib.get_close_matches(word, list(candidates), n=1) if isinstance(word, str) else []
+    if not isinstance(word, str) or len(word) > _LONGEST_WORD:
+        return ""
+    close = difflib.get_close_matches(word, list(candidates), n=1)
     return f'did you mean "{close[0]}"?' if close else ""
 
 

@@ -9,12 +9,13 @@ from decimal import Decimal
 from enum import Enum
 from typing import Any, Literal, NamedTuple, TypeVar
 
+from backtester.bounds import FIRST_NS, LARGEST_AMOUNT, LAST_NS, LONGEST_NS, SHORTEST_CLOCK_NS
+
 _NS_PER = {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9, "d": 86400 * 10**9}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ns|us|ms|s|m|h|d)")
 _RELATIVE = re.compile(r"mark(?:([+-])(\d+(?:\.\d+)?)%)?")
 _PERCENT = re.compile(r"(\d+(?:\.\d+)?)%")
 _FRACTION_OF_SECOND = re.compile(r"\.(\d+)")
-LARGEST = 1e18  # of a price or an amount: beyond it nothing is meant seriously
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 T = TypeVar("T")
@@ -61,15 +62,23 @@ def parse_duration_ns(value: Any) -> int:
     """`"200ms"`, `"90s"`, `"1.5h"` in ns. Units: ns, us, ms, s, m, h, d. Raises ValueError."""
     found = _DURATION.fullmatch(value) if isinstance(value, str) else None
     ns = Decimal(found[1]) * _NS_PER[found[2]] if found else Decimal("0.5")
-    if ns != int(ns) or ns >= 2**62:
+    if ns != int(ns) or ns > LONGEST_NS:
         raise ValueError('expected a duration such as "200ms", "90s" or "10m"')
     return int(ns)
+
+
+def parse_clock_ns(value: Any) -> int:
+    """A duration that something is repeated after. Raises ValueError when it is too short for that."""
+    ns = parse_duration_ns(value)
+    if ns < SHORTEST_CLOCK_NS:
+        raise ValueError('expected an interval of "1ms" or more')
+    return ns
 
 
 def parse_moment(value: Any) -> Offset | Instant:
     """`"90s"` after the start, or an ISO 8601 time with its zone, as text or as a TOML date-time. Raises ValueError."""
     if isinstance(value, datetime) and value.tzinfo is not None:
-        return Instant(_microseconds(value) * 1000)
+        return _instant(_microseconds(value) * 1000)
     if isinstance(value, str) and _DURATION.fullmatch(value):
         return Offset(parse_duration_ns(value))
     try:
@@ -87,12 +96,19 @@ def parse_instant(text: str) -> Instant:
     whole = datetime.fromisoformat(text.replace(digits[0], "", 1) if digits else text)
     if whole.tzinfo is None or (digits and len(digits[1]) > 9):
         raise ValueError("a time needs its zone and at most nine digits of a second")
-    return Instant(_microseconds(whole) * 1000 + (int(digits[1].ljust(9, "0")) if digits else 0))
+    return _instant(_microseconds(whole) * 1000 + (int(digits[1].ljust(9, "0")) if digits else 0))
+
+
+def _instant(ts_ns: int) -> Instant:
+    """Raises ValueError for a time that no tape has."""
+    if not FIRST_NS <= ts_ns < LAST_NS:
+        raise ValueError("expected a time before the year 2100")
+    return Instant(ts_ns)
 
 
 def parse_price(value: Any) -> float | RelativePrice:
     """A number above 0, `"mark"` or `"mark-1.5%"`. Raises ValueError."""
-    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < LARGEST:
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < LARGEST_AMOUNT:
         return float(value)
     found = _RELATIVE.fullmatch(value) if isinstance(value, str) else None
     if not found:
@@ -114,7 +130,7 @@ def parse_percent(value: Any) -> Percent:
 
 def parse_distance(value: Any) -> Percent | float:
     """How far a price may go back: a share such as `"1%"`, or a distance in quote currency. Raises ValueError."""
-    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < LARGEST:
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < LARGEST_AMOUNT:
         return float(value)
     try:
         return parse_percent(value)
@@ -127,7 +143,7 @@ def parse_curve(value: Any) -> Literal["tape"] | tuple[float, ...]:
     if value == "tape":
         return "tape"
     weights = value if isinstance(value, list) else []
-    if not all(isinstance(w, int | float) and not isinstance(w, bool) and 0 <= w < LARGEST for w in weights):
+    if not all(isinstance(w, int | float) and not isinstance(w, bool) and 0 <= w < LARGEST_AMOUNT for w in weights):
         weights = []
     if not any(weights):
         raise ValueError('expected "tape" or weights such as [1, 3, 2]')
@@ -141,7 +157,7 @@ def parse_collateral(value: Any) -> Collateral:
     if len(value) > 1:
         raise ValueError(f"one collateral asset is supported, found {', '.join(value)}")
     [(asset, amount)] = value.items()
-    if isinstance(amount, bool) or not isinstance(amount, int | float) or not 0 < amount < LARGEST:
+    if isinstance(amount, bool) or not isinstance(amount, int | float) or not 0 < amount < LARGEST_AMOUNT:
         raise ValueError(f"the amount of {asset} must be a number above 0")
     return Collateral(asset, float(amount))
 

@@ -13,9 +13,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, PlainValidator, ValidationError
 
+from backtester.bounds import LARGEST_AMOUNT, LONGEST_WINDOW_NS, MOST_DIGITS
 from backtester.config.lines import Place
 from backtester.config.toml import Document, Fault, Record, did_you_mean, fault_of, faults_error, validate
-from backtester.config.values import name_in, one_of, parse_duration_ns
+from backtester.config.values import name_in, one_of, parse_clock_ns, parse_duration_ns
 from backtester.enums import (
     CloseOrder,
     Disposal,
@@ -32,8 +33,9 @@ from backtester.enums import (
 
 Text = Annotated[str, Field(min_length=1)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
-Quote = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Quote = Annotated[float, Field(ge=0, lt=LARGEST_AMOUNT)]
 Duration = Annotated[int, PlainValidator(parse_duration_ns)]
+Clock = Annotated[int, PlainValidator(parse_clock_ns)]  # what ticks
 Fee = Annotated[float, Field(gt=-0.01, lt=1)]  # below 0 is a rebate
 #: What a venue may do by itself, beside holding stops and take-profits.
 Service = Literal["hedge_mode", "trailing_stop", "twap", "vwap", "pov", "iceberg", "passive"]
@@ -45,9 +47,9 @@ class VenueRules(Record):
     taker_fee: Fraction
     maker_fee: Fee
     mark_formula: Annotated[MarkFormula, PlainValidator(name_in(MarkFormula))]
-    mark_interval_ns: Duration
-    mark_basis_window_ns: Duration  # of the moving average of the basis
-    funding_interval_ns: Duration
+    mark_interval_ns: Clock
+    mark_basis_window_ns: Annotated[Duration, Field(le=LONGEST_WINDOW_NS)]  # of the moving average of the basis
+    funding_interval_ns: Clock
     funding_price: Annotated[
         PriceReference, PlainValidator(one_of(mark=PriceReference.MARK, index=PriceReference.INDEX))
     ]
@@ -55,7 +57,7 @@ class VenueRules(Record):
     funding_premium: bool  # a stamp without a recorded rate: average the sampled premium
     funding_interest: Fraction  # interest term of the 8 h rate
     funding_clamp: Fraction  # of (interest - premium), 8 h rate
-    funding_sample_ns: Duration
+    funding_sample_ns: Clock
     funding_weights: Annotated[FundingWeights, PlainValidator(name_in(FundingWeights))]
     bound_from: Annotated[PriceReference, PlainValidator(one_of(mid=PriceReference.MID, mark=PriceReference.MARK))]
     market_bound: Fraction
@@ -76,7 +78,7 @@ class VenueRules(Record):
     latency_sigma: Annotated[float, Field(ge=0, le=3)]  # of the logarithm of feed and order latency; 0 = constant
     block_ns: Duration
     services: Annotated[tuple[Service, ...], Field(strict=False)]
-    twap_interval_ns: Annotated[Duration, Field(gt=0)]  # least distance of two slices
+    twap_interval_ns: Clock  # least distance of two slices
     twap_last_at_end: bool  # one slice more, at the very end
     twap_min_quote: Quote  # smallest notional of the whole; 0 = any
     twap_min_slice_quote: Quote  # smallest notional of a slice; 0 = any
@@ -107,8 +109,8 @@ class VenueRules(Record):
     queue_model: Annotated[QueueModel, PlainValidator(name_in(QueueModel))]
     queue_power: Annotated[float, Field(gt=0, le=10)]  # of prob_power
     insurance_start: Quote  # balance of the fund or vault that takes over positions
-    price_significant_figures: Annotated[int, Field(ge=0)]  # of an order price; 0 = any
-    price_decimals: Annotated[int, Field(ge=0)]  # of an order price, less the market's size_decimals
+    price_significant_figures: Annotated[int, Field(ge=0, le=MOST_DIGITS)]  # of an order price; 0 = any
+    price_decimals: Annotated[int, Field(ge=0, le=MOST_DIGITS)]  # of an order price, less the market's size_decimals
 
 
 #: Rules that may be stated for single markets beside the value that holds for all others.
@@ -149,7 +151,7 @@ class MarketEntry(Record):
     symbols: Annotated[tuple[Text, ...], Field(strict=False)] = ()
     tiers: Annotated[tuple[TierRow, ...], Field(strict=False)]
     impact_notional_quote: Annotated[float, Field(gt=0)]
-    size_decimals: Annotated[int, Field(ge=0)] | None = None
+    size_decimals: Annotated[int, Field(ge=0, le=MOST_DIGITS)] | None = None
     source: Text
     assumed: bool = False
 

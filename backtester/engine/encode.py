@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from backtester.bounds import FIRST_NS, LARGEST_PRICE, LAST_NS, LONGEST_HELD_NS, MOST_LOTS, MOST_TICKS
 from backtester.engine.jit import helper, kernel
 from backtester.enums import EventKind, TradingStatus
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 GRID_TOLERANCE = 1e-6
 _ROUNDING = 4 * 2.0**-52
 _LARGEST = 2.0**52  # more steps than this have no exact float
+_LONGEST_INTERVAL_S = LONGEST_HELD_NS // 1_000_000_000
 _FIRST_STATUS, _LAST_STATUS = float(min(TradingStatus)), float(max(TradingStatus))
 #: Stands for a null `ts`.
 NO_TIME = np.iinfo(np.int64).min
@@ -30,18 +32,22 @@ class RowFault(IntEnum):
 
     NONE = 0
     NO_TIME = 1
-    TIME_BACKWARDS = 2
-    UNKNOWN_KIND = 3
-    UNKNOWN_SYMBOL = 4
-    BAD_SIDE = 5
-    NOT_FINITE = 6
-    NOT_POSITIVE = 7
-    NEGATIVE_SIZE = 8
-    OFF_TICK = 9
-    OFF_LOT = 10
-    BAD_MARKER = 11
-    BAD_INTERVAL = 12
-    BAD_STATUS = 13
+    TIME_OUT_OF_BOUNDS = 2
+    TIME_BACKWARDS = 3
+    UNKNOWN_KIND = 4
+    UNKNOWN_SYMBOL = 5
+    BAD_SIDE = 6
+    NOT_FINITE = 7
+    NOT_POSITIVE = 8
+    NEGATIVE_SIZE = 9
+    OFF_TICK = 10
+    OFF_LOT = 11
+    TOO_MANY_TICKS = 12
+    TOO_MANY_LOTS = 13
+    BAD_MARKER = 14
+    BAD_INTERVAL = 15
+    BAD_STATUS = 16
+    TOO_LARGE = 17
 
 
 @helper
@@ -71,7 +77,11 @@ def _grid_fault(ticks: float, lots: float, is_size_valid: bool, size_fault: int)
         return size_fault
     if not is_on_grid(ticks):
         return RowFault.OFF_TICK
-    return RowFault.NONE if is_on_grid(lots) else RowFault.OFF_LOT
+    if not is_on_grid(lots):
+        return RowFault.OFF_LOT
+    if ticks > MOST_TICKS:
+        return RowFault.TOO_MANY_TICKS
+    return RowFault.NONE if lots <= MOST_LOTS else RowFault.TOO_MANY_LOTS
 
 
 @helper
@@ -89,11 +99,12 @@ def _value_fault(kind: int, side: int, price: float, size: float) -> int:
     if not np.isfinite(price):
         return RowFault.NOT_FINITE
     if kind == EventKind.MARK or kind == EventKind.INDEX:
-        return RowFault.NONE if price > 0.0 else RowFault.NOT_POSITIVE
-    if kind == EventKind.FUNDING:
-        whole = 0.0 < size < _LARGEST and size == np.rint(size)
-        return RowFault.NONE if whole else RowFault.BAD_INTERVAL
-    return RowFault.NONE
+        if price <= 0.0:
+            return RowFault.NOT_POSITIVE
+        return RowFault.NONE if price <= LARGEST_PRICE else RowFault.TOO_LARGE
+    if kind == EventKind.FUNDING and not (0.0 < size <= _LONGEST_INTERVAL_S and size == np.rint(size)):
+        return RowFault.BAD_INTERVAL
+    return RowFault.NONE if abs(price) <= 1.0 else RowFault.TOO_LARGE
 
 
 @kernel
@@ -143,6 +154,8 @@ def encode(
         fault = RowFault.NONE
         if ts[i] == NO_TIME:
             fault = RowFault.NO_TIME
+        elif ts[i] < FIRST_NS or ts[i] >= LAST_NS:
+            fault = RowFault.TIME_OUT_OF_BOUNDS
         elif ts[i] < previous_ts:
             fault = RowFault.TIME_BACKWARDS
         elif kind < 0:
@@ -169,7 +182,7 @@ def encode(
                     event["lots"] = np.int64(size[i])
         faults[i] = fault
         count += fault != RowFault.NONE
-        if ts[i] > previous_ts:
+        if ts[i] > previous_ts and fault != RowFault.TIME_OUT_OF_BOUNDS:
             previous_ts = ts[i]
     return count
 

@@ -33,7 +33,7 @@ def cache_root() -> Path:
 def fingerprint() -> str:
     """16 hex digits over every source and setting that a compiled kernel depends on."""
     digest = hashlib.sha256()
-    sources = [_PACKAGE / "enums.py"]
+    sources = [_PACKAGE / "bounds.py", _PACKAGE / "enums.py"]
     for folder in _WITH_KERNELS:
         sources += sorted((_PACKAGE / folder).rglob("*.py"))
     for path in sources:

@@ -178,7 +178,7 @@ def _note(m, w, c: np.void, ts: int, p: int, stage: int, lots: int) -> None:
     row["side"] = -1 if x["lots"] > 0 else 1
     row["lots"] = lots
     row["filled"] = 0
-    row["value"] = 0
+    row["value"] = 0.0
     row["levels"] = 0
     row["fee"] = 0.0
     row["mark"] = k["mark"]
@@ -191,7 +191,7 @@ def _note(m, w, c: np.void, ts: int, p: int, stage: int, lots: int) -> None:
 
 
 @helper
-def _close_note(w, c: np.void, p: int, filled: int, value: int, levels: int, fee: float) -> None:
+def _close_note(w, c: np.void, p: int, filled: int, value: float, levels: int, fee: float) -> None:
     row = w.liquidations[c["liquidations"]]
     row["filled"] = filled
     row["value"] = value
@@ -210,7 +210,7 @@ def _send(m, w, c: np.void, ts: int, p: int, stage: int) -> int:
     limit = _exit_limit(m, w, p)
     rules = market["rules"]
     lots = x["send_lots"]
-    got, value, levels = 0, 0, 0
+    got, value, levels = 0, 0.0, 0
     if not is_halted(m.instruments[market["instrument"]]):
         got, value, levels, _ = measure(m, w, ts, x["world"], k, rules, limit, lots)
     _note(m, w, c, ts, p, stage, lots)

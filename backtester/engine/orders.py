@@ -159,7 +159,7 @@ def execute(m, w, c: np.void, ts: int, order: int) -> int:
     limit = _limit_of(m, w, o)
     lots = reducible(w, o, o["lots"])
     refused = _refusal(m, w, o, limit, lots)
-    got, value, levels, ended, met, end = 0, 0, 0, OrderReason.NONE, NONE, limit
+    got, value, levels, ended, met, end = 0, 0.0, 0, OrderReason.NONE, NONE, limit
     if refused == OrderReason.NONE and o["tif"] != TimeInForce.POST_ONLY:
         if own_rule != SelfTrade.NONE:
             met = nearest_met(m, w, ts, order, k, limit, lots)

@@ -70,7 +70,7 @@ LIQUIDATION = np.dtype(
         ("side", "i8"),
         ("lots", "i8"),
         ("filled", "i8"),
-        ("value", "i8"),  # Σ tick · lots filled
+        ("value", "f8"),  # Σ tick · lots filled
         ("levels", "i8"),
         ("mid2", "i8"),
         ("mark", "f8"),

@@ -134,7 +134,7 @@ def _trade(m, c: np.void, e: np.void) -> int:
     tick = e["tick"]
     row["last_tick"] = tick
     row["traded"] += e["lots"]
-    row["traded_value"] += e["lots"] * tick
+    row["traded_value"] += float(e["lots"]) * tick
     hits = False
     if e["side"] > 0:
         hits = m.sides[2 * n + 1]["own_best"] <= tick

@@ -48,7 +48,7 @@ def _fill_resting(m, w, c: np.void, ts: int, order: int, lots: int, reason: int)
     price = tick * m.instruments[o["instrument"]]["tick_size"]
     o["filled"] += lots
     o["maker_lots"] += lots
-    o["fill_value"] += lots * tick
+    o["fill_value"] += float(lots) * tick
     d = lots * o["side"]
     o["fee"] += fill_position(m, w, c, ts, o["position"], order, d, tick, price, reason, Liquidity.MAKER)
     cancel_others(m, w, c, ts, order)

@@ -2,7 +2,8 @@
 
 Prices are ticks and sizes lots (int64), money is quote currency (float64), times are ns. Worlds own contiguous ranges:
 worlds → accounts → pools → positions and orders. `Market` is shared by all worlds and read-only for them. Integers are
-int64 throughout (but for the cells, of which there are millions), so that every helper has one signature.
+int64 throughout (but for the cells, of which there are millions), so that every helper has one signature. A sum of
+tick · lots is float64: exact up to 2^53, rounded beyond it, where int64 would wrap on a grid fine enough.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ INSTRUMENT = np.dtype(
         ("status", "i8"),
         ("outage", "i8"),  # bits of Outage
         ("traded", "i8"),  # lots of all trades so far
-        ("traded_value", "i8"),  # Σ tick · lots of them
+        ("traded_value", "f8"),  # Σ tick · lots of them
         ("has_index", "i8"),
         ("has_tape_mark", "i8"),
         ("index_from_mid", "i8"),
@@ -243,8 +244,8 @@ ORDER = np.dtype(
         ("arrival_mid2", "i8"),
         ("arrival_best", "i8"),
         ("sweep_lots", "i8"),  # what sweeping the displayed ladder on arrival would have filled
-        ("sweep_value", "i8"),  # Σ tick · lots of it
-        ("fill_value", "i8"),  # Σ tick · lots filled
+        ("sweep_value", "f8"),  # Σ tick · lots of it
+        ("fill_value", "f8"),  # Σ tick · lots filled
         ("maker_lots", "i8"),
         ("levels", "i8"),
         ("fee", "f8"),
@@ -266,11 +267,11 @@ PLAN = np.dtype(
         ("start_ts", "i8"),  # first decision, -1 = none yet
         ("start_mid2", "i8"),
         ("start_traded", "i8"),
-        ("start_value", "i8"),
+        ("start_value", "f8"),
         ("end_ts", "i8"),  # when the last child so far ended
         ("end_mid2", "i8"),
         ("end_traded", "i8"),
-        ("end_value", "i8"),
+        ("end_value", "f8"),
     ],
     align=True,
 )

@@ -34,7 +34,7 @@ def _model(m, instrument: int, rules: int) -> tuple[int, int]:
 
 
 @helper
-def measure(m, w, ts: int, world: int, k: int, rules: int, limit: int, lots: int) -> tuple[int, int, int, int]:
+def measure(m, w, ts: int, world: int, k: int, rules: int, limit: int, lots: int) -> tuple[int, float, int, int]:
     """What a walk of `lots` on side `k` up to `limit` would get: (filled, Σ tick · lots, levels, why it ended).
 
     world = -1 measures the displayed ladder, as if nobody of ours had taken anything.
@@ -44,7 +44,7 @@ def measure(m, w, ts: int, world: int, k: int, rules: int, limit: int, lots: int
     step = outward(k)
     model, half_life = _model(m, k >> 1, rules)
     left = lots
-    value = 0
+    value = 0.0
     levels = 0
     tick = side["best"]
     while left > 0 and not beyond(k, tick, side["edge"]):
@@ -59,7 +59,7 @@ def measure(m, w, ts: int, world: int, k: int, rules: int, limit: int, lots: int
             if shown > 0:
                 part = min(left, shown)
                 left -= part
-                value += part * tick
+                value += float(part) * tick
                 levels += 1
         tick += step
     return lots - left, value, levels, OrderReason.NONE if left == 0 else OrderReason.BEYOND_VISIBLE_DEPTH

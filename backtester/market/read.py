@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from backtester.bounds import LONGEST_HOLE_NS
 from backtester.engine.encode import NO_TIME, is_in_order
 from backtester.engine.events import EVENT
 from backtester.enums import EventKind
@@ -59,6 +60,7 @@ class Tape(NamedTuple):
 
     files: tuple[TapeFile, ...]
     instruments: tuple[TapeInstrument, ...]
+    wanted: frozenset[int] | None = None  # instruments whose ladders are read; None: all
 
     @property
     def rows(self) -> int:
@@ -80,14 +82,25 @@ class Tape(NamedTuple):
 
         A chunk has about `max_rows` records: reading stops there, and what belongs to its last ts comes with the next
         one. `funding_predicted` and `open_interest` rows are checked and left out: no rule of the engine reads them.
-        Raises a data error that names file and row of the first row that cannot be used.
+        So is the depth of instruments that are not `wanted`: a ladder that nobody needs takes no memory.
+        Raises a data error that names file and row of the first row that cannot be used, or that ends a hole.
         """
+        previous = None
         sources = [_ordered(file, self.ranking(file), max_rows) for file in self.files]
         stream = sources[0] if len(sources) == 1 else map(_in_order, merge_by_time(sources))
-        for _, events, _ in stream:
-            kept = _without_memos(events)
+        for ts, events, _ in stream:
+            self._refuse_hole(ts, previous)
+            previous = ts[-1]
+            kept = _without_memos(events, self.wanted)
             if len(kept):
                 yield kept
+
+    def _refuse_hole(self, ts: NDArray[np.int64], previous: int | None) -> None:
+        """Raise a data error when the rows of all files leave a hole before one of `ts`."""
+        steps = np.diff(ts, prepend=ts[0] if previous is None else previous)
+        if steps.max() > LONGEST_HOLE_NS:
+            first = int(np.argmax(steps > LONGEST_HOLE_NS))
+            raise BacktesterError(hole_fault(*_place_of(self.files, int(ts[first])), int(steps[first])))
 
     def ranking(self, file: TapeFile) -> Ranking:
         """Where the symbols of one of the files stand in `instruments`."""
@@ -164,10 +177,30 @@ def _in_order(block: tuple[NDArray[Any], ...]) -> tuple[NDArray[Any], ...]:
     return ts[order], events[order], seq[order]
 
 
-def _without_memos(events: NDArray[Any]) -> NDArray[Any]:
-    """Without the rows that only inform the reader of the tape."""
+def hole_fault(path: Path, row: int, ns: int) -> Diagnostic:
+    """A tape that says nothing for too long before a row."""
+    message = f"no row of any kind for {ns / 3.6e12:,.1f} hours before it"
+    return Diagnostic("data", f"{path}:row {row}", message, "a run reads at most 24 hours without a row: cut the tape")
+
+
+def _place_of(files: Sequence[TapeFile], ts_ns: int) -> tuple[Path, int]:
+    """The file and the row of the first row at a time that is known to be there."""
+    for file in files:
+        first_row = 0
+        for rows in _arrow_batches(file.path, CHUNK_ROWS):
+            found = np.flatnonzero(times(rows.column("ts")) == ts_ns)
+            if found.size:
+                return file.path, first_row + int(found[0])
+            first_row += rows.num_rows
+    raise AssertionError("a row has this time")
+
+
+def _without_memos(events: NDArray[Any], wanted: frozenset[int] | None) -> NDArray[Any]:
+    """Without the rows that only inform the reader of the tape, and without depth of instruments that nobody wants."""
     kind = events["kind"]
     memos = (kind == EventKind.FUNDING_PREDICTED) | (kind == EventKind.OPEN_INTEREST)
+    if wanted is not None:
+        memos |= (kind <= EventKind.DELTA) & ~np.isin(events["instrument"], list(wanted))
     return events[~memos] if memos.any() else events
 
 

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from backtester.bounds import LARGEST_PRICE, MOST_LOTS, MOST_TICKS
 from backtester.engine.encode import NO_TIME, RowFault, encode
 from backtester.errors import Diagnostic
 from backtester.market.schema import FLAG, KIND_CODES, TapeInstrument
@@ -85,6 +86,10 @@ def row_fault(path: str, row: int, code: int, batch: pa.RecordBatch, index: int,
     tick, lot = ranking.tick_size[place], ranking.lot_size[place]
     message, hint = {
         RowFault.NO_TIME: ("ts is null", ""),
+        RowFault.TIME_OUT_OF_BOUNDS: (
+            f"ts {values['ts'].cast(pa.int64()).as_py()} ns is no time from 1970 to 2099",
+            "is its unit (s, ms, us, ns) the right one?",
+        ),
         RowFault.TIME_BACKWARDS: (
             f"ts {values['ts'].cast(pa.string())} is before the row above",
             "sort the tape by ts, seq",
@@ -97,9 +102,21 @@ def row_fault(path: str, row: int, code: int, batch: pa.RecordBatch, index: int,
         RowFault.NEGATIVE_SIZE: (f"size {size} is negative", "0 deletes a level"),
         RowFault.OFF_TICK: (f"price {price} of {symbol} is off the tick {tick}", f"check the tick size of {symbol}"),
         RowFault.OFF_LOT: (f"size {size} of {symbol} is off the lot {lot}", f"check the lot size of {symbol}"),
+        RowFault.TOO_MANY_TICKS: (
+            f"price {price} of {symbol} is {(price or 0.0) / tick:.4g} ticks: a ladder holds {MOST_TICKS:,}",
+            f"drop the stray level, or check the tick size of {symbol}",
+        ),
+        RowFault.TOO_MANY_LOTS: (
+            f"size {size} of {symbol} is {(size or 0.0) / lot:.4g} lots: a row holds {MOST_LOTS:,}",
+            f"check the lot size of {symbol}",
+        ),
         RowFault.BAD_MARKER: (f"a snapshot row of side 0 has size {size}", "the marker row has size 0"),
-        RowFault.BAD_INTERVAL: (f"funding interval {size} is no positive whole number of seconds", ""),
+        RowFault.BAD_INTERVAL: (f"funding interval {size} is no positive whole number of seconds", "at most 31 days"),
         RowFault.BAD_STATUS: (f"unknown status {size}", "1 trading, 2 halted, 3 cancel-only, 4 post-only"),
+        RowFault.TOO_LARGE: (
+            f"{kind} {price} is too large to be meant",
+            f"a price is at most {LARGEST_PRICE:g}, a rate at most 1",
+        ),
     }[RowFault(code)]
     return Diagnostic("data", f"{path}:row {row}", message, hint)
 

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
+from backtester.bounds import LARGEST_STEP, SMALLEST_STEP
 from backtester.engine.spec import Instrument
 from backtester.enums import EventKind
 from backtester.errors import BacktesterError, Diagnostic, usage_error
@@ -160,8 +161,12 @@ def ingest_instrument(text: str, symbol: str, venue: str, quote: str) -> TapeIns
 
 def read_metadata(raw: dict[bytes, bytes] | None, where: str) -> tuple[TapeMetadata, list[Diagnostic]]:
     """Decode the Parquet key-value metadata of a tape; returns it with every problem found."""
-    said = {key.decode(): value.decode() for key, value in (raw or {}).items() if key.startswith(PREFIX.encode())}
+    own = {key: value for key, value in (raw or {}).items() if key.startswith(PREFIX.encode())}
     problems: list[str] = []
+    try:
+        said = {key.decode(): value.decode() for key, value in own.items()}
+    except UnicodeDecodeError:
+        return TapeMetadata(None, "", "", ()), [Diagnostic("data", where, f"metadata {PREFIX}… is not UTF-8")]
     version = said.get(PREFIX + "schema_version")
     if version not in (None, SCHEMA_VERSION):
         problems.append(f"{PREFIX}schema_version is {version}, this program reads {SCHEMA_VERSION}")
@@ -248,6 +253,8 @@ def _read_instruments(text: str) -> tuple[tuple[InstrumentFacts, ...], list[str]
         listed = json.loads(text)
     except ValueError as error:
         return (), [f"{key} is no JSON: {error}"]
+    except RecursionError:
+        return (), [f"{key} is nested too deeply"]
     if not isinstance(listed, dict) or not all(isinstance(each, dict) for each in listed.values()):
         return (), [f"{key} must map each symbol to an object"]
     facts, problems = [], []
@@ -265,8 +272,8 @@ def _value_problems(said: dict[str, Any]) -> list[str]:
     for field, value in said.items():
         if field in _NUMBERS:
             is_number = isinstance(value, int | float) and not isinstance(value, bool)
-            if not (is_number and math.isfinite(value) and value > 0):
-                problems.append(f"{field} must be a positive number")
+            if not (is_number and SMALLEST_STEP <= value <= LARGEST_STEP):
+                problems.append(f"{field} must be a positive number, {SMALLEST_STEP:g} to {LARGEST_STEP:g}")
         elif field in _FIELDS and not (isinstance(value, str) and value):
             problems.append(f"{field} must be a word")
         elif field in _CHOICES and value not in _CHOICES[field]:

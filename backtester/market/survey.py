@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from backtester.bounds import FIRST_NS, LAST_NS, LONGEST_HOLE_NS
 from backtester.engine import survey as engine
 from backtester.engine.encode import RowFault
 from backtester.engine.state import CELL, NO_ASK, NO_BID, SIDE
-from backtester.errors import Diagnostic, data_error
-from backtester.market.read import CHUNK_ROWS, Batch, Tape, TapeFile, read_batches
+from backtester.errors import Diagnostic
+from backtester.market.read import CHUNK_ROWS, Batch, Tape, TapeFile, hole_fault, read_batches
 from backtester.market.rows import row_fault, sequence
 from backtester.market.schema import KIND_NAMES
 
 #: So many faults of one kind and file are named one by one; the rest is counted.
 SHOWN = 5
-#: A ladder of more ticks does not fit the memory of a usual machine.
-_MOST_TICKS = 1 << 28
 #: Longer than any tape: no gap is worth a warning.
 NO_GAP = 1 << 62
 
@@ -74,6 +73,15 @@ class Survey(NamedTuple):
     warnings: tuple[Diagnostic, ...]
 
 
+class _Stretch(NamedTuple):
+    """Rows of a file without a hole between them; `row` is the first."""
+
+    first_ns: int
+    last_ns: int
+    file: TapeFile
+    row: int
+
+
 class _State:
     """The ladders and counters of the pass."""
 
@@ -104,7 +112,7 @@ def survey(tape: Tape, gap_ns: int = NO_GAP) -> Survey:
 
     More than `gap_ns` without a message of an instrument is a warning.
     """
-    faults, warnings = Findings(), Findings()
+    faults, warnings, stretches = Findings(), Findings(), list[_Stretch]()
     state = _State(len(tape.instruments))
     files = sorted(tape.files, key=lambda file: file.first_ts_ns or 0)
     for file in files:
@@ -113,22 +121,41 @@ def survey(tape: Tape, gap_ns: int = NO_GAP) -> Survey:
             for index in _shown_faults(faults, str(file.path), batch):
                 at = (batch.first_row + index, int(batch.faults[index]))
                 faults.add(row_fault(str(file.path), *at, batch.rows, index, ranking))
-            _note(tape, file, _take(state, file, batch, gap_ns), faults, warnings)
+            _note(tape, file, _take(state, batch, gap_ns), faults, warnings)
+            stretches += _stretches(file, batch)
         notes = np.zeros(len(tape.instruments), engine.NOTE)
         count = engine.close_messages(state.cells, state.sides, state.tracks, state.bins, notes)
         _note(tape, file, notes[:count], faults, warnings)
+    for fault in _holes(stretches):
+        if faults.wants(fault.where, "hole"):
+            faults.add(fault)
     surveys = tuple(_summary(state, index) for index in range(len(tape.instruments)))
     return Survey(surveys, faults.all(), faults.count, warnings.all())
 
 
-def _take(state: _State, file: TapeFile, batch: Batch, gap_ns: int) -> NDArray[Any]:
+def _stretches(file: TapeFile, batch: Batch) -> Iterator[_Stretch]:
+    """The rows of a batch, parted where a hole may be: other files may have rows in it."""
+    ts = batch.events["ts"]
+    known = np.flatnonzero((ts >= FIRST_NS) & (ts < LAST_NS))
+    parts = np.split(known, np.flatnonzero(np.diff(ts[known]) > LONGEST_HOLE_NS) + 1)
+    for part in parts:
+        if part.size:
+            yield _Stretch(int(ts[part[0]]), int(ts[part].max()), file, batch.first_row + int(part[0]))
+
+
+def _holes(stretches: Iterable[_Stretch]) -> Iterator[Diagnostic]:
+    """Where no file has a row for too long."""
+    until = None
+    for each in sorted(stretches, key=lambda each: each.first_ns):
+        if until is not None and each.first_ns - until > LONGEST_HOLE_NS:
+            yield hole_fault(each.file.path, each.row, each.first_ns - until)
+        until = max(each.last_ns, until or 0)
+
+
+def _take(state: _State, batch: Batch, gap_ns: int) -> NDArray[Any]:
     """Pass one batch through the kernel; returns its notes."""
     usable = batch.faults == 0
-    ticks = np.where(usable, batch.events["tick"], 0)
-    if (highest := int(ticks.max())) >= _MOST_TICKS:
-        row = batch.first_row + int(np.argmax(ticks))
-        raise data_error(f"{file.path}:row {row}", f"the price is {highest} ticks", "the tick size is far too small")
-    state.fit(highest)
+    state.fit(int(np.where(usable, batch.events["tick"], 0).max()))
     notes = np.zeros(3 * len(batch.events), engine.NOTE)
     count = engine.survey(
         batch.events,

@@ -92,7 +92,7 @@ def _plan_report(result: RunResult, names: Names, number: int, activity: Activit
     numbers = np.flatnonzero(result.state.orders["plan"] == number)
     children = result.state.orders[numbers]
     fills = result.fills[np.isin(result.fills["order"], numbers)]
-    filled, value = sum(children["filled"].tolist()), sum(children["fill_value"].tolist())
+    filled, value = sum(children["filled"].tolist()), int(sum(children["fill_value"].tolist()))
     sent = children[(children["decision_ts"] >= 0) & (children["reason"] != OrderReason.NOTHING_DUE)]
     tape = _tape_until(result, plan, children) if plan["start_ts"] >= 0 else None
     stand = _stand(plan, children, tape) if tape else None

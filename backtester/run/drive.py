@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
+from backtester.bounds import MOST_TICKS
 from backtester.engine import spec
 from backtester.engine.allocate import WorldIndex, allocate_control, allocate_market, allocate_worlds
 from backtester.engine.consumption import rehash
@@ -65,7 +66,7 @@ class Engine:
             if status in (Advance.CHUNK_DONE, Advance.STARTED):
                 return status
             if status == Advance.NEED_LADDER:
-                self._grow_ladder(int(self.control["need"][0]))
+                self._grow_ladder(self._possible(int(self.control["need"][0])))
             elif status == Advance.NEED_RECORD:
                 self._make_room(int(self.control["need"][0]))
             elif status == Advance.NEED_OVERLAY:
@@ -146,6 +147,15 @@ class Engine:
         fold(self.worlds.path)
         self.control["path_width"] *= 2
 
+    def _possible(self, cells: int) -> int:
+        """The cells that the next record asks for. Raises a data error when no ladder has so many."""
+        if cells <= MOST_TICKS + 1:
+            return cells
+        event = self._events[int(self.control["next"][0])]
+        where = f"{self.data.instruments[int(event['instrument'])].symbol} at {_iso(int(event['ts']))}"
+        message = f"a level of {cells - 1:,} ticks, a ladder holds {MOST_TICKS:,}"
+        raise data_error(where, message, "the scenario raises its price too far")
+
     def _grow_ladder(self, cells: int) -> None:
         """Give every side room for `cells` ticks; untouched memory stays untouched."""
         sides, instruments = self.market.sides, self.market.instruments
@@ -153,7 +163,12 @@ class Engine:
         capacity = old_capacity
         while capacity < cells:
             capacity *= 2
-        new = np.zeros(len(sides) * capacity, CELL)
+        try:
+            new = np.zeros(len(sides) * capacity, CELL)
+        except MemoryError:
+            gib = len(sides) * capacity * CELL.itemsize / 2**30
+            message = f"ladders of {capacity:,} ticks for {len(sides) // 2} instruments take {gib:,.1f} GiB"
+            raise data_error("tape", message, "a coarser tick size, or fewer instruments") from None
         block = 4096
         for number in range(len(sides)):
             old = self.market.cells[number * old_capacity : (number + 1) * old_capacity]

@@ -11,6 +11,7 @@ import math
 from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
+from backtester.bounds import MOST_LOTS
 from backtester.config.portfolio import Account, PortfolioFile, Position
 from backtester.config.values import RelativePrice
 from backtester.engine import spec
@@ -143,8 +144,8 @@ def market_of(rules: int, number: int, profile: VenueProfile, instrument: TapeIn
 
 
 def _lots_of(size: float, instrument: TapeInstrument) -> int:
-    """Whole lots of a size; 0 stays 0. Example: 120 BTC in lots of 0.001 are 120,000."""
-    return math.floor(size / instrument.lot_size + GRID_TOLERANCE)
+    """Whole lots of a size, at most MOST_LOTS; 0 stays 0. Example: 120 BTC in lots of 0.001 are 120,000."""
+    return math.floor(min(size / instrument.lot_size + GRID_TOLERANCE, MOST_LOTS))
 
 
 def resolve_world(portfolio: PortfolioFile, resolved: Resolved, start: Start, curve: Curve = no_curve) -> spec.World:

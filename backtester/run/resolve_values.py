@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from backtester.bounds import MOST_LOTS, MOST_TICKS
 from backtester.config.portfolio import PortfolioFile
 from backtester.config.values import Instant, Offset, RelativePrice
 from backtester.engine import spec
@@ -69,6 +70,9 @@ class Values:
     def lots(self, size: float, market: int, *place: str | int) -> int:
         """A size in whole lots; anything between two lots is a fault."""
         lot = self.instrument(market).lot_size
+        if size / lot > MOST_LOTS:
+            self.fault(f"{size!r} is more than the {MOST_LOTS:,} lots that can be held", *place)
+            return 0
         lots = round(size / lot)
         if abs(size / lot - lots) > GRID_TOLERANCE * max(1.0, size / lot * 1e-6) or (size > 0 and lots == 0):
             self.fault(f"{size!r} is no multiple of the lot {lot!r}", *place)
@@ -85,6 +89,8 @@ class Values:
             self.fault(f"{accepted!r} lies between two ticks of the tape ({instrument.tick_size!r})", *place)
         elif accepted > FARTHEST * mark:
             self.fault(f"{accepted!r} is more than {FARTHEST:g} times the mark {mark:.10g}", *place)
+        elif tick > MOST_TICKS:
+            self.fault(f"{accepted!r} is more than the {MOST_TICKS:,} ticks that a ladder holds", *place)
         elif not isinstance(price, RelativePrice) and abs(accepted - wanted) > GRID_TOLERANCE * instrument.tick_size:
             by_venue = self.profile.order_price(wanted, side, decimals)
             off_tick = abs(by_venue - wanted) <= GRID_TOLERANCE * instrument.tick_size
@@ -96,6 +102,9 @@ class Values:
     def distance(self, distance: float, market: int, *place: str | int) -> int:
         """A price distance in whole ticks; anything between two ticks is a fault."""
         tick = self.instrument(market).tick_size
+        if distance / tick > MOST_TICKS:
+            self.fault(f"{distance!r} is more than the {MOST_TICKS:,} ticks that a ladder holds", *place)
+            return 1
         ticks = round(distance / tick)
         if abs(distance / tick - ticks) > GRID_TOLERANCE or ticks == 0:
             self.fault(f"{distance!r} is no multiple of the tick {tick!r}", *place)

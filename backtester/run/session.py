@@ -101,6 +101,7 @@ def run_cells(request: Request, progress: Progress = lambda fraction: None) -> t
     tape = _open(request, variants)
     holders = [Holder(each.portfolio, each.profiles) for each in variants]
     resolved = resolve_markets(holders, tape.instruments, request.accept, request.seed)
+    tape = tape._replace(wanted=frozenset(market.instrument for market in resolved[0].data.markets))
     path = stress_path(named_path, scenario_set, request.shock, tape)
     stressed = stress_tape(path, tape, resolved[0], request.proxies, request.seed, request.chunk_rows) if path else None
     if request.accept.index_mid:

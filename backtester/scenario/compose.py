@@ -43,6 +43,7 @@ from backtester.scenario.path import (
     Scenario,
     Series,
     constant,
+    out_of_bounds,
     series_faults,
 )
 
@@ -63,7 +64,18 @@ def compose(parts: Sequence[Scenario]) -> Scenario:
         raise config_error(
             f"scenario {first.id}", "has no prices, so it cannot come first", f"write {others[0].id}+{first.id}"
         )
-    return reduce(_lay_over, others, first)
+    return _within_bounds(reduce(_lay_over, others, first))
+
+
+def _within_bounds(scenario: Scenario) -> Scenario:
+    """The scenario, if what its parts make together can still be meant; each of them alone was seen to be."""
+    joined = (s for s in scenario.series if s.column in MULTIPLIED | ADDED)
+    faults = [(s, *found) for s in joined for found in out_of_bounds(s)]
+    if faults:
+        where = f"scenario {scenario.id}"
+        words = [f"{s.venue}/{s.symbol} {s.column} becomes {value:g}, must be {bound}" for s, value, bound in faults]
+        raise BacktesterError(Diagnostic("config", where, each) for each in words)
+    return scenario
 
 
 def low_ns(scenario: Scenario) -> int:

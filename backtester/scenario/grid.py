@@ -8,9 +8,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from backtester.bounds import LARGEST_RATIO, MOST_POINTS
 from backtester.engine.events import EVENT
 from backtester.enums import EventKind
-from backtester.errors import BacktesterError, Diagnostic, usage_error
+from backtester.errors import BacktesterError, Diagnostic, config_error, usage_error
 from backtester.scenario.path import ANY, DEPTH, NEUTRAL, Scenario, Series
 from backtester.scenario.records import STEP
 
@@ -79,6 +80,7 @@ def step_times(scenario: Scenario) -> NDArray[np.int64]:
 def make_grid(scenario: Scenario, targets: Sequence[Target], proxies: Sequence[Proxy] = ()) -> Grid:
     """Evaluate the path for every target. Raises BacktesterError naming every target without a price path."""
     proxy_of = {proxy.base: proxy for proxy in proxies}
+    _check_size(scenario, len(targets))
     times = step_times(scenario)
     start = scenario.start_ns or 0
     _check_paths(scenario, targets, proxy_of)
@@ -98,6 +100,21 @@ def make_grid(scenario: Scenario, targets: Sequence[Target], proxies: Sequence[P
     return Grid(times + start, steps, depth, events, driven)
 
 
+def _check_size(scenario: Scenario, targets: int) -> None:
+    """Refuse steps and funding times that would not fit the memory, before there are any."""
+    if scenario.start_ns is None:
+        return
+    span = scenario.span_ns
+    ends = [start for start, _ in scenario.cadence[1:]] + [span]
+    parts = zip(scenario.cadence, ends, strict=True)
+    steps = sum(max(0, min(end, span) - start) // step + 1 for (start, step), end in parts)
+    seconds = [s.values.min() for s in scenario.series if s.column == "funding_interval_s"]
+    points = targets * (steps + (int(span / NS / min(seconds)) if seconds else 0))
+    if points > MOST_POINTS:
+        message = f"{points:,} steps and funding times of all instruments; at most {MOST_POINTS:,} fit"
+        raise config_error(f"scenario {scenario.id}", message, "take a coarser cadence or a shorter window")
+
+
 def _check_paths(scenario: Scenario, targets: Sequence[Target], proxy_of: dict[str, Proxy]) -> None:
     problems = []
     for target in targets:
@@ -110,6 +127,9 @@ def _check_paths(scenario: Scenario, targets: Sequence[Target], proxy_of: dict[s
             problems.append(Diagnostic("config", f"scenario {scenario.id}", f"no price path for {what}", hint))
         elif proxy and (1.0 + proxy.beta * (series.values - 1.0) <= 0.0).any():
             message = f"{target.base} = {proxy.source}*{proxy.beta:g} falls to 0 or below"
+            problems.append(Diagnostic("config", f"scenario {scenario.id}", message, "choose a smaller factor"))
+        elif proxy and (1.0 + proxy.beta * (series.values - 1.0) > LARGEST_RATIO).any():
+            message = f"{target.base} = {proxy.source}*{proxy.beta:g} rises beyond {LARGEST_RATIO:g} times its start"
             problems.append(Diagnostic("config", f"scenario {scenario.id}", message, "choose a smaller factor"))
     if problems:
         raise BacktesterError(problems)

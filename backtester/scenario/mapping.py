@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from backtester.bounds import MOST_LOTS
 from backtester.engine.jit import helper
 
 WEYL = 0x9E3779B1  # 2^32 / golden ratio: multiples spread evenly over [0, 2^32)
@@ -19,10 +20,10 @@ def dither(tick: int) -> float:
 
 @helper
 def thin(lots: int, factor: float, tick: int) -> int:
-    """floor(lots · factor + dither(tick)); 0 stays 0 and a factor of 1 changes nothing."""
+    """floor(lots · factor + dither(tick)), at most MOST_LOTS; 0 stays 0 and a factor of 1 changes nothing."""
     if lots == 0 or factor == 1.0:
         return lots
-    return int(lots * factor + dither(tick))
+    return int(min(lots * factor + dither(tick), MOST_LOTS))
 
 
 @helper

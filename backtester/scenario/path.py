@@ -12,16 +12,32 @@ counts from the lowest price of that other path, so it begins at or before 0, an
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from backtester.bounds import (
+    LARGEST_BASIS_BPS,
+    LARGEST_FACTOR,
+    LARGEST_FLOW,
+    LARGEST_RATIO,
+    LARGEST_SPREAD,
+    LAST_NS,
+    LONGEST_HELD_NS,
+    LONGEST_NS,
+)
 from backtester.enums import Outage
 from backtester.errors import BacktesterError, Diagnostic, config_error
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+T = TypeVar("T")
 
 ANY = "*"
 PREFIX = "backtester."
@@ -62,6 +78,21 @@ NOT_APPLIED = COLUMNS[17:]
 OVERLAY = tuple(name for name in COLUMNS[2:17] if not np.isnan(NEUTRAL[name]))
 #: All bits of an outage that the engine acts on: there are no transfers to halt yet (RULES 1.7).
 ALL_OUTAGES = sum(Outage) - Outage.TRANSFERS_HALTED
+#: Largest value that is meant.
+HIGHEST = {
+    "price_ratio": LARGEST_RATIO,
+    "basis_bps": LARGEST_BASIS_BPS,
+    "spread_mult": LARGEST_SPREAD,
+    **dict.fromkeys(DEPTH, LARGEST_FACTOR),
+    "volume_mult": LARGEST_FACTOR,
+    "trade_intensity": LARGEST_FACTOR,
+    "forced_flow_quote": LARGEST_FLOW,
+    "funding_rate": 1.0,
+    "funding_interval_s": LONGEST_HELD_NS / SECOND_NS,
+    "extra_latency_ms": LONGEST_HELD_NS / 1e6,
+    "refill_half_life_s": LONGEST_HELD_NS / SECOND_NS,
+    "outage": float(ALL_OUTAGES),
+}
 #: Smallest value that makes sense, and whether it is itself allowed.
 LOWEST = {
     "price_ratio": (0.0, False),
@@ -70,6 +101,7 @@ LOWEST = {
     **dict.fromkeys(DEPTH, (0.0, True)),
     "volume_mult": (0.0, False),
     "trade_intensity": (0.0, True),
+    "forced_flow_quote": (-LARGEST_FLOW, True),
     "funding_rate": (-1.0, False),
     "funding_interval_s": (1.0, True),
     "extra_latency_ms": (0.0, True),
@@ -169,13 +201,16 @@ def load(path: Path) -> Scenario:
 
     try:
         table = pq.read_table(path)
-    except (OSError, pa.ArrowInvalid) as error:
+    except (OSError, pa.ArrowException) as error:
         raise config_error(str(path), f"cannot be read as a scenario: {error}") from error
-    metadata = {
-        key.decode().removeprefix(PREFIX): value.decode()
-        for key, value in (table.schema.metadata or {}).items()
-        if key.startswith(PREFIX.encode())
-    }
+    try:
+        metadata = {
+            key.decode().removeprefix(PREFIX): value.decode()
+            for key, value in (table.schema.metadata or {}).items()
+            if key.startswith(PREFIX.encode())
+        }
+    except UnicodeDecodeError as error:
+        raise config_error(str(path), f"metadata is not UTF-8: {error.reason}") from error
     missing = [f"column {name}" for name in ("t_ns", "venue", "symbol") if name not in table.column_names]
     missing += [f"metadata {PREFIX}{name}" for name in ("id", "type", "window", "cadence") if name not in metadata]
     if missing:
@@ -183,37 +218,92 @@ def load(path: Path) -> Scenario:
     if metadata.get("schema_version") != SCHEMA_VERSION:
         found = metadata.get("schema_version", "none")
         raise config_error(str(path), f"schema_version is {found}, this version reads {SCHEMA_VERSION}")
-    return _checked(_scenario(_series_of(table), metadata), path)
+    misfits = _misfits(table)
+    if misfits:
+        raise BacktesterError(Diagnostic("config", str(path), misfit) for misfit in misfits)
+    return _checked(_scenario(_series_of(table), metadata, str(path)), path)
 
 
-def _scenario(series: tuple[Series, ...], metadata: dict[str, str]) -> Scenario:
-    start_ns, end_ns = json.loads(metadata["window"])
+def _misfits(table: pa.Table) -> list[str]:
+    """Columns that are no numbers or words, or are said twice."""
+    import pyarrow as pa
+
+    wanted = {
+        "t_ns": (pa.types.is_integer, "an integer"),
+        **dict.fromkeys(("venue", "symbol"), (_is_word, "a word in each row")),
+        **dict.fromkeys(COLUMNS, (_is_number, "a number")),
+    }
+    faults = []
+    for name in dict.fromkeys(name for name in table.column_names if name in wanted):
+        accepts, what = wanted[name]
+        if table.column_names.count(name) > 1:
+            faults.append(f"column {name} is there twice")
+        elif not accepts(table[name].type) or (name in ("t_ns", "venue", "symbol") and table[name].null_count):
+            faults.append(f"column {name} must be {what}")
+    return faults
+
+
+def _is_number(type_: pa.DataType) -> bool:
+    import pyarrow as pa
+
+    return bool(pa.types.is_integer(type_) or pa.types.is_floating(type_) or pa.types.is_null(type_))
+
+
+def _is_word(type_: pa.DataType) -> bool:
+    import pyarrow as pa
+
+    return bool(pa.types.is_string(type_) or pa.types.is_large_string(type_) or pa.types.is_dictionary(type_))
+
+
+def _scenario(series: tuple[Series, ...], metadata: dict[str, str], where: str) -> Scenario:
+    def said(key: str, default: str, read: Callable[[Any], T]) -> T:
+        try:
+            return read(json.loads(metadata.get(key, default)))
+        except (ValueError, TypeError, OverflowError, RecursionError) as error:
+            raise config_error(where, f"metadata {PREFIX}{key} is not what it should be", "build it again") from error
+
+    start_ns, end_ns = said("window", "", _whole_pair)
     return Scenario(
         id=metadata["id"],
         title=metadata.get("title", metadata["id"]),
         type=metadata["type"],
         start_ns=start_ns,
         end_ns=end_ns,
-        cadence=tuple((int(a), int(b)) for a, b in json.loads(metadata["cadence"])),
+        cadence=said("cadence", "", lambda pairs: tuple(map(_whole_pair, pairs))),
         series=series,
-        sources=tuple(Source(*pair) for pair in json.loads(metadata.get("sources", "[]"))),
+        sources=said("sources", "[]", lambda pairs: tuple(Source(str(key), str(text)) for key, text in pairs)),
         calibration=metadata.get("calibration", ""),
-        assumed_share=float(metadata.get("assumed_share", "0")),
+        assumed_share=said("assumed_share", "0", _share),
         facts_sha256=metadata.get("sha256", ""),
     )
 
 
-def _series_of(table: object) -> tuple[Series, ...]:
+def _whole_pair(pair: Any) -> tuple[int, int]:
+    """Two whole numbers that are times. Raises ValueError or TypeError."""
+    first, second = pair
+    if not all(isinstance(each, int) and not isinstance(each, bool) and abs(each) < LAST_NS for each in pair):
+        raise ValueError("expected two times in ns")
+    return first, second
+
+
+def _share(value: Any) -> float:
+    """A number from 0 to 1. Raises ValueError or TypeError."""
+    if isinstance(value, bool) or not 0 <= value <= 1:
+        raise ValueError("expected a share")
+    return float(value)
+
+
+def _series_of(table: pa.Table) -> tuple[Series, ...]:
     """Split the rows of an Arrow table into one series per (venue, symbol, column), sorted by that key."""
-    t_ns = table["t_ns"].to_numpy()  # type: ignore[index]
-    keys = list(zip(table["venue"].to_pylist(), table["symbol"].to_pylist(), strict=True))  # type: ignore[index]
+    t_ns = table["t_ns"].to_numpy()
+    keys = list(zip(table["venue"].to_pylist(), table["symbol"].to_pylist(), strict=True))
     series = []
     for key in sorted(set(keys)):
         rows = np.array([k == key for k in keys])
         for column in COLUMNS:
-            if column not in table.column_names:  # type: ignore[attr-defined]
+            if column not in table.column_names:
                 continue
-            values = table[column].to_numpy().astype(np.float64)  # type: ignore[index]
+            values = table[column].to_numpy().astype(np.float64)
             said = rows & ~np.isnan(values)
             if said.any():
                 series.append(Series(*key, column, t_ns[said].astype(np.int64), values[said]))
@@ -224,10 +314,14 @@ def _checked(scenario: Scenario, path: Path) -> Scenario:
     problems = [Diagnostic("config", str(path), *fault) for s in scenario.series for fault in series_faults(s)]
     if scenario.span_ns <= 0:
         problems.append(Diagnostic("config", str(path), "the window is empty"))
+    elif scenario.span_ns > LONGEST_NS or (scenario.symbols and (scenario.start_ns or 0) < 0):
+        problems.append(Diagnostic("config", str(path), "the window is no time that a path could tell of"))
     if scenario.is_overlay:
         problems += [Diagnostic("config", str(path), *fault) for fault in _overlay_faults(scenario)]
     elif not scenario.cadence or scenario.cadence[0][0] != 0 or any(step <= 0 for _, step in scenario.cadence):
         problems.append(Diagnostic("config", str(path), "the cadence must begin at 0 with steps above 0"))
+    elif any(later <= earlier for (earlier, _), (later, _) in pairwise(scenario.cadence)):
+        problems.append(Diagnostic("config", str(path), "the times of the cadence must ascend"))
     pairs = {(s.venue, s.symbol, s.column) for s in scenario.series if s.column in FUNDING}
     for venue, symbol, column in sorted(pairs):
         other = FUNDING[1 - FUNDING.index(column)]
@@ -262,7 +356,9 @@ def series_faults(series: Series) -> list[tuple[str, str]]:
             faults.append((f"{name} is {value:g}: this version does not apply this column", hint))
     elif series.column in LINEAR and series.symbol == ANY:
         faults.append((f"{name}: a price needs a symbol", "name the base asset, such as BTC"))
-    if (np.diff(series.t_ns) <= 0).any():
+    if (np.abs(series.t_ns) > LONGEST_NS).any():
+        faults.append((f"{name} has a knot that is years away", "t_ns counts from the start of the window"))
+    elif (np.diff(series.t_ns) <= 0).any():
         faults.append((f"{name}: t_ns must ascend", "one row per (t_ns, venue, symbol)"))
     if series.column != "forced_flow_quote" and series.t_ns[0] != 0:
         faults.append((f"{name} begins at {series.t_ns[0] / 1e9:g} s", "every column but the flow needs a knot at 0"))
@@ -273,11 +369,14 @@ def series_faults(series: Series) -> list[tuple[str, str]]:
 def out_of_bounds(series: Series) -> Iterator[tuple[float, str]]:
     """The first value that makes no sense, and what it must be."""
     low, allowed = LOWEST.get(series.column, (-np.inf, True))
-    wrong = series.values < low if allowed else series.values <= low
-    wrong |= ~np.isfinite(series.values)
-    bound = f"{'≥' if allowed else '>'} {low:g}"
+    high = HIGHEST.get(series.column, np.inf)
+    below = ~(series.values >= low if allowed else series.values > low)
+    above = ~(series.values <= high)
+    words = (f"{'≥' if allowed else '>'} {low:g}", f"≤ {high:g}")
     if series.column == "outage":
-        wrong |= (series.values > ALL_OUTAGES) | (series.values != np.floor(series.values))
-        bound = f"a sum of the bits 1 to {Outage.MARK_FROZEN:d}"
-    if wrong.any():
-        yield float(series.values[wrong][0]), bound
+        above |= series.values != np.floor(series.values)
+        words = (f"a sum of the bits 1 to {Outage.MARK_FROZEN:d}",) * 2
+    for wrong, bound in zip((below, above), words, strict=True):
+        if wrong.any():
+            yield float(series.values[wrong][0]), bound
+            return

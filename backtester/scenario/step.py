@@ -68,7 +68,7 @@ def walk_flow(
         shown = shown_lots(lots, s, factors, level_side, shift, tick)
         if shown > 0:
             lot_quote = (tick + shift) * s["tick_size"] * s["lot_value"]
-            wanted = int((flow_quote - done) / lot_quote)
+            wanted = int(min((flow_quote - done) / lot_quote, shown))
             if wanted == 0:
                 break
             last = tick

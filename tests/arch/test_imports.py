@@ -15,16 +15,17 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "backtester"
 
 #: layer -> the layers it may import, besides itself. A layer is a subpackage or a module beside them.
-BASE = frozenset({"", "enums", "errors", "shipped"})  # "" is backtester/__init__.py: the version
+BASE = frozenset({"", "bounds", "enums", "errors", "shipped"})  # "" is backtester/__init__.py: the version
 ALLOWED = {
     "": frozenset(),
+    "bounds": frozenset(),
     "enums": frozenset(),
     "errors": frozenset(),
     "shipped": frozenset(),
     "config": BASE,
     "venue": BASE | {"config"},
     "calc": BASE | {"config", "venue"},
-    "engine": frozenset({"enums"}),
+    "engine": frozenset({"bounds", "enums"}),
     "market": BASE | {"config", "engine"},
     "scenario": BASE | {"config", "engine", "market"},
     "run": BASE | {"config", "venue", "engine", "market", "scenario"},

@@ -1,0 +1,24 @@
+"""Broken and hostile inputs end with one of the documented exit codes, in time."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.property.mutations import Outcome, mutants, portfolios, scenarios, tapes
+
+Maker = Callable[[Path, random.Random], Iterator[Outcome]]
+
+
+@pytest.mark.parametrize("make", [tapes, scenarios, portfolios])
+def test_a_few_mutants(make: Maker, tmp_path: Path) -> None:
+    mutants(make, tmp_path, 40)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("make", [tapes, scenarios, portfolios])
+def test_many_mutants(make: Maker, tmp_path: Path) -> None:
+    print(make.__name__, dict(mutants(make, tmp_path, 600)))

@@ -112,7 +112,7 @@ def _sound_tape(folder: Path) -> pa.Table:
 def _base_tape(folder: Path) -> Path:
     more = [Row(START + n * S // 2, "BTC", "trade", 1 - 2 * (n % 2), 50_000.0, 0.1) for n in range(1, 40)]
     more += [Row(START + n * S, "BTC", "mark", 0, 50_000.0, 0.0) for n in range(20)]
-    more += [Row(START + 5 * S, "BTC", "funding", 0, 0.0001, 3_600.0), Row(START + 6 * S, "BTC", "status", 0, 0.0, 1.0)]
+    more += [Row(START, "BTC", "funding", 0, 0.0001, 3_600.0), Row(START + 6 * S, "BTC", "status", 0, 0.0, 1.0)]
     (folder / "base").mkdir(exist_ok=True)
     return tape(folder / "base", [50_000 - 10 * n for n in range(20)], more=more)
 

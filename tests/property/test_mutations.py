@@ -10,12 +10,14 @@ import pytest
 
 from tests.property.mutations import Outcome, mutants, portfolios, scenarios, tapes
 
+pytestmark = pytest.mark.compiled
+
 Maker = Callable[[Path, random.Random], Iterator[Outcome]]
 
 
 @pytest.mark.parametrize("make", [tapes, scenarios, portfolios])
 def test_a_few_mutants(make: Maker, tmp_path: Path) -> None:
-    mutants(make, tmp_path, 40)
+    mutants(make, tmp_path, 25)
 
 
 @pytest.mark.slow

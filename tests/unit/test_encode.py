@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 
+from backtester.bounds import LAST_NS, MOST_LOTS, MOST_TICKS
 from backtester.engine.encode import NO_TIME, RowFault, encode, is_in_order, is_on_grid, off_grid
 from backtester.engine.events import EVENT
 from backtester.enums import EventKind, Side
@@ -89,6 +90,13 @@ def test_what_goes_where(
         ((10, 1, 0, 1, 0.15, 1.0), RowFault.OFF_TICK),
         ((10, 1, 0, 1, 1e300, 1.0), RowFault.OFF_TICK),
         ((10, 1, 0, 1, 0.1, 0.0015), RowFault.OFF_LOT),
+        ((10, 1, 0, 1, TICK * (MOST_TICKS + 1), 1.0), RowFault.TOO_MANY_TICKS),
+        ((10, 2, 0, 1, 0.1, LOT * (MOST_LOTS + 1)), RowFault.TOO_MANY_LOTS),
+        ((LAST_NS, 1, 0, 1, 0.1, 1.0), RowFault.TIME_OUT_OF_BOUNDS),
+        ((-1, 1, 0, 1, 0.1, 1.0), RowFault.TIME_OUT_OF_BOUNDS),
+        ((10, 3, 0, 0, 2e12, 0.0), RowFault.TOO_LARGE),
+        ((10, 5, 0, 0, 1.5, 3600.0), RowFault.TOO_LARGE),
+        ((10, 5, 0, 0, 0.0001, 1e7), RowFault.BAD_INTERVAL),
         ((10, 0, 0, 0, 0.0, 1.0), RowFault.BAD_MARKER),
         ((10, 5, 0, 0, 0.0001, 0.0), RowFault.BAD_INTERVAL),
         ((10, 5, 0, 0, 0.0001, 0.5), RowFault.BAD_INTERVAL),

@@ -7,13 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from backtester.bounds import LONGEST_HOLE_NS
 from backtester.engine.survey import BINS, EXACT, PER_DOUBLING, bin_of
 from backtester.errors import BacktesterError
 from backtester.market.check import CheckReport, check
 from backtester.market.inspect import inspect
 from backtester.market.read import open_tape
 from backtester.market.survey import SHOWN
-from tests.unit.market_tapes import BTC, ETH, Row, write
+from tests.unit.market_tapes import BTC, ETH, Row, join, write
 
 S = 1_000_000_000
 
@@ -148,6 +149,28 @@ def test_price_of_too_many_ticks(tmp_path: Path) -> None:
     report = checked(tmp_path, [bid(1, 1.0), bid(1, 1e8)])
     (fault,) = report.faults
     assert fault.where.endswith("row 1") and "is 1e+09 ticks: a ladder holds 134,217,728" in fault.message
+
+
+def test_a_hole_is_a_fault_of_the_row_after_it(tmp_path: Path) -> None:
+    rows = [bid(0, 99.0), ask(0, 101.0), bid(S, 98.0), bid(S + LONGEST_HOLE_NS + 1, 97.0)]
+    (fault,) = checked(tmp_path, rows, gap_s=1e9).faults
+    assert fault.where.endswith("row 3") and "no row of any kind for 24.0 hours" in fault.message
+    with pytest.raises(BacktesterError, match=r"row 3: no row of any kind for 24\.0 hours"):
+        list(open_tape([tmp_path / "t.parquet"]).chunks())
+
+
+def test_rows_of_another_file_fill_a_hole(tmp_path: Path) -> None:
+    far = 2 * LONGEST_HOLE_NS
+    first = write(tmp_path / "a.parquet", [bid(0, 99.0), bid(far, 98.0)])
+    second = write(tmp_path / "b.parquet", [bid(LONGEST_HOLE_NS, 97.0, symbol="ETH")], [ETH])
+    tape = open_tape([first, second])
+    assert check(tape, 1e9).is_valid and len(join(tape.chunks())) == 3
+
+
+def test_ladders_that_nobody_wants_are_left_out(tmp_path: Path) -> None:
+    path = write(tmp_path / "t.parquet", [bid(1, 99.0), bid(1, 50.0, symbol="ETH")], [BTC, ETH])
+    tape = open_tape([path])._replace(wanted=frozenset({0}))
+    assert join(tape.chunks())["instrument"].tolist() == [0]
 
 
 def test_ladders_go_on_from_file_to_file(tmp_path: Path) -> None:

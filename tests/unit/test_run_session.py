@@ -484,3 +484,16 @@ def test_faults_of_the_tape_stop_the_run(tmp_path: Path) -> None:
     bad.write_bytes(b"no parquet")
     with pytest.raises(BacktesterError, match="is no readable Parquet file"):
         run_cell(plain(tmp_path)._replace(tapes=(str(bad),)))
+
+
+def test_sums_of_ticks_and_lots_do_not_wrap(tmp_path: Path) -> None:
+    fine = BTC._replace(tick_size=0.01, lot_size=1e-8)
+    rules = ("venue.mark_formula=tape", "venue.max_market_quote=0")
+    marks = [Row(START + n * S, "BTC", "mark", 0, 100_000.0, 0.0) for n in range(3)]
+    book = tape(tmp_path, [100_000] * 3, instrument=fine, lots=9_600.0, more=marks)
+    held = account(position(size=9_500.0), order(size=9_500.0), collateral="USDC = 999_000_000.0")
+    result = run_cell(Request(portfolio(tmp_path, held), rules, tapes=(str(book),)))
+    row = order_row(result, "o")
+    assert row["filled"] == 950_000_000_000
+    assert row["fill_value"] / row["filled"] * 0.01 == pytest.approx(99_999.0)
+    assert row["sweep_value"] / row["sweep_lots"] * 0.01 == pytest.approx(99_999.0)

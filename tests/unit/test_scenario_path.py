@@ -182,3 +182,21 @@ def test_the_neutral_scenario_of_a_window_steps_every_second() -> None:
 
 def test_the_neutral_scenario_has_every_symbol() -> None:
     assert neutral(["ETH", "BTC", "ETH"]).symbols == ("BTC", "ETH")
+
+
+@pytest.mark.parametrize(
+    ("columns", "metadata", "said"),
+    [
+        (rows(price_ratio=[1.0, 1e15]), {}, "price_ratio is 1e+15, must be ≤ 1000"),
+        (rows(basis_bps=[0.0, 1e15]), {}, "basis_bps is 1e+15, must be ≤ 10000"),
+        (rows(t_ns=[0, 2**62]), {}, "has a knot that is years away"),
+        (rows(venue=["*", None]), {}, "column venue must be a word in each row"),
+        (rows(price_ratio=["a", "b"]), {}, "column price_ratio must be a number"),
+        (rows(), {"window": "[" * 10_000}, "window is not what it should be"),
+        (rows(), {"window": "[0, 9e18]"}, "window is not what it should be"),
+        (rows(), {"cadence": "[[0, null]]"}, "cadence is not what it should be"),
+        (rows(), {"assumed_share": "NaN"}, "assumed_share is not what it should be"),
+    ],
+)
+def test_hostile_numbers(tmp_path: Path, columns: dict[str, list[object]], metadata: dict[str, str], said: str) -> None:
+    assert any(said in fault for fault in faults(tmp_path, columns, METADATA | metadata))

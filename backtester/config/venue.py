@@ -33,7 +33,7 @@ from backtester.enums import (
 
 Text = Annotated[str, Field(min_length=1)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
-Quote = Annotated[float, Field(ge=0, lt=LARGEST_AMOUNT)]
+Quote = Annotated[float, Field(ge=0, lt=LARGEST_AMOUNT, allow_inf_nan=False)]
 Duration = Annotated[int, PlainValidator(parse_duration_ns)]
 Clock = Annotated[int, PlainValidator(parse_clock_ns)]  # what ticks
 Fee = Annotated[float, Field(gt=-0.01, lt=1)]  # below 0 is a rebate

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 
+from backtester.texts import message_line
+
 
 class ExitCode(IntEnum):
     """What the shell sees."""
@@ -38,8 +40,8 @@ class Diagnostic:
     hint: str = ""
 
     def __str__(self) -> str:
-        line = f"error[{self.code}] {self.where}: {self.message}"
-        return f"{line}\n  hint: {self.hint}" if self.hint else line
+        line = f"error[{self.code}] {message_line(self.where)}: {message_line(self.message)}"
+        return f"{line}\n  hint: {message_line(self.hint)}" if self.hint else line
 
 
 class BacktesterError(Exception):

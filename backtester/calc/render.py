@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import math
 from collections.abc import Iterator
 from datetime import date
@@ -15,6 +14,7 @@ from backtester import __version__
 from backtester.calc.answer import NONE, Answer, direction
 from backtester.enums import Side
 from backtester.errors import engine_fault
+from backtester.texts import csv_cell, json_text, markdown_text
 
 
 class Source(NamedTuple):
@@ -53,7 +53,7 @@ def to_json(asked: Calculation) -> str:
     else:
         positions = [_named(answer) for answer in asked.answers]
         document |= {"portfolio": _plain(asked.portfolio), "positions": positions, "warnings": warnings}
-    return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
+    return json_text(document)
 
 
 def to_csv(asked: Calculation) -> str:
@@ -62,7 +62,7 @@ def to_csv(asked: Calculation) -> str:
     rows = [dict(_leaves(answer)) for answer in asked.answers]
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(columns := tuple(dict.fromkeys(column for row in rows for column in row)))
-    writer.writerows([row.get(column) for column in columns] for row in rows)
+    writer.writerows([csv_cell(row.get(column)) for column in columns] for row in rows)
     return buffer.getvalue()
 
 
@@ -70,8 +70,16 @@ def to_markdown(asked: Calculation) -> str:
     """The sheet for a ticket."""
     sheet = to_sheet(asked)
     lines = [sheet.columns, ("---",) * len(sheet.columns), *sheet.rows]
-    table = [f"| {' | '.join(cell.strip().replace('|', chr(92) + '|') for cell in line)} |" for line in lines]
-    return "\n".join([f"# {sheet.title}", "", *table, "", *(f"- {word}: {text}" for word, text in sheet.notes)])
+    table = [f"| {' | '.join(markdown_text(cell.strip()) for cell in line)} |" for line in lines]
+    return "\n".join(
+        [
+            f"# {markdown_text(sheet.title)}",
+            "",
+            *table,
+            "",
+            *(f"- {markdown_text(f'{word}: {text}')}" for word, text in sheet.notes),
+        ]
+    )
 
 
 def to_sheet(asked: Calculation) -> Sheet:

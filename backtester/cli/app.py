@@ -13,7 +13,7 @@ from typer.main import get_command
 
 from backtester import __version__
 from backtester.cli import calc, data, doctor, run, scenarios, venues
-from backtester.cli.console import STDOUT, Format, Settings, check_output, wants_color
+from backtester.cli.console import STDOUT, Format, Settings, accept_any_text, check_output, wants_color
 from backtester.errors import BacktesterError, ExitCode, engine_fault, usage_error
 
 GLOBAL_FLAGS = frozenset({"-q", "--quiet", "-v", "--verbose", "--no-color", "--no-progress"})
@@ -105,6 +105,7 @@ def split_arguments(args: Iterable[str]) -> CommandLine:
 def main(args: Sequence[str] | None = None) -> int:
     """Run one command line; return its exit code. A verb returns its exit code, or nothing for 0."""
     args = sys.argv[1:] if args is None else args
+    accept_any_text()
     try:
         line = split_arguments(args)
         code = get_command(app).main([*line.shared, *line.rest], prog_name="backtester", standalone_mode=False)

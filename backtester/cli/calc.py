@@ -10,6 +10,7 @@ import typer
 
 from backtester.cli.console import emit, render, settings
 from backtester.errors import usage_error
+from backtester.texts import printable
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -255,7 +256,7 @@ def _drawn(sheet: Sheet) -> Iterable[RenderableType]:
     from rich.table import Table
     from rich.text import Text
 
-    yield Text(sheet.title, style="bold")
+    yield Text(printable(sheet.title), style="bold")
     alone = sheet.columns[0] == "figure"
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=not alone, header_style="dim")
     for number, column in enumerate(sheet.columns):
@@ -263,9 +264,9 @@ def _drawn(sheet: Sheet) -> Iterable[RenderableType]:
             column, justify="left" if number in ((0, 2) if alone else (0, 1)) else "right", overflow="fold"
         )
     for row in sheet.rows:
-        table.add_row(*row)
+        table.add_row(*map(printable, row))
     yield table
     notes = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
     for note in sheet.notes:
-        notes.add_row(*note)
+        notes.add_row(*map(printable, note))
     yield from (Text(""), notes)

@@ -5,6 +5,8 @@ Nothing here is heavy: rich, json and csv are imported by the functions that nee
 
 from __future__ import annotations
 
+import codecs
+import io
 import os
 import sys
 import tempfile
@@ -16,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import typer
 
 from backtester.errors import usage_error
+from backtester.texts import csv_cell, json_text, markdown_text, printable, replace_unencodable
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -85,7 +88,15 @@ def emit(text: str, settings: Settings) -> None:
 def talk(text: str, settings: Settings) -> None:
     """Say something on stderr: on a terminal or with -v (a scheduler's mail stays empty), never with -q."""
     if not settings.quiet and (settings.verbose or sys.stderr.isatty()):
-        print(text, file=sys.stderr, flush=True)
+        print(printable(text), file=sys.stderr, flush=True)
+
+
+def accept_any_text() -> None:
+    """Let stdout and stderr replace what their encoding (LANG=C) does not have: no run ends in its last line."""
+    codecs.register_error("plain", replace_unencodable)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="plain")
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -142,25 +153,22 @@ def emit_rows(kind: str, columns: Sequence[str], rows: Iterable[Sequence[Cell]],
 
 
 def _json_text(kind: str, rows: list[dict[str, Any]]) -> str:
-    import json
-
     from backtester import __version__
 
     document = {"kind": kind, "schema_version": 1, "engine_version": __version__, "rows": rows}
-    return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
+    return json_text(document)
 
 
 def _csv_text(columns: Sequence[str], rows: list[tuple[Cell, ...]]) -> str:
     import csv
-    import io
 
     buffer = io.StringIO()
-    csv.writer(buffer, lineterminator="\n").writerows([columns, *rows])
+    csv.writer(buffer, lineterminator="\n").writerows(map(csv_cell, row) for row in [columns, *rows])
     return buffer.getvalue()
 
 
 def _markdown_text(columns: Sequence[str], rows: list[tuple[Cell, ...]]) -> str:
-    lines = [columns, ["---"] * len(columns), *([_cell(value).replace("|", "\\|") for value in row] for row in rows)]
+    lines = [columns, ["---"] * len(columns), *([markdown_text(_cell(value)) for value in row] for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
@@ -171,9 +179,9 @@ def _table_text(columns: Sequence[str], rows: list[tuple[Cell, ...]], settings: 
     for index, column in enumerate(columns):
         kinds = {type(row[index]) for row in rows if row[index] is not None}
         numeric = bool(kinds) and kinds <= {int, float}
-        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+        table.add_column(printable(column), justify="right" if numeric else "left", overflow="fold")
     for row in rows:
-        table.add_row(*map(_cell, row))
+        table.add_row(*(printable(_cell(value)) for value in row))
     return render(settings, table)
 
 

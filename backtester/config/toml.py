@@ -19,6 +19,7 @@ from pydantic_core import ErrorDetails
 
 from backtester.config.lines import Place, index_lines
 from backtester.errors import BacktesterError, Diagnostic, config_error
+from backtester.texts import shortened
 
 #: So many faults of a document are said; the others are counted.
 MOST_FAULTS = 20
@@ -155,7 +156,11 @@ def shown(value: Any) -> str:
         return "a table"
     if isinstance(value, list):
         return "an array"
-    return value.isoformat() if isinstance(value, date) else json.dumps(value, ensure_ascii=False, default=str)
+    return (
+        value.isoformat()
+        if isinstance(value, date)
+        else json.dumps(shortened(value) if isinstance(value, str) else value, ensure_ascii=False, default=str)
+    )
 
 
 _EXPECTED = {

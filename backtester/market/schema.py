@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -16,7 +17,7 @@ import pyarrow as pa
 from backtester.bounds import LARGEST_STEP, SMALLEST_STEP
 from backtester.engine.spec import Instrument
 from backtester.enums import EventKind
-from backtester.errors import BacktesterError, Diagnostic, usage_error
+from backtester.errors import BacktesterError, Diagnostic, data_error, usage_error
 
 SCHEMA_VERSION = "1"
 PREFIX = "backtester."
@@ -34,6 +35,9 @@ KIND_NAMES = (
     "status",
 )
 KIND_CODES = {name: EventKind(code) for code, name in enumerate(KIND_NAMES)}
+
+#: The symbol of a linear contract that names its quote, and the day of delivery if it has one.
+_PAIR = re.compile(r".+(USDT|USDC)(?:_\d{6})?")
 
 _TIME = pa.timestamp("ns", tz="UTC")
 _WORD = pa.dictionary(pa.int8(), pa.string())
@@ -66,10 +70,28 @@ class TapeInstrument(NamedTuple):
     quote: str = ""
     size_unit: str = "base"  # base | contracts | quote
 
-    @property
-    def names(self) -> tuple[str, str]:
-        """What a venue profile may know it by, the more exact one first."""
-        return self.symbol, self.base
+    def names_at(self, venue: str) -> tuple[str, ...]:
+        """What the profile of a venue may know it by, the more exact one first.
+
+        Not its base where the symbol names one contract of that venue: BTCUSDC has no rules of BTCUSDT, nor has
+        BTCUSDT_250926.
+        """
+        is_exact = self.venue == venue and _PAIR.fullmatch(self.symbol)
+        return (self.symbol,) if is_exact else (self.symbol, self.base)
+
+    def settle_asset(self, venue: str, collateral: str) -> str:
+        """The asset in which an account at a venue settles it; `collateral` is the usual one there.
+
+        That of its quote (or of the end of its symbol) at its own venue; at another one it stands for the contract
+        there. Example: BTCUSDC of binance-usdm is settled in USDC at binance-usdm; its tape may also stand for the BTC
+        of hyperliquid.
+        """
+        if self.venue not in ("", venue):
+            return collateral
+        if self.quote not in ("", "USD"):  # a price in USD is no asset
+            return self.quote
+        pair = _PAIR.fullmatch(self.symbol)
+        return pair[1] if pair else collateral
 
     @property
     def spec(self) -> Instrument:
@@ -155,8 +177,22 @@ def ingest_instrument(text: str, symbol: str, venue: str, quote: str) -> TapeIns
     problems += [f"{short} is missing" for short, field in _SHORT.items() if getattr(facts, field) is None]
     if problems:
         raise BacktesterError([Diagnostic("usage", FLAG, problem) for problem in problems])
+    if facts.contract is None and is_coin_margined(symbol):
+        raise coin_margined_error(FLAG, symbol)
     known = {field: value for field, value in facts._asdict().items() if value is not None}
     return TapeInstrument(**{"venue": venue, "base": symbol, "quote": quote} | known)
+
+
+def is_coin_margined(symbol: str) -> bool:
+    """Whether a symbol is one of Binance's COIN-M futures: ETHUSD_PERP, BTCUSD_250926; not BTCUSDT_250926."""
+    return re.fullmatch(r"[A-Z0-9]+USD_(PERP|\d{6})", symbol) is not None
+
+
+def coin_margined_error(where: str, symbol: str) -> BacktesterError:
+    """A contract that pays in its base, taken for one that pays in its quote."""
+    message = f"{symbol} is coin-margined: its sizes are contracts of a value in USD, it pays in its base"
+    hint = f"{FLAG} {symbol}:…,contract=inverse,size_unit=contracts,multiplier=(USD per contract)"
+    return data_error(where, message, hint)
 
 
 def read_metadata(raw: dict[bytes, bytes] | None, where: str) -> tuple[TapeMetadata, list[Diagnostic]]:

@@ -15,6 +15,7 @@ from typing import Any
 from backtester.report.json import plain
 from backtester.report.model import ReportModel
 from backtester.report.records import AccountReport, Cell, FailedCell, PositionReport
+from backtester.texts import csv_cell
 
 _CELL = ("scenario", "venue", "variant", "verdict", "account", "symbol")
 _NAMED = {"name", "venue", "positions", "pools", "symbol"}  # in _CELL already, or no figures
@@ -36,7 +37,7 @@ def render_csv(model: ReportModel) -> str:
 
 def _failed_row(cell: FailedCell) -> list[Any]:
     said = (cell.scenario, cell.venue, _variant(cell), cell.status)
-    return [*said, *[None] * (len(COLUMNS) - len(said) - 1), cell.error]
+    return [*map(csv_cell, said), *[None] * (len(COLUMNS) - len(said) - 1), cell.error]
 
 
 def _variant(cell: Cell | FailedCell) -> str:
@@ -46,11 +47,11 @@ def _variant(cell: Cell | FailedCell) -> str:
 def _rows(cell: Cell) -> Iterator[list[Any]]:
     for account in cell.accounts:
         said = (cell.scenario, account.venue, _variant(cell), cell.verdict.name.lower(), account.name)
-        yield [*said, None, *_figures(account), None]
+        yield [*map(csv_cell, said), None, *_figures(account), None]
         for position in account.positions:
-            yield [*said, position.symbol, *_figures(position), None]
+            yield [*map(csv_cell, (*said, position.symbol)), *_figures(position), None]
 
 
 def _figures(record: AccountReport | PositionReport) -> Iterator[Any]:
     for name in _FIGURES:
-        yield plain(getattr(record, name, None))
+        yield csv_cell(plain(getattr(record, name, None)))

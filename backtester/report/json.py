@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from datetime import UTC, datetime
 from enum import IntEnum
@@ -12,6 +11,7 @@ from backtester.config.values import Instant
 from backtester.errors import engine_fault
 from backtester.report.model import ReportModel
 from backtester.report.records import Named
+from backtester.texts import json_text
 
 #: Series that the document leaves to path.parquet and depth.parquet.
 NOT_IN_DOCUMENT = {"margin_paths", "mark_paths"}
@@ -22,7 +22,7 @@ def render_json(model: ReportModel) -> str:
 
     Raises an engine fault for a number that is not finite.
     """
-    return json.dumps(plain(model), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return json_text(plain(model)) + "\n"
 
 
 def iso_time(ts_ns: int) -> str:

@@ -10,6 +10,7 @@ from backtester.report.records import Cell, FailedCell
 from backtester.report.sheet import Sheet
 from backtester.report.sheets import inputs_sheet, sheets
 from backtester.report.text import headline, noticed, story
+from backtester.texts import markdown_text
 
 
 def render_markdown(model: ReportModel) -> str:
@@ -22,7 +23,7 @@ def _lines(model: ReportModel) -> Iterator[str]:
         yield from _table(sheet)
         yield ""
     for cell in model.cells:
-        yield f"# {_escaped(headline(cell))}"
+        yield f"# {markdown_text(headline(cell))}"
         yield ""
         yield from _cell_lines(cell, model.reporting_currency)
         yield ""
@@ -32,14 +33,14 @@ def _lines(model: ReportModel) -> Iterator[str]:
     for title, lines in (("Assumptions", model.assumptions), ("Warnings", model.warnings)):
         if lines:
             yield from ("", f"## {title}", "")
-            yield from (f"- {_escaped(line)}" for line in lines)
+            yield from (f"- {markdown_text(line)}" for line in lines)
 
 
 def _cell_lines(cell: Cell | FailedCell, currency: str) -> Iterator[str]:
     if isinstance(cell, FailedCell):
-        yield from (f"- {_escaped(line.strip())}" for line in cell.error.splitlines())
+        yield from (f"- {markdown_text(line.strip())}" for line in cell.error.splitlines())
         return
-    yield from (f"- {_escaped(line.strip())}" for line in (*story(cell, currency), *noticed(cell)))
+    yield from (f"- {markdown_text(line.strip())}" for line in (*story(cell, currency), *noticed(cell)))
     if cell.flags:
         yield f"- flags: {', '.join(cell.flags)}"
     for sheet in sheets(cell, currency):
@@ -55,8 +56,4 @@ def _table(sheet: Sheet) -> Iterator[str]:
 
 
 def _row(cells: Iterator[str] | tuple[str, ...]) -> str:
-    return f"| {' | '.join(map(_escaped, cells))} |"
-
-
-def _escaped(text: str) -> str:
-    return text.replace("|", "\\|")
+    return f"| {' | '.join(map(markdown_text, cells))} |"

@@ -88,7 +88,7 @@ def build_report(outcomes: Sequence[RunResult | RunFailure]) -> ReportModel:
         schema_version=SCHEMA_VERSION,
         engine_version=__version__,
         seed=first.seed,
-        reporting_currency=_currency(first.profiles),
+        reporting_currency=_currency(first),
         inputs=Inputs(
             portfolio=FileInput(*first.portfolio_source),
             tape=FileInput(*first.tape),
@@ -175,9 +175,9 @@ def _venue_input(profile: VenueProfile) -> VenueInput:
     return VenueInput(profile.id, profile.sha256, str(profile.rules_date), profile.assumed_share)
 
 
-def _currency(profiles: Sequence[VenueProfile]) -> str:
+def _currency(result: RunResult) -> str:
     """The collateral all accounts share; USD when they differ: stablecoins count at par."""
-    assets = _once(profile.collateral for profile in profiles)
+    assets = _once(account.collateral.asset for account in result.portfolio.accounts)
     return assets[0] if len(assets) == 1 else "USD"
 
 

@@ -85,7 +85,8 @@ class Names:
         """Maintenance tiers of a position's market under the rules of its account."""
         account = self._place(int(self._result.state.positions[position]["account"]))
         instrument = self._result.instruments[self._instrument(position)].tape
-        return self._result.profiles[account].market(*instrument.names).tiers
+        profile = self._result.profiles[account]
+        return profile.market(*instrument.names_at(profile.id)).tiers
 
     def pool(self, number: int) -> str:
         """`cross`, or the symbol of the isolated position."""

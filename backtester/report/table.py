@@ -18,6 +18,7 @@ from backtester.report.records import Cell, FailedCell, MarginPath, MarkPath
 from backtester.report.sheet import Sheet
 from backtester.report.sheets import inputs_sheet, sheets
 from backtester.report.text import clock, headline, money, noticed, offset, price, story
+from backtester.texts import printable
 
 _STYLES = {
     Verdict.INSOLVENT: "bold red",
@@ -47,20 +48,20 @@ def table_parts(model: ReportModel) -> list[RenderableType]:
     parts += [Text(""), Text(f"seed {model.seed}, backtester {model.engine_version}", style="dim")]
     for title, lines in (("Assumptions", model.assumptions), ("Warnings", model.warnings)):
         if lines:
-            parts += [Text(""), Text(title, style="bold"), *(Text(f"· {line}") for line in lines)]
+            parts += [Text(""), Text(title, style="bold"), *(Text(printable(f"· {line}")) for line in lines)]
     return parts
 
 
 def _failed_parts(cell: FailedCell) -> Iterator[RenderableType]:
-    yield Text(headline(cell), style="bold red")
-    yield from (Text(line) for line in cell.error.splitlines())
+    yield Text(printable(headline(cell)), style="bold red")
+    yield from (Text(printable(line)) for line in cell.error.splitlines())
     yield Text("")
 
 
 def _cell_parts(cell: Cell, currency: str) -> Iterator[RenderableType]:
-    yield Text(headline(cell), style=_STYLES[cell.verdict])
-    yield from (Text(line) for line in story(cell, currency))
-    yield from (Text(line, style="yellow") for line in noticed(cell))
+    yield Text(printable(headline(cell)), style=_STYLES[cell.verdict])
+    yield from (Text(printable(line)) for line in story(cell, currency))
+    yield from (Text(printable(line), style="yellow") for line in noticed(cell))
     if cell.margin_paths:
         yield Text("")
         yield PathView(cell, currency)
@@ -80,7 +81,7 @@ class SheetView:
         self.sheet = sheet
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        sheet = self.sheet
+        sheet = self.sheet._replace(rows=tuple(tuple(map(printable, row)) for row in self.sheet.rows))
         shown = fitting(sheet, options.max_width)
         title = Text(sheet.title, style="bold")
         if left_out := len(sheet.columns) - len(shown):
@@ -122,7 +123,7 @@ class PathView:
         if width < _NARROWEST_CHART:
             return
         for line in path_lines(self.cell, self.currency, width):
-            yield Segment(line)
+            yield Segment(printable(line))
             yield Segment.line()
 
 

@@ -58,7 +58,8 @@ def move_collateral(
     accounts, said = [], list[str]()
     for account, profile in zip(portfolio.portfolio.accounts, profiles, strict=True):
         asset, amount = account.collateral
-        if asset != profile.collateral and {asset, profile.collateral} <= DOLLARS:
+        is_moved = VenueRef.parse(account.venue).id != profile.id
+        if is_moved and asset != profile.collateral and {asset, profile.collateral} <= DOLLARS:
             said.append(f"{account.name}: {amount:,.10g} {asset} count as {profile.collateral} (--venue)")
             asset = profile.collateral
         accounts.append(account.model_copy(update={"collateral": Collateral(asset, amount)}))

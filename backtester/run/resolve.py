@@ -128,7 +128,7 @@ def rules_of(profile: VenueProfile, assume_funding_zero: bool) -> spec.Rules:
 
 def market_of(rules: int, number: int, profile: VenueProfile, instrument: TapeInstrument) -> spec.Market:
     """Instrument `number` of the tape under the rules with that number."""
-    market = profile.market(*instrument.names)
+    market = profile.market(*instrument.names_at(profile.id))
     return spec.Market(
         instrument=number,
         rules=rules,
@@ -168,9 +168,7 @@ class _AccountBuilder:
         self.values, self.profile = values, values.profile
 
     def build(self, account: Account, curve: Curve) -> spec.Account:
-        if account.collateral.asset != self.profile.collateral:
-            message = f"{self.profile.id} takes {self.profile.collateral} as collateral, not {account.collateral.asset}"
-            self.values.fault(message, "collateral")
+        self._check_collateral(account)
         positions = tuple(self._position(p, position) for p, position in enumerate(account.positions))
         orders, plans = resolve_orders(account, self.values, curve)
         rules = self.values.resolved.data.markets[positions[0].market].rules if positions else 0
@@ -178,6 +176,18 @@ class _AccountBuilder:
         if not self.values.problems:
             self._check_solvent(made)
         return made
+
+    def _check_collateral(self, account: Account) -> None:
+        """An account is kept in the asset in which its contracts are settled."""
+        venue, usual = self.profile.id, self.profile.collateral
+        instruments = [self.values.instrument(self.values.market(each.symbol)) for each in account.positions]
+        needed = {each.settle_asset(venue, usual): each.symbol for each in reversed(instruments)} or {usual: ""}
+        for asset, symbol in needed.items():
+            if asset != account.collateral.asset:
+                of = "" if asset == usual else f" of {symbol}"
+                self.values.fault(
+                    f"{venue} takes {asset} as collateral{of}, not {account.collateral.asset}", "collateral"
+                )
 
     def _entry(self, position: Position, market: int) -> float:
         """Entry price; a relative one is rounded to the less favourable tick of the tape."""
@@ -245,7 +255,8 @@ class _AccountBuilder:
         return at_mark - self._unit_value(position, position.entry_price)
 
     def _maintenance(self, position: spec.Position) -> float:
-        tiers = self.profile.market(*self.values.instrument(position.market).names).tiers
+        instrument = self.values.instrument(position.market)
+        tiers = self.profile.market(*instrument.names_at(self.profile.id)).tiers
         return maintenance_margin(tiers, abs(self._unit_value(position, self.values.mark(position.market))))
 
 
@@ -259,7 +270,7 @@ def assumptions_of(resolved: Resolved, accept: Acceptances) -> list[str]:
         for number in numbers.values():
             instrument = resolved.instruments[resolved.data.markets[number].instrument]
             line = f"{instrument.symbol} is not in the profile {profile.name}: its default tiers apply"
-            if not profile.market(*instrument.names).listed and line not in lines:
+            if not profile.market(*instrument.names_at(profile.id)).listed and line not in lines:
                 lines.append(line)
     if accept.funding_zero:
         lines.append("funding is taken as zero where the tape has no rate (--assume-funding-zero)")

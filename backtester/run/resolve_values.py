@@ -81,7 +81,7 @@ class Values:
     def tick(self, price: float | RelativePrice, side: Side, market: int, *place: str | int) -> int:
         """An order price as a tick: relative ones are rounded to the less favourable price that the venue accepts."""
         instrument, mark = self.instrument(market), self.mark(market)
-        decimals = self.profile.market(*instrument.names).size_decimals
+        decimals = self.profile.market(*instrument.names_at(self.profile.id)).size_decimals
         wanted = price.at(mark) if isinstance(price, RelativePrice) else price
         accepted = self.profile.order_price(wanted, side, decimals, instrument.tick_size)
         tick = accepted / instrument.tick_size

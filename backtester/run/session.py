@@ -275,7 +275,8 @@ def _tape_source(tape: Tape) -> Source:
 
 
 def _instruments(instruments: Sequence[TapeInstrument], profiles: Sequence[VenueProfile]) -> tuple[Instrument, ...]:
-    return tuple(Instrument(each, profiles[0].market(*each.names).size_decimals) for each in instruments)
+    first = profiles[0]
+    return tuple(Instrument(each, first.market(*each.names_at(first.id)).size_decimals) for each in instruments)
 
 
 def _assumptions(

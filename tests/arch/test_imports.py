@@ -15,12 +15,13 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "backtester"
 
 #: layer -> the layers it may import, besides itself. A layer is a subpackage or a module beside them.
-BASE = frozenset({"", "bounds", "enums", "errors", "shipped"})  # "" is backtester/__init__.py: the version
+BASE = frozenset({"", "bounds", "enums", "errors", "shipped", "texts"})  # "" is backtester/__init__.py: the version
 ALLOWED = {
     "": frozenset(),
     "bounds": frozenset(),
     "enums": frozenset(),
-    "errors": frozenset(),
+    "texts": frozenset(),
+    "errors": frozenset({"texts"}),
     "shipped": frozenset(),
     "config": BASE,
     "venue": BASE | {"config"},
@@ -46,7 +47,7 @@ THIRD_PARTY = {
     "rich": {"cli", "report"},
 }
 #: What the command line may load before it knows the verb, and what it may not.
-LIGHT = {"", "cli", "enums", "errors"}
+LIGHT = {"", "cli", "enums", "errors", "texts"}
 HEAVY = {"numba", "numpy", "polars", "pyarrow", "pydantic", "rich"}
 
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from backtester.config.portfolio import Account, Plan, Portfolio
+from backtester.config.values import Collateral
 from backtester.config.venue import TierRow
 from backtester.engine import spec
 from backtester.enums import Advance
@@ -90,7 +91,8 @@ def finished(
 
 def _written(made: spec.Account) -> Account:
     """What a report reads of the portfolio behind an account: how its plans work, all of them in slices here."""
-    return Account.model_construct(plans=tuple(Plan.model_construct(algo="twap") for _ in made.plans))
+    plans = tuple(Plan.model_construct(algo="twap") for _ in made.plans)
+    return Account.model_construct(collateral=Collateral("USDC", made.balance), plans=plans)
 
 
 def _profile(tiers: Sequence[spec.Tier]) -> VenueProfile:

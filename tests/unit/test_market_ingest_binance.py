@@ -332,6 +332,18 @@ def test_stamps_of_another_unit(tmp_path: Path, field: str) -> None:
         ingest_binance_ws(tmp_path / "cut.txt", BTC, tmp_path / "tape.parquet")
 
 
+@pytest.mark.parametrize("symbol", ["ETHUSD_PERP", "BTCUSD_250926", "BTCUSDT"])  # the last one: only its events say it
+def test_a_coin_margined_recording_is_no_linear_tape(tmp_path: Path, symbol: str) -> None:
+    rows = {"U": 5, "u": 9, "pu": 4, "b": BIDS, "a": ASKS, "ps": symbol.partition("_")[0]}
+    (tmp_path / "raw.txt").write_text(f"{snapshot(1_040, 7)}\n{stream('depthUpdate', 1_050, rows, symbol)}\n")
+    linear = BTC._replace(symbol=symbol)
+    with pytest.raises(BacktesterError, match=rf"raw\.txt:2: {symbol} is coin-margined"):
+        ingest_binance_ws(tmp_path / "raw.txt", linear, tmp_path / "tape.parquet")
+    inverse = linear._replace(contract="inverse", size_unit="contracts", multiplier=10.0)
+    ingest_binance_ws(tmp_path / "raw.txt", inverse, tmp_path / "tape.parquet")
+    assert open_tape([tmp_path / "tape.parquet"]).instruments == (inverse,)
+
+
 def test_a_recording_that_ends_inside_a_line(tmp_path: Path) -> None:
     text = "".join(f"{each}\n" for each in GOOD)
     whole = rows_of(ingest(tmp_path, GOOD))

@@ -144,3 +144,12 @@ def test_own_schema_is_accepted_and_every_bad_column_is_named() -> None:
     said = {problem.message.split()[1]: problem.message for problem in column_problems(bad, "x")}
     assert set(said) == {"ts", "symbol", "side", "price", "size"}
     assert "time zone" in said["ts"] and "exists 2 times" in said["price"] and "is missing" in said["size"]
+
+
+@pytest.mark.parametrize("symbol", ["ETHUSD_PERP", "BTCUSD_250926"])
+def test_a_coin_margined_symbol_is_linear_only_if_somebody_says_so(symbol: str) -> None:
+    text = f"{symbol}:tick=0.1,lot=1"
+    with pytest.raises(BacktesterError, match=f"{symbol} is coin-margined"):
+        ingest_instrument(text, symbol, "binance", "")
+    assert ingest_instrument(f"{text},contract=inverse", symbol, "binance", "").contract == "inverse"
+    assert ingest_instrument("BTCUSDT_250926:tick=0.1,lot=1", "BTCUSDT_250926", "binance", "").contract == "linear"

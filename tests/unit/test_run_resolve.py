@@ -362,6 +362,44 @@ def test_wrong_collateral(tmp_path: Path) -> None:
     )
 
 
+BINANCE = TapeInstrument("binance-usdm", "BTCUSDT", "BTC", tick_size=0.1, lot_size=0.001)
+
+
+@pytest.mark.parametrize(
+    ("symbol", "quote", "collateral", "refused"),
+    [
+        ("BTCUSDC", "USDC", "USDC", ""),
+        ("BTCUSDC", "", "USDC", ""),  # its symbol says it
+        ("BTCUSDT", "USD", "USDT", ""),  # a price in USD is no asset
+        ("BTCUSDC", "", "USDT", "binance-usdm takes USDC as collateral of BTCUSDC, not USDT"),
+        ("BTCUSD", "BUSD", "USDT", "binance-usdm takes BUSD as collateral of BTCUSD, not USDT"),
+        ("BTCUSDT", "", "USDC", "binance-usdm takes USDT as collateral, not USDC"),
+        ("BTCUSDT_250926", "", "USDC", "binance-usdm takes USDT as collateral, not USDC"),
+    ],
+)
+def test_collateral_is_what_the_contracts_are_settled_in(
+    tmp_path: Path, symbol: str, quote: str, collateral: str, refused: str
+) -> None:
+    held = account(position(symbol, leverage=2.0), venue="binance-usdm", collateral=f"{collateral} = 100_000.0")
+    file = load_portfolio(portfolio(tmp_path, held))
+    resolved = markets(tmp_path / "p.toml", BINANCE._replace(symbol=symbol, quote=quote))
+    start = Start(START, (50_000.0,), (True,))
+    if not refused:
+        assert resolve_world(file, resolved, start).accounts[0].balance == 100_000.0
+        return
+    with pytest.raises(BacktesterError) as caught:
+        resolve_world(file, resolved, start)
+    assert [each.message for each in caught.value.diagnostics] == [refused]
+
+
+@pytest.mark.parametrize("symbol", ["BTCUSDT_250926", "BTCUSDC_260327", "NEWUSDC"])
+def test_a_contract_of_its_own_has_not_the_rules_of_another_on_its_base(tmp_path: Path, symbol: str) -> None:
+    path = portfolio(tmp_path, account(position(symbol), venue="binance-usdm"))
+    resolved = markets(path, BINANCE._replace(symbol=symbol))
+    said = [line for line in assumptions_of(resolved, Acceptances()) if "default tiers" in line]
+    assert len(said) == 1 and said[0].startswith(f"{symbol} is not in the profile binance-usdm@")
+
+
 def test_order_before_the_start(tmp_path: Path) -> None:
     path = portfolio(tmp_path, account(position(), order(at="2025-10-10T20:59:59.999999999Z")))
     assert fault(path) == (

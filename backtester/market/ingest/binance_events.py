@@ -28,7 +28,10 @@ Levels = NDArray[np.float64]  # f8[levels, 2]: price, size; size 0 deletes
 
 
 class Diff(NamedTuple):
-    """Levels that changed between two update ids; `previous_id` is the `last_id` of the diff before it."""
+    """Levels that changed between two update ids; `previous_id` is the `last_id` of the diff before it.
+
+    `pair` is the underlying, which only coin-margined contracts name.
+    """
 
     where: str
     recv_ns: int
@@ -39,6 +42,7 @@ class Diff(NamedTuple):
     previous_id: int
     bids: Levels
     asks: Levels
+    pair: str = ""
 
 
 class Snapshot(NamedTuple):
@@ -158,7 +162,7 @@ def _parse(where: str, text: bytes, symbol: str) -> Event:
     ts_ns = stamp_ns(int(event["T"]), "ms")
     if kind == "depthUpdate":
         ids = (int(event["U"]), int(event["u"]), int(event["pu"]))
-        return Diff(*head, ts_ns, *ids, _levels(event["b"]), _levels(event["a"]))
+        return Diff(*head, ts_ns, *ids, _levels(event["b"]), _levels(event["a"]), str(event.get("ps", "")))
     if kind == "trade":
         side = Side.SELL if _flag(event["m"]) else Side.BUY  # m: the buyer was resting, so a seller came
         return Trade(*head, ts_ns, int(event["t"]), float(event["p"]), float(event["q"]), side, str(event["X"]))

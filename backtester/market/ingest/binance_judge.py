@@ -25,7 +25,7 @@ from backtester.market.ingest.binance_stitch import Stitcher
 from backtester.market.ingest.clocks import ClockFit
 from backtester.market.ingest.quote_check import QuoteCheck
 from backtester.market.ingest.source import SourceCount, off_grid_error
-from backtester.market.schema import TapeInstrument
+from backtester.market.schema import TapeInstrument, coin_margined_error
 from backtester.market.survey import Findings
 
 
@@ -91,10 +91,17 @@ class Judge:
             if isinstance(event, Diff | Trade | BestQuote):
                 self.clock.add(event.recv_ns, event.sent_ns)
             if isinstance(event, Diff | Snapshot):
-                self._seen["diffs"] += isinstance(event, Diff)
+                if isinstance(event, Diff):
+                    self._seen["diffs"] += 1
+                    self._look_at_contract(event)
                 yield event
             else:
                 self._look_at(event)
+
+    def _look_at_contract(self, diff: Diff) -> None:
+        """Raises a data error for a coin-margined contract that the instrument says is linear."""
+        if diff.pair and self._instrument.contract == "linear":
+            raise coin_margined_error(diff.where, self._instrument.symbol)
 
     def _look_at(self, event: Event | Broken) -> None:
         if isinstance(event, Trade):

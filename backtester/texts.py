@@ -1,0 +1,81 @@
+"""Text of users and files, made harmless for the place where it is shown. Whatever is printed goes through here."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+_LONGEST_VALUE, _LONGEST_LINE = 200, 1_000
+_PLAIN = {"−": "-", "–": "-", "…": "...", "→": "->", "·": "-", "▲": "^", "✕": "x", "\u2800": " "}
+
+
+def printable(text: str) -> str:
+    r"""One line that a terminal shows as it is: control and bidi characters, newlines too, become escapes.
+
+    Example: a name of ESC and `[31m` is shown as `\x1b[31m`.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def shortened(text: str, most: int = _LONGEST_VALUE) -> str:
+    """Not more than `most` characters: what is too long loses its middle."""
+    if len(text) <= most:
+        return text
+    tail = most // 4
+    return f"{text[: most - tail - 1]}…{text[-tail:]}"
+
+
+def message_line(text: str) -> str:
+    """A part of a message: printable, and no value that it echoes is longer than 200 characters."""
+    values_cut = re.sub(rf"\S{{{_LONGEST_VALUE + 1},}}", lambda found: shortened(found[0]), printable(text))
+    return shortened(values_cut, _LONGEST_LINE)
+
+
+def markdown_text(text: str) -> str:
+    """Text in a Markdown document, that is no cell, no tag and no link of it."""
+    return printable(text).replace("|", "\\|").replace("<", "&lt;").replace("](", "]\\(")
+
+
+def csv_cell(value: Any) -> Any:
+    """A cell of a CSV file: text that a spreadsheet would take for a formula has an apostrophe before it."""
+    if not isinstance(value, str):
+        return value
+    text = printable(value)
+    return f"'{text}" if text[:1] in tuple("=+-@") and not _is_number(text) else text
+
+
+def json_text(document: Any) -> str:
+    """A JSON document, its strings as they are but for the characters that a terminal would obey: those are escaped.
+
+    Raises ValueError for a number that is not finite.
+    """
+    text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
+    return re.sub(
+        r"[^\n\x20-\x7e]", lambda found: found[0] if found[0].isprintable() else json.dumps(found[0])[1:-1], text
+    )
+
+
+def replace_unencodable(error: UnicodeError) -> tuple[str, int]:
+    """An error handler of `codecs`: what a stream of ASCII or Latin-1 prints for signs that it does not have."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    signs = error.object[error.start : error.end]
+    return "".join(map(_plain_sign, signs)), error.end
+
+
+def _plain_sign(sign: str) -> str:
+    if sign in _PLAIN:
+        return _PLAIN[sign]
+    is_drawn = "\u2500" <= sign <= "\u28ff"  # blocks and dots of a chart
+    return "#" if is_drawn else sign.encode("ascii", "backslashreplace").decode()
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

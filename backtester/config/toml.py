@@ -19,6 +19,7 @@ from pydantic_core import ErrorDetails
 
 from backtester.config.lines import Place, index_lines
 from backtester.errors import BacktesterError, Diagnostic, config_error
+from backtester.filekinds import TOML, foreign
 from backtester.texts import shortened
 
 #: So many faults of a document are said; the others are counted.
@@ -93,6 +94,8 @@ class Document:
 
 def read_document(path: str | Path) -> Document:
     """Read a TOML file. Raises a configuration error when it is missing, not UTF-8 or not TOML."""
+    if problems := foreign(path, "config", TOML):
+        raise BacktesterError(problems)
     try:
         return parse_document(Path(path).read_bytes(), str(path))
     except OSError as error:

@@ -16,6 +16,7 @@ from backtester.engine.encode import NO_TIME, is_in_order
 from backtester.engine.events import EVENT
 from backtester.enums import EventKind
 from backtester.errors import BacktesterError, Diagnostic, data_error
+from backtester.filekinds import PARQUET, foreign
 from backtester.market.merge import merge_by_time
 from backtester.market.rows import COLUMNS, Ranking, encode_batch, rank, row_fault, sequence, times
 from backtester.market.schema import (
@@ -218,6 +219,8 @@ def _arrow_batches(path: Path, max_rows: int) -> Iterator[pa.RecordBatch]:
 
 def _open_file(path: Path, overrides: Sequence[InstrumentFacts]) -> tuple[TapeFile | None, list[Diagnostic]]:
     where = str(path)
+    if problems := foreign(path, "data", PARQUET):
+        return None, problems
     try:
         with pq.ParquetFile(path) as parquet:
             schema, rows = parquet.schema_arrow, parquet.metadata.num_rows

@@ -33,6 +33,7 @@ from backtester.bounds import (
 )
 from backtester.enums import Outage
 from backtester.errors import BacktesterError, Diagnostic, config_error
+from backtester.filekinds import PARQUET, foreign
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -199,6 +200,8 @@ def load(path: Path) -> Scenario:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    if problems := foreign(path, "config", PARQUET):
+        raise BacktesterError(problems)
     try:
         table = pq.read_table(path)
     except (OSError, pa.ArrowException) as error:

@@ -15,13 +15,15 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "backtester"
 
 #: layer -> the layers it may import, besides itself. A layer is a subpackage or a module beside them.
-BASE = frozenset({"", "bounds", "enums", "errors", "shipped", "texts"})  # "" is backtester/__init__.py: the version
+#: "" is backtester/__init__.py: the version.
+BASE = frozenset({"", "bounds", "enums", "errors", "filekinds", "shipped", "texts"})
 ALLOWED = {
     "": frozenset(),
     "bounds": frozenset(),
     "enums": frozenset(),
     "texts": frozenset(),
     "errors": frozenset({"texts"}),
+    "filekinds": frozenset({"errors"}),
     "shipped": frozenset(),
     "config": BASE,
     "venue": BASE | {"config"},

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from backtester.engine.encode import NO_TIME
 from backtester.enums import Side
-from backtester.errors import data_error
+from backtester.errors import BacktesterError, data_error
+from backtester.filekinds import JSON, RECORDING, FileKind, foreign
 from backtester.market.ingest.stamps import StampError, stamp_ns
 
 _CHUNK_BYTES = 1 << 20
@@ -122,6 +123,7 @@ def read_events(path: Path, symbol: str, only: tuple[bytes, ...] = ()) -> Iterat
 
     With `only`, lines that hold none of these words are passed over unread.
     """
+    _check_kind(path, RECORDING)
     for number, (text, is_whole) in enumerate(_lines(path), 1):
         if only and not any(word in text for word in only):
             continue
@@ -134,6 +136,7 @@ def read_events(path: Path, symbol: str, only: tuple[bytes, ...] = ()) -> Iterat
 
 def read_snapshot(path: Path) -> Snapshot:
     """An order book saved from REST: the JSON alone, or after a receive time; plain or gzip."""
+    _check_kind(path, JSON, RECORDING)
     text = b"\n".join(line for line, _ in _lines(path)).strip()
     recv_ns = NO_TIME
     try:
@@ -143,6 +146,11 @@ def read_snapshot(path: Path) -> Snapshot:
         return _snapshot(str(path), recv_ns, json.loads(text))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise data_error(str(path), f"is no order book as REST answers it: {_why(error)}") from error
+
+
+def _check_kind(path: Path, *fitting: FileKind) -> None:
+    if problems := foreign(path, "data", *fitting, unpacks=True):
+        raise BacktesterError(problems)
 
 
 def _parse(where: str, text: bytes, symbol: str) -> Event:

@@ -14,11 +14,25 @@ from numpy.typing import NDArray
 
 from backtester.engine.encode import NO_TIME
 from backtester.errors import BacktesterError, Diagnostic, data_error
+from backtester.filekinds import CSV, foreign
 from backtester.market.ingest.stamps import END_NS, FIRST_NS, UNITS, wrong_stamp
 from backtester.market.merge import Columns
 
 #: How far behind the newest row a row is put back in its place.
 REORDER_NS = 60_000_000_000
+#: What others write, by columns that only it has.
+_LAYOUTS = {
+    "Tardis incremental_book_L2, changes of levels and not whole order books": {"is_snapshot", "side", "amount"},
+    "Tardis trades, for --trades": {"local_timestamp", "id", "side", "amount"},
+    "Tardis quotes, best prices only": {"local_timestamp", "ask_amount", "bid_amount"},
+    "Tardis book_snapshot, for --bid-price 'bids[{i}].price' --bid-size 'bids[{i}].amount' and so on": {
+        "asks[0].price",
+        "bids[0].amount",
+    },
+    "Binance T_DEPTH, changes of levels and not whole order books": {"first_update_id", "last_update_id", "pu"},
+    "Binance candles": {"open_time", "open", "close"},
+    "Binance aggTrades, for --trades": {"agg_trade_id", "is_buyer_maker"},
+}
 #: Of a stamp that is no int64 of ns.
 OUT_OF_RANGE = NO_TIME + 1
 _BLOCK_BYTES = 1 << 22
@@ -52,6 +66,8 @@ class Block(NamedTuple):
 
 def header(path: Path) -> list[str]:
     """The column names of a CSV file (compressed ones are known by their ending)."""
+    if problems := foreign(path, "data", CSV, unpacks=path.suffix == ".gz"):
+        raise BacktesterError(problems)
     try:
         with csv.open_csv(path, read_options=csv.ReadOptions(block_size=_BLOCK_BYTES)) as reader:
             return list(reader.schema.names)
@@ -63,8 +79,15 @@ def require(path: Path, present: Sequence[str], wanted: Sequence[str]) -> None:
     """Raise a data error that names every column of `wanted` that the file lacks."""
     missing = [name for name in dict.fromkeys(wanted) if name not in present]
     if missing:
-        listed = ", ".join(present[:8]) + (", …" if len(present) > 8 else "")
-        raise BacktesterError([Diagnostic("data", str(path), f'no column "{n}"', f"it has {listed}") for n in missing])
+        hint = say_columns(present)
+        raise BacktesterError([Diagnostic("data", str(path), f'no column "{name}"', hint) for name in missing])
+
+
+def say_columns(present: Sequence[str]) -> str:
+    """What a CSV file has, and whose layout that is if it is a known one."""
+    layout = next((name for name, columns in _LAYOUTS.items() if columns <= set(present)), "")
+    listed = ", ".join(present[:8]) + (", …" if len(present) > 8 else "")
+    return f"it has {listed}" + (f": {layout}" if layout else "")
 
 
 def read_blocks(path: Path, types: dict[str, pa.DataType]) -> Iterator[Block]:

@@ -44,6 +44,7 @@ from backtester.market.ingest.source import (
     off_grid_error,
     read_blocks,
     require,
+    say_columns,
     times,
 )
 from backtester.market.ingest.trades import CsvTrades, TradeColumns
@@ -239,7 +240,8 @@ def _level_numbers(path: Path, names: list[str], patterns: tuple[str, ...]) -> r
         counts[pattern] = end - start
     if min(counts.values()) == 0 or len(set(counts.values())) > 1:
         found = ", ".join(f"{pattern} {count}" for pattern, count in counts.items())
-        raise data_error(str(path), f"order books need as many levels of each quantity, found {found}")
+        message = f"order books need as many levels of each quantity, found {found}"
+        raise data_error(str(path), message, say_columns(names))
     return range(start, start + counts[patterns[0]])
 
 

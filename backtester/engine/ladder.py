@@ -37,6 +37,7 @@ def set_level(cells: np.ndarray, side: np.void, k: int, tick: int, lots: int, me
     """Set the displayed size of a level; returns the head of the own orders that rest there."""
     cell = cells[side["offset"] + tick]
     cell["lots"] = lots
+    cell["printed"] = 0
     cell["message"] = message
     if lots > 0:
         if beyond(k, side["best"], tick):

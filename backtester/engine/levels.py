@@ -12,6 +12,9 @@ from backtester.engine.ladder import beyond
 from backtester.engine.state import NO_ASK, NO_BID, UNKNOWN_QUEUE
 from backtester.enums import OrderReason, OrderStatus, QueueModel
 
+#: A trade is printed at most so long after a message that shows it.
+PRINTS_WITHIN_NS = 1_000_000_000
+
 
 @helper
 def side_of(instrument: int, side: int) -> int:
@@ -64,6 +67,7 @@ def rest(m, w, order: int) -> None:
     o["queue"] = cell["lots"] if _is_in_view(m, k, tick) else UNKNOWN_QUEUE
     o["shown"] = cell["lots"]
     o["traded"] = 0
+    o["early"] = 0
     o["next"] = 0
     head = cell["head"]
     if head == 0:
@@ -128,20 +132,40 @@ def cancelled_ahead(queue: int, behind: int, cancels: int, model: int, exponent:
 
 
 @helper
-def update_queues(m, orders: np.ndarray, head: int, lots: int) -> int:
-    """A message sets a level with own orders to `lots`; returns how many orders rest there."""
+def _forget_early(o: np.void, ts: int) -> None:
+    if ts - o["early_ts"] >= PRINTS_WITHIN_NS:
+        o["early"] = 0
+
+
+@helper
+def unprinted(o: np.void, ts: int, lots: int) -> int:
+    """Lots of a trade at the level of an order that no message has shown before (RULES 3.3)."""
+    _forget_early(o, ts)
+    shown = min(lots, o["early"])
+    o["early"] -= shown
+    return lots - shown
+
+
+@helper
+def update_queues(m, orders: np.ndarray, head: int, lots: int, ts: int) -> int:
+    """A message at `ts` sets a level with own orders to `lots`; returns how many orders rest there."""
     count = 0
     while head != 0:
         o = orders[head - 1]
         r = m.rules[m.markets[o["market"]]["rules"]]
         standing = o["shown"] - o["traded"]
         cancels = standing - lots
+        before = o["queue"]
         o["shown"] = lots
         o["traded"] = 0
         if cancels > 0:
             behind = max(0, standing - o["queue"])
             o["queue"] -= cancelled_ahead(o["queue"], behind, cancels, r["queue_model"], r["queue_power"])
         o["queue"] = min(o["queue"], lots)
+        if o["queue"] < before:
+            _forget_early(o, ts)
+            o["early"] += before - o["queue"]
+            o["early_ts"] = ts
         head = o["next"]
         count += 1
     return count

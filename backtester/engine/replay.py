@@ -42,25 +42,25 @@ def _delete_unnamed(cells: np.ndarray, side: np.void, k: int, message: int) -> N
 
 
 @helper
-def _set_own_levels(m, orders: np.ndarray, k: int) -> None:
+def _set_own_levels(m, orders: np.ndarray, k: int, ts: int) -> None:
     """End a snapshot for own orders: it sets all levels in its view (RULES 3.3), those that it names once more."""
     side = m.sides[k]
     left = side["own_count"]
     tick = side["own_best"]
     while left > 0 and not beyond(k, tick, side["view"]):
         cell = m.cells[side["offset"] + tick]
-        left -= update_queues(m, orders, cell["head"], cell["lots"])
+        left -= update_queues(m, orders, cell["head"], cell["lots"], ts)
         tick += outward(k)
 
 
 @helper
-def _end_snapshot(m, w, instrument: int) -> None:
+def _end_snapshot(m, w, instrument: int, ts: int) -> None:
     """What the snapshot did not name is gone or out of view (RULES 1.1)."""
     row = m.instruments[instrument]
     row["snapshot"] = row["message"]
     for k in (2 * instrument, 2 * instrument + 1):
         _delete_unnamed(m.cells, m.sides[k], k, row["message"])
-        _set_own_levels(m, w.orders, k)
+        _set_own_levels(m, w.orders, k, ts)
 
 
 @helper
@@ -96,7 +96,7 @@ def _apply_message(m, w, events: np.ndarray, c: np.void, i: int) -> int:
             k = 2 * n + (0 if e["side"] > 0 else 1)
             head = set_level(cells, sides[k], k, tick, e["lots"], message)
             if head != 0:
-                update_queues(m, w.orders, head, e["lots"])
+                update_queues(m, w.orders, head, e["lots"], ts)
             if e["kind"] == EventKind.SNAPSHOT:
                 c["message_snapshot"] = 1
         if e["flags"] & EventFlag.STEP:
@@ -108,10 +108,10 @@ def _apply_message(m, w, events: np.ndarray, c: np.void, i: int) -> int:
 
 
 @helper
-def _end_message(m, w, c: np.void, n: int) -> int:
+def _end_message(m, w, c: np.void, n: int, ts: int) -> int:
     """Judge a message that is complete: OK, WOKEN (own orders are crossed) or a fault."""
     if c["message_snapshot"] != 0:
-        _end_snapshot(m, w, n)
+        _end_snapshot(m, w, n, ts)
     bids = m.sides[2 * n]
     asks = m.sides[2 * n + 1]
     bid = bids["best"]
@@ -136,10 +136,12 @@ def _trade(m, c: np.void, e: np.void) -> int:
     row["traded"] += e["lots"]
     row["traded_value"] += float(e["lots"]) * tick
     hits = False
-    if e["side"] > 0:
-        hits = m.sides[2 * n + 1]["own_best"] <= tick
-    elif e["side"] < 0:
-        hits = m.sides[2 * n]["own_best"] >= tick
+    if e["side"] != 0:
+        k = 2 * n + (1 if e["side"] > 0 else 0)
+        side = m.sides[k]
+        hits = not beyond(k, side["own_best"], tick)
+        if tick < row["capacity"]:
+            m.cells[side["offset"] + tick]["printed"] += e["lots"]
     if hits or tick <= row["last_down"] or tick >= row["last_up"]:
         _wake(c, FILLS, TRADE, n)
         c["trade_tick"] = tick
@@ -222,7 +224,7 @@ def replay(m, w, events: np.ndarray, c: np.void) -> int:
                 i = -1 - i
                 answer = Advance.NEED_LADDER
                 break
-            answer = _end_message(m, w, c, n)
+            answer = _end_message(m, w, c, n, ts)
         else:
             answer = _trade(m, c, e) if e["kind"] == EventKind.TRADE else _note_record(m, w, c, e)
             i += 1

@@ -7,7 +7,7 @@ import numpy as np
 from backtester.engine.jit import helper
 from backtester.engine.ladder import beyond, outward
 from backtester.engine.ledger import ROWS_OF_A_FILL, fill_position, lacks_rows, lacks_slots
-from backtester.engine.levels import side_of
+from backtester.engine.levels import side_of, unprinted
 from backtester.engine.links import cancel_others, finish_order
 from backtester.engine.margin import free_margin, opening_lots
 from backtester.engine.state import NONE
@@ -70,8 +70,9 @@ def _fill_by_trade(m, w, c: np.void, order: int) -> None:
     offered = lots - world["used"]
     if o["limit_tick"] == c["trade_tick"]:
         reason = FillReason.TRADE_AT_LEVEL
-        offered = max(0, lots - o["queue"] - world["used"])
-        o["queue"] = max(0, o["queue"] - lots)
+        fresh = unprinted(o, c["now"], lots)
+        offered = max(0, fresh - o["queue"] - world["used"])
+        o["queue"] = max(0, o["queue"] - fresh)
         o["traded"] += lots
     offered = min(left, offered)
     if offered > 0:

@@ -25,9 +25,9 @@ NONE = np.int64(-1)
 #: Phases of the agenda (RULES 1.3.7). Post-only orders come before others that arrive at the same time.
 DECISION, CANCEL_DECISION, CANCEL, POST_ONLY_ARRIVAL, ARRIVAL, SECOND_LOOK = map(np.int64, range(6))
 
-#: One price level of one side. message: number of the instrument's message that named it last.
-#: head: order number + 1 of the first own order resting here, 0 = none.
-CELL = np.dtype([("lots", "i8"), ("message", "i4"), ("head", "i4")], align=True)
+#: One price level of one side. message: number of the instrument's message that named it last. printed: lots that
+#: trades took since. head: order number + 1 of the first own order resting here, 0 = none.
+CELL = np.dtype([("lots", "i8"), ("printed", "i8"), ("message", "i4"), ("head", "i4")], align=True)
 
 #: One side of a ladder (2·instrument bid, 2·instrument + 1 ask). Cell of a tick: offset + tick.
 SIDE = np.dtype(
@@ -233,6 +233,8 @@ ORDER = np.dtype(
         ("queue", "i8"),  # lots ahead of us at our level
         ("shown", "i8"),  # lots displayed at our level, as last set
         ("traded", "i8"),  # lots traded at our level since its last update
+        ("early", "i8"),  # lots that messages took out of the queue and trades may still print
+        ("early_ts", "i8"),  # when the last of them went
         ("seen", "i8"),  # last step that offered this order a fill
         ("decision_ts", "i8"),
         ("hold_ts", "i8"),  # first time that its trigger was reached and held

@@ -55,7 +55,7 @@ def measure(m, w, ts: int, world: int, k: int, rules: int, limit: int, lots: int
                 return lots - left, value, levels, OrderReason.PRICE_BOUND
             if world >= 0:
                 entry = w.overlay[slot_of(w.overlay, world, k, tick - side["shift"])]
-                shown -= consumed(entry, cell["message"], ts, model, half_life)
+                shown -= cell["printed"] + consumed(entry, cell["message"], ts, model, half_life)
             if shown > 0:
                 part = min(left, shown)
                 left -= part
@@ -86,8 +86,9 @@ def take(
         if shown > 0:
             entry = w.overlay[slot_of(w.overlay, world, k, tick - side["shift"])]
             gone = consumed(entry, cell["message"], ts, model, half_life)
-            if shown > gone:
-                part = min(left, shown - gone)
+            there = shown - cell["printed"] - gone
+            if there > 0:
+                part = min(left, there)
                 left -= part
                 if entry["lots"] == 0:
                     c["overlay"] += 1

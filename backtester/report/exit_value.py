@@ -59,7 +59,8 @@ def available(result: RunResult, side: int, rules: int) -> Levels:
     cells = result.market.cells[offset + low : offset + high + 1] if not empty else result.market.cells[:0]
     ticks = np.flatnonzero(cells["lots"])
     gone = dict(_gone(result, side, rules))
-    levels = [(low + int(i), int(cells["lots"][i]) - gone.get(low + int(i), 0)) for i in ticks]
+    shown = cells["lots"] - cells["printed"]
+    levels = [(low + int(i), int(shown[i]) - gone.get(low + int(i), 0)) for i in ticks]
     return [level for level in (levels if side % 2 else reversed(levels)) if level[1] > 0]
 
 

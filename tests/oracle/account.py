@@ -27,6 +27,9 @@ class Phase(IntEnum):
     SECOND_LOOK = 5
 
 
+WITHIN_NS = 10**9  # a trade prints at most so long after a message that shows it (RULES 3.3)
+
+
 @dataclass(eq=False)
 class Position:
     """A place of an account: signed lots and their signed cost in quote currency.
@@ -135,6 +138,8 @@ class Order:
     queue: int = 0
     displayed: int = 0  # at its level, as last set (RULES 3.3)
     traded: int = 0  # at its level since the last update of that, or since it rests (RULES 3.3)
+    early: int = 0  # lots that messages took out of the queue and trades may still print, and when the last went
+    early_ns: int = 0
     rested: int = 0  # how many orders rested before it: first come, first served
     waited: int = 0  # how many conditional orders were armed before it (RULES 4.1)
     peak: int | None = None  # of an active trailing stop (RULES 4.5)
@@ -144,6 +149,10 @@ class Order:
     trigger_ns: int | None = None
     trigger_price: float | None = None
     decision_mid_half_ticks: int | None = None
+
+    def early_at(self, t: int) -> int:
+        """Lots that messages took out of its queue and that trades may still print at t (RULES 3.3)."""
+        return self.early if t - self.early_ns < WITHIN_NS else 0
 
     @property
     def side(self) -> int:

@@ -144,7 +144,7 @@ def _meet(order: Order, limit: int, t: int) -> tuple[list[Order], int | None]:
 def _available(order: Order, limit: int, t: int, end_before: int | None) -> int:
     """What can be had up to a limit, and at better ticks than `end_before` (RULES 2.2)."""
     market, store, total = order.position.market, order.account.world.consumption, 0
-    for tick, displayed in market.tape.from_best(-order.side):
+    for tick, displayed in market.tape.available(-order.side):
         better = end_before is None or order.side * tick < order.side * end_before
         if better and order.side * tick <= order.side * limit:
             consumed = store.consumed(market.instrument, market.tape, market.rules, -order.side, tick, t)

@@ -205,7 +205,7 @@ class Pair:
             if order.arrival_ns is not None and not waits:
                 expected["arrive_ts"] = order.arrival_ns
             if order.status == OrderStatus.RESTING:
-                expected["queue"] = order.queue
+                expected |= {"queue": order.queue, "shown": order.displayed}
             if order.decided and order.has_limit and order.status != OrderStatus.REJECTED:
                 expected["limit_tick"] = order.limit_tick
             if order.peak is not None and (order.armed or order.trigger_ns is not None):

@@ -62,6 +62,7 @@ class Tape:
         self.mid_half_ticks: int | None = None  # best bid + best ask of the last moment with both (RULES 2.1)
         self.translation = {Side.BUY: 0, Side.SELL: 0}  # of the last PATH_STEP
         self.messages = 0
+        self.printed: Counter[tuple[int, int]] = Counter()  # (side, tick) → lots traded since it was named (RULES 2.2)
         self.shown_to: dict[int, float] = {Side.BUY: math.inf, Side.SELL: 0}  # outermost tick of the last snapshot
         self.named_since: set[tuple[int, int]] = set()  # (side, tick) of levels named since the last snapshot
         self.named: dict[tuple[int, int], int] = {}  # (side, key of level) → number of the last message that named it
@@ -141,6 +142,7 @@ class Tape:
                 continue
             self.named[event.side, self.key(event.side, event.tick)] = self.messages
             self.named_since.add((event.side, event.tick))
+            self.printed.pop((event.side, event.tick), None)
             self.levels(event.side)[event.tick] = event.lots
             if event.lots == 0:
                 del self.levels(event.side)[event.tick]
@@ -148,6 +150,10 @@ class Tape:
             self.shown_to = {Side.BUY: min(self.bids, default=0), Side.SELL: max(self.asks, default=math.inf)}
         if self.both_sides and not self.crossed:
             self.mid_half_ticks = max(self.bids) + min(self.asks)
+
+    def available(self, side: int) -> list[tuple[int, int]]:
+        """(tick, lots) of a side, best first, without what trades took since (RULES 2.2)."""
+        return [(tick, lots - self.printed[side, tick]) for tick, lots in self.from_best(side)]
 
     def mid_price(self) -> float | None:
         """Mid in quote currency, None before both sides were seen."""
@@ -188,7 +194,7 @@ class Consumption:
         """Take up to `lots` from the levels opposite to `side`: [(tick, lots)] per level, and why it ended (2.3)."""
         opposite = -side
         fills: list[tuple[int, int]] = []
-        for tick, displayed in tape.from_best(opposite):
+        for tick, displayed in tape.available(opposite):
             if lots == 0:
                 break
             if side * tick > side * bound_tick:

@@ -232,6 +232,8 @@ def _take_value(event: Event, tape: Tape) -> None:
     match event.kind:
         case EventKind.TRADE:
             tape.last_tick = event.tick
+            if event.side != Side.NONE:
+                tape.printed[-event.side, event.tick] += event.lots
         case EventKind.MARK:
             tape.mark_record = event.value
         case EventKind.INDEX:

@@ -19,7 +19,7 @@ def join(order: Order, tape: Tape) -> None:
     """An order comes to rest (RULES 3.1.10)."""
     order.displayed = tape.levels(order.side).get(order.limit_tick, 0)
     order.queue = order.displayed if tape.in_view(order.side, order.limit_tick) else UNKNOWN
-    order.traded = 0
+    order.traded = order.early = 0
     order.account.world.note("level out of view", order.queue == UNKNOWN)
 
 
@@ -34,10 +34,10 @@ def update(world: World, message: Sequence[Event], tape: Tape) -> None:
                 world.note("queue out of view", not seen and order.queue > 0)
                 sizes = [0] if seen else []
             for lots in sizes:
-                _set(order, lots)
+                _set(order, lots, message[0].ts)
 
 
-def _set(order: Order, lots: int) -> None:
+def _set(order: Order, lots: int, t: int) -> None:
     """The level of an order gets the size `lots`."""
     rules, world, displayed = order.account.rules, order.account.world, order.displayed
     behind = max(0, displayed - order.traded - order.queue)
@@ -45,7 +45,10 @@ def _set(order: Order, lots: int) -> None:
     gone = ahead(rules.queue_model, rules.queue_power, cancels, order.queue, behind, world.judge)
     moved = gone > 0 or rules.queue_model == QueueModel.PESSIMISTIC
     world.note(rules.queue_model, moved and min(order.queue - gone, lots) < order.queue)
-    order.queue = min(order.queue - gone, lots)
+    was, order.queue = order.queue, min(order.queue - gone, lots)
+    if order.queue < was:
+        order.early = was - order.queue + order.early_at(t)
+        order.early_ns = t
     order.displayed, order.traded = lots, 0
 
 

@@ -31,8 +31,9 @@ def trade(world: World, event: Event, tape: Tape) -> None:
         if side * limit < side * event.tick or tape.halted:
             break
         if limit == event.tick:
-            size, reason = max(0, event.lots - order.queue - used), FillReason.TRADE_AT_LEVEL
-            order.queue = max(0, order.queue - event.lots)
+            fresh = _unprinted(order, event)
+            size, reason = max(0, fresh - order.queue - used), FillReason.TRADE_AT_LEVEL
+            order.queue = max(0, order.queue - fresh)
             order.traded += event.lots
         else:
             size, reason = event.lots - used, FillReason.TRADE_THROUGH
@@ -56,13 +57,22 @@ def _cross_one(world: World, order: Order, tape: Tape, reason: FillReason, t: in
     market, limit = order.position.market, order.limit_tick
     store = world.consumption
     available = 0
-    for tick, displayed in tape.from_best(-order.side):
+    for tick, displayed in tape.available(-order.side):
         if order.side * tick <= order.side * limit:
             consumed = store.consumed(market.instrument, tape, market.rules, -order.side, tick, t)
             available += max(0, displayed - consumed)
     size = _maker_fill(world, order, available, reason, t)
     taken, _ = store.walk(market.instrument, tape, market.rules, order.side, size, limit, t)
     assert sum(lots for _, lots in taken) == size
+
+
+def _unprinted(order: Order, trade: Event) -> int:
+    """Lots of a trade that no message of the last second took out of the queue before (RULES 3.3)."""
+    early = order.early_at(trade.ts)
+    shown = min(trade.lots, early)
+    order.early = early - shown
+    order.account.world.note("shown before it prints", shown > 0)
+    return trade.lots - shown
 
 
 def _maker_fill(world: World, order: Order, size: int, reason: FillReason, t: int) -> int:

@@ -62,6 +62,7 @@ RULES = {
     "plan rate",
     "plan target",
     "rebate",
+    "shown before it prints",
     "trailing activation",
     "trailing at once",
     "trailing rate",

@@ -155,6 +155,24 @@ def test_2_3_a_walk_ends_at_its_bound_or_at_the_last_level() -> None:
     assert (far.filled, far.status, far.reason) == (17, OrderStatus.CANCELLED, OrderReason.BEYOND_VISIBLE_DEPTH)
 
 
+@pytest.mark.parametrize(
+    ("tape", "fills"),
+    [
+        ([trade(1, SELL, 99, 8)], [(2, 99.0), (3, 98.0)]),
+        ([trade(1, SELL, 99, 4), trade(1, SELL, 99, 9)], [(5, 98.0)]),
+        ([trade(1, BUY, 99, 8)], [(5, 99.0)]),  # it hit no bid
+        ([trade(1, SELL, 99, 8), delta(1, BUY, 98, 5)], [(2, 99.0), (3, 98.0)]),  # another level
+        ([trade(1, SELL, 99, 8), delta(1, BUY, 99, 10)], [(5, 99.0)]),  # shown again, so there
+    ],
+)
+def test_2_2_what_trades_took_since_the_last_message_is_not_there(
+    tape: list[list[Event]], fills: list[tuple[int, float]]
+) -> None:
+    worlds = one_account(1e6, [market_order(SELL, 5, at_s=1.5)])
+    whole = [ladder(0, {99: 10, 98: 6}, ASKS), mark(0, 100.0), *tape, mark(9, 100.0)]
+    assert [(-lots, price) for lots, price in walked(only_world(agreed(case(market_data(), worlds, whole))))] == fills
+
+
 @pytest.mark.parametrize(("bound_from", "filled"), [(PriceReference.MID, 3), (PriceReference.MARK, 8)])
 def test_2_1_a_bound_is_measured_from_mid_or_from_mark(bound_from: PriceReference, filled: int) -> None:
     rules = PLAIN._replace(market_bound=0.015, bound_from=bound_from)
@@ -243,6 +261,25 @@ def test_3_1_an_order_out_of_view_is_behind_what_comes_into_view(
     worlds = one_account(1e6, [limit_order(BUY, 20, tick)])
     whole = [*begin, mark(0.5, 100.0), *tape, mark(9, 100.0)]
     assert walked(only_world(agreed(case(market_data(), worlds, whole)))) == fills
+
+
+@pytest.mark.parametrize(
+    ("tape", "ahead", "fills"),
+    [
+        ([delta(2, BUY, 99, 5), trade(2, SELL, 99, 75)], 5, []),
+        ([delta(2, BUY, 99, 5), trade(2, SELL, 99, 75), trade(2.5, SELL, 99, 6)], 0, [(1, 99.0)]),
+        ([delta(2, BUY, 99, 40), delta(2, BUY, 99, 5), trade(2, SELL, 99, 40), trade(2, SELL, 99, 35)], 5, []),
+        ([delta(2, BUY, 99, 40), trade(2.5, SELL, 99, 40), delta(2.9, BUY, 99, 5), trade(3, SELL, 99, 35)], 5, []),
+        ([trade(2, SELL, 99, 75), delta(2, BUY, 99, 5), trade(2.5, SELL, 99, 8)], 0, [(3, 99.0)]),  # in order
+        ([delta(2, BUY, 99, 5), trade(3, SELL, 99, 8)], 0, [(3, 99.0)]),  # a cancel, a while ago
+        ([delta(2, BUY, 99, 5), trade(2, SELL, 99, 100)], 0, [(20, 99.0)]),  # 80, then us, by trades alone
+    ],
+)
+def test_3_3_what_a_message_showed_before_it_prints_leaves_the_queue_once(
+    tape: list[list[Event]], ahead: int, fills: list[tuple[int, float]]
+) -> None:
+    world = resting(limit_order(BUY, 20, 99), tape)
+    assert (world.orders[0].queue, walked(world)) == (ahead, fills)
 
 
 def test_3_4_a_cross_fills_at_our_limit_what_is_displayed_through_it() -> None:

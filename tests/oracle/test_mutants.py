@@ -52,6 +52,8 @@ MUTANTS = (
     Mutant(
         "2.1 bound from the mark", '["bound_from"] == PriceReference.MARK', '["bound_from"] == PriceReference.INDEX'
     ),
+    Mutant("2.2 what trades took", 'shown - cell["printed"] - gone', "shown - gone"),
+    Mutant("2.2 named again", 'cell["printed"] = 0', "pass"),
     Mutant("2.2 taken twice", 'entry["lots"] = gone + part', 'entry["lots"] = part'),
     Mutant("2.2 rounded up", 'math.ceil(entry["lots"] * exp2(', 'math.floor(entry["lots"] * exp2('),
     Mutant("2.2 key of a level", 'entry["tick"] = tick - side["shift"]', 'entry["tick"] = tick'),
@@ -59,6 +61,8 @@ MUTANTS = (
     Mutant("3.2 one budget per trade", 'offered = lots - world["used"]', "offered = lots"),
     Mutant("3.2 a trade eats the queue", 'o["queue"] = max(0, o["queue"] - lots)', 'o["queue"] = max(0, o["queue"])'),
     Mutant("3.2 served once per step", 'o["seen"] = c["step"]', 'o["seen"] = 0'),
+    Mutant("3.3 shown before it prints", "return lots - shown", "return lots"),
+    Mutant("3.3 shown long before", ">= PRINTS_WITHIN_NS:", "< PRINTS_WITHIN_NS:"),
     Mutant("3.3 queue is displayed", 'o["queue"] = min(o["queue"], lots)', 'o["queue"] = max(o["queue"], lots)'),
     Mutant(
         "3.3 a level out of view", 'not beyond(k, tick, side["view"]):\n        cell', "tick < NO_ASK:\n        cell"

@@ -160,13 +160,19 @@ def test_the_run_covers_the_recording(result: RunResult, order_books: list[Order
 
 @pytest.mark.parametrize(("name", "side"), [("out", "bids"), ("large", "asks"), ("stop", "asks")])
 def test_takers_fill_at_the_recorded_levels(
-    result: RunResult, order_books: list[OrderBook], name: str, side: str
+    result: RunResult, order_books: list[OrderBook], trades: list[Trade], name: str, side: str
 ) -> None:
     row, fills = order_row(result, name), fills_of(result, name)
-    shown = getattr(book_at(order_books, int(row["arrive_ts"])), side)
+    book = book_at(order_books, int(row["arrive_ts"]))
+    hits = {"bids": "sell", "asks": "buy"}[side]
+    since = [each for each in trades if book.ts_ns < each.ts_ns <= row["arrive_ts"] and each.side == hits]
+    shown = {
+        price: max(0, lots - sum(each.lots for each in since if each.price == price))
+        for price, lots in getattr(book, side).items()
+    }
     left, wanted = int(row["lots"]), []
     for price, lots in shown.items():  # what the recorded order book gives, best level first
-        if left:
+        if left and lots:
             wanted.append((price, min(left, lots)))
             left -= wanted[-1][1]
     assert [(int(fill["tick"]), int(fill["lots"])) for fill in fills] == wanted

@@ -84,9 +84,9 @@ def test_each_taker_walks_the_order_book_before_it_alone(tmp_path: Path) -> None
     assert (first.filled, first.value, first.levels, first.cost_bps) == (4, 3 * 101 + 102, 2, 0.0)
     # It sold 5 for 98 each where the order book showed 5 at 99.
     assert (last.value, last.levels) == (5 * 99, 1) and last.cost_bps == pytest.approx(10_000 / 99)
-    # 20 wanted; nobody else's trade is taken off the 5 and 9 that are shown.
+    # 20 wanted; of the 5 and 9 that are shown the trade of 1 a second before took one.
     (large,) = report.beyond
-    assert (large.filled, large.value) == (14, 5 * 102 + 9 * 103)
+    assert (large.filled, large.value) == (13, 4 * 102 + 9 * 103)
     assert (report.sent, report.before_start) == (3, 0)
     assert report.distribution.n == 2 and report.distribution.equal == 0.5
 

@@ -32,7 +32,7 @@ from tests.oracle.oracle import Oracle
 from tests.oracle.universe import universe
 from tests.oracle.world import name
 
-UNIVERSES = 400
+UNIVERSES = 500
 ENOUGH = 20
 
 SEEN_IN_FULL: tuple[type[Enum], ...] = (

@@ -155,7 +155,7 @@ def update_queues(m, orders: np.ndarray, head: int, lots: int, ts: int) -> int:
         r = m.rules[m.markets[o["market"]]["rules"]]
         standing = o["shown"] - o["traded"]
         cancels = standing - lots
-        before = o["queue"]
+        before = min(o["queue"], o["shown"])  # an unknown queue that becomes known loses nothing
         o["shown"] = lots
         o["traded"] = 0
         if cancels > 0:

@@ -45,7 +45,7 @@ def _set(order: Order, lots: int, t: int) -> None:
     gone = ahead(rules.queue_model, rules.queue_power, cancels, order.queue, behind, world.judge)
     moved = gone > 0 or rules.queue_model == QueueModel.PESSIMISTIC
     world.note(rules.queue_model, moved and min(order.queue - gone, lots) < order.queue)
-    was, order.queue = order.queue, min(order.queue - gone, lots)
+    was, order.queue = min(order.queue, displayed), min(order.queue - gone, lots)
     if order.queue < was:
         order.early = was - order.queue + order.early_at(t)
         order.early_ns = t

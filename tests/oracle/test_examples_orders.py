@@ -248,6 +248,7 @@ def test_3_3_a_level_out_of_view_keeps_its_queue(tape: list[list[Event]], ahead:
         ([ladder(0, BIDS, ASKS)], 97, [trade(2, SELL, 97, 9)], []),
         ([ladder(0, BIDS, ASKS)], 97, [trade(2, SELL, 96, 9)], [(9, 97.0)]),
         ([ladder(0, BIDS, ASKS)], 97, [ladder(2, {98: 2, 97: 8}, ASKS), trade(3, SELL, 97, 9)], [(1, 97.0)]),
+        ([ladder(0, BIDS, ASKS)], 97, [ladder(2, {98: 2, 97: 8}, ASKS), trade(2.5, SELL, 97, 9)], [(1, 97.0)]),
         ([ladder(0, BIDS, ASKS)], 97, [ladder(2, {98: 2, 96: 8}, ASKS), trade(3, SELL, 97, 9)], [(9, 97.0)]),
         ([ladder(0, {99: 4, 96: 6}, ASKS)], 97, [trade(2, SELL, 97, 9)], [(9, 97.0)]),
         ([ladder(0, BIDS, ASKS), delta(0.5, BUY, 97, 2)], 97, [trade(2, SELL, 97, 9)], [(7, 97.0)]),

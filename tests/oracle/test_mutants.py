@@ -61,7 +61,6 @@ MUTANTS = (
     Mutant("3.2 one budget per trade", 'offered = lots - world["used"]', "offered = lots"),
     Mutant("3.2 a trade eats the queue", 'o["queue"] = max(0, o["queue"] - lots)', 'o["queue"] = max(0, o["queue"])'),
     Mutant("3.2 served once per step", 'o["seen"] = c["step"]', 'o["seen"] = 0'),
-    Mutant("3.3 a queue that becomes known", 'min(o["queue"], o["shown"])', 'o["queue"]'),
     Mutant("3.3 shown before it prints", "return lots - shown", "return lots"),
     Mutant("3.3 shown long before", ">= PRINTS_WITHIN_NS:", "< PRINTS_WITHIN_NS:"),
     Mutant("3.3 queue is displayed", 'o["queue"] = min(o["queue"], lots)', 'o["queue"] = max(o["queue"], lots)'),

@@ -71,6 +71,7 @@ def test_a_plan_in_two_slices() -> None:
         trade(1.5, SELL, 99, 50),
         ladder(2.5, {97: 7, 90: 9}, {99: 9}),
         trade(3.5, SELL, 97, 10),
+        ladder(3.5, {97: 7, 90: 9}, {99: 9}),  # others came back, what we took did not
         trade(4.5, BUY, 99, 20),
         trade(7.0, BUY, 99, 50),
         *END,

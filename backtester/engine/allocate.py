@@ -214,7 +214,7 @@ class _Builder:
         parties = np.zeros((len(worlds), len(enums.Party)))
         for number, world in enumerate(worlds):
             rows[number]["liquidation"], rows[number]["record"] = world.liquidation, world.record
-            parties[number, enums.Party.INSURANCE_FUND] = world.insurance_start
+            rows[number]["insurance_start"] = world.insurance_start
         accounts, positions = _stack(self.accounts, ACCOUNT), _stack(self.positions, POSITION)
         places = self.index.positions
         entered = enter_orders(self.market, accounts, positions, places, self.orders, self.plans, self.start_ts)

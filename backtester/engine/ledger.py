@@ -32,6 +32,12 @@ def lacks_slots(w, c: np.void, slots: int) -> bool:
 
 
 @helper
+def fund_balance(w, world: int) -> float:
+    """What a world's insurance fund has (RULES 9.1), quote. Parties keep changes, so that a cent is not lost in a billion."""
+    return w.worlds[world]["insurance_start"] + w.parties[world, Party.INSURANCE_FUND]
+
+
+@helper
 def _write(w, c: np.void, ts: int, world: int, pool: int, position: int, kind: int, party: int, amount: float) -> None:
     w.worlds[world]["turnover"] += abs(amount)
     if w.worlds[world]["record"] == 0:
@@ -46,7 +52,7 @@ def _write(w, c: np.void, ts: int, world: int, pool: int, position: int, kind: i
     row["kind"] = kind
     row["party"] = party
     row["amount"] = amount
-    row["balance"] = w.pools[pool]["balance"] if pool >= 0 else w.parties[world, Party.INSURANCE_FUND]
+    row["balance"] = w.pools[pool]["balance"] if pool >= 0 else fund_balance(w, world)
 
 
 @helper

@@ -7,7 +7,16 @@ import math
 import numpy as np
 
 from backtester.engine.jit import helper, inlined
-from backtester.engine.ledger import ROWS_OF_A_FILL, fill_position, lacks_rows, lacks_slots, post, post_fund, transfer
+from backtester.engine.ledger import (
+    ROWS_OF_A_FILL,
+    fill_position,
+    fund_balance,
+    lacks_rows,
+    lacks_slots,
+    post,
+    post_fund,
+    transfer,
+)
 from backtester.engine.levels import side_of
 from backtester.engine.links import finish_order
 from backtester.engine.margin import bankruptcy_price, liquidation_distance, maintenance, pool_state
@@ -77,7 +86,7 @@ def settle(w, c: np.void, ts: int, pool: int) -> None:
     row = w.pools[pool]
     if row["balance"] < 0.0:
         owed = -row["balance"]
-        paid = min(owed, max(0.0, w.parties[row["world"], Party.INSURANCE_FUND]))
+        paid = min(owed, max(0.0, fund_balance(w, row["world"])))
         row["deficit"] += owed
         if paid > 0.0:
             post(w, c, ts, pool, NONE, LedgerKind.DEFICIT, Party.INSURANCE_FUND, paid)
@@ -319,7 +328,7 @@ def _take_over(m, w, c: np.void, ts: int, pool: int) -> None:
     post(w, c, ts, pool, NONE, LedgerKind.TAKEOVER, Party.INSURANCE_FUND, -margin)
     row["balance"] = 0.0
     row["state"] = PoolState.CLOSED
-    fund = w.parties[world, Party.INSURANCE_FUND]
+    fund = fund_balance(w, world)
     if fund < 0.0:
         post_fund(w, c, ts, world, LedgerKind.DEFICIT, Party.RESERVE, -fund)
 

@@ -116,6 +116,7 @@ WORLD = np.dtype(
         ("used", "i8"),  # lots of the trade of step `used_step` that filled own orders
         ("used_step", "i8"),
         ("turnover", "f8"),  # Σ|amount| of the ledger
+        ("insurance_start", "f8"),  # what the insurance fund had at the start, quote
     ],
     align=True,
 )

@@ -224,7 +224,7 @@ def system_report(result: RunResult) -> SystemReport:
     accounts = range(len(result.world.accounts))
     return SystemReport(
         insurance_start=result.world.insurance_start,
-        insurance_end=float(result.state.parties[ACTUAL, Party.INSURANCE_FUND]),
+        insurance_end=result.world.insurance_start + float(result.state.parties[ACTUAL, Party.INSURANCE_FUND]),
         deficit=math.fsum(account_deficit(result, account) for account in accounts),
         adl_notional=0.0,
         socialised_loss=0.0,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
@@ -25,7 +24,7 @@ def reconcile(result: RunResult) -> tuple[float, ...]:
 
     Every pool and every counterparty ends where the ledger leads it, every position where its fills lead it, all
     parties together keep their money, and each account's equity ends at `start + Σ ledger + Δ unrealised`, each within
-    1e-9 of max(1, Σ|amount|).
+    1e-9 of max(1, Σ|amount|) and what doubles lose in balances of that size (`_allowed`).
     Raises an engine fault that names all that does not hold, or any number that is not finite.
     """
     problems = [*_not_finite(result)]
@@ -37,7 +36,7 @@ def reconcile(result: RunResult) -> tuple[float, ...]:
         problems += _position_problems(result, position)
     errors = tuple(account_error(result, number) for number in range(len(result.state.accounts)))
     for number, error in enumerate(errors):
-        if error > _allowed(_rows(result, "account", number)):
+        if error > _allowed(_rows(result, "account", number), *_magnitudes(result, number)):
             problems.append(f"account {number}: equity is off by {error!r}")
     if problems:
         raise BacktesterError([Diagnostic("engine", "money", problem) for problem in problems])
@@ -75,7 +74,8 @@ def unrealised(result: RunResult, position: int, at_start: bool = False) -> floa
 
 def _world_problems(result: RunResult, world: int) -> Iterator[str]:
     rows = result.ledger[result.ledger["world"] == world]
-    allowed = _allowed(rows)
+    ended = result.state.parties[world].tolist()
+    allowed = _allowed(rows, *ended, *result.state.pools["balance_start"][result.state.pools["world"] == world])
     pools = np.flatnonzero(result.state.pools["world"] == world)
     for number in pools:
         pool = result.state.pools[number]
@@ -83,16 +83,13 @@ def _world_problems(result: RunResult, world: int) -> Iterator[str]:
         off = math.fsum((pool["balance"], -pool["balance_start"], *(-booked)))
         if abs(off) > allowed:
             yield f"world {world}, pool {number}: the balance is off by {off!r}"
-    started = [0.0] * len(Party)
-    started[Party.INSURANCE_FUND] = result.world.insurance_start
-    ended = result.state.parties[world].tolist()
     for party in Party:
         if party is not Party.OWN_MARGIN:
-            off = math.fsum((ended[party], -started[party], *_booked(rows, party)))
+            off = math.fsum((ended[party], *_booked(rows, party)))
             if abs(off) > allowed:
                 yield f"world {world}, {party.name.lower()}: the balance is off by {off!r}"
     moved = (*result.state.pools["balance"][pools], *(-result.state.pools["balance_start"][pools]))
-    total = math.fsum((*moved, *ended, *(-start for start in started)))
+    total = math.fsum((*moved, *ended))
     if abs(total) > allowed:
         yield f"world {world}: {total!r} came from nowhere"
 
@@ -119,8 +116,28 @@ def _booked(rows: np.ndarray, party: Party) -> Iterator[float]:
         yield from (-rows["amount"][rows["pool"] < 0]).tolist()
 
 
-def _allowed(rows: Any) -> float:
-    return TOLERANCE * max(1.0, math.fsum(np.abs(rows["amount"])))
+def _allowed(rows: np.ndarray, *magnitudes: float) -> float:
+    """What may be missing after the rows of a ledger: a share of what was moved, and an ulp of the largest value a row.
+
+    A double near 10,000,000 cannot keep a fee of 0.0585 to 1e-9: each addition may lose half of its last bit, 9e-10.
+    `magnitudes`: further values that the amounts were added to or taken from, quote.
+    """
+    largest = max(map(abs, (*magnitudes, *rows["balance"][rows["pool"] >= 0].tolist())), default=0.0)
+    moved = math.fsum(np.abs(rows["amount"]))
+    return TOLERANCE * max(1.0, moved) + (len(rows) + len(magnitudes) + 1) * math.ulp(largest)
+
+
+def _magnitudes(result: RunResult, account: int) -> Iterator[float]:
+    """Balances at the start, costs and notionals between which an account's PnL is a difference, quote."""
+    pools, positions = result.state.pools, result.state.positions
+    yield from pools["balance_start"][pools["account"] == account].tolist()
+    units = result.market.markets["unit"][positions["market"]]
+    held = positions["account"] == account
+    yield from (positions["lots_start"] * units * positions["mark_start"])[held].tolist()
+    yield from (positions["lots"] * units * result.market.markets["mark"][positions["market"]])[held].tolist()
+    yield from (*positions["cost_start"][held].tolist(), *positions["cost"][held].tolist())
+    fills = result.fills[result.fills["account"] == account]
+    yield float((fills["lots"] * units[fills["position"]] * fills["price"]).max(initial=0.0))
 
 
 def _rows(result: RunResult, column: str, number: int) -> np.ndarray:

@@ -90,7 +90,7 @@ def settle(world: World, pool: Pool, t: int) -> None:
         return
     if pool.balance < 0:
         pool.deficit -= pool.balance
-        fund = max(ZERO, world.parties[Party.INSURANCE_FUND])
+        fund = max(ZERO, world.fund)
         paid = min(fund, -pool.balance)
         world.pay(t, pool, paid, Party.INSURANCE_FUND, LedgerKind.DEFICIT)
         world.pay(t, pool, -pool.balance, Party.RESERVE, LedgerKind.DEFICIT)
@@ -207,8 +207,8 @@ def _takeover(world: World, pool: Pool, t: int) -> bool:
     for position in taken:
         _take_over(world, position, t)
     world.pay(t, pool, -pool.balance, Party.INSURANCE_FUND, LedgerKind.TAKEOVER)
-    if world.parties[Party.INSURANCE_FUND] < 0:
-        world.pay_fund(t, -world.parties[Party.INSURANCE_FUND], Party.RESERVE, LedgerKind.DEFICIT)
+    if world.fund < 0:
+        world.pay_fund(t, -world.fund, Party.RESERVE, LedgerKind.DEFICIT)
     pool.deficit += max(ZERO, -equity)
     return True
 

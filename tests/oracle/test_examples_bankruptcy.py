@@ -51,7 +51,7 @@ def test_8_binance_two_levels_above_the_bankruptcy_price_and_the_rest_taken_over
     assert floats(pool.balance, pool.deficit) == [0, 0]
     assert pool.state == PoolState.CLOSED
     # 20 + 8.45, and three lots sold at 94
-    assert float(world.parties[Party.INSURANCE_FUND]) == pytest.approx(20 + 8.45 + 3 * (94 - (98 - 10.874 / 3)))
+    assert float(world.fund) == pytest.approx(20 + 8.45 + 3 * (94 - (98 - 10.874 / 3)))
 
 
 def test_8_binance_the_clearance_fee_takes_what_is_left_and_the_fund_bears_the_rest() -> None:
@@ -61,10 +61,10 @@ def test_8_binance_the_clearance_fee_takes_what_is_left_and_the_fund_bears_the_r
     assert float(fee) == pytest.approx(-19.324)
     assert walked(world)[-1] == (-3, 98.0)
     assert floats(world.pools[0].balance, world.pools[0].deficit) == [0, 0]
-    assert float(world.parties[Party.INSURANCE_FUND]) == pytest.approx(19.324 - 3 * 4)
+    assert float(world.fund) == pytest.approx(19.324 - 3 * 4)
     short = long_ten(98.0, {97: 4, 96: 3, 90: 9}, clearance_fee=0.05, insurance=0.0)
     assert short.pools[0].balance == 0
-    assert floats(short.parties[Party.INSURANCE_FUND]) == [0]
+    assert floats(short.fund) == [0]
     assert float(short.parties[Party.RESERVE]) == pytest.approx(19.324 - 3 * 8)
 
 
@@ -79,7 +79,7 @@ def test_8_4_a_gap_through_the_bankruptcy_price_is_taken_over_whole(
     assert [(row.stage.name, row.filled) for row in world.liquidations] == [("FULL", 0), ("TAKEOVER", 10)]
     assert walked(world) == [(-10, 95.0)]
     assert floats(world.pools[0].balance, world.pools[0].deficit) == [0, 50]
-    assert floats(world.parties[Party.INSURANCE_FUND], world.parties[Party.RESERVE]) == [fund, reserve]
+    assert floats(world.fund, world.parties[Party.RESERVE]) == [fund, reserve]
     ((lots, cost),) = world.inventory.values()
     assert (lots, float(cost)) == ((10, 950.0) if disposal == Disposal.HOLD else (0, 0.0))
 
@@ -88,7 +88,7 @@ def test_8_4_at_the_mark_the_same_gap_costs_the_fund_at_once() -> None:
     world = long_ten(90.0, {89: 99}, BINANCE._replace(takeover_price=ForcedPrice.MARK, takeover_disposal=Disposal.HOLD))
     assert walked(world) == [(-10, 90.0)]
     assert floats(world.pools[0].balance, world.pools[0].deficit) == [0, 50]
-    assert floats(world.parties[Party.INSURANCE_FUND], world.parties[Party.RESERVE]) == [0, -30]
+    assert floats(world.fund, world.parties[Party.RESERVE]) == [0, -30]
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,7 @@ def test_8_4_hyperliquid_backstop_takes_over_below_98319_33() -> None:
     assert world.pools[1].state == PoolState.CLOSED
     assert [row.stage.name for row in world.liquidations] == ["FULL", "TAKEOVER"]
     # equity passes to the backstop: 2,500 − 1,680.68
-    assert float(world.parties[Party.INSURANCE_FUND]) == pytest.approx(819.32)
+    assert float(world.fund) == pytest.approx(819.32)
     assert [pool.balance for pool in world.pools] == [0, 0]
 
 
@@ -83,7 +83,7 @@ def test_8_4_a_threshold_of_zero_is_none() -> None:
 
 def test_8_4_below_the_bankruptcy_price_the_reserve_refills_the_fund() -> None:
     world = hyperliquid(97_400.0, {}, insurance=30.0)  # bankruptcy at 97,500: 100 are missing
-    assert world.parties[Party.INSURANCE_FUND] == 0
+    assert world.fund == 0
     assert world.parties[Party.RESERVE] == -70
 
 
@@ -91,7 +91,7 @@ def test_8_3_a_flat_pool_below_zero_is_paid_by_the_fund_and_then_by_the_reserve(
     world = hyperliquid(98_000.0, {97_400: 1}, insurance=30.0)
     deficit = [(row.party, float(row.amount)) for row in world.ledger if row.kind == LedgerKind.DEFICIT]
     assert deficit == [(Party.INSURANCE_FUND, 30), (Party.RESERVE, 70)]
-    assert floats(world.pools[1].balance, world.parties[Party.INSURANCE_FUND]) == [0, 0]
+    assert floats(world.pools[1].balance, world.fund) == [0, 0]
 
 
 def test_8_2_g12_hyperliquid_a_large_position_goes_in_a_fifth_first_and_in_full_10_s_later() -> None:
@@ -162,7 +162,7 @@ def test_8_2_the_liquidation_fee_is_capped_by_what_the_pool_has_left() -> None:
     begin = [ladder(0, {99: 1}, {101: 1}), mark(0, 100.0), mark(1, 100.0)]
     world = only_world(agreed(case(data, one_account(2.0, lots=1, entry_price=100.0), begin)))
     assert [float(row.fee) for row in world.liquidations] == [1.0]  # 0.25 · 99, but only 2 − 1 are left
-    assert world.parties[Party.INSURANCE_FUND] == 1
+    assert world.fund == 1
 
 
 def test_8_2_a_breach_cancels_live_orders_but_not_decisions_to_come() -> None:
@@ -181,7 +181,7 @@ def test_8_5_the_backstop_sells_what_it_took_through_the_ladder_of_the_world() -
     # 1 of 5 is sold at 99, 4 pass at mark 100 with what is left of the margin (1); the fund sells at 98 and thrice at
     # 97, and is 10 short, which the reserve pays
     assert [row.stage.name for row in world.liquidations] == ["PARTIAL", "TAKEOVER"]
-    assert floats(world.parties[Party.INSURANCE_FUND], world.parties[Party.RESERVE]) == [0, 1 - 2 - 3 * 3]
+    assert floats(world.fund, world.parties[Party.RESERVE]) == [0, 1 - 2 - 3 * 3]
     assert [fill.reason.name for fill in world.fills] == ["LIQUIDATION", "TAKEOVER"]
 
 

@@ -51,7 +51,6 @@ class World:
         self.consumption = Consumption(judge)
         self.inventory: dict[Market, tuple[int, Fraction]] = {}  # lots and cost that the backstop keeps
         self.parties = {party: ZERO for party in Party}
-        self.parties[Party.INSURANCE_FUND] = Fraction(given.insurance_start)
         self.fills: list[Fill] = []
         self.ledger: list[LedgerRow] = []
         self.liquidations: list[Liquidation] = []
@@ -62,7 +61,12 @@ class World:
         for account in given.accounts:
             self._open_account(account, data.rules[account.rules], markets, first_order)
         self.orders = [order for account in self.accounts for order in account.orders]
-        self.start_total = sum((pool.balance for pool in self.pools), ZERO) + sum(self.parties.values(), ZERO)
+        self.start_total = sum((pool.balance for pool in self.pools), ZERO)
+
+    @property
+    def fund(self) -> Fraction:
+        """Balance of the insurance fund (RULES 9.1)."""
+        return Fraction(self.spec.insurance_start) + self.parties[Party.INSURANCE_FUND]
 
     @property
     def pools(self) -> list[Pool]:
@@ -135,7 +139,7 @@ class World:
         """Change the insurance fund's balance where no pool is concerned."""
         self.parties[Party.INSURANCE_FUND] += amount
         self.parties[party] -= amount
-        self.ledger.append(LedgerRow(t, -1, party, kind, amount, self.parties[Party.INSURANCE_FUND]))
+        self.ledger.append(LedgerRow(t, -1, party, kind, amount, self.fund))
 
     # -- fills (RULES 5.1, 5.2, 6.5) -----------------------------------------------------------------------------------
 

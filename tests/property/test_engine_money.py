@@ -45,7 +45,7 @@ def test_every_world_keeps_its_money(runs: list[tuple[Universe, Outcome]]) -> No
         for number, (world, tolerance) in enumerate(zip(inputs.worlds, tolerances(result), strict=True)):
             pools = result.pools[result.pools["world"] == number]
             gained = math.fsum([*pools["balance"], *-pools["balance_start"]])
-            assert abs(gained + math.fsum([*result.parties[number], -world.insurance_start])) <= tolerance
+            assert abs(gained + math.fsum(result.parties[number])) <= tolerance
 
 
 def test_the_ledger_explains_pools_and_parties(runs: list[tuple[Universe, Outcome]]) -> None:
@@ -58,7 +58,7 @@ def test_the_ledger_explains_pools_and_parties(runs: list[tuple[Universe, Outcom
             own = result.ledger[result.ledger["world"] == number]
             paid = -sums(own, "party", len(Party))
             paid[Party.OWN_MARGIN] = 0.0
-            paid[Party.INSURANCE_FUND] += world.insurance_start + math.fsum(own["amount"][own["pool"] < 0])
+            paid[Party.INSURANCE_FUND] += math.fsum(own["amount"][own["pool"] < 0])
             assert np.allclose(result.parties[number], paid, rtol=0.0, atol=tolerance[number])
 
 

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from backtester.enums import LedgerKind, Party
+from backtester.engine import spec
+from backtester.enums import LedgerKind, OrderType, Party, TimeInForce
 from backtester.errors import BacktesterError, ExitCode
 from backtester.report.model import build_report
 from backtester.report.reconcile import reconcile
@@ -109,3 +110,21 @@ def test_all_that_is_wrong_is_said_at_once() -> None:
     text = str(caught.value)
     assert "pool 0" in text
     assert "venue_fees" in text
+
+
+@pytest.mark.parametrize("collateral", [1e2, 1e5, 1e7, 1e10])
+@pytest.mark.parametrize("fund", [0.0, 1.04e9, 1e12])
+def test_large_balances_do_not_make_small_amounts_wrong(collateral: float, fund: float) -> None:
+    """A cent more or less beside a billion is no fault of the books; a cent that is gone is."""
+    rules = PLAIN._replace(taker_fee=0.00045)
+    tape = [mark(1.0, 100.0), ladder(1.0, {99: 90}, {101: 90}), mark(3.0, 100.0), delta(5.0, BUY, 10, 1)]
+    order = spec.Order("in", 0, OrderType.MARKET, TimeInForce.IOC, BUY, 1)
+    fenced = account(collateral, [isolated(8, 1.1)], name="fenced")  # liquidated, and the fund pays
+    result = finished([account(collateral, [cross(0)], [order]), fenced], tape, rules, insurance=fund)
+    reconcile(result)
+    for number in range(len(result.ledger)):
+        honest = result.ledger["amount"][number]
+        result.ledger["amount"][number] = honest + 0.01
+        with pytest.raises(BacktesterError):
+            reconcile(result)
+        result.ledger["amount"][number] = honest

@@ -100,7 +100,8 @@ def isolated_margin(notional: float, margin: float | None, leverage: float | Non
 
 
 def _backed(held: Sequence[Held], at_mark: Sequence[Inputs], balance: float) -> Iterator[Holding]:
-    """The positions of one account; each that is cross is backed by all of `balance`, the others held fixed."""
+    """The positions of one account; each that is cross is backed by all of `balance`. The other
+    leg of its contract (hedge mode) moves with it, positions in other contracts are held fixed."""
     cross = [number for number, each in enumerate(at_mark) if each.margin_mode == "cross"]
     pool_notional = math.fsum(at_mark[number].notional for number in cross)
     for number, each in enumerate(at_mark):
@@ -109,10 +110,12 @@ def _backed(held: Sequence[Held], at_mark: Sequence[Inputs], balance: float) -> 
             yield Holding(profile, each, each.notional)
             continue
         others = [at_mark[other] for other in cross if other != number]
-        needed = (maintenance_margin(profile.market(other.symbol).tiers, other.notional) for other in others)
+        apart = [other for other in others if other.symbol != each.symbol]
+        needed = (maintenance_margin(profile.market(other.symbol).tiers, other.notional) for other in apart)
         backed = each._replace(
             margin=balance,
             other_maintenance=math.fsum(needed),
             other_pnl=math.fsum(other.pnl for other in others),
+            opposite=math.fsum(other.signed_size for other in others if other not in apart),
         )
         yield Holding(profile, backed, pool_notional)

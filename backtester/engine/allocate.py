@@ -194,16 +194,20 @@ class _Builder:
         row["position_first"], row["position_count"] = len(self.positions), len(places)
         row["balance"] = row["balance_start"] = balance
         row["buffer_min"], row["buffer_min_ts"], row["breach_ts"] = np.inf, -1, -1
+        legs = dict[int, int]()  # of each market, its first position
         for place, position in places:
             numbers[place] = len(self.positions)
+            twin = legs.setdefault(position.market, len(self.positions))
             self._add_position(world, account, len(self.pools), position)
+            if twin != numbers[place]:
+                self.positions[-1]["twin"], self.positions[twin]["twin"] = twin, numbers[place]
         self.pools.append(row)
 
     def _add_position(self, world: int, account: int, pool: int, position: spec.Position) -> None:
         row = np.zeros((), POSITION)
         market = self.market.markets[position.market]
         row["world"], row["account"], row["pool"], row["market"] = world, account, pool, position.market
-        row["isolated"], row["leverage"] = position.isolated, position.leverage
+        row["isolated"], row["leverage"], row["twin"] = position.isolated, position.leverage, -1
         row["lots"] = row["lots_start"] = position.lots
         row["cost"] = row["cost_start"] = position.lots * market["unit"] * position.entry_price
         row["mark_start"], row["distance_min"] = market["mark"], np.inf

@@ -33,7 +33,7 @@ def lacks_slots(w, c: np.void, slots: int) -> bool:
 
 @helper
 def fund_balance(w, world: int) -> float:
-    """What a world's insurance fund has (RULES 9.1), quote. Parties keep changes, so that a cent is not lost in a billion."""
+    """What a world's insurance fund has (RULES 9.1), quote: parties keep changes, so that no cent drowns."""
     return w.worlds[world]["insurance_start"] + w.parties[world, Party.INSURANCE_FUND]
 
 

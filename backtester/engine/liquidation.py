@@ -71,7 +71,7 @@ def evaluate(m, w, ts: int, pool: int) -> bool:
     for i in range(row["position_first"], row["position_first"] + row["position_count"]):
         x = w.positions[i]
         if x["lots"] != 0:
-            x["distance_min"] = min(x["distance_min"], liquidation_distance(m, x, buffer))
+            x["distance_min"] = min(x["distance_min"], liquidation_distance(m, w, x, buffer))
     if buffer >= 0.0:
         row["state"] = PoolState.HEALTHY
         return False

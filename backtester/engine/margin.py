@@ -51,17 +51,25 @@ def pool_state(m, w, pool: int) -> tuple[float, float, int]:
 
 
 @inlined
-def liquidation_distance(m, x: np.void, buffer: float) -> float:
-    """How far the mark may move against position `x` until `buffer` is gone, as a fraction of the mark.
-
-    Others held fixed, at the tier of now: buffer / (|lots|·unit·mark·(1 − side·rate)).
-    Example: long 1 BTC at 100,000 with 2,500 margin, 1.25 %: buffer 1,250 → 1.2658 %, that is 98,734.18.
-    """
+def _buffer_slope(m, x: np.void) -> float:
+    """What its pool's buffer gains while the mark of position `x` doubles, at the tier of now, quote."""
     k = m.markets[x["market"]]
-    notional = abs(x["lots"]) * k["unit"] * k["mark"]
-    rate = m.tiers[tier_of(m.tiers, k, notional)]["rate"]
-    side = 1.0 if x["lots"] > 0 else -1.0
-    return buffer / (notional * (1.0 - side * rate))
+    value = x["lots"] * k["unit"] * k["mark"]
+    return value - abs(value) * m.tiers[tier_of(m.tiers, k, abs(value))]["rate"]
+
+
+@inlined
+def liquidation_distance(m, w, x: np.void, buffer: float) -> float:
+    """How far the mark may move until `buffer` is gone, as a fraction of the mark (RULES 6.4); infinite if it never is.
+
+    Other contracts held fixed, at the tier of now, both legs of a hedge together: buffer / |Σ(N − |N|·rate)|.
+    Examples: long 1 BTC at 100,000 with 2,500 margin, 1.25 %: buffer 1,250 → 1.2658 %, that is 98,734.18. Long 2 and
+    short 1 at 100,000 with 20,000, 0.4 %: 18,800 / (100,000 − 1,200) → 19.03 %.
+    """
+    slope = _buffer_slope(m, x)
+    if x["twin"] >= 0:
+        slope += _buffer_slope(m, w.positions[x["twin"]])
+    return buffer / abs(slope) if slope != 0.0 else np.inf
 
 
 @inlined

@@ -172,6 +172,7 @@ POSITION = np.dtype(
         ("pool", "i8"),
         ("market", "i8"),
         ("isolated", "i8"),
+        ("twin", "i8"),  # position of the contract's other leg in the pool (hedge mode); -1 = none
         ("lots", "i8"),
         ("cost", "f8"),
         ("leverage", "f8"),
@@ -183,7 +184,7 @@ POSITION = np.dtype(
         ("funding", "f8"),
         ("liquidation_fee", "f8"),
         ("send_lots", "i8"),  # size of the liquidation order of the round in progress
-        ("distance_min", "f8"),  # smallest distance to the liquidation price, fraction of mark
+        ("distance_min", "f8"),  # smallest distance to the liquidation price, fraction of mark (RULES 6.4)
     ],
     align=True,
 )

@@ -112,11 +112,13 @@ def _pool_reports(result: RunResult, names: Names, account: int) -> Iterator[Poo
 
 
 class _Stand(NamedTuple):
-    """A position and its pool at one moment; `size` times the multiplier, prices at the mark."""
+    """A position and its pool at one moment; sizes times the multiplier, prices at the mark."""
 
     size: float
+    opposite: float  # the contract's other leg in the pool (hedge mode)
     mark: float
     equity: float
+    own_maintenance: float  # of both legs
     other_maintenance: float
 
 
@@ -128,8 +130,13 @@ def _stand(result: RunResult, names: Names, number: int, at_start: bool) -> _Sta
     members = range(first, first + count)
     balance = float(pool["balance" + when])
     equity = math.fsum((balance, *(unrealised(result, member, at_start) for member in members)))
-    others = (_maintenance(result, names, member, at_start) for member in members if member != number)
-    return _Stand(_units(result, number, at_start), _mark(result, number, at_start), equity, math.fsum(others))
+    legs = [member for member in members if result.state.positions[member]["market"] == row["market"]]
+    own, others = (
+        math.fsum(_maintenance(result, names, member, at_start) for member in chosen)
+        for chosen in (legs, [member for member in members if member not in legs])
+    )
+    opposite = math.fsum(_units(result, leg, at_start) for leg in legs if leg != number)
+    return _Stand(_units(result, number, at_start), opposite, _mark(result, number, at_start), equity, own, others)
 
 
 def _units(result: RunResult, number: int, at_start: bool) -> float:
@@ -153,8 +160,15 @@ def _break_prices(result: RunResult, names: Names, number: int, at_start: bool) 
     if stand.size == 0.0:
         return None, None
     tiers = names.tiers(number)
-    liquidation = liquidation_price(stand.size, stand.mark, stand.equity, tiers, stand.other_maintenance)
-    return liquidation, bankruptcy_price(stand.size, stand.mark, stand.equity)
+    return (
+        liquidation_price(stand.size, stand.mark, stand.equity, tiers, stand.other_maintenance, stand.opposite),
+        bankruptcy_price(
+            stand.size + stand.opposite,
+            stand.mark,
+            stand.equity,
+            stand.own_maintenance / (stand.own_maintenance + stand.other_maintenance),
+        ),
+    )
 
 
 def _position_report(result: RunResult, names: Names, number: int, fills: OrderFills) -> PositionReport:

@@ -1,19 +1,21 @@
 """Where a position breaks: one solver for liquidation, backstop and the leverage that a move leaves room for.
 
 Every function takes the tier table of a market, floors rising from 0. Maintenance is marginal and so continuous
-(`venue.profile.maintenance_margin`), and rises slower than notional: a price that solves `equity = maintenance` is the
-only one, and the tier in force there is the one that counts.
+(`venue.profile.maintenance_margin`) and only steepens: of one position a price that solves `equity = maintenance` is
+the only one, and the tier in force there is the one that counts.
 
 Sources: Hyperliquid, liquidations: `liq_price = price - side · margin_available / size / (1 - l · side)`, with l the
 maintenance rate of the tier in force at the liquidation price; Binance, how to calculate liquidation price of USDⓈ-M
 futures contracts: `LP = (WB - TMM + UPNL + cum - side · q · EP) / (q · mmr - side · q)`, TMM and UPNL of the other
-contracts. Both are the same equation.
+contracts. Both are the same equation. In hedge mode both legs of a contract stand in it together and share the price
+(Binance, FAQ b3c689c1 and ceccfcfb).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from backtester.config.venue import TierRow
@@ -57,6 +59,7 @@ def break_price(
     tiers: Sequence[TierRow],
     other_maintenance: float = 0.0,
     share: float = 1.0,
+    opposite: float = 0.0,
 ) -> Break | None:
     """Where equity equals `share` of maintenance, the other positions held fixed; None when no price above 0 does it.
 
@@ -66,47 +69,63 @@ def break_price(
     mark : quote, where `equity` and `other_maintenance` were measured
     equity : quote, of the whole margin pool
     tiers : of this position's market
-    other_maintenance : quote, of the pool's other positions
+    other_maintenance : quote, of the pool's positions in other contracts
     share : 1 for liquidation, a venue's takeover threshold for its backstop
+    opposite : signed units of the contract's other leg in the same pool (hedge mode), 0 without one
 
-    With q = size, s = share and the tier's rate r and deduction d,
-    `equity + q · (P - mark) = s · (other + |q| · P · r - d)`, so
-    `P = (q · mark - equity + s · (other - d)) / (q - s · |q| · r)`, in the tier whose notional range holds |q| · P.
-    Example: long 1 BTC at 100,000 with 2,500 of margin at 1.25 %: liquidated at 97,500 / 0.9875 = 98,734.18, taken
-    over at two thirds of maintenance at 97,500 / 0.99167 = 98,319.33.
+    The legs of a contract move together and break together. With q = Σ sizes, s = share and each leg's rate r and
+    deduction d in its own tier, `equity + q · (P - mark) = s · (other + Σ(|size| · P · r - d))`, so
+    `P = (q · mark - equity + s · (other - Σd)) / (q - s · Σ|size| · r)`, where the tiers are those at P. Maintenance
+    only steepens, so two prices at most solve it, one below and one above; the one nearer to the mark counts.
+    Examples: long 1 BTC at 100,000 with 2,500 of margin at 1.25 %: liquidated at 97,500 / 0.9875 = 98,734.18, taken
+    over at two thirds of maintenance at 97,500 / 0.99167 = 98,319.33. Long 2 and short 1 from 100,000 with 20,000 at
+    0.4 %: both at 80,000 / 0.988 = 80,971.66.
     """
-    table = tier_table(tiers)
-    for tier in reversed(table):
-        slope = size - share * abs(size) * tier.maintenance_rate
-        if slope == 0.0:  # a rate of 1: maintenance falls as fast as the equity of a long, no price is special
+    net, gross = size + opposite, tuple(abs(leg) for leg in (size, opposite) if leg)
+    roots = []
+    for low, high, in_force in _stretches(tier_table(tiers), gross):
+        slope = net - share * math.fsum(leg * tier.maintenance_rate for leg, tier in zip(gross, in_force, strict=True))
+        if slope == 0.0:  # equity and maintenance run side by side: no price is special
             continue
-        price = (size * mark - equity + share * (other_maintenance - tier.deduction)) / slope
-        if price > 0.0 and _holds(table, tier, abs(size) * price):
-            return Break(price, tier)
-    return None
+        deduction = math.fsum(tier.deduction for tier in in_force)
+        price = (net * mark - equity + share * (other_maintenance - deduction)) / slope
+        if price > 0.0 and low * (1.0 - _HAIR) <= price <= high * (1.0 + _HAIR):
+            roots.append(Break(price, in_force[0]))
+    return min(roots, key=lambda root: abs(root.price - mark), default=None)
 
 
-def _holds(table: Sequence[Tier], tier: Tier, notional: float) -> bool:
-    """Whether a notional lies in a tier; a hair of tolerance, so that a root on a border is not lost between two."""
-    ceiling = table[tier.number].floor_quote if tier.number < len(table) else math.inf
-    slack = 1e-12 * notional
-    return tier.floor_quote - slack <= notional <= ceiling + slack
+_HAIR = 1e-12  # of a price, so that a root on a border is not lost between two tiers
+
+
+def _stretches(table: Sequence[Tier], sizes: Sequence[float]) -> Iterator[tuple[float, float, list[Tier]]]:
+    """(from, to, tier of each size) of every stretch of prices on which no size changes its tier, rising from 0."""
+    edges = sorted({tier.floor_quote / size for size in sizes for tier in table})
+    for low, high in pairwise((*edges, math.inf)):
+        yield low, high, [next(t for t in reversed(table) if t.floor_quote / size <= low) for size in sizes]
 
 
 def liquidation_price(
-    size: float, mark: float, equity: float, tiers: Sequence[TierRow], other_maintenance: float = 0.0
+    size: float,
+    mark: float,
+    equity: float,
+    tiers: Sequence[TierRow],
+    other_maintenance: float = 0.0,
+    opposite: float = 0.0,
 ) -> float | None:
     """The mark at which equity equals maintenance (`break_price`); None when no price above 0 does it."""
-    found = break_price(size, mark, equity, tiers, other_maintenance)
+    found = break_price(size, mark, equity, tiers, other_maintenance, opposite=opposite)
     return found.price if found else None
 
 
-def bankruptcy_price(size: float, mark: float, equity: float) -> float | None:
-    """The mark at which the pool's equity is 0, the other positions held fixed; None when no price above 0 does it.
+def bankruptcy_price(size: float, mark: float, equity: float, share: float = 1.0) -> float | None:
+    """The mark at which a contract has used up its share of the pool's equity (RULES 8.3); None when none above 0 does.
 
-    `P = mark - equity / size`, closing fee not counted. Example: long 1 BTC at 100,000 with 2,500: 97,500.
+    `size`: signed units, of both legs together in hedge mode; `share`: its part of the pool's maintenance margin.
+    `P = mark - equity · share / size`, closing fee not counted; at these prices all positions of a pool together leave
+    exactly 0. Examples: long 1 BTC at 100,000 with 2,500: 97,500. Equity 12,000, long 10 BTC at 100,000 with a
+    maintenance of 10,000 beside short 100 ETH at 4,000 with 5,000: 99,200 and 4,040. A flat hedge has none.
     """
-    price = mark - equity / size
+    price = mark - equity * share / size if size else 0.0
     return price if price > 0.0 else None
 
 

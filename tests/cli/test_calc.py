@@ -51,6 +51,7 @@ def test_the_document_of_one_position(capsys: pytest.CaptureFixture[str]) -> Non
     assert document["inputs"] == {
         "account": None, "symbol": "BTC", "side": "long", "size": 1.0, "entry_price": 1e5, "mark_price": 1e5,
         "margin_mode": "isolated", "margin": 2500.0, "leverage": 40.0, "other_maintenance": 0.0, "other_pnl": 0.0,
+        "opposite": 0.0,
     }  # fmt: skip
     assert document["tier"] == document["tier_at_mark"] == {
         "number": 1, "floor_quote": 0.0, "maintenance_rate": 0.0125, "deduction": 0.0, "max_leverage": 40.0,

@@ -43,6 +43,7 @@ class Position:
     lots: int
     cost: Fraction
     pool: Pool = field(init=False)
+    distance_min: Fraction | None = None  # smallest so far; None: never measured, or the buffer cannot end
 
     @property
     def unrealised(self) -> Fraction:
@@ -64,6 +65,14 @@ class Position:
         """Where the position's share of the pool's equity is gone (RULES 8.3)."""
         share = self.maintenance / self.pool.maintenance
         return self.market.mark - self.pool.equity * share / (self.lots * self.market.unit)
+
+    @property
+    def distance(self) -> Fraction | None:
+        """How far the mark may move until the pool's buffer is gone; None: for ever (RULES 6.4)."""
+        legs = [leg for leg in self.pool.open_positions if leg.market is self.market]
+        slope = sum((leg.lots * leg.market.unit * leg.market.mark for leg in legs), ZERO)
+        slope -= sum((leg.notional * leg.market.rate(leg.notional) for leg in legs), ZERO)
+        return (self.pool.equity - self.pool.maintenance) / abs(slope) if slope else None
 
     def opposite_lots(self, side: int) -> int:
         """Lots that an order of `side` would close."""

@@ -224,6 +224,9 @@ class Pair:
             if row["lots"] != position.lots or abs(row["cost"] - float(position.cost)) > tolerance:
                 where = f"position {first + position.number}"
                 yield f"{where}: oracle {position.lots}, {float(position.cost)}; engine {row['lots']}, {row['cost']}"
+            if _smallest_differs(row["distance_min"], position.distance_min, 1e3 * tolerance):
+                where = f"position {first + position.number} distance_min"
+                yield f"{where}: oracle {position.distance_min}, engine {row['distance_min']}"
 
     def _pools(self, world: World, first: int, tolerance: float) -> Iterator[str]:
         for pool in world.pools:

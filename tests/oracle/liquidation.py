@@ -57,6 +57,9 @@ def judge_pool(world: World, pool: Pool, t: int) -> bool:
     equity, maintenance = pool.equity, pool.maintenance
     buffer = equity - maintenance
     pool.buffer_min = buffer if pool.buffer_min is None else min(pool.buffer_min, buffer)
+    for position in pool.open_positions:
+        found = [distance for distance in (position.distance, position.distance_min) if distance is not None]
+        position.distance_min = min(found, default=None)
     if world.judge.less(equity, maintenance):
         pool.breach_ns = t if pool.breach_ns is None else pool.breach_ns
         return True

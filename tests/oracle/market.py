@@ -132,6 +132,10 @@ class Market:
             deduction += Fraction(tiers[k].floor_quote) * step
         return notional * Fraction(tiers[number].maintenance_rate) - deduction
 
+    def rate(self, notional: Fraction) -> Fraction:
+        """Maintenance rate of the tier of a notional (RULES 6.3)."""
+        return Fraction(self.spec.tiers[self.tier(notional)].maintenance_rate)
+
     def max_leverage(self, notional: Fraction) -> Fraction:
         """Largest leverage setting for a position of this notional (RULES 6.1)."""
         return Fraction(self.spec.tiers[self.tier(notional)].max_leverage)

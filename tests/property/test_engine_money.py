@@ -41,20 +41,20 @@ def sums(ledger: np.ndarray, column: str, count: int, kinds: tuple[LedgerKind, .
 
 
 def test_every_world_keeps_its_money(runs: list[tuple[Universe, Outcome]]) -> None:
-    for inputs, result in runs:
-        for number, (world, tolerance) in enumerate(zip(inputs.worlds, tolerances(result), strict=True)):
+    for _, result in runs:
+        for number, tolerance in enumerate(tolerances(result)):
             pools = result.pools[result.pools["world"] == number]
             gained = math.fsum([*pools["balance"], *-pools["balance_start"]])
             assert abs(gained + math.fsum(result.parties[number])) <= tolerance
 
 
 def test_the_ledger_explains_pools_and_parties(runs: list[tuple[Universe, Outcome]]) -> None:
-    for inputs, result in runs:
+    for _, result in runs:
         tolerance = tolerances(result)
         change = result.pools["balance"] - result.pools["balance_start"]
         explained = sums(result.ledger, "pool", len(result.pools))
         assert np.all(np.abs(change - explained) <= tolerance[result.pools["world"]])
-        for number, world in enumerate(inputs.worlds):
+        for number in range(len(result.parties)):
             own = result.ledger[result.ledger["world"] == number]
             paid = -sums(own, "party", len(Party))
             paid[Party.OWN_MARGIN] = 0.0

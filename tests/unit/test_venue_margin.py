@@ -171,3 +171,27 @@ def test_a_short_without_equity_has_none() -> None:
 def test_a_rate_of_1_has_no_price_of_its_own() -> None:
     # Above 500 the whole rise is maintenance: the root is the one below.
     assert liquidation_price(10.0, 100.0, 300.0, table((0.0, 0.2, 2.0), (900.0, 1.0, 1.0))) == pytest.approx(700 / 8)
+
+
+def test_both_legs_of_a_hedge_break_together() -> None:
+    """20,000 + (2 - 1)(P - 100,000) = 0.004 · 2P + 0.004 · 1P → 80,000 / 0.988."""
+    long = break_price(2.0, 100_000.0, 20_000.0, flat(0.004), opposite=-1.0)
+    short = break_price(-1.0, 100_000.0, 20_000.0, flat(0.004), opposite=2.0)
+    assert long is not None and short is not None
+    assert long.price == short.price == pytest.approx(80_000 / 0.988, rel=1e-12)
+    assert bankruptcy_price(2.0 - 1.0, 100_000.0, 20_000.0) == 80_000.0
+
+
+def test_a_flat_hedge_breaks_only_where_maintenance_eats_its_equity() -> None:
+    found = break_price(1.0, 86_500.0, 12_353.0, flat(0.004), opposite=-1.0)
+    assert found is not None and found.price == pytest.approx(12_353 / 0.008)
+    assert bankruptcy_price(0.0, 86_500.0, 12_353.0) is None
+
+
+def test_a_hedge_that_breaks_on_both_sides_shows_the_nearer_price() -> None:
+    """Long 11 and short 10 at 100 with 60, 2 % up to 1,200 and 5 % above (deduction 36): 68.9655 below, 640 above."""
+    rows = table((0.0, 0.02, 20.0), (1_200.0, 0.05, 10.0))
+    below = break_price(11.0, 100.0, 60.0, rows, opposite=-10.0)
+    assert below is not None and below.price == pytest.approx(40 / 0.58, rel=1e-12)
+    above = break_price(11.0, 500.0, 460.0, rows, opposite=-10.0)
+    assert above is not None and above.price == pytest.approx(640.0, rel=1e-12)

@@ -99,7 +99,9 @@ class VenueRules(Record):
     ]
     liquidation_bound: Fraction
     liquidation_fee: Fraction
+    liquidation_taker_fee: bool  # a forced fill pays the taker fee, too
     takeover_threshold: Annotated[float, Field(ge=0, le=1)]  # of maintenance; 0 = never
+    takeover_delay_ns: Duration  # from the order of a breach to the takeover of what it left; 0 = at once
     takeover_price: Annotated[
         ForcedPrice, PlainValidator(one_of(mark=ForcedPrice.MARK, bankruptcy=ForcedPrice.BANKRUPTCY))
     ]

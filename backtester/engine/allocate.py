@@ -193,7 +193,7 @@ class _Builder:
         row["world"], row["account"], row["isolated"] = world, account, isolated
         row["position_first"], row["position_count"] = len(self.positions), len(places)
         row["balance"] = row["balance_start"] = balance
-        row["buffer_min"], row["buffer_min_ts"], row["breach_ts"] = np.inf, -1, -1
+        row["buffer_min"], row["buffer_min_ts"], row["breach_ts"], row["round_ts"] = np.inf, -1, -1, -1
         legs = dict[int, int]()  # of each market, its first position
         for place, position in places:
             numbers[place] = len(self.positions)

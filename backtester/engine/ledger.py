@@ -144,6 +144,14 @@ def change_position(x: np.void, unit: float, d: int, price: float) -> tuple[floa
 
 
 @helper
+def _pays_fee(r: np.void, reason: int) -> bool:
+    """Whether a fill of this reason pays the trading fee (RULES 5.2)."""
+    if reason == FillReason.LIQUIDATION:
+        return r["liquidation_taker_fee"] != 0
+    return reason != FillReason.TAKEOVER
+
+
+@helper
 def fill_position(
     m, w, c: np.void, ts: int, p: int, order: int, d: int, tick: int, price: float, reason: int, liquidity: int
 ) -> float:
@@ -161,10 +169,11 @@ def fill_position(
     if closed > 0:
         post(w, c, ts, pool, p, LedgerKind.REALISED_PNL, Party.MARKET, realised)
     fee = 0.0
-    if reason != FillReason.TAKEOVER:
+    if _pays_fee(r, reason):
         rate = r["maker_fee"] if liquidity == Liquidity.MAKER else r["taker_fee"]
         fee = rate * abs(d) * k["unit"] * price
-        payer = cross_pool(w, p) if x["isolated"] != 0 and r["isolated_fee_from_margin"] == 0 else pool
+        from_wallet = r["isolated_fee_from_margin"] == 0 and reason != FillReason.LIQUIDATION
+        payer = cross_pool(w, p) if x["isolated"] != 0 and from_wallet else pool
         x["fee"] -= fee
         post(w, c, ts, payer, p, LedgerKind.FEE, Party.VENUE_FEES, -fee)
     if order >= 0:

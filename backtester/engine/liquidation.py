@@ -62,6 +62,7 @@ def evaluate(m, w, ts: int, pool: int) -> bool:
     row["equity"] = equity
     row["maintenance"] = needed
     if count == 0:
+        row["round_ts"] = -1
         return False
     buffer = equity - needed
     if buffer < row["buffer_min"]:
@@ -74,6 +75,7 @@ def evaluate(m, w, ts: int, pool: int) -> bool:
             x["distance_min"] = min(x["distance_min"], liquidation_distance(m, w, x, buffer))
     if buffer >= 0.0:
         row["state"] = PoolState.HEALTHY
+        row["round_ts"] = -1
         return False
     if row["breach_ts"] < 0:
         row["breach_ts"] = ts
@@ -190,6 +192,7 @@ def _note(m, w, c: np.void, ts: int, p: int, stage: int, lots: int) -> None:
     row["value"] = 0.0
     row["levels"] = 0
     row["fee"] = 0.0
+    row["takeover_price"] = 0.0
     row["mark"] = k["mark"]
     row["mid2"] = m.instruments[k["instrument"]]["mid2"]
     equity, needed, _ = pool_state(m, w, x["pool"])
@@ -320,6 +323,7 @@ def _take_over(m, w, c: np.void, ts: int, pool: int) -> None:
         if lots != 0:
             price = m.markets[x["market"]]["mark"] if at_mark else bankruptcy_price(m, w, i)
             _note(m, w, c, ts, i, LiquidationStage.TAKEOVER, abs(lots))
+            w.liquidations[c["liquidations"]]["takeover_price"] = price
             fill_position(m, w, c, ts, i, NONE, -lots, NONE, price, FillReason.TAKEOVER, Liquidity.TAKER)
             _close_note(w, c, i, abs(lots), np.int64(0), np.int64(0), 0.0)
             _dispose(m, w, c, ts, i, lots, price)
@@ -343,12 +347,17 @@ def liquidate(m, w, c: np.void, ts: int, pool: int) -> int:
     r = m.rules[w.accounts[row["account"]]["rules"]]
     if r["liquidation_cancels_orders"] != 0:
         _cancel_orders(m, w, c, ts, pool)
-    filled = _through_the_market(m, w, c, ts, pool)
+    sends = row["round_ts"] < 0 or r["takeover_delay_ns"] == 0
+    if row["round_ts"] < 0:
+        row["round_ts"] = ts
+    filled = _through_the_market(m, w, c, ts, pool) if sends else 0
     equity, needed, count = pool_state(m, w, pool)
+    waited = ts >= row["round_ts"] + r["takeover_delay_ns"]
     if count == 0:
+        row["round_ts"] = -1
         settle(w, c, ts, pool)
-    elif r["takeover_threshold"] > 0.0 and equity < r["takeover_threshold"] * needed:
+    elif waited and r["takeover_threshold"] > 0.0 and equity < r["takeover_threshold"] * needed:
         _take_over(m, w, c, ts, pool)
-    elif filled == 0:
+    elif sends and filled == 0:
         row["state"] = PoolState.STUCK
     return 0

@@ -75,6 +75,7 @@ LIQUIDATION = np.dtype(
         ("mid2", "i8"),
         ("mark", "f8"),
         ("bankruptcy", "f8"),
+        ("takeover_price", "f8"),  # quote; 0 of an order
         ("equity", "f8"),
         ("maintenance", "f8"),
         ("fee", "f8"),

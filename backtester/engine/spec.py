@@ -91,7 +91,9 @@ class Rules(NamedTuple):
     liquidation_full_window_ns: int  # after a partial step, full-size orders for this long
     liquidation_price: ForcedPrice  # BOUND or BANKRUPTCY: the limit of a liquidation order
     liquidation_bound: float
+    liquidation_taker_fee: bool  # a forced fill pays the taker fee, beside the market's liquidation fee
     takeover_threshold: float  # backstop when equity < threshold · maintenance; 0 = never
+    takeover_delay_ns: int  # from the first round of a breach to the takeover; 0 = every round orders and may take over
     takeover_price: ForcedPrice  # MARK or BANKRUPTCY
     takeover_disposal: Disposal
     refill_model: RefillModel

@@ -159,6 +159,7 @@ POOL = np.dtype(
         ("buffer_min_ts", "i8"),
         ("margin_ratio_max", "f8"),
         ("breach_ts", "i8"),  # first check below maintenance
+        ("round_ts", "i8"),  # first round of the breach that lasts; -1 = none does
         ("takeover", "f8"),
         ("deficit", "f8"),
     ],

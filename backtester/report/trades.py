@@ -114,7 +114,7 @@ def _liquidation_report(names: Names, row: Any) -> LiquidationReport:
         trigger_mark=float(row["mark"]),
         size=grid.size(int(row["lots"])),
         filled_size=grid.size(int(row["filled"])),
-        vwap=float(row["mark"]) if taken_over else paid,
+        vwap=float(row["takeover_price"]) if taken_over else paid,
         bankruptcy_price=known(row["bankruptcy"]),
         slippage_bps=float(BPS * parts.slippage / parts.decision) if parts else None,
         fee=-float(row["fee"]),

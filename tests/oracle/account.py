@@ -91,6 +91,7 @@ class Pool:
     state: PoolState = PoolState.HEALTHY
     buffer_min: Fraction | None = None
     breach_ns: int | None = None
+    round_ns: int | None = None  # first round of the breach that lasts (RULES 8.2)
     deficit: Fraction = ZERO  # what others had to bear of it (RULES 8.3, 8.4)
 
     @property

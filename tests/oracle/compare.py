@@ -323,12 +323,16 @@ def _engine_ledger(row: Any) -> Row:
 
 def _liquidation_of(row: Liquidation, pools: int, positions: int) -> Row:
     whole = (row.ts, pools + row.pool, positions + row.position, int(row.stage), row.lots, row.filled)
-    return whole, (float(row.mark), float(row.fee))
+    return whole, (float(row.mark), float(row.fee), float(row.takeover_price))
 
 
 def _engine_liquidation(row: Any) -> Row:
     names = ("ts", "pool", "position", "stage", "lots", "filled")
-    return tuple(int(row[name]) for name in names), (float(row["mark"]), float(row["fee"]))
+    return tuple(int(row[name]) for name in names), (
+        float(row["mark"]),
+        float(row["fee"]),
+        float(row["takeover_price"]),
+    )
 
 
 def agreed(inputs: Universe, capacities: Capacities = SMALL) -> Oracle:

@@ -53,6 +53,7 @@ def check_changed(world: World, t: int) -> None:
 def judge_pool(world: World, pool: Pool, t: int) -> bool:
     """Whether the pool is in breach; without one it is healthy again (RULES 6.4, 8.2)."""
     if not pool.open_positions:
+        pool.round_ns = None
         return False
     equity, maintenance = pool.equity, pool.maintenance
     buffer = equity - maintenance
@@ -63,7 +64,7 @@ def judge_pool(world: World, pool: Pool, t: int) -> bool:
     if world.judge.less(equity, maintenance):
         pool.breach_ns = t if pool.breach_ns is None else pool.breach_ns
         return True
-    pool.state = PoolState.HEALTHY
+    pool.state, pool.round_ns = PoolState.HEALTHY, None
     return False
 
 
@@ -77,13 +78,19 @@ def liquidate(world: World, pool: Pool, t: int) -> None:
     """One round (RULES 8.2)."""
     if pool.account.rules.liquidation_cancels_orders:
         _cancel_orders(pool, t)
-    filled = _close_positions(world, pool, t)
+    first = pool.round_ns is None
+    pool.round_ns = t if pool.round_ns is None else pool.round_ns
+    delay = pool.account.rules.takeover_delay_ns
+    sends = first or delay == 0
+    filled = sends and _close_positions(world, pool, t)
     settle(world, pool, t)
-    taken = _takeover(world, pool, t)
-    if taken:
+    if t >= pool.round_ns + delay and _takeover(world, pool, t):
         pool.state = PoolState.CLOSED
-    else:
+    elif sends:
         pool.state = PoolState.LIQUIDATING if filled else PoolState.STUCK
+    world.note("waits for its takeover", not sends and bool(pool.open_positions))
+    if not pool.open_positions:
+        pool.round_ns = None
     world.changed.clear()
 
 
@@ -180,7 +187,7 @@ def _liquidation_order(world: World, position: Position, lots: int, stage: Liqui
         notional += part * market.unit * price
     fee = min(Fraction(market.spec.liquidation_fee) * notional, max(ZERO, pool.equity))
     world.pay(t, pool, -fee, Party.INSURANCE_FUND, LedgerKind.LIQUIDATION_FEE)
-    taker_fee = Fraction(market.rules.taker_fee) * notional
+    taker_fee = Fraction(market.rules.taker_fee) * notional if market.rules.liquidation_taker_fee else ZERO
     row = Liquidation(t, pool.number, position.number, stage, lots, filled, market.mark, taker_fee + fee)
     world.liquidations.append(row)
     return filled
@@ -223,7 +230,7 @@ def _take_over(world: World, position: Position, t: int) -> None:
     world.fill(t, position, -lots, price, FillReason.TAKEOVER, Liquidity.TAKER)
     size = abs(lots)
     row = Liquidation(
-        t, position.pool.number, position.number, LiquidationStage.TAKEOVER, size, size, market.mark, ZERO
+        t, position.pool.number, position.number, LiquidationStage.TAKEOVER, size, size, market.mark, ZERO, price
     )
     world.liquidations.append(row)
     kept = lots - _dispose(world, position, lots, price, t) if rules.takeover_disposal == Disposal.WALK else lots

@@ -43,3 +43,4 @@ class Liquidation(NamedTuple):
     filled: int
     mark: Fraction
     fee: Fraction
+    takeover_price: Fraction = Fraction(0)

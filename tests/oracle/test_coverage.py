@@ -67,6 +67,7 @@ RULES = {
     "trailing at once",
     "trailing rate",
     "trailing ticks",
+    "waits for its takeover",
 }
 
 #: Universes always show an index, the worked example of RULES 7.1 leaves it out; and there are no transfers to halt.

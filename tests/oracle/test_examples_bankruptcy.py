@@ -11,7 +11,18 @@ import pytest
 from backtester.engine import spec
 from backtester.enums import Disposal, ForcedPrice, LedgerKind, Party, PoolState
 from tests.oracle.compare import agreed
-from tests.oracle.examples import PLAIN, case, floats, ladder, mark, market_data, one_account, only_world, walked
+from tests.oracle.examples import (
+    PLAIN,
+    SECOND,
+    case,
+    floats,
+    ladder,
+    mark,
+    market_data,
+    one_account,
+    only_world,
+    walked,
+)
 from tests.oracle.world import World
 
 BINANCE = PLAIN._replace(
@@ -145,3 +156,35 @@ def test_8_4_each_position_is_disposed_of_before_the_next_one_is_taken() -> None
 def test_8_2_each_market_has_a_liquidation_fee_of_its_own() -> None:
     world = two_places(98.5, bid=99, fees=(1 / 256, 1 / 128))
     assert [float(row.fee) for row in world.liquidations] == [198 / 256, 396 / 128]
+
+
+WAITING = BINANCE._replace(takeover_delay_ns=60 * SECOND, liquidation_taker_fee=False)
+
+
+def half_sold_at_ten(*marks: tuple[float, float]) -> World:
+    """Long 10 at 100 with 50: in breach at 10 s, when half of it is sold at 95; more bids from 20 s on."""
+    data = market_data(WAITING, tiers=FOUR_PERCENT)
+    worlds = one_account(50.0, lots=10, entry_price=100.0, leverage=20.0, insurance=20.0)
+    tape = [ladder(0, {99: 9}, {101: 9}), mark(0, 100.0), ladder(9.5, {95: 5}, {101: 9}), mark(9.5, 96.0)]
+    tape += [ladder(20.0, {95: 20}, {101: 9}), *(mark(at, price) for at, price in marks), mark(90.0, 99.0)]
+    return only_world(agreed(case(data, worlds, tape)))
+
+
+def steps(world: World) -> list[tuple[float, str, int, float]]:
+    return [(row.ts / SECOND, row.stage.name, row.filled, float(row.takeover_price)) for row in world.liquidations]
+
+
+def test_8_4_one_order_a_breach_and_the_takeover_after_its_delay() -> None:
+    # Equity 50 − 40 = 10 < 38.4, bankrupt at 95. After the sale 25 − 20 = 5 < 19.2: nothing more is sent, though 95
+    # is bid again; 60 s after the order the rest goes at the bankruptcy price of then, 96 − 5/5.
+    world = half_sold_at_ten((89.0, 96.0))
+    assert steps(world) == [(10, "FULL", 5, 0), (70, "TAKEOVER", 5, 95)]
+    assert {row.kind for row in world.ledger} == {LedgerKind.REALISED_PNL}  # no fee on a forced fill
+    assert floats(world.pools[0].balance, world.pools[0].deficit) == [0, 0]
+
+
+def test_8_2_a_check_without_a_breach_ends_it_and_the_next_one_sends_again() -> None:
+    # At 99 equity 25 − 5 = 20 ≥ 19.8. At 96 again, from 51 s on, a breach of its own: the other 5 are sold at 95.
+    world = half_sold_at_ten((40.5, 99.0), (50.5, 96.0))
+    assert steps(world) == [(10, "FULL", 5, 0), (51, "FULL", 5, 0)]
+    assert world.pools[0].round_ns is None

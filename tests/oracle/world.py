@@ -174,9 +174,10 @@ class World:
         self.fills.append(Fill(t, account.number, position.number, number, lots, float(price), reason, liquidity))
 
         self.pay(t, pool, realised, Party.MARKET, LedgerKind.REALISED_PNL)
-        if reason != FillReason.TAKEOVER:
+        forced = reason == FillReason.LIQUIDATION
+        if reason != FillReason.TAKEOVER and (rules.liquidation_taker_fee or not forced):
             rate = Fraction(rules.maker_fee if liquidity == Liquidity.MAKER else rules.taker_fee)
-            payer = pool if rules.isolated_fee_from_margin else account.cross
+            payer = pool if rules.isolated_fee_from_margin or forced else account.cross
             self.pay(t, payer, -rate * abs(lots) * value, Party.VENUE_FEES, LedgerKind.FEE)
         if pool.isolated and order is not None:
             if closed:

@@ -6,7 +6,7 @@ import pytest
 
 from backtester.config.values import Instant
 from backtester.engine import spec
-from backtester.enums import Disposal, EventKind, Verdict
+from backtester.enums import Disposal, EventKind, ForcedPrice, Verdict
 from backtester.report.model import build_report
 from backtester.report.records import Cell
 from tests.oracle.examples import (
@@ -140,6 +140,18 @@ def test_liquidated_while_there_was_something_left() -> None:
     assert (forced.ts, forced.stage.name, forced.cause) == (at(3), "FULL", "cross_below_maintenance")
     assert (forced.trigger_mark, forced.vwap, forced.bankruptcy_price) == (90.0, 90.0, 87.5)
     assert forced.slippage_bps == pytest.approx(1e4 / 91)
+
+
+def test_a_takeover_is_shown_at_its_price() -> None:
+    """Long 8 at 100 with 40, nobody bids: bankrupt at 95, and taken over there while the mark is at 96."""
+    rules = PLAIN._replace(
+        liquidation_price=ForcedPrice.BANKRUPTCY, takeover_price=ForcedPrice.BANKRUPTCY, takeover_threshold=1.0
+    )
+    tape = [*START, ladder(2.5, {60: 9}, {99: 9}), mark(3.0, 96.0), *END]
+    order, takeover = cell([account(40.0, [cross(8)])], tape, rules).liquidations
+    assert (order.filled_size, order.vwap) == (0.0, None)
+    assert (takeover.trigger_mark, takeover.vwap, takeover.bankruptcy_price) == (96.0, 95.0, 95.0)
+    assert takeover.slippage_bps is None
 
 
 def test_insolvent_when_others_paid() -> None:

@@ -166,10 +166,10 @@ def test_isolated_loses_its_margin_and_no_more(tmp_path: Path) -> None:
     result = run_cell(Request(path, tapes=(str(tape(tmp_path, [50_000] * 4 + [35_000] * 6)),)))
     fee = 0.00045 * 34_999  # both sell 1 BTC into the best bid
     cross_of_fenced, isolated, cross_of_shared = result.state.pools["balance"][:3]
-    assert (cross_of_fenced, isolated) == (pytest.approx(95_000 - fee), 0.0)
+    assert (cross_of_fenced, isolated) == (95_000.0, 0.0)  # a forced fill costs its own margin only
     assert cross_of_shared == 0.0  # 10,000 − 15,001 − fee: nobody owes the venue
-    assert result.state.pools["deficit"][:3].tolist() == pytest.approx([0.0, 10_001.0, 5_001.0 + fee])
-    assert result.state.parties[ACTUAL, Party.INSURANCE_FUND] == pytest.approx(-15_002 - fee)
+    assert result.state.pools["deficit"][:3].tolist() == pytest.approx([0.0, 10_001.0 + fee, 5_001.0 + fee])
+    assert result.state.parties[ACTUAL, Party.INSURANCE_FUND] == pytest.approx(-15_002 - 2 * fee)
     # Without liquidation the margin stays where it is, however deep the loss.
     assert result.state.pools["balance"][3:].tolist() == [95_000.0, 5_000.0, 10_000.0]
 
@@ -179,7 +179,7 @@ def test_a_fund_that_is_empty_leaves_the_rest_to_the_reserve(tmp_path: Path) -> 
     path = portfolio(tmp_path, account(position(margin_mode="isolated", leverage=10.0), venue=poor))
     result = run_cell(Request(path, tapes=(str(tape(tmp_path, [50_000] * 4 + [35_000] * 6)),)))
     assert result.state.parties[ACTUAL, Party.INSURANCE_FUND] == -3_000.0
-    assert result.state.parties[ACTUAL, Party.RESERVE] == pytest.approx(-7_001.0)
+    assert result.state.parties[ACTUAL, Party.RESERVE] == pytest.approx(-7_001.0 - 0.00045 * 34_999)
 
 
 def test_the_backstop_takes_over_what_the_order_book_does_not(tmp_path: Path) -> None:
@@ -195,8 +195,9 @@ def test_the_backstop_takes_over_what_the_order_book_does_not(tmp_path: Path) ->
         120_000,
         market["mark"],
     )
-    # 10,000 − 9,800 = 200 of equity, less the slippage of 0.4 BTC by 1 and by 11: below 2/3 of 1.25 % of 54,120.
-    assert backstop["equity"] == pytest.approx(200.0 - 0.4 * (1 + 11))
+    # 10,000 − 9,800 = 200 of equity, less the slippage of 0.4 BTC by 1 and by 11 and fees: below 2/3 of 1.25 % of 54,120.
+    fees = 0.00045 * 0.4 * (45_099 + 45_089)
+    assert backstop["equity"] == pytest.approx(200.0 - 0.4 * (1 + 11) - fees)
     fill = result.fills[(result.fills["reason"] == FillReason.TAKEOVER) & (result.fills["position"] >= 0)]
     assert (fill["lots"].tolist(), fill["price"].tolist(), fill["fee"].tolist()) == ([120_000], [market["mark"]], [0.0])
     assert result.state.pools["state"][1] == PoolState.CLOSED
@@ -210,7 +211,10 @@ def test_the_demos_isolated_position_costs_at_most_its_margin() -> None:
     assert result.state.pools["isolated"][pool] == 1 and result.state.pools["balance"][pool] == 0.0
     returned = -math.fsum(map(float, rows["amount"][rows["kind"] == LedgerKind.MARGIN_TRANSFER]))
     assert 0.0 <= returned < 70_000.0
-    assert returned == pytest.approx(70_000.0 + row["realised"] + row["funding"], abs=1e-6)
+    forced = result.fills[(result.fills["position"] == number) & (result.fills["reason"] == FillReason.LIQUIDATION)]
+    fees = math.fsum(map(float, forced["fee"]))
+    assert fees > 0.0
+    assert returned == pytest.approx(70_000.0 + row["realised"] + row["funding"] - fees, abs=1e-6)
     assert (rows["balance"] >= 0.0).all()
 
 

@@ -68,7 +68,8 @@ def test_the_documented_figures() -> None:
     assert rules.reject_breached_trigger and rules.liquidation_cancels_orders and not rules.margin_at_match
     assert (rules.liquidation_price, rules.takeover_price) == (ForcedPrice.BANKRUPTCY, ForcedPrice.BANKRUPTCY)
     assert (rules.takeover_threshold, rules.takeover_disposal) == (1.0, Disposal.HOLD)
-    assert (rules.liquidation_close_order, rules.liquidation_partial_share) == (CloseOrder.LARGEST_MAINTENANCE, 1.0)
+    assert (rules.liquidation_close_order, rules.liquidation_partial_share) == (CloseOrder.ALL, 1.0)
+    assert (rules.liquidation_taker_fee, rules.takeover_delay_ns) == (False, 60 * SECOND_NS)
     assert rules.block_ns == 0
 
 

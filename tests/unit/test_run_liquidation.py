@@ -195,7 +195,7 @@ def test_the_backstop_takes_over_what_the_order_book_does_not(tmp_path: Path) ->
         120_000,
         market["mark"],
     )
-    # 10,000 − 9,800 = 200 of equity, less the slippage of 0.4 BTC by 1 and by 11 and fees: below 2/3 of 1.25 % of 54,120.
+    # 10,000 − 9,800 = 200 of equity, less slippage of 0.4 BTC by 1 and by 11 and fees: below 2/3 of 1.25 % of 54,120.
     fees = 0.00045 * 0.4 * (45_099 + 45_089)
     assert backstop["equity"] == pytest.approx(200.0 - 0.4 * (1 + 11) - fees)
     fill = result.fills[(result.fills["reason"] == FillReason.TAKEOVER) & (result.fills["position"] >= 0)]

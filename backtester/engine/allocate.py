@@ -200,14 +200,15 @@ class _Builder:
             twin = legs.setdefault(position.market, len(self.positions))
             self._add_position(world, account, len(self.pools), position)
             if twin != numbers[place]:
-                self.positions[-1]["twin"], self.positions[twin]["twin"] = twin, numbers[place]
+                self.positions[twin]["twin"] = numbers[place] - twin
+                self.positions[-1]["twin"] = twin - numbers[place]
         self.pools.append(row)
 
     def _add_position(self, world: int, account: int, pool: int, position: spec.Position) -> None:
         row = np.zeros((), POSITION)
         market = self.market.markets[position.market]
         row["world"], row["account"], row["pool"], row["market"] = world, account, pool, position.market
-        row["isolated"], row["leverage"], row["twin"] = position.isolated, position.leverage, -1
+        row["isolated"], row["leverage"] = position.isolated, position.leverage
         row["lots"] = row["lots_start"] = position.lots
         row["cost"] = row["cost_start"] = position.lots * market["unit"] * position.entry_price
         row["mark_start"], row["distance_min"] = market["mark"], np.inf

@@ -72,7 +72,7 @@ def evaluate(m, w, ts: int, pool: int) -> bool:
     for i in range(row["position_first"], row["position_first"] + row["position_count"]):
         x = w.positions[i]
         if x["lots"] != 0:
-            x["distance_min"] = min(x["distance_min"], liquidation_distance(m, w, x, buffer))
+            x["distance_min"] = min(x["distance_min"], liquidation_distance(m, w, i, buffer))
     if buffer >= 0.0:
         row["state"] = PoolState.HEALTHY
         row["round_ts"] = -1
@@ -344,6 +344,7 @@ def liquidate(m, w, c: np.void, ts: int, pool: int) -> int:
     if lacking != 0:
         return lacking
     row = w.pools[pool]
+    row["rounds"] += 1
     r = m.rules[w.accounts[row["account"]]["rules"]]
     if r["liquidation_cancels_orders"] != 0:
         _cancel_orders(m, w, c, ts, pool)

@@ -59,16 +59,16 @@ def _buffer_slope(m, x: np.void) -> float:
 
 
 @inlined
-def liquidation_distance(m, w, x: np.void, buffer: float) -> float:
-    """How far the mark may move until `buffer` is gone, as a fraction of the mark (RULES 6.4); infinite if it never is.
+def liquidation_distance(m, w, p: int, buffer: float) -> float:
+    """How far the mark of position `p` may move until `buffer` is gone, as a fraction of the mark (RULES 6.4); infinite if it never is.
 
     Other contracts held fixed, at the tier of now, both legs of a hedge together: buffer / |Σ(N − |N|·rate)|.
     Examples: long 1 BTC at 100,000 with 2,500 margin, 1.25 %: buffer 1,250 → 1.2658 %, that is 98,734.18. Long 2 and
     short 1 at 100,000 with 20,000, 0.4 %: 18,800 / (100,000 − 1,200) → 19.03 %.
     """
-    slope = _buffer_slope(m, x)
-    if x["twin"] >= 0:
-        slope += _buffer_slope(m, w.positions[x["twin"]])
+    slope = _buffer_slope(m, w.positions[p])
+    if w.positions[p]["twin"] != 0:
+        slope += _buffer_slope(m, w.positions[p + w.positions[p]["twin"]])
     return buffer / abs(slope) if slope != 0.0 else np.inf
 
 

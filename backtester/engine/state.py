@@ -159,6 +159,7 @@ POOL = np.dtype(
         ("buffer_min_ts", "i8"),
         ("margin_ratio_max", "f8"),
         ("breach_ts", "i8"),  # first check below maintenance
+        ("rounds", "i8"),  # rounds of liquidation so far
         ("round_ts", "i8"),  # first round of the breach that lasts; -1 = none does
         ("takeover", "f8"),
         ("deficit", "f8"),
@@ -173,7 +174,7 @@ POSITION = np.dtype(
         ("pool", "i8"),
         ("market", "i8"),
         ("isolated", "i8"),
-        ("twin", "i8"),  # position of the contract's other leg in the pool (hedge mode); -1 = none
+        ("twin", "i8"),  # how many positions further the contract's other leg in the pool is (hedge mode); 0 = none
         ("lots", "i8"),
         ("cost", "f8"),
         ("leverage", "f8"),

@@ -32,7 +32,7 @@ from backtester.report.records import (
 from backtester.report.slippage import BPS, OrderFills, fees_of
 from backtester.report.trade_costs import slipped
 from backtester.report.verdict import account_deficit
-from backtester.run.result import ACTUAL, UNLIQUIDATED, RunResult
+from backtester.run.result import ACTUAL, UNLIQUIDATED, RunResult, TopUp
 from backtester.venue.margin import bankruptcy_price, liquidation_price
 from backtester.venue.profile import maintenance_margin
 
@@ -50,7 +50,8 @@ def _account_report(result: RunResult, names: Names, account: int, error: float,
     measured = [pool for pool in pools if pool.buffer_min is not None]
     worst = min(measured, key=lambda pool: pool.buffer_min or 0.0, default=None)
     ratios = [math.inf if pool.margin_ratio_max is None else pool.margin_ratio_max for pool in measured]
-    deadlines = [pool.required_topup_by for pool in pools if pool.required_topup_by is not None]
+    topup = result.topups[account]
+    needed = [pool.required_topup for pool in pools if pool.required_topup is not None]
     positions = tuple(_position_report(result, names, number, fills) for number in result.index.positions[account])
     before, after = account_equity(result, account, at_start=True), account_equity(result, account)
     paid = _paid_by_kind(result, account)
@@ -66,8 +67,8 @@ def _account_report(result: RunResult, names: Names, account: int, error: float,
         buffer_min=worst.buffer_min if worst else None,
         buffer_min_ts=worst.buffer_min_ts if worst else None,
         margin_ratio_max=known(max(ratios, default=math.nan)),
-        required_topup=math.fsum(pool.required_topup for pool in pools),
-        required_topup_by=min(deadlines, default=None),
+        required_topup=math.fsum(needed) if len(needed) == len(pools) else None,
+        required_topup_by=Instant(result.start_ts) if any(needed) else None,
         pnl_total=after - before,
         pnl_price=math.fsum(position.pnl_price for position in positions),
         pnl_funding=paid[LedgerKind.FUNDING],
@@ -83,6 +84,8 @@ def _account_report(result: RunResult, names: Names, account: int, error: float,
         pools=pools,
         fees_maker=fees_of(own, Liquidity.MAKER),
         fees_taker=fees_of(own, Liquidity.TAKER),
+        topup_equity_end=topup.equity_end if topup else None,
+        topup_limit=topup.limit if topup else None,
     )
 
 
@@ -92,23 +95,29 @@ def _paid_by_kind(result: RunResult, account: int) -> list[float]:
 
 
 def _pool_reports(result: RunResult, names: Names, account: int) -> Iterator[PoolReport]:
-    """Each pool, with what it would have needed had nobody liquidated it (RULES 8.6)."""
-    accounts, pools = result.state.accounts, result.state.pools
-    twin = account + result.index.accounts[UNLIQUIDATED]
-    for offset in range(int(accounts[account]["pool_count"])):
-        number = int(accounts[account]["pool_first"]) + offset
-        row, free = pools[number], pools[int(accounts[twin]["pool_first"]) + offset]
-        shortfall = max(0.0, -float(free["buffer_min"]))
+    """Each pool, with its part of what would have saved the account."""
+    first = int(result.state.accounts[account]["pool_first"])
+    topup, start = result.topups[account], Instant(result.start_ts)
+    for number in range(first, first + int(result.state.accounts[account]["pool_count"])):
+        row = result.state.pools[number]
+        needed = _needed(topup, number - first)
         yield PoolReport(
             pool=names.pool(number),
             buffer_min=known(row["buffer_min"]),
             buffer_min_ts=moment(row["buffer_min_ts"]),
             margin_ratio_max=known(row["margin_ratio_max"]),
             breach_ts=moment(row["breach_ts"]),
-            required_topup=shortfall,
-            required_topup_by=moment(free["breach_ts"]) if shortfall > 0.0 else None,
+            required_topup=needed,
+            required_topup_by=start if needed else None,
             deficit=float(row["deficit"]),
         )
+
+
+def _needed(topup: TopUp | None, pool: int) -> float | None:
+    """What pool `pool` of an account needed: 0 if nothing, None if no amount is enough."""
+    if topup is None:
+        return 0.0
+    return topup.amounts[pool] if topup.amounts is not None else None
 
 
 class _Stand(NamedTuple):

@@ -9,6 +9,7 @@ import numpy as np
 
 from backtester.enums import Party
 from backtester.errors import BacktesterError, Diagnostic, engine_fault
+from backtester.run import equity
 from backtester.run.result import RunResult
 
 TOLERANCE = 1e-9
@@ -56,20 +57,13 @@ def account_error(result: RunResult, account: int) -> float:
 
 
 def account_equity(result: RunResult, account: int, at_start: bool = False) -> float:
-    """Balances of an account's pools plus unrealised PnL at the marks, quote."""
-    pools = result.state.pools[result.state.pools["account"] == account]
-    positions = np.flatnonzero(result.state.positions["account"] == account).tolist()
-    open_pnl = (unrealised(result, position, at_start) for position in positions)
-    return math.fsum((*pools["balance_start" if at_start else "balance"], *open_pnl))
+    """`run.equity.account_equity` of a result."""
+    return equity.account_equity(result.state, result.market, account, at_start)
 
 
 def unrealised(result: RunResult, position: int, at_start: bool = False) -> float:
-    """`lots · unit · mark - cost` of a position (RULES 5), quote. Example: long 2 from 100 at 110: 20."""
-    row = result.state.positions[position]
-    market = result.market.markets[row["market"]]
-    if at_start:
-        return float(row["lots_start"] * market["unit"] * row["mark_start"] - row["cost_start"])
-    return float(row["lots"] * market["unit"] * market["mark"] - row["cost"])
+    """`run.equity.unrealised` of a result."""
+    return equity.unrealised(result.state, result.market, position, at_start)
 
 
 def _world_problems(result: RunResult, world: int) -> Iterator[str]:

@@ -106,7 +106,7 @@ class PoolReport(NamedTuple):
     buffer_min_ts: Instant | None
     margin_ratio_max: float | None
     breach_ts: Instant | None
-    required_topup: float
+    required_topup: float | None  # as of the account: its part in this pool
     required_topup_by: Instant | None
     deficit: float
 
@@ -123,8 +123,8 @@ class AccountReport(NamedTuple):
     buffer_min: float | None
     buffer_min_ts: Instant | None
     margin_ratio_max: float | None
-    required_topup: float
-    required_topup_by: Instant | None
+    required_topup: float | None  # smallest that was seen to save it; None: nothing up to `topup_limit` does
+    required_topup_by: Instant | None  # from when on the account holds it: the start
     pnl_total: float
     pnl_price: float
     pnl_funding: float
@@ -140,6 +140,8 @@ class AccountReport(NamedTuple):
     pools: tuple[PoolReport, ...]
     fees_maker: float  # of resting orders; a rebate is positive
     fees_taker: float
+    topup_equity_end: float | None  # with the required top-up, less what it added
+    topup_limit: float | None  # what its positions and orders are worth: more was not tried
 
 
 class LiquidationReport(NamedTuple):

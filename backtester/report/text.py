@@ -99,8 +99,8 @@ def story(cell: Cell, currency: str) -> list[str]:
         left = f"{money(whole.equity_end_exit)} after closing everything through the final order book"
     lines.append(f"equity {money(whole.equity_start)} → {money(whole.equity_end)} {currency}{lost}; {lowest}; {left}")
     for account in cell.accounts:
-        if account.required_topup > 0.0:
-            lines += _remedy(account, cell.start_ts, currency)
+        if account.topup_limit is not None:
+            lines += _remedy(account, currency)
     return lines
 
 
@@ -135,26 +135,23 @@ def _reason(cell: Cell, currency: str) -> str:
     return text
 
 
-def _remedy(account: AccountReport, start: Instant, currency: str) -> list[str]:
-    """What would have saved an account, by when, and where it would have led."""
-    assert account.required_topup_by is not None
-    short = sorted((pool for pool in account.pools if pool.required_topup_by), key=_deadline)
-    split = ", ".join(map(_pool_need, short))
-    by = f"{clock(account.required_topup_by)} ({offset(account.required_topup_by, start)})"
-    kept = f"{money(account.equity_end_unliquidated)} besides the top-up"
+def _remedy(account: AccountReport, currency: str) -> list[str]:
+    """What would have saved an account, where it belongs, and where it would have led."""
+    if account.required_topup is None:
+        most = f"{money(account.topup_limit)} {currency}"
+        return [f"saved by no top-up: {account.name} was lost even with {most} more, all that it trades"]
+    short = [pool for pool in account.pools if pool.required_topup]
+    kept = f"{money(account.topup_equity_end)} besides the top-up"
     return [
-        f"saved by {money(account.required_topup)} {currency} more in {account.name} by {by}: {split}",
+        f"saved by {money(account.required_topup)} {currency} more in {account.name} from the start: "
+        f"{', '.join(map(_pool_need, short))}; 1 % less does not do",
         f"  {account.name} would then have ended with {kept}, instead of {money(account.equity_end)}",
     ]
 
 
-def _deadline(pool: PoolReport) -> int:
-    return pool.required_topup_by.ts_ns if pool.required_topup_by else 0
-
-
 def _pool_need(pool: PoolReport) -> str:
     name = pool.pool if pool.pool == CROSS else f"{pool.pool} isolated"
-    return f"{name} {money(pool.required_topup)} by {clock(pool.required_topup_by)}"
+    return f"{name} {money(pool.required_topup)}"
 
 
 def _minus(text: str) -> str:

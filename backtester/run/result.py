@@ -61,6 +61,17 @@ class Instrument(NamedTuple):
     size_decimals: int | None
 
 
+class TopUp(NamedTuple):
+    """The smallest top-up that was seen to save an account (`run.topup`), held from the start of the run.
+
+    `amounts` per pool as they are numbered (RULES 6.2), quote; None where nothing up to `limit` saves it.
+    """
+
+    amounts: tuple[float, ...] | None
+    equity_end: float | None  # with it, less what it added
+    limit: float  # what its positions and orders are worth at the start: more than that is no answer
+
+
 class RunFailure(NamedTuple):
     """One of several cells that came to nothing, and why."""
 
@@ -101,3 +112,4 @@ class RunResult:
     warnings: tuple[str, ...]
     variant: tuple[tuple[str, str], ...]  # the --set and --compare of this cell
     seed: int
+    topups: tuple[TopUp | None, ...]  # per account: what would have saved it; None where nothing had to

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,10 +36,12 @@ from backtester.run.result import (
     RunResult,
     ScenarioSource,
     Source,
+    TopUp,
     digest_of,
     file_digest,
 )
 from backtester.run.stress import scenario_source, stress_assumptions, stress_path, stress_tape, without_index
+from backtester.run.topup import find_topups
 from backtester.run.variants import Variant, combinations, named, read_variants
 from backtester.run.volumes import Volumes
 from backtester.run.worlds import cut
@@ -116,6 +119,9 @@ def run_cells(request: Request, progress: Progress = lambda fraction: None) -> t
         engine.feed(chunk)
         progress((int(chunk["ts"][-1]) - span[0]) / max(1, span[1] - span[0]))
     engine.finish()
+    again = stressed.chunks if stressed else partial(tape.chunks, request.chunk_rows)
+    worlds = [each.world for each in started if isinstance(each, Started)]
+    topups = iter(find_topups(engine, worlds, again, request.capacities))
     source = scenario_source(request.scenario, scenario_set, request.shock, stressed) if stressed else None
     outcomes: list[RunResult | RunFailure] = []
     first = 0
@@ -123,7 +129,7 @@ def run_cells(request: Request, progress: Progress = lambda fraction: None) -> t
         if isinstance(each, RunFailure):
             outcomes.append(each)
             continue
-        outcomes.append(_result(request, engine, first, each, tape, stressed, source))
+        outcomes.append(_result(request, engine, first, each, tape, stressed, source, next(topups)))
         first += WORLDS
     return tuple(outcomes)
 
@@ -136,6 +142,7 @@ def _result(
     tape: Tape,
     stressed: StressedTape | None,
     source: ScenarioSource | None,
+    topups: tuple[TopUp | None, ...],
 ) -> RunResult:
     """One variant, its worlds from number `first` on, as if it had run alone."""
     variant, resolved, world, moved = started
@@ -164,6 +171,7 @@ def _result(
         warnings=(),
         variant=named(variant.overrides),
         seed=request.seed,
+        topups=topups,
     )
 
 

@@ -80,7 +80,7 @@ POOL = PoolReport(
     margin_ratio_max=1.25,
     breach_ts=at(30),
     required_topup=3_500.5,
-    required_topup_by=at(30),
+    required_topup_by=at(0),
     deficit=0.0,
 )
 
@@ -95,7 +95,7 @@ MAIN = AccountReport(
     buffer_min_ts=at(30),
     margin_ratio_max=1.25,
     required_topup=3_500.5,
-    required_topup_by=at(30),
+    required_topup_by=at(0),
     pnl_total=-9_706.31,
     pnl_price=-9_600.0,
     pnl_funding=-20.0,
@@ -111,6 +111,8 @@ MAIN = AccountReport(
     pools=(POOL,),
     fees_maker=0.0,
     fees_taker=-86.31,
+    topup_equity_end=6_120.0,
+    topup_limit=600_000.0,
 )
 
 CALM = MAIN._replace(
@@ -145,6 +147,8 @@ CALM = MAIN._replace(
     ),
     equity_end_unliquidated=5_012.25,
     fees_taker=0.0,
+    topup_equity_end=None,
+    topup_limit=None,
     pools=(PoolReport("cross", None, None, None, None, 0.0, None, 0.0),),
 )
 
@@ -378,7 +382,7 @@ SMALLER = CRASH._replace(
     verdict=Verdict.SURVIVED,
     flags=("no_exit_at_end",),
     portfolio=CRASH.portfolio._replace(equity_end=14_500.0, equity_end_exit=None, loss=500.0, loss_pct=None),
-    accounts=(MAIN._replace(buffer_min=3_000.0, required_topup=0.0, required_topup_by=None),),
+    accounts=(MAIN._replace(buffer_min=3_000.0, required_topup=0.0, required_topup_by=None, topup_limit=None),),
     orders=(),
     liquidations=(),
     funding=(),

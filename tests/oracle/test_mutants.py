@@ -127,7 +127,7 @@ MUTANTS = (
     Mutant("6.1 rest of an order", 'order["lots"] - order["filled"])', 'order["lots"])'),
     Mutant("6.3 deduction", "(tier.maintenance_rate - previous)", "tier.maintenance_rate"),
     Mutant("6.4 equal is no breach", "if buffer >= 0.0:", "if buffer > 0.0:"),
-    Mutant("6.4 legs break together", 'if x["twin"] >= 0:', 'if x["twin"] > 1000:'),
+    Mutant("6.4 legs break together", 'if w.positions[p]["twin"] != 0:', 'if w.positions[p]["twin"] > 9:'),
     Mutant("6.4 the buffer loses what maintenance gains", "value - abs(value) * m.tiers", "value - 0.0 * m.tiers"),
     Mutant("6.5 share of the margin", "before * (closed / size) + realised", "before * (closed / size)"),
     Mutant("7.1 the long pays", '-x["lots"] * k["unit"] * price * rate', 'x["lots"] * k["unit"] * price * rate'),

@@ -12,10 +12,12 @@ from backtester.config.portfolio import Account, Plan, Portfolio
 from backtester.config.values import Collateral
 from backtester.config.venue import TierRow
 from backtester.engine import spec
+from backtester.engine.state import DEFAULT_CAPACITIES
 from backtester.enums import Advance
 from backtester.market.schema import TapeInstrument
 from backtester.run.drive import Engine
 from backtester.run.result import Instrument, RunResult, Source
+from backtester.run.topup import find_topups
 from backtester.venue.loader import load_profile
 from backtester.venue.profile import MarketRules, VenueProfile
 from tests.oracle.examples import FLAT_TIER, PLAIN, case, market_data
@@ -63,6 +65,7 @@ def finished(
     engine.attach(inputs.worlds)
     engine.resume()
     engine.finish()
+    [topups] = find_topups(engine, [world], lambda: [inputs.events], DEFAULT_CAPACITIES)
     return RunResult(
         portfolio=Portfolio.model_construct(name="test", accounts=tuple(map(_written, accounts))),
         portfolio_source=Source("p.toml", "0" * 64),
@@ -86,6 +89,7 @@ def finished(
         warnings=(),
         variant=(),
         seed=0,
+        topups=topups,
     )
 
 

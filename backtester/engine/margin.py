@@ -60,7 +60,7 @@ def _buffer_slope(m, x: np.void) -> float:
 
 @inlined
 def liquidation_distance(m, w, p: int, buffer: float) -> float:
-    """How far the mark of position `p` may move until `buffer` is gone, as a fraction of the mark (RULES 6.4); infinite if it never is.
+    """How far the mark of position `p` may move until `buffer` is gone, a fraction of it (RULES 6.4), or infinite.
 
     Other contracts held fixed, at the tier of now, both legs of a hedge together: buffer / |Σ(N − |N|·rate)|.
     Examples: long 1 BTC at 100,000 with 2,500 margin, 1.25 %: buffer 1,250 → 1.2658 %, that is 98,734.18. Long 2 and

@@ -82,6 +82,9 @@ def run(
     assume_index_mid: Annotated[
         bool, typer.Option("--assume-index-mid", help="Take the mid where the tape has no index.")
     ] = False,
+    assume_order_book: Annotated[
+        bool, typer.Option("--assume-order-book", help="Trade on another venue's order book where its own has no tape.")
+    ] = False,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="Store result.json and the tables there.")
     ] = None,
@@ -112,7 +115,7 @@ def run(
         tapes=tuple(tape or ()),
         instruments=parse_instruments(instrument or ()),
         proxies=tuple(parse_proxy(text) for text in proxy or ()),
-        accept=Acceptances(assume_funding_zero, assume_index_mid),
+        accept=Acceptances(assume_funding_zero, assume_index_mid, assume_order_book),
         rebase=rebase,
         seed=chosen.seed,
     )

@@ -178,6 +178,14 @@ class FeeTier(Record):
     assumed: bool = False
 
 
+class LeverageLimit(Record):
+    """The largest leverage of markets whose tiers a period takes over from a newer one, when that allowed more."""
+
+    leverage: Annotated[float, Field(ge=1)]
+    by_market: dict[str, Annotated[float, Field(ge=1)]] = Field(default_factory=dict)
+    source: Text
+
+
 class Period(Record):
     """The rules from a date on, until the next newer period."""
 
@@ -190,6 +198,7 @@ class Period(Record):
         tuple[FeeTier, ...], Field(strict=False)
     ] = ()  # none in a period with fees of its own: unknown
     tier_table: TableRef | None = None
+    leverage_limit: LeverageLimit | None = None
     markets: Annotated[tuple[MarketEntry, ...], Field(strict=False)] = ()  # before the table's, if in both
     default_market: MarketEntry | None = None
 

@@ -28,6 +28,7 @@ class Acceptances(NamedTuple):
 
     funding_zero: bool = False
     index_mid: bool = False
+    order_book: bool = False  # of another venue, where the tape has none of an account's own
 
 
 class Holder(NamedTuple):
@@ -37,12 +38,21 @@ class Holder(NamedTuple):
     profiles: Sequence[VenueProfile]
 
 
-def find_instrument(symbol: str, instruments: Sequence[TapeInstrument]) -> int | None:
-    """Number of the instrument a portfolio means: its symbol, else its base if that is unique."""
-    for match in ("symbol", "base"):
-        found = [n for n, each in enumerate(instruments) if getattr(each, match) == symbol]
-        if len(found) == 1:
-            return found[0]
+def find_instrument(
+    symbol: str, venue: str, instruments: Sequence[TapeInstrument], any_venue: bool = False
+) -> int | None:
+    """Number of the instrument an account of a venue means: its symbol, else its base; None for none or several.
+
+    An account trades where it is: another venue's instrument is only taken with `any_venue`, and if its own venue has
+    none. A tape that does not say its venue may be anyone's.
+    """
+    own = [n for n, each in enumerate(instruments) if each.venue in (venue, "")]
+    others = [n for n in range(len(instruments)) if n not in own] if any_venue else []
+    for place in (own, others):
+        for match in ("symbol", "base"):
+            found = [n for n in place if getattr(instruments[n], match) == symbol]
+            if found:
+                return found[0] if len(found) == 1 else None
     return None
 
 
@@ -63,7 +73,7 @@ def resolve_markets(
             if profile not in rules:
                 rules.append(profile)
             mine.append({})
-            for symbol, number in _instruments_of(portfolio, a, profile, instruments, problems):
+            for symbol, number in _instruments_of(portfolio, a, profile, instruments, accept, problems):
                 key = (rules.index(profile), number)
                 if key not in keys:
                     keys.append(key)
@@ -86,6 +96,7 @@ def _instruments_of(
     a: int,
     profile: VenueProfile,
     instruments: Sequence[TapeInstrument],
+    accept: Acceptances,
     problems: list[Diagnostic],
 ) -> Iterator[tuple[str, int]]:
     """The symbols of an account and the instruments they mean."""
@@ -95,9 +106,9 @@ def _instruments_of(
         problems.append(Diagnostic("config", where, f"{profile.id} has no hedge mode, its accounts are one-way"))
     for p, position in enumerate(account.positions):
         place = portfolio.where("accounts", a, "positions", p, "symbol")
-        number = find_instrument(position.symbol, instruments)
+        number = find_instrument(position.symbol, profile.id, instruments, accept.order_book)
         if number is None:
-            problems.append(_not_found(place, position.symbol, instruments))
+            problems.append(_not_found(place, position.symbol, profile.id, instruments))
             continue
         if instruments[number].contract != "linear" or instruments[number].size_unit != "base":
             problems.append(Diagnostic("config", place, "only linear contracts sized in the base are supported"))
@@ -113,9 +124,14 @@ def take_mid_as_index(resolved: Resolved, numbers: Collection[int]) -> Resolved:
     return resolved._replace(data=data._replace(instruments=instruments))
 
 
-def _not_found(place: str, symbol: str, instruments: Sequence[TapeInstrument]) -> Diagnostic:
-    if any(symbol in (each.symbol, each.base) for each in instruments):
+def _not_found(place: str, symbol: str, venue: str, instruments: Sequence[TapeInstrument]) -> Diagnostic:
+    named = [each for each in instruments if symbol in (each.symbol, each.base)]
+    if any(each.venue in (venue, "") for each in named):
         return Diagnostic("config", place, f"{symbol} may mean more than one instrument of the tape")
+    if named:
+        others = " and ".join(dict.fromkeys(each.venue for each in named))
+        hint = f"give a tape of {venue} with --tape, or accept that of {others} with --assume-order-book"
+        return Diagnostic("config", place, f"the tape has {symbol} of {others}, the account is at {venue}", hint)
     have = ", ".join(sorted(each.symbol for each in instruments))
     return Diagnostic("config", place, f"the tape has no {symbol}", f"it has {have}")
 
@@ -272,6 +288,9 @@ def assumptions_of(resolved: Resolved, accept: Acceptances) -> list[str]:
             line = f"{instrument.symbol} is not in the profile {profile.name}: its default tiers apply"
             if not profile.market(*instrument.names_at(profile.id)).listed and line not in lines:
                 lines.append(line)
+            line = f"{instrument.symbol} of {instrument.venue} is traded under the rules of {profile.name}"
+            if instrument.venue not in (profile.id, "") and line not in lines:
+                lines.append(f"{line} (--assume-order-book)")
     if accept.funding_zero:
         lines.append("funding is taken as zero where the tape has no rate (--assume-funding-zero)")
     for each in resolved.data.instruments:

@@ -12,6 +12,7 @@ from backtester.config.toml import Document, Fault, did_you_mean, faults_error, 
 from backtester.config.venue import (
     BY_MARKET,
     FeeTier,
+    LeverageLimit,
     MarketEntry,
     Period,
     Stated,
@@ -99,6 +100,8 @@ def _profiles(path: Path, document: Document, venue: VenueFile, on: date) -> Ite
         taken_as_assumed = period.takes_over == "assumed"
         rules = {name: _taken(rule, taken_as_assumed) for name, rule in rules.items()} | period.rules
         markets = {symbol: _taken_market(market, taken_as_assumed) for symbol, market in markets.items()}
+        if period.leverage_limit is not None:
+            markets = {symbol: _limited(market, period.leverage_limit) for symbol, market in markets.items()}
         if period.tier_table is not None:
             table = read_tier_table(path.parent / period.tier_table.file)
             markets.update(_table_markets(table, period.tier_table))
@@ -180,6 +183,19 @@ def _market(entry: MarketEntry, symbol: str, *, listed: bool = True) -> MarketRu
 
 def _taken(rule: Stated, as_assumed: bool) -> Stated:
     return rule.model_copy(update={"assumed": rule.assumed or as_assumed})
+
+
+def _limited(market: MarketRules, limit: LeverageLimit) -> MarketRules:
+    """The market without the tiers that allow more leverage than a period did: the next one begins at 0.
+
+    Example: 100x at 0.5 %, from 10,000 on 75x at 0.65 %, under a limit of 75x: 75x at 0.65 % from 0 on.
+    """
+    most = limit.by_market.get(market.symbol, limit.leverage)
+    kept = [tier for tier in market.tiers if tier.max_leverage <= most]
+    if len(kept) in (0, len(market.tiers)):
+        return market
+    tiers = (kept[0].model_copy(update={"floor_quote": 0.0}), *kept[1:])
+    return market._replace(tiers=tiers, source=f"{market.source}; {limit.source}", assumed=True)
 
 
 def _taken_market(market: MarketRules, as_assumed: bool) -> MarketRules:

@@ -68,10 +68,20 @@ def fault(path: Path, *overrides: str, marks: tuple[float, ...] = MARKS) -> str:
 def test_a_symbol_is_found_by_name_before_base() -> None:
     perp = BTC._replace(symbol="BTC-PERP")
     other = BTC._replace(symbol="X", base="BTC-PERP")
-    assert find_instrument("BTC-PERP", (perp, other)) == 0
-    assert find_instrument("BTC", (perp, ETH)) == 0
-    assert find_instrument("SOL", (perp, ETH)) is None
-    assert find_instrument("BTC", (perp, BTC._replace(symbol="BTCUSD"))) is None  # two instruments of this base
+    assert find_instrument("BTC-PERP", "hyperliquid", (perp, other)) == 0
+    assert find_instrument("BTC", "hyperliquid", (perp, ETH)) == 0
+    assert find_instrument("SOL", "hyperliquid", (perp, ETH)) is None
+    assert find_instrument("BTC", "hyperliquid", (perp, BTC._replace(symbol="BTCUSD"))) is None  # two of this base
+
+
+def test_an_account_trades_at_its_own_venue() -> None:
+    usdt = TapeInstrument("binance-usdm", "BTCUSDT", "BTC", 0.1, 0.001)
+    assert find_instrument("BTC", "binance-usdm", (usdt, BTC)) == 0
+    assert find_instrument("BTC", "hyperliquid", (usdt, BTC)) == 1
+    assert find_instrument("BTC", "binance-usdm", (BTC,)) is None
+    assert find_instrument("BTC", "binance-usdm", (BTC,), any_venue=True) == 0
+    assert find_instrument("BTC", "binance-usdm", (usdt, BTC), any_venue=True) == 0
+    assert find_instrument("BTC", "binance-usdm", (BTC._replace(venue=""),)) == 0  # a tape that does not say
 
 
 def test_accounts_on_the_same_rules_share_a_market(tmp_path: Path) -> None:

@@ -497,3 +497,14 @@ def test_sums_of_ticks_and_lots_do_not_wrap(tmp_path: Path) -> None:
     assert row["filled"] == 950_000_000_000
     assert row["fill_value"] / row["filled"] * 0.01 == pytest.approx(99_999.0)
     assert row["sweep_value"] / row["sweep_lots"] * 0.01 == pytest.approx(99_999.0)
+
+
+def test_another_venue_s_order_book_is_named_and_has_to_be_accepted(tmp_path: Path) -> None:
+    path = portfolio(tmp_path, account(position(), venue="binance-usdm", collateral="USDT = 100_000.0"))
+    files = (str(tape(tmp_path)),)
+    with pytest.raises(BacktesterError) as caught:
+        run_cell(Request(path, tapes=files))
+    assert "the tape has BTC of hyperliquid, the account is at binance-usdm" in str(caught.value)
+    assert "--assume-order-book" in str(caught.value)
+    accepted = run_cell(Request(path, tapes=files, accept=Acceptances(order_book=True)))
+    assert any("BTC of hyperliquid is traded under the rules of binance-usdm" in line for line in accepted.assumptions)

@@ -107,6 +107,23 @@ def test_the_rules_of_march_2020() -> None:
         0.0075,
     ]
     assert [profile.market_rule("funding_cap", market) for market in (btc, band)] == [0.003, 0.004875]
+    assert [market.tiers[0].max_leverage for market in (btc, eth, xrp, band)] == [125, 75, 75, 50]
+    assert eth.tiers[0].maintenance_rate == 0.0065
+
+
+@pytest.mark.parametrize(
+    ("on", "most"),
+    [(date(2020, 3, 12), 75), (date(2021, 5, 19), 100), (date(2022, 6, 13), 100), (date(2024, 10, 24), 125)],
+)
+def test_the_largest_leverage_of_eth(on: date, most: float) -> None:
+    assert load_profile("binance-usdm", on).market("ETHUSDT").tiers[0].max_leverage == most
+
+
+def test_no_contract_of_2020_has_more_leverage_than_there_was() -> None:
+    for market in load_profile("binance-usdm", date(2020, 3, 12)).markets:
+        most = market.tiers[0].max_leverage
+        assert most <= 75 or market.symbol == "BTCUSDT", market.symbol
+        assert market.tiers[0].floor_quote == 0.0
 
 
 @pytest.mark.parametrize(

@@ -91,3 +91,8 @@ def test_markets() -> None:
     assert [(tier.floor_quote, tier.max_leverage) for tier in profile.market("ETH").tiers] == [(0, 25), (100e6, 15)]
     october = load_profile("hyperliquid", date(2025, 10, 10))
     assert october.market("WIF").listed and not profile.market("WIF").listed
+
+
+def test_doge_allowed_20x_in_2024() -> None:
+    assert load_profile("hyperliquid", date(2024, 10, 1)).market("DOGE").tiers[0].max_leverage == 20
+    assert load_profile("hyperliquid", date(2026, 9, 1)).market("DOGE").tiers[0].max_leverage == 10

@@ -332,6 +332,7 @@ def _take_over(m, w, c: np.void, ts: int, pool: int) -> None:
     post(w, c, ts, pool, NONE, LedgerKind.TAKEOVER, Party.INSURANCE_FUND, -margin)
     row["balance"] = 0.0
     row["state"] = PoolState.CLOSED
+    row["round_ts"] = -1
     fund = fund_balance(w, world)
     if fund < 0.0:
         post_fund(w, c, ts, world, LedgerKind.DEFICIT, Party.RESERVE, -fund)

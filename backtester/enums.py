@@ -267,6 +267,20 @@ class PriceReference(IntEnum):
     MID = 2
 
 
+class OrderMargin(IntEnum):
+    """How resting orders of one position tie up initial margin."""
+
+    EACH = 0  # each for itself, with the part that would open something
+    LARGER_SIDE = 1  # the position with all buys, or with all sells: whichever is larger
+
+
+class OrderMarginPrice(IntEnum):
+    """What an order is worth for its initial margin."""
+
+    MARK = 0
+    ORDER = 1  # its own price; what it would lose at once against the mark is asked for, too
+
+
 class FundingWeights(IntEnum):
     """How the premium samples of an interval are averaged."""
 

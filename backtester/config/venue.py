@@ -23,6 +23,8 @@ from backtester.enums import (
     ForcedPrice,
     FundingWeights,
     MarkFormula,
+    OrderMargin,
+    OrderMarginPrice,
     PostOnly,
     PriceReference,
     QueueModel,
@@ -88,6 +90,9 @@ class VenueRules(Record):
     twap_catch_up: Annotated[float, Field(ge=0)]  # largest slice, in slices of an even split; 0 = any
     isolated_fee_from_margin: bool
     isolated_funding_from_margin: bool
+    order_margin: Annotated[OrderMargin, PlainValidator(name_in(OrderMargin))]
+    order_margin_price: Annotated[OrderMarginPrice, PlainValidator(name_in(OrderMarginPrice))]
+    order_margin_markup: Fraction  # how far above the best ask a market order to buy is priced
     margin_at_match: bool  # initial margin of a resting order is checked again when it fills
     liquidation_cancels_orders: bool
     liquidation_close_order: Annotated[CloseOrder, PlainValidator(name_in(CloseOrder))]

@@ -9,6 +9,9 @@ from __future__ import annotations
 import numpy as np
 
 from backtester.engine.jit import helper, inlined
+from backtester.engine.levels import side_of
+from backtester.engine.state import NO_ASK, NO_BID
+from backtester.enums import OrderMargin, OrderMarginPrice
 
 
 @inlined
@@ -85,6 +88,19 @@ def bankruptcy_price(m, w, p: int) -> float:
     return k["mark"] - equity * share / (x["lots"] * k["unit"])
 
 
+@inlined
+def max_leverage(tiers: np.ndarray, k: np.void, notional: float) -> float:
+    """The largest leverage of a notional (quote): a tier's cap belongs to that tier (RULES 6.1).
+
+    Example: Binance BTC, 150x up to 300,000: 300,000 allows 150x, 300,000.1 only 100x.
+    """
+    row = k["tier_first"]
+    last = row + k["tier_count"] - 1
+    while row < last and tiers[row + 1]["floor"] < notional:
+        row += 1
+    return tiers[row]["max_leverage"]
+
+
 @helper
 def opening_lots(x: np.void, side: int, lots: int) -> int:
     """Part of an order on position `x` that opens rather than closes."""
@@ -93,22 +109,92 @@ def opening_lots(x: np.void, side: int, lots: int) -> int:
 
 
 @helper
-def free_margin(m, w, account: int) -> float:
-    """Cross equity less what positions and resting orders tie up (RULES 6.1), quote; below 0 when that is more."""
+def _margin_price(m, o: np.void, limit: int) -> float:
+    """What a lot of an order counts as for initial margin, per unit (RULES 6.1); `limit`: its tick, 0 without one."""
+    k = m.markets[o["market"]]
+    r = m.rules[k["rules"]]
+    if r["order_margin_price"] == OrderMarginPrice.MARK:
+        return k["mark"]
+    if limit > 0:
+        return limit * k["tick_size"]
+    best = m.sides[side_of(o["instrument"], -o["side"])]["best"]
+    if best in (NO_ASK, NO_BID):
+        return k["mark"]
+    price = best * k["tick_size"]
+    return price * (1.0 + r["order_margin_markup"]) if o["side"] > 0 else max(price, k["mark"])
+
+
+@helper
+def _count_order(m, w, o: np.void, lots: int, limit: int) -> float:
+    """Add an order of `lots` to the sums of its position; returns what it would lose at once at its price, quote."""
+    x = w.positions[o["position"]]
+    k = m.markets[o["market"]]
+    r = m.rules[k["rules"]]
+    if r["order_margin"] == OrderMargin.EACH:
+        lots = opening_lots(x, o["side"], lots)
+    price = _margin_price(m, o, limit)
+    value = lots * k["unit"] * price
+    if o["side"] > 0:
+        x["bids"] += value
+    else:
+        x["asks"] += value
+    return max(0.0, o["side"] * (value - lots * k["unit"] * k["mark"]))
+
+
+@helper
+def need(m, x: np.void) -> float:
+    """Notional that a position and the orders counted for it ask initial margin for, quote (RULES 6.1).
+
+    Example (LARGER_SIDE): long 8 at a mark of 117,000, 8 bid at 114,660, 24 offered at 118,170:
+    max(936,000 + 917,280, |936,000 − 2,836,080|) = 1,900,080.
+    """
+    k = m.markets[x["market"]]
+    value = x["lots"] * k["unit"] * k["mark"]
+    if m.rules[k["rules"]]["order_margin"] == OrderMargin.EACH:
+        return abs(value) + x["bids"] + x["asks"]
+    return max(abs(value + x["bids"]), abs(value - x["asks"]))
+
+
+@helper
+def free_margin(m, w, account: int, arriving: int, lots: int, limit: int) -> float:
+    """Cross equity less what positions and orders tie up (RULES 6.1), quote; below 0 when that is more.
+
+    `arriving`: an order of `lots` that does not rest yet, with its limit in ticks (0 without one), or NONE.
+    """
     a = w.accounts[account]
-    pool = w.pools[a["pool_first"]]
-    equity, _, _ = pool_state(m, w, a["pool_first"])
-    for i in range(pool["position_first"], pool["position_first"] + pool["position_count"]):
-        x = w.positions[i]
-        k = m.markets[x["market"]]
-        equity -= abs(x["lots"]) * k["unit"] * k["mark"] / x["leverage"]
+    cross = w.pools[a["pool_first"]]
+    last = w.pools[a["pool_first"] + a["pool_count"] - 1]
+    first, behind = cross["position_first"], last["position_first"] + last["position_count"]
+    for i in range(first, behind):
+        w.positions[i]["bids"] = 0.0
+        w.positions[i]["asks"] = 0.0
+    loss = 0.0
     i = a["resting"]
     while i != 0:
         order = w.orders[i - 1]
         if order["reduce_only"] == 0:
-            x = w.positions[order["position"]]
-            k = m.markets[x["market"]]
-            lots = opening_lots(x, order["side"], order["lots"] - order["filled"])
-            equity -= lots * k["unit"] * k["mark"] / x["leverage"]
+            loss += _count_order(m, w, order, order["lots"] - order["filled"], order["limit_tick"])
         i = order["account_next"]
-    return equity
+    if arriving >= 0:
+        loss += _count_order(m, w, w.orders[arriving], lots, limit)
+    equity, _, _ = pool_state(m, w, a["pool_first"])
+    for i in range(first, behind):
+        x = w.positions[i]
+        k = m.markets[x["market"]]
+        own = abs(x["lots"]) * k["unit"] * k["mark"] if x["isolated"] != 0 else 0.0
+        equity -= max(0.0, need(m, x) - own) / x["leverage"]
+    return equity - loss
+
+
+@helper
+def lots_to_open(m, w, order: int, lots: int) -> int:
+    """What an arriving order of `lots` would open; where sides are netted, behind all resting ones of its side."""
+    o = w.orders[order]
+    if m.rules[m.markets[o["market"]]["rules"]]["order_margin"] == OrderMargin.LARGER_SIDE:
+        i = w.accounts[o["account"]]["resting"]
+        while i != 0:
+            other = w.orders[i - 1]
+            if other["position"] == o["position"] and other["side"] == o["side"] and other["reduce_only"] == 0:
+                lots += other["lots"] - other["filled"]
+            i = other["account_next"]
+    return opening_lots(w.positions[o["position"]], o["side"], lots)

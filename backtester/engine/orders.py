@@ -8,7 +8,7 @@ from backtester.engine.jit import helper
 from backtester.engine.ledger import ROWS_OF_A_FILL, lacks_rows, lacks_slots
 from backtester.engine.levels import rest, side_of
 from backtester.engine.links import cancel_others, finish_order
-from backtester.engine.margin import free_margin, opening_lots, tier_of
+from backtester.engine.margin import free_margin, lots_to_open, max_leverage, need
 from backtester.engine.outage import MATCHING_HALTED, ORDERS_REFUSED
 from backtester.engine.resting import reducible
 from backtester.engine.self_trade import cancel_met, nearest_met, walk_limit
@@ -17,6 +17,7 @@ from backtester.engine.triggers import is_conditional, sent_by_venue
 from backtester.engine.walk import bound_tick, measure, take
 from backtester.enums import (
     FillReason,
+    OrderMargin,
     OrderReason,
     OrderStatus,
     OrderType,
@@ -62,20 +63,20 @@ def _is_beyond_band(m, o: np.void, limit: int) -> bool:
 
 
 @helper
-def _lacks_margin(m, w, o: np.void, lots: int) -> int:
+def _lacks_margin(m, w, order: int, lots: int, limit: int) -> int:
     """Why initial margin refuses an order of `lots`, or NONE (RULES 6.1)."""
-    x = w.positions[o["position"]]
-    opening = opening_lots(x, o["side"], lots)
-    if opening == 0:
+    o = w.orders[order]
+    if o["reduce_only"] != 0 or lots_to_open(m, w, order, lots) == 0:
         return OrderReason.NONE
+    x = w.positions[o["position"]]
     k = m.markets[o["market"]]
-    lot_quote = k["unit"] * k["mark"]
-    after = abs(x["lots"] + o["side"] * lots) * lot_quote
-    if x["leverage"] > m.tiers[tier_of(m.tiers, k, after)]["max_leverage"]:
+    free = free_margin(m, w, o["account"], order, lots, limit if _has_limit(o) else 0)
+    largest = abs(x["lots"] + o["side"] * lots) * k["unit"] * k["mark"]
+    if m.rules[k["rules"]]["order_margin"] == OrderMargin.LARGER_SIDE:
+        largest = need(m, x)
+    if x["leverage"] > max_leverage(m.tiers, k, largest):
         return OrderReason.LEVERAGE_TIER
-    if opening * lot_quote / x["leverage"] > free_margin(m, w, o["account"]):
-        return OrderReason.INSUFFICIENT_MARGIN
-    return OrderReason.NONE
+    return OrderReason.INSUFFICIENT_MARGIN if free < 0.0 else OrderReason.NONE
 
 
 @helper
@@ -86,8 +87,9 @@ def _crosses(m, o: np.void, limit: int) -> bool:
 
 
 @helper
-def _refusal(m, w, o: np.void, limit: int, lots: int) -> int:
+def _refusal(m, w, order: int, limit: int, lots: int) -> int:
     """Why the venue refuses an arriving order of `lots`, or NONE (RULES 3.1, steps 1–6)."""
+    o = w.orders[order]
     k = m.markets[o["market"]]
     if _status_refuses(m, o):
         return OrderReason.VENUE_REFUSED
@@ -99,7 +101,7 @@ def _refusal(m, w, o: np.void, limit: int, lots: int) -> int:
         return OrderReason.PRICE_BAND
     if o["tif"] == TimeInForce.POST_ONLY and (_crosses(m, o, limit) or limit < 1):
         return OrderReason.POST_ONLY_WOULD_CROSS
-    return _lacks_margin(m, w, o, lots)
+    return _lacks_margin(m, w, order, lots, limit)
 
 
 @helper
@@ -158,7 +160,7 @@ def execute(m, w, c: np.void, ts: int, order: int) -> int:
     own_rule = m.rules[rules]["self_trade"]
     limit = _limit_of(m, w, o)
     lots = reducible(w, o, o["lots"])
-    refused = _refusal(m, w, o, limit, lots)
+    refused = _refusal(m, w, order, limit, lots)
     got, value, levels, ended, met, end = 0, 0.0, 0, OrderReason.NONE, NONE, limit
     if refused == OrderReason.NONE and o["tif"] != TimeInForce.POST_ONLY:
         if own_rule != SelfTrade.NONE:

@@ -34,7 +34,7 @@ def _allowed(m, w, c: np.void, ts: int, order: int, lots: int) -> int:
         finish_order(m, w, c, ts, order, OrderStatus.CANCELLED, OrderReason.REDUCE_ONLY_VOID)
         return part
     checked = m.rules[m.markets[o["market"]]["rules"]]["margin_at_match"] != 0
-    if checked and opening_lots(x, o["side"], part) > 0 and free_margin(m, w, o["account"]) < 0.0:
+    if checked and opening_lots(x, o["side"], part) > 0 and free_margin(m, w, o["account"], NONE, 0, 0) < 0.0:
         finish_order(m, w, c, ts, order, OrderStatus.CANCELLED, OrderReason.INSUFFICIENT_MARGIN)
         return 0
     return part

@@ -20,6 +20,8 @@ from backtester.enums import (
     FundingWeights,
     Held,
     MarkFormula,
+    OrderMargin,
+    OrderMarginPrice,
     OrderType,
     Peg,
     PostOnly,
@@ -83,6 +85,9 @@ class Rules(NamedTuple):
     block_ns: int  # arrivals are rounded up to a multiple of this; 0 = at once
     isolated_fee_from_margin: bool
     isolated_funding_from_margin: bool
+    order_margin: OrderMargin
+    order_margin_price: OrderMarginPrice
+    order_margin_markup: float  # of ORDER: how far above the best ask a market order to buy is priced, as a fraction
     margin_at_match: bool  # initial margin of a resting order is checked again when it fills
     liquidation_cancels_orders: bool
     liquidation_close_order: CloseOrder

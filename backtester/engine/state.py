@@ -185,6 +185,8 @@ POSITION = np.dtype(
         ("fee", "f8"),
         ("funding", "f8"),
         ("liquidation_fee", "f8"),
+        ("bids", "f8"),  # what its resting buys are worth for initial margin, quote; scratch of `free_margin`
+        ("asks", "f8"),
         ("send_lots", "i8"),  # size of the liquidation order of the round in progress
         ("distance_min", "f8"),  # smallest distance to the liquidation price, fraction of mark (RULES 6.4)
     ],

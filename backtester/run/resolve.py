@@ -20,6 +20,7 @@ from backtester.errors import BacktesterError, Diagnostic
 from backtester.market.schema import TapeInstrument
 from backtester.run.resolve_orders import Curve, no_curve, resolve_orders
 from backtester.run.resolve_values import GRID_TOLERANCE, Resolved, Start, Values
+from backtester.venue.margin import largest_leverage
 from backtester.venue.profile import VenueProfile, maintenance_margin
 
 
@@ -241,8 +242,7 @@ class _AccountBuilder:
     def _max_leverage(self, market: int, lots: int) -> float:
         instrument = self.values.instrument(market)
         notional = lots * instrument.lot_size * instrument.multiplier * self.values.mark(market)
-        tiers = self.values.resolved.data.markets[market].tiers
-        return next(tier.max_leverage for tier in reversed(tiers) if tier.floor_quote <= notional)
+        return largest_leverage(self.profile.market(*instrument.names).tiers, notional)
 
     def _check_solvent(self, account: spec.Account) -> None:
         """A position that would be liquidated at once was never held: that is a slip in the portfolio."""

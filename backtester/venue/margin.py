@@ -52,6 +52,14 @@ def tier_at(tiers: Sequence[TierRow], notional_quote: float) -> Tier:
     return [tier for tier in tier_table(tiers) if tier.floor_quote <= notional_quote][-1]
 
 
+def largest_leverage(tiers: Sequence[TierRow], notional_quote: float) -> float:
+    """The largest leverage a venue allows at a notional; a tier's cap belongs to that tier (RULES 6.1).
+
+    Example: Binance BTC, 150x up to 300,000 (`notionalCap`): 300,000 allows 150x, 300,000.1 only 100x.
+    """
+    return [row.max_leverage for row in tiers if row.floor_quote < notional_quote or row is tiers[0]][-1]
+
+
 def break_price(
     size: float,
     mark: float,

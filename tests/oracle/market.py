@@ -136,9 +136,10 @@ class Market:
         """Maintenance rate of the tier of a notional (RULES 6.3)."""
         return Fraction(self.spec.tiers[self.tier(notional)].maintenance_rate)
 
-    def max_leverage(self, notional: Fraction) -> Fraction:
-        """Largest leverage setting for a position of this notional (RULES 6.1)."""
-        return Fraction(self.spec.tiers[self.tier(notional)].max_leverage)
+    def largest_leverage(self, notional: Fraction) -> Fraction:
+        """Largest leverage setting for this notional; one on a tier's floor belongs to the tier below (RULES 6.1)."""
+        above = [tier for tier in self.spec.tiers[1:] if self.judge.less(Fraction(tier.floor_quote), notional)]
+        return Fraction((above or self.spec.tiers)[-1 if above else 0].max_leverage)
 
     def impact_price(self, side: int) -> Fraction | None:
         """Average price of trading the impact notional against a displayed side (RULES 7.3)."""

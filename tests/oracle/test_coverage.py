@@ -57,6 +57,8 @@ ACTED: tuple[type[Enum], ...] = (OrderType, After, Peg, QueueModel, SelfTrade, P
 RULES = {
     "level out of view",
     "queue out of view",
+    "larger side",
+    "margin of a market order at its price",
     "own bound",
     "plan max_child_lots",
     "plan rate",

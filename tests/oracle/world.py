@@ -12,6 +12,8 @@ from backtester.enums import (
     FillReason,
     LedgerKind,
     Liquidity,
+    OrderMargin,
+    OrderMarginPrice,
     OrderReason,
     OrderStatus,
     Party,
@@ -217,14 +219,17 @@ class World:
 
     def refuse_margin(self, order: Order, lots: int) -> OrderReason:
         """Why an arriving order of `lots` may not open what it would open; NONE when it may."""
-        position, judge = order.position, self.judge
-        opening = lots - min(lots, position.opposite_lots(order.side))
-        if opening == 0:
+        position, judge, rules = order.position, self.judge, order.account.rules
+        netted = rules.order_margin == OrderMargin.LARGER_SIDE
+        beside = [other for other in self._resting(position) if netted and other.side == order.side]
+        behind = lots + sum(other.remaining for other in beside)
+        if order.spec.reduce_only or behind <= position.opposite_lots(order.side):
             return OrderReason.NONE
         after = abs(position.lots + order.side * lots) * position.market.unit * position.market.mark
-        if judge.less(position.market.max_leverage(after), Fraction(position.spec.leverage)):
+        largest = self.need(position, order, lots) if netted else after
+        if judge.less(position.market.largest_leverage(largest), Fraction(position.spec.leverage)):
             return OrderReason.LEVERAGE_TIER
-        if judge.less(self.available(order.account), self._initial(position, opening)):
+        if judge.less(self.free(order.account, order, lots), ZERO):
             return OrderReason.INSUFFICIENT_MARGIN
         return OrderReason.NONE
 
@@ -233,22 +238,56 @@ class World:
         opens = lots > order.position.opposite_lots(order.side)
         return order.account.rules.margin_at_match and opens and self.judge.less(self.free(order.account), ZERO)
 
-    def available(self, account: Account) -> Fraction:
-        """Cross equity that may back something new (RULES 6.1)."""
-        return max(ZERO, self.free(account))
+    def free(self, account: Account, arriving: Order | None = None, lots: int = 0) -> Fraction:
+        """Cross equity less what positions and orders need (RULES 6.1); below 0 when they need more."""
+        used = ZERO
+        for position in account.positions:
+            mine = arriving if arriving is not None and arriving.position is position else None
+            held = ZERO if position.pool is account.cross else position.notional
+            used += max(ZERO, self.need(position, mine, lots) - held) / Fraction(position.spec.leverage)
+            for order, size in self._counted(position, mine, lots):
+                price, mark = self._margin_price(order), position.market.mark
+                used += size * position.market.unit * max(ZERO, order.side * (price - mark))
+        return account.cross.equity - used
 
-    def free(self, account: Account) -> Fraction:
-        """Cross equity less what positions and resting orders need (RULES 6.1); below 0 when they need more."""
-        cross = account.cross
-        used = sum((self._initial(position, abs(position.lots)) for position in cross.open_positions), ZERO)
-        for order in account.orders:
-            if order.status == OrderStatus.RESTING and not order.spec.reduce_only:
-                opening = order.remaining - min(order.remaining, order.position.opposite_lots(order.side))
-                used += self._initial(order.position, opening)
-        return cross.equity - used
+    def need(self, position: Position, arriving: Order | None, lots: int) -> Fraction:
+        """Notional that initial margin is asked for (RULES 6.1)."""
+        value = position.lots * position.market.unit * position.market.mark
+        bids = asks = ZERO
+        for order, size in self._counted(position, arriving, lots):
+            worth = size * position.market.unit * self._margin_price(order)
+            bids, asks = (bids + worth, asks) if order.side > 0 else (bids, asks + worth)
+        if position.market.rules.order_margin == OrderMargin.EACH:
+            return abs(value) + bids + asks
+        self.note("larger side", bids > 0 and asks > 0)
+        return max(abs(value + bids), abs(value - asks))
 
-    def _initial(self, position: Position, lots: int) -> Fraction:
-        return lots * position.market.unit * position.market.mark / Fraction(position.spec.leverage)
+    def _resting(self, position: Position) -> list[Order]:
+        """Resting orders of a position that are not reduce-only."""
+        mine = (order for order in position.pool.account.orders if order.position is position)
+        return [order for order in mine if order.status == OrderStatus.RESTING and not order.spec.reduce_only]
+
+    def _counted(self, position: Position, arriving: Order | None, lots: int) -> list[tuple[Order, int]]:
+        """Orders and their lots that ask for margin."""
+        found = [(order, order.remaining) for order in self._resting(position)]
+        found += [(arriving, lots)] if arriving is not None else []
+        if position.market.rules.order_margin == OrderMargin.LARGER_SIDE:
+            return found
+        return [(order, max(0, size - position.opposite_lots(order.side))) for order, size in found]
+
+    def _margin_price(self, order: Order) -> Fraction:
+        """What an order is worth per unit: the mark, or its own price."""
+        market, rules = order.position.market, order.account.rules
+        if rules.order_margin_price == OrderMarginPrice.MARK:
+            return market.mark
+        if order.has_limit:
+            return Fraction(market.tape.price(order.limit_tick))
+        self.note("margin of a market order at its price")
+        best = market.tape.best(-order.side)
+        if best is None:
+            return market.mark
+        price = Fraction(market.tape.price(best))
+        return price * (1 + Fraction(rules.order_margin_markup)) if order.side > 0 else max(price, market.mark)
 
     def breached(self, pool: Pool) -> bool:
         """Whether equity < maintenance (RULES 6.4)."""

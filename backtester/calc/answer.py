@@ -6,7 +6,7 @@ from datetime import date
 from typing import Generic, NamedTuple, TypeVar
 
 from backtester.enums import Side
-from backtester.venue.margin import Tier
+from backtester.venue.margin import Tier, largest_leverage
 from backtester.venue.profile import MarketRules, VenueProfile
 
 InputsT = TypeVar("InputsT", bound=tuple[object, ...])
@@ -53,14 +53,14 @@ def grounds(profile: VenueProfile, market: MarketRules | None, *rules: str) -> G
 
 
 def warnings(
-    profile: VenueProfile, market: MarketRules, leverage: float | None = None, tier: Tier | None = None
+    profile: VenueProfile, market: MarketRules, leverage: float | None = None, notional: float = 0.0
 ) -> tuple[str, ...]:
-    """A symbol without rules of its own; a leverage setting that the venue would refuse at this size."""
+    """A symbol without rules of its own; a leverage setting that the venue would refuse at this notional (quote)."""
     found = []
     if not market.listed:
         found.append(f"{market.symbol} is not in the profile {profile.name}: its default market stands in")
-    if leverage is not None and tier is not None and leverage > tier.max_leverage:
-        allowed = f"the {number(tier.max_leverage)}x that {profile.name} allows at this size"
+    if leverage is not None and leverage > (most := largest_leverage(market.tiers, notional)):
+        allowed = f"the {number(most)}x that {profile.name} allows at this size"
         found.append(f"{number(leverage)}x exceeds {allowed}")
     return tuple(found)
 

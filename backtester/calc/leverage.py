@@ -10,7 +10,7 @@ from backtester.calc.holdings import Holding
 from backtester.config.venue import TierRow
 from backtester.enums import Side
 from backtester.errors import usage_error
-from backtester.venue.margin import Tier, liquidation_price, margin_for_move, tier_at
+from backtester.venue.margin import Tier, largest_leverage, liquidation_price, margin_for_move, tier_at
 from backtester.venue.profile import VenueProfile, maintenance_margin
 
 FORMULA = "safe leverage = notional / (notional·move + maintenance at the moved price + notional·cost)"
@@ -71,7 +71,7 @@ def leverage(profile: VenueProfile, asked: Inputs) -> Answer[Inputs, Figures]:
     notional = asked.size * asked.mark_price
     tier = tier_at(market.tiers, notional)
     figures = Figures(
-        max_leverage=tier.max_leverage,
+        max_leverage=largest_leverage(market.tiers, notional),
         effective_leverage=asked.pool_notional / asked.equity if asked.equity and asked.equity > 0.0 else None,
         safe=_safe(asked, notional, asked.shock, market.tiers),
         notional=notional,
@@ -99,7 +99,7 @@ def _safe(asked: Inputs, notional: float, shock: Shock, tiers: Sequence[TierRow]
     moved = asked.mark_price * (1.0 - asked.side * shock.move)
     return Safe(
         leverage=notional / margin,
-        usable_leverage=min(notional / margin, tier_at(tiers, notional).max_leverage),
+        usable_leverage=min(notional / margin, largest_leverage(tiers, notional)),
         margin=margin,
         moved_price=moved,
         moved_maintenance=maintenance_margin(tiers, asked.size * moved),

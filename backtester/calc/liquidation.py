@@ -98,7 +98,7 @@ def liquidation(profile: VenueProfile, asked: Inputs) -> Answer[Inputs, Figures]
         grounds=grounds(profile, market, *(backstop.rules if backstop else ())),
         figures=figures,
         lines=tuple(_lines(asked, figures, backstop, market.tiers)),
-        warnings=(*warnings(profile, market, asked.leverage, figures.tier_at_mark), *under_water),
+        warnings=(*warnings(profile, market, asked.leverage, figures.notional), *under_water),
     )
 
 

@@ -54,7 +54,7 @@ def maintenance(profile: VenueProfile, asked: Inputs) -> Answer[Inputs, Figures]
         grounds=grounds(profile, market),
         figures=figures,
         lines=tuple(_lines(asked, figures)),
-        warnings=warnings(profile, market, asked.leverage, figures.tier),
+        warnings=warnings(profile, market, asked.leverage, figures.notional),
     )
 
 

@@ -14,10 +14,13 @@ from backtester.enums import (
     FundingWeights,
     LedgerKind,
     MarkFormula,
+    OrderMargin,
+    OrderMarginPrice,
     OrderReason,
     Party,
     PriceReference,
     Side,
+    TimeInForce,
 )
 from tests.oracle.compare import agreed
 from tests.oracle.exact import Judge
@@ -160,7 +163,8 @@ def test_6_3_hyperliquid_maintenance_of_200_million_btc() -> None:
     market = agreed(case(market_data(tiers=HYPERLIQUID_BTC), (), [mark(0, 1.0)])).markets[0]
     assert float(market.maintenance(Fraction(200_000_000))) == pytest.approx(3_125_000)
     assert market.maintenance(Fraction(10**6)) == Fraction(0.0125) * 10**6
-    assert floats(*(market.max_leverage(Fraction(notional)) for notional in (149_999_999, 150_000_000))) == [40, 20]
+    notionals = (149_999_999, 150_000_000, 150_000_001)
+    assert floats(*(market.largest_leverage(Fraction(notional)) for notional in notionals)) == [40, 40, 20]
 
 
 def test_6_1_initial_margin_counts_positions_and_resting_orders() -> None:
@@ -171,8 +175,49 @@ def test_6_1_initial_margin_counts_positions_and_resting_orders() -> None:
     assert [order.status.name for order in world.orders] == ["RESTING", "REJECTED", "FILLED"]
     assert world.orders[1].reason == OrderReason.INSUFFICIENT_MARGIN
     tiers = (spec.Tier(0.0, 1 / 32, 16.0), spec.Tier(500.0, 1 / 16, 8.0))
-    small = case(market_data(tiers=tiers), one_account(1e6, [market_order(BUY, 4), market_order(BUY, 1)]), tape)
-    assert [order.reason.name for order in only_world(agreed(small)).orders] == ["NONE", "LEVERAGE_TIER"]
+    small = case(market_data(tiers=tiers), one_account(1e6, [market_order(BUY, lots) for lots in (4, 1, 1)]), tape)
+    assert [order.reason.name for order in only_world(agreed(small)).orders] == ["NONE", "NONE", "LEVERAGE_TIER"]
+
+
+NETTED = PLAIN._replace(
+    order_margin=OrderMargin.LARGER_SIDE, order_margin_price=OrderMarginPrice.ORDER, market_bound=0.9
+)
+
+
+def asked(balance: float, lots: int, orders: list[spec.Order], rules: spec.Rules = NETTED) -> list[str]:
+    """What becomes of orders at a mark of 117,000, 20x, in a market that shows 20 on each side."""
+    tape = [ladder(0, {116_990: 20}, {117_010: 20}), mark(0, 117_000.0), mark(1, 117_000.0)]
+    worlds = one_account(balance, orders, lots=lots, entry_price=117_000.0, leverage=20.0)
+    return [order.status.name for order in only_world(agreed(case(market_data(rules), worlds, tape))).orders]
+
+
+def test_6_1_the_larger_side_of_a_position_with_its_orders() -> None:
+    quotes = [limit_order(BUY, 8, 114_660), limit_order(SELL, 24, 118_170)]
+    assert asked(95_004.0, 8, quotes) == ["RESTING", "RESTING"]  # |936,000 − 2,836,080| / 20
+    assert asked(95_003.0, 8, quotes) == ["RESTING", "REJECTED"]
+
+
+def test_6_1_two_quotes_need_the_larger_one_and_not_both() -> None:
+    quotes = [limit_order(BUY, 8, 114_660), limit_order(SELL, 8, 119_340)]
+    assert asked(47_736.0, 0, quotes) == ["RESTING", "RESTING"]
+    assert asked(47_735.0, 0, quotes) == ["RESTING", "REJECTED"]
+    each = NETTED._replace(order_margin=OrderMargin.EACH)
+    assert asked(60_000.0, 0, quotes, each) == ["RESTING", "REJECTED"]  # 45,864 + 47,736
+
+
+def test_6_1_what_only_closes_is_asked_nothing_until_the_sells_together_open() -> None:
+    sells = [limit_order(SELL, 8, 118_170)] * 3
+    assert asked(47_736.0, 8, sells) == ["RESTING", "RESTING", "REJECTED"]  # 8 close, 8 open, the third 8 as well
+    each = NETTED._replace(order_margin=OrderMargin.EACH)
+    assert asked(47_736.0, 8, sells, each) == ["RESTING"] * 3
+
+
+def test_6_1_an_order_beyond_the_mark_is_asked_for_what_it_loses_at_once() -> None:
+    order = [limit_order(BUY, 10, 122_733, TimeInForce.IOC)]
+    assert asked(118_696.5, 0, order) == ["FILLED"]  # 61,366.50 and 57,330
+    assert asked(118_696.0, 0, order) == ["REJECTED"]
+    at_mark = NETTED._replace(order_margin_price=OrderMarginPrice.MARK)
+    assert asked(58_500.0, 0, order, at_mark) == ["FILLED"]
 
 
 def test_6_5_an_isolated_fill_moves_its_margin_and_releases_its_share() -> None:

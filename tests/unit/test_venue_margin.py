@@ -10,6 +10,7 @@ from backtester.config.venue import TierRow
 from backtester.venue.margin import (
     bankruptcy_price,
     break_price,
+    largest_leverage,
     liquidation_price,
     margin_for_move,
     tier_at,
@@ -180,6 +181,11 @@ def test_both_legs_of_a_hedge_break_together() -> None:
     assert long is not None and short is not None
     assert long.price == short.price == pytest.approx(80_000 / 0.988, rel=1e-12)
     assert bankruptcy_price(2.0 - 1.0, 100_000.0, 20_000.0) == 80_000.0
+
+
+def test_a_cap_belongs_to_its_tier() -> None:
+    rows = table((0.0, 0.004, 150.0), (300e3, 0.005, 100.0))
+    assert [largest_leverage(rows, notional) for notional in (0.0, 300e3, 300e3 + 0.1)] == [150.0, 150.0, 100.0]
 
 
 def test_a_flat_hedge_breaks_only_where_maintenance_eats_its_equity() -> None:

@@ -61,7 +61,7 @@ def test_show_gives_each_rule_its_value_source_and_doubt(capsys: pytest.CaptureF
 
 def test_diff_shows_what_changed_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
     rows = rows_of(capsys, "diff", "hyperliquid@2025-03-14", "hyperliquid@2025-03-15")
-    assert {row["rule"] for row in rows} == {"market BTC", "market ETH"}
+    assert {row["rule"] for row in rows} == {"market BTC", "market DOGE", "market ETH"}
     assert rows[0]["hyperliquid@2024-03-11"].startswith("50x")
     assert rows[0]["hyperliquid@2025-03-15"].startswith("40x")
     rows = rows_of(capsys, "diff", "hyperliquid@2025-10-10", "hyperliquid")

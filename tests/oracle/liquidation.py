@@ -27,6 +27,9 @@ from tests.oracle.exact import ZERO
 from tests.oracle.records import Liquidation
 from tests.oracle.world import World
 
+#: Rank of a pool without equity; exact in doubles, so that two of them are a tie for engine and oracle alike.
+MOST_URGENT = Fraction(-(2**50))
+
 
 def check_account(world: World, account: Account, t: int) -> None:
     """RULES 8.1 at a margin stage: all pools are judged first, then the breached ones are liquidated."""
@@ -34,7 +37,7 @@ def check_account(world: World, account: Account, t: int) -> None:
     ranked = sorted((pool for pool in breached if _may_be_liquidated(world, pool)), key=_urgency)
     equity = sum((pool.equity for pool in account.pools), ZERO)
     account.equity_min = equity if account.equity_min is None else min(account.equity_min, equity)
-    _note_close_ranks(world, ranked)
+    _note_close_ranks(world, [pool for pool in ranked if not _only_waits(pool, t)])
     for pool in ranked:
         liquidate(world, pool, t)
 
@@ -111,7 +114,7 @@ def settle(world: World, pool: Pool, t: int) -> None:
 def _urgency(pool: Pool) -> tuple[Fraction, int]:
     """Sort key: equity ≤ 0 first, then by descending maintenance/equity, ties by number (RULES 8.1)."""
     equity = pool.equity
-    return (Fraction(-(10**30)) if equity <= 0 else -pool.maintenance / equity, pool.number)
+    return (MOST_URGENT if equity <= 0 else -pool.maintenance / equity, pool.number)
 
 
 def _note_close_ranks(world: World, ranked: list[Pool]) -> None:
@@ -121,6 +124,11 @@ def _note_close_ranks(world: World, ranked: list[Pool]) -> None:
             world.judge.less(pool.equity, ZERO)
     for pool, other in pairwise(ranked):
         world.judge.less(_urgency(pool)[0], _urgency(other)[0])
+
+
+def _only_waits(pool: Pool, t: int) -> bool:
+    """Whether its round sends and takes nothing, so that its rank does not matter (RULES 8.2, 8.4)."""
+    return pool.round_ns is not None and t < pool.round_ns + pool.account.rules.takeover_delay_ns
 
 
 def _cancel_orders(pool: Pool, t: int) -> None:

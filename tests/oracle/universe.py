@@ -148,7 +148,7 @@ def _rules(random: Random, scale: Scale) -> spec.Rules:
         liquidation_bound=random.choice([1 / 16, 1 / 8, 1 / 2]),
         liquidation_taker_fee=random.random() < 0.5,
         takeover_threshold=random.choice([0.0, 0.0, 0.5, 0.75, 1.0]),
-        takeover_delay_ns=random.choice([0, 0, 2, 6]) * unit,
+        takeover_delay_ns=random.choice([0, 0, 0, 0, 2, 6]) * unit,
         takeover_price=random.choice([ForcedPrice.MARK, ForcedPrice.BANKRUPTCY]),
         takeover_disposal=random.choice([Disposal.WALK, Disposal.HOLD]),
         refill_model=random.choice(list(RefillModel)),

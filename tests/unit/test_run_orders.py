@@ -149,7 +149,9 @@ def test_an_unknown_fee_tier_is_found_with_its_hint(tmp_path: Path) -> None:
 def test_the_largest_orders_of_a_market(tmp_path: Path) -> None:
     accounts = account(position()), account(position(), name="b", venue="binance-usdm", collateral=USDT)
     file = load_portfolio(portfolio(tmp_path, *accounts))
-    (resolved,) = resolve_markets([Holder(file, find_profiles(file, None, None))], (BTC, ETH), Acceptances())
+    (resolved,) = resolve_markets(
+        [Holder(file, find_profiles(file, None, None))], (BTC, ETH), Acceptances(order_book=True)
+    )
     here, there = resolved.data.markets
     assert (here.max_market_quote, here.max_limit_quote, here.max_market_lots) == (30e6, 300e6, 0)
     assert (there.max_market_quote, there.max_limit_quote, there.max_market_lots) == (0.0, 0.0, 12_000_000)

@@ -44,7 +44,8 @@ def world(
     """The portfolio at the marks of its markets, in the order in which they are first named."""
     file = load_portfolio(path, overrides)
     profiles = [load_profile(each.venue) for each in file.portfolio.accounts]
-    resolved = take_mid_as_index(resolve_markets([Holder(file, profiles)], BOTH, Acceptances())[0], without_index)
+    accept = Acceptances(order_book=True)  # the instruments are Hyperliquid's whatever the venue
+    resolved = take_mid_as_index(resolve_markets([Holder(file, profiles)], BOTH, accept)[0], without_index)
     return resolve_world(file, resolved, Start(START, marks, (True,) * len(BOTH)))
 
 

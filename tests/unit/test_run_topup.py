@@ -47,7 +47,7 @@ def resting_bid(balance: float) -> spec.Account:
     return account(balance, [cross(4)], [limit_order(BUY, 40, 96)])
 
 
-FALL = [*START, ladder(3.0, {97: 90}, {98: 90}), trade(4.0, SELL, 96, 90), mark(5.0, 80.0), *END]
+FALL = [*START, ladder(3.0, {97: 90}, {98: 90}), trade(4.0, SELL, 95, 90), mark(5.0, 80.0), *END]
 
 
 def test_money_that_lets_a_refused_order_fill_is_part_of_the_need() -> None:

@@ -242,7 +242,7 @@ class _AccountBuilder:
     def _max_leverage(self, market: int, lots: int) -> float:
         instrument = self.values.instrument(market)
         notional = lots * instrument.lot_size * instrument.multiplier * self.values.mark(market)
-        return largest_leverage(self.profile.market(*instrument.names).tiers, notional)
+        return largest_leverage(self.profile.market(*instrument.names_at(self.profile.id)).tiers, notional)
 
     def _check_solvent(self, account: spec.Account) -> None:
         """A position that would be liquidated at once was never held: that is a slip in the portfolio."""

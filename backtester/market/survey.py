@@ -87,6 +87,7 @@ class _State:
 
     def __init__(self, instruments: int) -> None:
         self.cells = np.zeros(0, CELL)
+        self.room = np.zeros(instruments, np.int64)  # ticks of each side
         self.sides = np.zeros(2 * instruments, SIDE)
         for name, bid, ask in (("best", NO_BID, NO_ASK), ("edge", NO_ASK, NO_BID)):
             self.sides[name][0::2], self.sides[name][1::2] = bid, ask
@@ -94,17 +95,22 @@ class _State:
         self.kinds = np.zeros((instruments, len(KIND_NAMES)), np.int64)
         self.bins = np.zeros((instruments, len(engine.Measure), engine.BINS), np.int64)
 
-    def fit(self, tick: int) -> None:
-        """Make room for ladders up to `tick`."""
-        old = len(self.cells) // max(1, len(self.sides))
-        if tick < old:
+    def fit(self, events: NDArray[Any]) -> None:
+        """Make room for the ladders of some rows: each side has the next power of two above its highest tick."""
+        highest = np.zeros_like(self.room)
+        np.maximum.at(highest, events["instrument"], events["tick"])
+        short = np.flatnonzero(highest >= self.room)
+        if not len(short):
             return
-        new = max(2 * old, 1 << int(tick).bit_length())
-        cells = np.zeros(new * len(self.sides), CELL)
-        for side in range(len(self.sides)):
-            cells[side * new : side * new + old] = self.cells[side * old : (side + 1) * old]
-        self.cells = cells
-        self.sides["offset"] = np.arange(len(self.sides)) * new
+        room = self.room.copy()
+        room[short] = [1 << int(tick).bit_length() for tick in highest[short]]
+        offsets = np.concatenate(([0], np.cumsum(np.repeat(room, 2))))
+        cells = np.zeros(int(offsets[-1]), CELL)
+        for side, old in enumerate(np.repeat(self.room, 2)):
+            begin = self.sides["offset"][side]
+            cells[offsets[side] : offsets[side] + old] = self.cells[begin : begin + old]
+        self.cells, self.room = cells, room
+        self.sides["offset"] = offsets[:-1]
 
 
 def survey(tape: Tape, gap_ns: int = NO_GAP) -> Survey:
@@ -154,8 +160,7 @@ def _holes(stretches: Iterable[_Stretch]) -> Iterator[Diagnostic]:
 
 def _take(state: _State, batch: Batch, gap_ns: int) -> NDArray[Any]:
     """Pass one batch through the kernel; returns its notes."""
-    usable = batch.faults == 0
-    state.fit(int(np.where(usable, batch.events["tick"], 0).max()))
+    state.fit(batch.events[batch.faults == 0])
     notes = np.zeros(3 * len(batch.events), engine.NOTE)
     count = engine.survey(
         batch.events,

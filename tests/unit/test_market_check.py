@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 from backtester.bounds import LONGEST_HOLE_NS
+from backtester.engine.events import EVENT
 from backtester.engine.survey import BINS, EXACT, PER_DOUBLING, bin_of
 from backtester.errors import BacktesterError
 from backtester.market.check import CheckReport, check
 from backtester.market.inspect import inspect
 from backtester.market.read import open_tape
-from backtester.market.survey import SHOWN
+from backtester.market.survey import SHOWN, _State
 from tests.unit.market_tapes import BTC, ETH, Row, join, write
 
 S = 1_000_000_000
@@ -165,6 +166,19 @@ def test_rows_of_another_file_fill_a_hole(tmp_path: Path) -> None:
     second = write(tmp_path / "b.parquet", [bid(LONGEST_HOLE_NS, 97.0, symbol="ETH")], [ETH])
     tape = open_tape([first, second])
     assert check(tape, 1e9).is_valid and len(join(tape.chunks())) == 3
+
+
+def test_each_ladder_takes_what_its_own_ticks_need() -> None:
+    rows = np.zeros(2, EVENT)
+    rows["instrument"], rows["tick"] = [0, 1], [5, 1_000]
+    state = _State(3)
+    state.fit(rows)
+    assert state.room.tolist() == [8, 1_024, 1]
+    state.cells["lots"][state.sides["offset"][2] + 1_000] = 7
+    rows["tick"] = [100, 3]
+    state.fit(rows)
+    assert state.room.tolist() == [128, 1_024, 1] and len(state.cells) == 2 * (128 + 1_024 + 1)
+    assert state.cells["lots"][state.sides["offset"][2] + 1_000] == 7
 
 
 def test_ladders_that_nobody_wants_are_left_out(tmp_path: Path) -> None:

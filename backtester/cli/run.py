@@ -23,11 +23,12 @@ def run(
     ctx: typer.Context,
     portfolio: Annotated[Path, typer.Argument(help="What is held and ordered (TOML).", metavar="PORTFOLIO")],
     scenario: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             "--scenario",
             metavar="ID[+ID…],…|all",
-            help="Crashes to replay, also laid over each other (2025-10-10+outage); none: the tape as it is.",
+            help="Crashes to replay, also laid over each other (2025-10-10+outage); none: the tape as it is. "
+            "May be given more than once.",
         ),
     ] = None,
     shock: Annotated[
@@ -76,6 +77,9 @@ def run(
     rebase: Annotated[
         bool, typer.Option("--rebase", help="Move a portfolio written at other prices to the prices of the tape.")
     ] = False,
+    as_written: Annotated[
+        bool, typer.Option("--as-written", help="Take entry prices far from those of the tape as they are.")
+    ] = False,
     assume_funding_zero: Annotated[
         bool, typer.Option("--assume-funding-zero", help="Charge nothing where the tape has no funding rate.")
     ] = False,
@@ -115,11 +119,11 @@ def run(
         tapes=tuple(tape or ()),
         instruments=parse_instruments(instrument or ()),
         proxies=tuple(parse_proxy(text) for text in proxy or ()),
-        accept=Acceptances(assume_funding_zero, assume_index_mid, assume_order_book),
+        accept=Acceptances(assume_funding_zero, assume_index_mid, assume_order_book, as_written),
         rebase=rebase,
         seed=chosen.seed,
     )
-    names = _scenarios(scenario)
+    names = _scenarios(None if scenario is None else ",".join(scenario))
     if not is_warm():
         talk(f"compiling kernels, once per machine and version (cache: {CACHE_DIR})", chosen)
     outcomes: list[RunResult | RunFailure] = []

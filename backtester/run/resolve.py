@@ -19,7 +19,7 @@ from backtester.enums import Side
 from backtester.errors import BacktesterError, Diagnostic
 from backtester.market.schema import TapeInstrument
 from backtester.run.resolve_orders import Curve, no_curve, resolve_orders
-from backtester.run.resolve_values import GRID_TOLERANCE, Resolved, Start, Values
+from backtester.run.resolve_values import GRID_TOLERANCE, OTHER_DAY, Resolved, Start, Values
 from backtester.venue.margin import largest_leverage
 from backtester.venue.profile import VenueProfile, maintenance_margin
 
@@ -30,6 +30,7 @@ class Acceptances(NamedTuple):
     funding_zero: bool = False
     index_mid: bool = False
     order_book: bool = False  # of another venue, where the tape has none of an account's own
+    as_written: bool = False  # entry prices far from the prices of the tape
 
 
 class Holder(NamedTuple):
@@ -89,7 +90,9 @@ def resolve_markets(
         seed,
     )
     pairs = zip(holders, numbers, strict=True)
-    return tuple(Resolved(data, tuple(instruments), tuple(holder.profiles), found) for holder, found in pairs)
+    return tuple(
+        Resolved(data, tuple(instruments), tuple(holder.profiles), found, accept.as_written) for holder, found in pairs
+    )
 
 
 def _instruments_of(
@@ -224,6 +227,7 @@ class _AccountBuilder:
         market = self.values.market(position.symbol)
         lots = self.values.lots(position.size, market, "positions", p, "size")
         entry = self._entry(position, market)
+        self._check_day(p, position, entry, market)
         instrument = self.values.instrument(market)
         notional = lots * instrument.lot_size * instrument.multiplier * entry
         isolated = position.margin_mode == "isolated"
@@ -238,6 +242,16 @@ class _AccountBuilder:
             message = f"{leverage:.4g}x exceeds the {allowed:g}x that {self.profile.name} allows at this size"
             self.values.fault(message, "positions", p, key)
         return spec.Position(market, lots * int(position.side), entry, leverage, isolated, margin)
+
+    def _check_day(self, p: int, position: Position, entry: float, market: int) -> None:
+        """A position from prices of another day has a profit or a loss in it that decides everything."""
+        mark = self.values.mark(market)
+        is_meant = self.values.resolved.as_written or isinstance(position.entry_price, RelativePrice)
+        if is_meant or not position.size or abs(entry / mark - 1.0) <= OTHER_DAY:
+            return
+        message = f"is {entry:.10g} while {position.symbol} begins at {mark:.10g} here: prices of another day?"
+        hint = "--rebase moves the portfolio to the prices of the tape, --as-written takes it as it is"
+        self.values.fault(message, "positions", p, "entry_price", hint=hint)
 
     def _max_leverage(self, market: int, lots: int) -> float:
         instrument = self.values.instrument(market)

@@ -18,6 +18,8 @@ from backtester.venue.profile import VenueProfile
 GRID_TOLERANCE = 1e-6
 #: An order price further from the mark than this factor is a slip, and would ask for a ladder of that length.
 FARTHEST = 10.0
+#: An entry price further from the first mark than this share of it is taken for one of another day.
+OTHER_DAY = 0.2
 
 
 class Resolved(NamedTuple):
@@ -27,6 +29,7 @@ class Resolved(NamedTuple):
     instruments: tuple[TapeInstrument, ...]
     profiles: tuple[VenueProfile, ...]
     numbers: tuple[dict[str, int], ...]  # per account: portfolio symbol → market number
+    as_written: bool = False  # entry prices of another day are meant (--as-written)
 
 
 class Start(NamedTuple):

@@ -240,6 +240,20 @@ def test_a_date_without_a_venue(shell: Shell, small: list[str]) -> None:
     assert [each["rules_date"] for each in document["inputs"]["venues"]] == ["2024-03-11"]
 
 
+def test_scenarios_may_be_named_one_by_one(shell: Shell, small: list[str]) -> None:
+    code, _, err = shell(*small, "--scenario", "typo", "--scenario", CRASH)
+    assert (code, "scenario typo: is not known" in err) == (ExitCode.CONFIG, True)
+
+
+def test_a_portfolio_of_another_day_is_no_portfolio_of_this_one(shell: Shell, tmp_path: Path) -> None:
+    path = portfolio(tmp_path, account(position(entry_price=30_000.0)))
+    code, _, err = shell(path, "--tape", str(tape(tmp_path)))
+    assert code == ExitCode.CONFIG
+    assert "accounts.0.positions.0.entry_price: is 30000 while BTC begins at 50000 here: prices of another day?" in err
+    assert "--rebase" in err and "--as-written" in err
+    assert shell(path, "--tape", str(tape(tmp_path)), "--as-written")[0] == ExitCode.OK
+
+
 def test_a_portfolio_of_another_price_level(shell: Shell, tmp_path: Path) -> None:
     path = portfolio(tmp_path, account(position(entry_price=100_000.0), collateral="USDC = 10_000.0"))
     base = str(tape(tmp_path))

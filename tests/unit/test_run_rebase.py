@@ -92,10 +92,10 @@ def test_sizes_are_whole_lots_and_never_none(tmp_path: Path) -> None:
     assert world.accounts[0].orders[0].lots == 1
 
 
-def test_without_it_the_same_portfolio_is_under_water(tmp_path: Path) -> None:
+def test_without_it_the_same_portfolio_is_of_another_day(tmp_path: Path) -> None:
     path = portfolio(tmp_path, account(position(size=2.0, entry_price=240_000.0)))
     assert moved(path)[0].accounts[0].positions[0].entry_price == 120_000.0
-    with pytest.raises(BacktesterError, match="under water at the start"):
+    with pytest.raises(BacktesterError, match="prices of another day"):
         moved(path, on=False)
 
 

@@ -146,6 +146,7 @@ class Portfolio(Record):
     """All accounts that a run stresses."""
 
     name: Text
+    severe_loss: Share = Percent(0.5)  # of an account's equity: from there on the loss is named, however it came
     accounts: Annotated[tuple[Account, ...], Field(strict=False)]
 
 

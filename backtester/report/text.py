@@ -81,10 +81,27 @@ def word(code: str) -> str:
 
 def headline(cell: Cell | FailedCell) -> str:
     """The verdict of a cell and what it is about. Example: `SURVIVED  2025-10-10 on hyperliquid@2026-08-22`."""
-    word = cell.verdict.name if isinstance(cell, Cell) else "FAILED"
+    word = _verdict(cell) if isinstance(cell, Cell) else "FAILED"
     venue = f" on {cell.venue}" if cell.venue else ""
     variant = "".join(f"  {key}={value}" for key, value in cell.variant.items)
     return f"{word}  {cell.scenario or 'tape as it is'}{venue}{variant}"
+
+
+def _verdict(cell: Cell) -> str:
+    """The verdict in capitals; what took one margin pool and left another is no whole liquidation."""
+    lived = any(not died for _, _, died in _pools(cell))
+    return f"PARTLY {cell.verdict.name}" if lived and cell.verdict is Verdict.LIQUIDATED else cell.verdict.name
+
+
+def _pools(cell: Cell) -> list[tuple[str, PoolReport, bool]]:
+    """(account, margin pool, whether it was liquidated) of every pool that held something."""
+    died = {(each.account, CROSS if each.cause.startswith(CROSS) else each.symbol) for each in cell.liquidations}
+    return [
+        (account.name, pool, (account.name, pool.pool) in died)
+        for account in cell.accounts
+        for pool in account.pools
+        if pool.buffer_min is not None
+    ]
 
 
 def story(cell: Cell, currency: str) -> list[str]:
@@ -98,10 +115,23 @@ def story(cell: Cell, currency: str) -> list[str]:
     else:
         left = f"{money(whole.equity_end_exit)} after closing everything through the final order book"
     lines.append(f"equity {money(whole.equity_start)} → {money(whole.equity_end)} {currency}{lost}; {lowest}; {left}")
+    lines += _fates(cell, currency)
     for account in cell.accounts:
         if account.topup_limit is not None:
             lines += _remedy(account, currency)
     return lines
+
+
+def _fates(cell: Cell, currency: str) -> list[str]:
+    """Which margin pools died and which lived, and how near it was, where there are several."""
+    pools = _pools(cell)
+    if len(pools) < 2:
+        return []
+    lost = [f"{account} {_pool_name(pool)}" for account, pool, died in pools if died]
+    kept = [f"{account} {_pool_name(pool)} by {money(pool.buffer_min)}" for account, pool, died in pools if not died]
+    parts = [f"lost {', '.join(lost)}"] if lost else []
+    parts += [f"kept {', '.join(kept)} {currency} at the closest"] if kept else []
+    return [f"pools: {'; '.join(parts)}"]
 
 
 def noticed(cell: Cell) -> list[str]:
@@ -128,7 +158,11 @@ def _reason(cell: Cell, currency: str) -> str:
     tightest = min(measured, key=lambda account: account.buffer_min or 0.0, default=None)
     text = "no liquidation"
     if cell.verdict is Verdict.REDUCED:
-        text += "; conditional and reduce-only orders made positions smaller"
+        closed = all(each.size_end == 0.0 for account in cell.accounts for each in account.positions)
+        done = "closed every position" if closed else "made positions smaller"
+        text += f"; conditional and reduce-only orders {done}"
+    if "severe_loss" in cell.flags:
+        text = f"severe loss without a liquidation{text.removeprefix('no liquidation')}"
     if tightest is not None and tightest.buffer_min_ts is not None:
         at = f"{clock(tightest.buffer_min_ts)} ({offset(tightest.buffer_min_ts, cell.start_ts)})"
         text += f"; tightest: {tightest.name}, {money(tightest.buffer_min)} {currency} above maintenance at {at}"
@@ -150,8 +184,11 @@ def _remedy(account: AccountReport, currency: str) -> list[str]:
 
 
 def _pool_need(pool: PoolReport) -> str:
-    name = pool.pool if pool.pool == CROSS else f"{pool.pool} isolated"
-    return f"{name} {money(pool.required_topup)}"
+    return f"{_pool_name(pool)} {money(pool.required_topup)}"
+
+
+def _pool_name(pool: PoolReport) -> str:
+    return pool.pool if pool.pool == CROSS else f"{pool.pool} isolated"
 
 
 def _minus(text: str) -> str:

@@ -38,6 +38,12 @@ def account_deficit(result: RunResult, account: int) -> float:
     return math.fsum(pools["deficit"][pools["account"] == account])
 
 
+def _lost(result: RunResult, account: int) -> bool:
+    """Whether an account lost as large a part of its equity as the portfolio calls severe, by whoever's orders."""
+    before, after = (account_equity(result, account, at_start) for at_start in (True, False))
+    return before > 0.0 and before - after >= result.portfolio.severe_loss.fraction * before
+
+
 def _was_reduced(result: RunResult, account: int) -> bool:
     held = result.state.positions["lots_start"].tolist()
     for fill in result.fills[result.fills["account"] == account]:
@@ -60,6 +66,7 @@ def flags(result: RunResult, exits: bool) -> Iterator[str]:
         orders["reason"], (OrderReason.PRICE_BOUND, OrderReason.BEYOND_VISIBLE_DEPTH)
     )
     found = {
+        "severe_loss": any(_lost(result, account) for account in range(len(result.world.accounts))),
         "deficit": any(account_deficit(result, account) > 0.0 for account in range(len(result.world.accounts))),
         "taken_over": (forced["stage"] == LiquidationStage.TAKEOVER).any(),
         "liquidation_stuck": (forced["filled"] == 0).any(),

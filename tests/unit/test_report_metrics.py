@@ -189,3 +189,10 @@ def test_the_paths_cover_the_run() -> None:
     [margin], [marks] = found.margin_paths, found.mark_paths
     assert [bucket.equity_min for bucket in margin.buckets][:4] == [100.0, 100.0, 68.0, 68.0]
     assert [(bucket.ts, bucket.lowest) for bucket in marks.buckets][:2] == [(at(2), 100.0), (at(3), 96.0)]
+
+
+@pytest.mark.parametrize(("price", "flagged"), [(76.0, False), (75.0, True)])
+def test_half_of_the_equity_gone_is_a_severe_loss(price: float, flagged: bool) -> None:
+    """Long 8 from 100 with 400: at 75 half of it is gone; the portfolio's threshold is 50 %."""
+    found = cell([account(400.0, [cross(8)])], [*START, mark(3.0, price), *END])
+    assert ("severe_loss" in found.flags) is flagged

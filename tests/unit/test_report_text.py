@@ -11,7 +11,7 @@ from backtester.report.execution_sheets import comparison_sheets
 from backtester.report.records import FailedCell, Named
 from backtester.report.sheet import Column, Sheet
 from backtester.report.table import fitting, path_lines
-from backtester.report.text import bps, clock, delay, money, offset, percent, price, rate, size, story
+from backtester.report.text import bps, clock, delay, headline, money, offset, percent, price, rate, size, story
 from tests.golden.handmade import CRASH, MAIN, PLAN, SMALLER, at
 
 SECOND = 1_000_000_000
@@ -74,7 +74,10 @@ def test_the_story_of_survival() -> None:
     reason = story(SMALLER, "USDC")[0]
     assert reason == "no liquidation; tightest: main, 3,000.00 USDC above maintenance at 21:30:00 (+30:00)"
     reduced = SMALLER._replace(verdict=Verdict.REDUCED)
-    assert "made positions smaller" in story(reduced, "USDC")[0]
+    assert "conditional and reduce-only orders closed every position" in story(reduced, "USDC")[0]
+    [main] = reduced.accounts
+    left = main._replace(positions=(main.positions[0]._replace(size_end=0.5),))
+    assert "made positions smaller" in story(reduced._replace(accounts=(left,)), "USDC")[0]
 
 
 def test_a_sparkline_spans_lowest_to_highest() -> None:
@@ -150,3 +153,17 @@ def test_variants_on_several_scenarios_say_which() -> None:
 
 def test_scenarios_alone_are_no_variants() -> None:
     assert list(comparison_sheets([TWAP, TWAP._replace(scenario="2020-03-12")], "USDC")) == []
+
+
+def test_what_took_one_pool_and_left_another_is_told_pool_by_pool() -> None:
+    [main, calm] = CRASH.accounts
+    kept = calm.pools[0]._replace(buffer_min=1_250.0)
+    both = CRASH._replace(accounts=(main, calm._replace(pools=(kept,))))
+    assert headline(both).startswith("PARTLY LIQUIDATED")
+    assert "pools: lost main cross; kept calm cross by 1,250.00 USDC at the closest" in story(both, "USDC")
+    assert headline(CRASH).startswith("LIQUIDATED")
+
+
+def test_a_severe_loss_is_no_plain_survival() -> None:
+    lost = SMALLER._replace(verdict=Verdict.REDUCED, flags=("severe_loss",))
+    assert story(lost, "USDC")[0].startswith("severe loss without a liquidation; conditional and reduce-only orders")

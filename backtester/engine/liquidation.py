@@ -363,3 +363,20 @@ def liquidate(m, w, c: np.void, ts: int, pool: int) -> int:
     elif sends and filled == 0:
         row["state"] = PoolState.STUCK
     return 0
+
+
+@helper
+def end_waiting(m, w, c: np.void, ts: int) -> int:
+    """The end of the tape ends the wait for a takeover (RULES 8.4). 0 done; 1 rows, 2 slots lacking: call again."""
+    for pool in range(len(w.pools)):
+        row = w.pools[pool]
+        r = m.rules[w.accounts[row["account"]]["rules"]]
+        if row["round_ts"] < 0 or r["takeover_delay_ns"] == 0 or _suspended(m, w, pool):
+            continue
+        equity, needed, count = pool_state(m, w, pool)
+        if count > 0 and equity < r["takeover_threshold"] * needed:
+            lacking = _has_room(m, w, c, ts, pool)
+            if lacking != 0:
+                return lacking
+            _take_over(m, w, c, ts, pool)
+    return 0

@@ -17,10 +17,23 @@ from backtester.engine.due import (
     work_marks,
 )
 from backtester.engine.jit import kernel
+from backtester.engine.liquidation import end_waiting
 from backtester.engine.reference import by_reference
 from backtester.engine.replay import replay
-from backtester.engine.stages import AGENDA_CHECKS, CHECKS, FILLS, FUNDING, IDLE, MARGIN, MARK_TRIGGERS, MARKS, TRIGGERS
+from backtester.engine.stages import (
+    AGENDA_CHECKS,
+    CHECKS,
+    FILLS,
+    FUNDING,
+    IDLE,
+    MARGIN,
+    MARK_TRIGGERS,
+    MARKS,
+    TRIGGERS,
+    lacking,
+)
 from backtester.engine.step import work_checks, work_fills, work_step_triggers
+from backtester.enums import Advance
 
 
 @kernel
@@ -37,6 +50,9 @@ def advance(market, worlds, events: np.ndarray, control: np.ndarray) -> int:
         stage = c["stage"]
         if stage == IDLE:
             code = replay(m, w, events, c)
+            if code == Advance.CHUNK_DONE and c["finishing"] != 0:
+                missing = end_waiting(m, w, c, c["now"])
+                code = lacking(missing) if missing != 0 else code
         elif stage == FILLS:
             code = work_fills(m, w, c)
         elif stage in (CHECKS, AGENDA_CHECKS):

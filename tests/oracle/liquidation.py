@@ -97,6 +97,16 @@ def liquidate(world: World, pool: Pool, t: int) -> None:
     world.changed.clear()
 
 
+def end_waiting(world: World, t: int) -> None:
+    """The end of the tape ends the wait for a takeover (RULES 8.4)."""
+    for pool in world.pools:
+        waits = pool.round_ns is not None and pool.account.rules.takeover_delay_ns > 0
+        if waits and _may_be_liquidated(world, pool) and _takeover(world, pool, t):
+            pool.state, pool.round_ns = PoolState.CLOSED, None
+            world.note("taken over at the end")
+        world.changed.clear()
+
+
 def settle(world: World, pool: Pool, t: int) -> None:
     """RULES 8.3: a flat pool does not stay below zero, a flat isolated pool does not stay above."""
     if pool.open_positions:

@@ -82,6 +82,9 @@ class Oracle:
         """Work what is due up to the last ts (RULES 1.3)."""
         if self.now is not None:
             self._continue(until=self.now + 1)
+            if not self.waiting and not self.fault:
+                for world in self.worlds:
+                    liquidation.end_waiting(world, self.now)
 
     @property
     def orders(self) -> list[Order]:

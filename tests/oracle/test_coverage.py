@@ -68,6 +68,7 @@ RULES = {
     "trailing activation",
     "trailing at once",
     "trailing rate",
+    "taken over at the end",
     "trailing ticks",
     "waits for its takeover",
 }

@@ -183,6 +183,20 @@ def test_8_4_one_order_a_breach_and_the_takeover_after_its_delay() -> None:
     assert floats(world.pools[0].balance, world.pools[0].deficit) == [0, 0]
 
 
+def test_8_4_the_end_of_the_tape_ends_the_wait() -> None:
+    data = market_data(WAITING, tiers=FOUR_PERCENT)
+    worlds = one_account(50.0, lots=10, entry_price=100.0, leverage=20.0, insurance=20.0)
+    tape = [
+        ladder(0, {99: 9}, {101: 9}),
+        mark(0, 100.0),
+        ladder(9.5, {95: 5}, {101: 9}),
+        mark(9.5, 96.0),
+        mark(30.0, 96.0),
+    ]
+    world = only_world(agreed(case(data, worlds, tape)))
+    assert steps(world) == [(10, "FULL", 5, 0), (30, "TAKEOVER", 5, 95)]
+
+
 def test_8_2_a_check_without_a_breach_ends_it_and_the_next_one_sends_again() -> None:
     # At 99 equity 25 − 5 = 20 ≥ 19.8. At 96 again, from 51 s on, a breach of its own: the other 5 are sold at 95.
     world = half_sold_at_ten((40.5, 99.0), (50.5, 96.0))

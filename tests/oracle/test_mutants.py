@@ -153,6 +153,7 @@ MUTANTS = (
         'row["state"] = PoolState.HEALTHY\n        row["round_ts"] = -1',
         'row["state"] = PoolState.HEALTHY',
     ),
+    Mutant("8.4 the end ends the wait", "if code == Advance.CHUNK_DONE and", "if code == Advance.STARTED and"),
     Mutant("8.4 the takeover waits", 'waited = ts >= row["round_ts"]', 'waited = ts > row["round_ts"]'),
     Mutant("8.3 the fund pays what it has", "paid = min(owed,", "paid = max(owed,"),
     Mutant("8.3 share of the equity", "equity * share / (", "equity / ("),

@@ -339,6 +339,12 @@ def _take_over(m, w, c: np.void, ts: int, pool: int) -> None:
 
 
 @helper
+def _is_taken_over(r: np.void, equity: float, needed: float) -> bool:
+    """Whether so little is left of a pool that the backstop gets it (RULES 8.4)."""
+    return r["takeover_threshold"] > 0.0 and equity < r["takeover_threshold"] * needed
+
+
+@helper
 def liquidate(m, w, c: np.void, ts: int, pool: int) -> int:
     """One round for a pool in breach (RULES 8.2). 0 done; 1 rows, 2 slots lacking and nothing changed."""
     lacking = _has_room(m, w, c, ts, pool)
@@ -358,7 +364,7 @@ def liquidate(m, w, c: np.void, ts: int, pool: int) -> int:
     if count == 0:
         row["round_ts"] = -1
         settle(w, c, ts, pool)
-    elif waited and r["takeover_threshold"] > 0.0 and equity < r["takeover_threshold"] * needed:
+    elif waited and _is_taken_over(r, equity, needed):
         _take_over(m, w, c, ts, pool)
     elif sends and filled == 0:
         row["state"] = PoolState.STUCK
@@ -374,7 +380,7 @@ def end_waiting(m, w, c: np.void, ts: int) -> int:
         if row["round_ts"] < 0 or r["takeover_delay_ns"] == 0 or _suspended(m, w, pool):
             continue
         equity, needed, count = pool_state(m, w, pool)
-        if count > 0 and equity < r["takeover_threshold"] * needed:
+        if count > 0 and _is_taken_over(r, equity, needed):
             lacking = _has_room(m, w, c, ts, pool)
             if lacking != 0:
                 return lacking

@@ -147,7 +147,7 @@ MUTANTS = (
     Mutant("8.2 what the venue holds", 'OrderStatus.IN_FLIGHT and o["trigger_ts"] >= 0', "OrderStatus.IN_FLIGHT"),
     Mutant("8.2 end of the window", 'ts >= w.accounts[x["account"]]["full_s', 'ts > w.accounts[x["account"]]["full_s'),
     Mutant("8.2 fee out of what is left", 'market["tick_size"], max(0.0, equity))', 'market["tick_size"], 1e9)'),
-    Mutant("8.2 one order a breach", 'or r["takeover_delay_ns"] == 0', "or True"),
+    Mutant("8.2 one order a breach", 'sends = row["round_ts"] < 0 or', 'sends = row["round_ts"] < ts or'),
     Mutant(
         "8.2 a breach ends with a check",
         'row["state"] = PoolState.HEALTHY\n        row["round_ts"] = -1',

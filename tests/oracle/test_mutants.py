@@ -198,6 +198,11 @@ def package(tmp_path: Path) -> Path:
     )
 
 
+def test_every_mutant_alters_one_line() -> None:
+    text = "".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "backtester/engine").glob("*.py")))
+    assert {mutant.rule: text.count(mutant.line) for mutant in MUTANTS if text.count(mutant.line) != 1} == {}
+
+
 @pytest.mark.slow
 def test_the_unaltered_copy_agrees(package: Path) -> None:
     done = hunt(package.parent, last_seed=60)

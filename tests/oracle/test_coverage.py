@@ -68,7 +68,6 @@ RULES = {
     "trailing activation",
     "trailing at once",
     "trailing rate",
-    "taken over at the end",
     "trailing ticks",
     "waits for its takeover",
 }

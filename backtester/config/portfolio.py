@@ -87,7 +87,7 @@ class Order(Record):
     parent: Text | None = None  # id of an order that must have ended before this one is sent
     after: Annotated[After, PlainValidator(name_in(After))] = After.ALL  # what must have become of the parent
     oco: Text | None = None  # one of the orders with this word cancels the others
-    take_profit: Price | None = None  # triggers of two orders that close what this one opened, one cancels the other
+    take_profit: Price | None = None  # triggers of two orders that close what this one filled, one cancels the other
     stop_loss: Price | None = None
 
     @classmethod

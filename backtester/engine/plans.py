@@ -1,4 +1,4 @@
-"""What is said of an order only when it is decided: its share of a plan, its peg (RULES 4.7)."""
+"""What is said of an order only when it is decided: its size, by a plan or its parent, and its peg (RULES 4.6, 4.7)."""
 
 from __future__ import annotations
 
@@ -36,7 +36,18 @@ def _begin(i: np.void, plan: np.void, ts: int) -> None:
 
 
 @helper
-def take_share(m, w, ts: int, order: int) -> bool:
+def take_size(m, w, ts: int, order: int) -> bool:
+    """Give an order the size that is said only now; False when there is nothing for it to do."""
+    o = w.orders[order]
+    if o["plan"] >= 0:
+        return _take_share(m, w, ts, order)
+    if o["size_of_parent"] != 0:
+        o["lots"] = w.orders[o["parent"]]["filled"]
+    return o["lots"] > 0
+
+
+@helper
+def _take_share(m, w, ts: int, order: int) -> bool:
     """Give a child order its size; False when there is nothing for it to do."""
     o = w.orders[order]
     plan = w.plans[o["plan"]]

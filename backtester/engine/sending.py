@@ -8,7 +8,7 @@ from backtester.engine.agenda import schedule
 from backtester.engine.jit import helper
 from backtester.engine.links import finish_order
 from backtester.engine.outage import CANCELS_REFUSED
-from backtester.engine.plans import take_peg, take_share
+from backtester.engine.plans import take_peg, take_size
 from backtester.engine.state import CANCEL, CANCEL_DECISION
 from backtester.engine.transit import CANCELLED, SENT, client_arrival, venue_arrival
 from backtester.engine.triggers import arrival_phase, is_conditional, sent_by_venue, wait_for_trigger
@@ -17,12 +17,11 @@ from backtester.enums import Held, OrderReason, OrderStatus, Peg
 
 @helper
 def decide(m, w, c: np.void, ts: int, order: int) -> None:
-    """The moment an order is decided: it is sent, armed at the client, or its plan has nothing for it to do."""
+    """The moment an order is decided: it is sent, armed at the client, or there is nothing for it to do."""
     o = w.orders[order]
     o["decision_ts"] = ts
     o["decision_mid2"] = m.instruments[o["instrument"]]["mid2"]
-    has_share = o["plan"] < 0 or take_share(m, w, ts, order)
-    if not (has_share and (o["peg"] == Peg.NONE or take_peg(m, o))):
+    if not (take_size(m, w, ts, order) and (o["peg"] == Peg.NONE or take_peg(m, o))):
         finish_order(m, w, c, ts, order, OrderStatus.CANCELLED, OrderReason.NOTHING_DUE)
         return
     if o["cancel_after_ns"] > 0:

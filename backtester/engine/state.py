@@ -228,6 +228,7 @@ ORDER = np.dtype(
         ("peak", "i8"),  # of a trailing order, ticks; -1 = not active yet
         ("after", "i8"),
         ("parent", "i8"),  # order number, -1 = none
+        ("size_of_parent", "i8"),
         ("child", "i8"),  # order number + 1 of the first one that waits for this one
         ("ended_next", "i8"),  # order number + 1, while links.finish_order works down a tree
         ("sibling", "i8"),  # order number + 1 of the next one with the same parent

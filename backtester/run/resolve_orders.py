@@ -37,6 +37,7 @@ class Written(NamedTuple):
     place: tuple[str | int, ...]
     trigger_key: str = "trigger_price"
     group: tuple[str, str] | None = None  # whose other orders it cancels
+    is_exit: bool = False  # it closes what its parent filled
 
 
 def resolve_orders(
@@ -66,10 +67,11 @@ def _linked(written: Sequence[Written], orders: Sequence[spec.Order]) -> Iterato
     """The orders with the numbers of their parents and of their groups."""
     numbers = {order.id: n for n, order in enumerate(orders)}
     groups = {group: n for n, group in enumerate(dict.fromkeys(each.group for each in written if each.group))}
-    for (order, _, _, group), made in zip(written, orders, strict=True):
+    for (order, _, _, group, is_exit), made in zip(written, orders, strict=True):
         yield made._replace(
             parent=numbers[order.parent] if order.parent else -1,
             after=order.after,
+            size_of_parent=is_exit,
             oco=groups[group] if group else -1,
         )
 
@@ -114,11 +116,11 @@ def _written(account: Account) -> Iterator[Written]:
         for price, key, end, kind in exits:
             if price is not None:
                 made = _exit(order, f"{order.id}{end}", kind, price)
-                yield Written(made, place, key, ("exit", order.id))
+                yield Written(made, place, key, ("exit", order.id), is_exit=True)
 
 
 def _exit(entry: Order, name: str, kind: OrderType, price: float | RelativePrice) -> Order:
-    """An order of the venue that closes what `entry` opened."""
+    """An order of the venue that closes what `entry` opened: of its size, or what was filled of that."""
     return Order.model_construct(
         id=name,
         symbol=entry.symbol,

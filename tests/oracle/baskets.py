@@ -100,7 +100,8 @@ def _link_some(random: Random, orders: Orders) -> None:
     """Some are children of an earlier one, some belong to a group."""
     for number, order in enumerate(orders):
         if number and random.random() < 0.25:
-            orders[number] = child_of(order, random.randrange(number), random.choice(list(After)))
+            child = order._replace(size_of_parent=random.random() < 0.3)
+            orders[number] = child_of(child, random.randrange(number), random.choice(list(After)))
         if random.random() < 0.25:
             orders[number] = orders[number]._replace(oco=random.randrange(2))
 
@@ -130,7 +131,8 @@ def _add_bracket(random: Random, scale: Scale, places: int, orders: Orders) -> N
             oco=7,
         )
         tif = random.choice([TimeInForce.GTC, TimeInForce.IOC])
-        orders.append(child_of(leg._replace(tif=tif, peg=Peg.NONE), parent, after))
+        leg = leg._replace(tif=tif, peg=Peg.NONE, size_of_parent=random.random() < 0.7)
+        orders.append(child_of(leg, parent, after))
 
 
 # -- plans (RULES 4.7) -------------------------------------------------------------------------------------------------

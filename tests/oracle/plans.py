@@ -1,4 +1,4 @@
-"""What an order is told at its decision: its size by a plan, its limit by a peg (RULES 4.7)."""
+"""What an order is told at its decision: its size by a plan or its parent, its limit by a peg (RULES 4.6, 4.7)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def tell(order: Order) -> bool:
 def _tell_size(order: Order) -> bool:
     plan, world = order.plan, order.account.world
     if plan is None:
-        return True
+        return not order.spec.size_of_parent or _tell_fill(order)
     if plan.traded is None:
         plan.traded = 0
     due = _wanted(plan, order.spec.target, world.judge) - _committed(plan)
@@ -41,6 +41,14 @@ def _tell_size(order: Order) -> bool:
     order.remaining = max(due, 0)
     world.note("plan rate" if plan.spec.rate > 0 else "plan target", due > 0)
     return due > 0
+
+
+def _tell_fill(order: Order) -> bool:
+    """As large as what its parent filled."""
+    account = order.account
+    order.remaining = account.orders[order.spec.parent].filled
+    account.world.note("size of the parent", order.remaining not in (0, order.spec.lots))
+    return order.remaining > 0
 
 
 def _wanted(plan: Plan, target: float, judge: Judge) -> int:

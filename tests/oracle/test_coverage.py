@@ -65,6 +65,7 @@ RULES = {
     "plan target",
     "rebate",
     "shown before it prints",
+    "size of the parent",
     "trailing activation",
     "trailing at once",
     "trailing rate",

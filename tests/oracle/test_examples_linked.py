@@ -79,6 +79,17 @@ def test_4_6_what_must_have_become_of_the_parent(after: After, sent: list[bool])
         assert child.reason == (OrderReason.NONE if lets_go else OrderReason.PARENT_ENDED)
 
 
+def test_4_6_a_child_may_be_as_large_as_what_its_parent_filled() -> None:
+    exits = [each._replace(after=After.ANY, size_of_parent=True) for each in bracket()[1:]]
+    in_part = limit_order(BUY, 500, 100, TimeInForce.IOC)
+    entry, stop, take = played([in_part, *exits], [mark(5, 90.0)]).orders
+    assert (entry.filled, stop.filled, take.filled) == (399, 399, 0)
+    assert (entry.status, stop.status, take.reason) == (OrderStatus.CANCELLED, OrderStatus.FILLED, OrderReason.OCO)
+    nothing = limit_order(BUY, 4, 99, TimeInForce.IOC)
+    child = played([nothing, limit_order(BUY, 4, 97, parent=0, after=After.END, size_of_parent=True)]).orders[1]
+    assert (child.status, child.reason) == (OrderStatus.CANCELLED, OrderReason.NOTHING_DUE)
+
+
 def test_4_6_a_venue_held_child_waits_for_the_engine_only_a_client_held_one_travels() -> None:
     rules = PLAIN._replace(feed_latency_ns=SECOND, order_latency_ns=2 * SECOND, engine_latency_ns=SECOND // 2)
     child = limit_order(BUY, 1, 97, parent=0)

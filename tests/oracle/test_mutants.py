@@ -115,6 +115,7 @@ MUTANTS = (
         "OrderStatus.CANCELLED, OrderReason.OCO",
         "OrderStatus.CANCELLED, OrderReason.NONE",
     ),
+    Mutant("4.6 size of the parent", 'w.orders[o["parent"]]["filled"]', 'w.orders[o["parent"]]["lots"]'),
     Mutant("4.7 rate since the first decision", '(traded - plan["start_traded"])', "traded"),
     Mutant("4.7 what ended is due again", 'plan["committed"] -= o["lots"] - o["filled"]', 'plan["committed"] -= 0'),
     Mutant("4.7 largest child", 'due = min(due, plan["max_child_lots"])', "due = due"),

@@ -17,7 +17,7 @@ from backtester.run.result import ACTUAL, RunFailure, RunResult
 from backtester.run.session import Request, run_cell, run_cells, try_cells
 from backtester.run.variants import combinations
 from tests.unit.market_tapes import Row
-from tests.unit.run_cases import START, S, account, order, plan, portfolio, position, same_bytes, tape
+from tests.unit.run_cases import BTC, START, S, account, order, plan, portfolio, position, same_bytes, tape
 
 PLAN = "accounts[main].plans[exit].algo"
 
@@ -148,6 +148,27 @@ def test_a_bracket_and_a_hedge_run_through(tmp_path: Path) -> None:
     assert [orders[name].status.name for name in ("in", "in.tp", "in.sl")] == ["FILLED", "CANCELLED", "FILLED"]
     assert orders["in.tp"].reason.name == "OCO"
     assert orders["in.sl"].vwap == 49_499.0
+    assert cell.accounts[0].positions[0].size_end == 1.0
+
+
+@pytest.mark.parametrize("mode", ["one_way", "hedge"])
+def test_a_bracket_closes_what_its_entry_filled(tmp_path: Path, mode: str) -> None:
+    """Of 60 BTC at the best ask there are 50; the stop sells those, and the BTC that was there stays."""
+    side = {"position_side": "long"} if mode == "hedge" else {}
+    words: dict[str, Any] = {
+        "type": "limit",
+        "side": "buy",
+        "size": 60.0,
+        "price": 50_001.0,
+        "tif": "ioc",
+        "stop_loss": 49_800.0,
+    }
+    text = account(position(), order("in", at="1s", **words, **side), venue="binance-usdm", collateral="USDT = 1e6")
+    text = text.replace("[[accounts.positions]]", f'position_mode = "{mode}"\n[[accounts.positions]]', 1)
+    mids = [50_000] * 5 + [49_700] * 5
+    made = tape(tmp_path, mids, instrument=BTC._replace(venue="binance-usdm", quote="USDT"))
+    (cell,) = build_report([run_cell(Request(portfolio(tmp_path, text), tapes=(str(made),)))]).finished
+    assert {each.id: each.filled_size for each in cell.orders} == {"in": 50.0, "in.sl": 50.0}
     assert cell.accounts[0].positions[0].size_end == 1.0
 
 

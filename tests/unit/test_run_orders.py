@@ -71,7 +71,7 @@ def test_a_bracket(tmp_path: Path) -> None:
     assert (stop.type, stop.trigger_tick) == (OrderType.STOP_MARKET, 49_000)
     for each in (profit, stop):
         assert (each.side, each.lots, each.reduce_only, each.held) == (Side.SELL, 50_000, True, Held.VENUE)
-        assert (each.parent, each.after, each.oco) == (0, After.ANY, 0)
+        assert (each.parent, each.after, each.oco, each.size_of_parent) == (0, After.ANY, 0, True)
     assert (made["in"].oco, made["x"].oco) == (-1, -1)
 
 

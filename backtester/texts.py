@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import UTC, datetime
 from typing import Any
 
 _LONGEST_VALUE, _LONGEST_LINE = 200, 1_000
@@ -79,3 +80,9 @@ def _is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def iso_time(ts_ns: int) -> str:
+    """ISO-8601 UTC with nanoseconds. 1760130900000000000 → 2025-10-10T21:15:00.000000000Z."""
+    seconds, nanos = divmod(ts_ns, 1_000_000_000)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{nanos:09d}Z"

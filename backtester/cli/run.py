@@ -89,6 +89,19 @@ def run(
     assume_order_book: Annotated[
         bool, typer.Option("--assume-order-book", help="Trade on another venue's order book where its own has no tape.")
     ] = False,
+    assume_order_book_frozen: Annotated[
+        bool,
+        typer.Option("--assume-order-book-frozen", help="Believe an order book that stands still under its trades."),
+    ] = False,
+    stale_after: Annotated[
+        float | None,
+        typer.Option(
+            "--stale-after",
+            min=0,
+            help="Flag fills on an order book older than this, in s. Default: 20 times the median time between two of "
+            "its messages, 10 to 120.",
+        ),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="Store result.json and the tables there.")
     ] = None,
@@ -119,7 +132,10 @@ def run(
         tapes=tuple(tape or ()),
         instruments=parse_instruments(instrument or ()),
         proxies=tuple(parse_proxy(text) for text in proxy or ()),
-        accept=Acceptances(assume_funding_zero, assume_index_mid, assume_order_book, as_written),
+        accept=Acceptances(
+            assume_funding_zero, assume_index_mid, assume_order_book, as_written, assume_order_book_frozen
+        ),
+        stale_after_ns=None if stale_after is None else round(stale_after * 1e9),
         rebase=rebase,
         seed=chosen.seed,
     )

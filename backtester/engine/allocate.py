@@ -10,12 +10,14 @@ import numpy as np
 from backtester import enums
 from backtester.engine import spec
 from backtester.engine.allocate_orders import enter_orders
+from backtester.engine.feed import GAPS
 from backtester.engine.records import FILL, LEDGER, LIQUIDATION, MARKET_PATH, PATH, PATH_BUCKETS, PAYMENT
 from backtester.engine.state import (
     ACCOUNT,
     CELL,
     CONSUMED,
     CONTROL,
+    FEED,
     INSTRUMENT,
     INVENTORY,
     MARKET,
@@ -53,7 +55,7 @@ def allocate_market(data: spec.MarketData, capacities: Capacities) -> Market:
         row["tick_size"], row["unit"] = item.tick_size, item.lot_size * item.multiplier
         row["capacity"] = capacities.cells
         row["last_tick"], row["last_up"], row["last_down"] = -1, NO_ASK, NO_BID
-        row["funding_ts"], row["status"] = -1, enums.TradingStatus.TRADING
+        row["funding_ts"], row["book_ts"], row["status"] = -1, -1, enums.TradingStatus.TRADING
         row["index_from_mid"] = item.index_from_mid
         row["snapshot"] = 1  # none yet: what any message names is in view
     sides["offset"] = np.arange(2 * count) * capacities.cells
@@ -70,7 +72,8 @@ def allocate_market(data: spec.MarketData, capacities: Capacities) -> Market:
     cells = np.zeros(2 * count * capacities.cells, CELL)
     slots = max((rule.mark_basis_window_ns // rule.mark_interval_ns for rule in data.rules), default=0)
     basis = np.zeros((len(markets), max(slots, 1)))
-    return Market(cells, sides, instruments, markets, tiers, rules, path, basis)
+    feeds, gaps = np.zeros(2 * count, FEED), np.zeros((count, GAPS), np.int64)
+    return Market(cells, sides, instruments, markets, tiers, rules, path, basis, feeds, gaps)
 
 
 #: The largest orders a market takes.

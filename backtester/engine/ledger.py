@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from backtester.engine.feed import book_age
 from backtester.engine.jit import helper
 from backtester.engine.state import NONE
 from backtester.enums import FillReason, LedgerKind, Liquidity, Party
@@ -180,7 +181,10 @@ def fill_position(
         touch(w, c, pool)
         if x["isolated"] != 0:
             _move_isolated(w, c, ts, p, abs(d) - closed, closed, size, k["unit"] * price, before, realised)
-    _write_fill(w, c, ts, p, order, d, tick, price, reason, liquidity, fee, realised)
+    age = np.int64(0)
+    if liquidity == Liquidity.TAKER and tick >= 0:
+        age = book_age(m, 2 * k["instrument"] + (1 if d > 0 else 0), ts)
+    _write_fill(w, c, ts, p, order, d, tick, price, reason, liquidity, fee, realised, age)
     return fee
 
 
@@ -202,7 +206,9 @@ def _move_isolated(
 
 
 @helper
-def _write_fill(w, c, ts: int, p: int, order: int, d: int, tick: int, price, reason, liquidity, fee, realised) -> None:
+def _write_fill(
+    w, c, ts: int, p: int, order: int, d: int, tick: int, price, reason, liquidity, fee, realised, age: int
+) -> None:
     x = w.positions[p]
     if w.worlds[x["world"]]["record"] == 0:
         return
@@ -221,3 +227,4 @@ def _write_fill(w, c, ts: int, p: int, order: int, d: int, tick: int, price, rea
     row["price"] = price
     row["fee"] = fee
     row["realised"] = realised
+    row["age_ns"] = age

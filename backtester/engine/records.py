@@ -23,6 +23,7 @@ FILL = np.dtype(
         ("price", "f8"),
         ("fee", "f8"),
         ("realised", "f8"),
+        ("age_ns", "i8"),  # of the order book that it was made on (RULES 2.6)
     ],
     align=True,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from backtester.engine.feed import note_message, weigh_trade
 from backtester.engine.jit import helper
 from backtester.engine.ladder import beyond, outward, set_level
 from backtester.engine.levels import update_queues
@@ -120,6 +121,7 @@ def _end_message(m, w, c: np.void, n: int, ts: int) -> int:
         return fault(c, Fault.CROSSED, n)
     if bid != NO_BID and ask != NO_ASK:
         m.instruments[n]["mid2"] = bid + ask
+    note_message(m, w, n, ts, c["message_step"], c["start_ts"])
     if bids["own_best"] >= ask or asks["own_best"] <= bid:
         _wake(c, FILLS, MESSAGE, n)
         return WOKEN
@@ -135,6 +137,7 @@ def _trade(m, c: np.void, e: np.void) -> int:
     row["last_tick"] = tick
     row["traded"] += e["lots"]
     row["traded_value"] += float(e["lots"]) * tick
+    weigh_trade(m.feeds, m.sides, n, np.int64(e["side"]), tick, e["ts"])
     hits = False
     if e["side"] != 0:
         k = 2 * n + (1 if e["side"] > 0 else 0)

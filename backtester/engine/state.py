@@ -43,6 +43,22 @@ SIDE = np.dtype(
     align=True,
 )
 
+#: Trades against the touch of one side, in the order of SIDE (RULES 2.6): those since it last agreed or moved, and the
+#: longest stretch of them.
+FEED = np.dtype(
+    [
+        ("trades", "i8"),
+        ("touch", "i8"),  # key of the best tick (RULES 2.2) that they contradict
+        ("first_ts", "i8"),
+        ("last_ts", "i8"),
+        ("longest_ns", "i8"),
+        ("longest_ts", "i8"),  # when it began
+        ("longest_touch", "i8"),  # the best tick shown, and the tick traded at its end
+        ("longest_tick", "i8"),
+    ],
+    align=True,
+)
+
 INSTRUMENT = np.dtype(
     [
         ("tick_size", "f8"),
@@ -64,6 +80,7 @@ INSTRUMENT = np.dtype(
         ("outage", "i8"),  # bits of Outage
         ("traded", "i8"),  # lots of all trades so far
         ("traded_value", "f8"),  # Σ tick · lots of them
+        ("book_ts", "i8"),  # of the last message; -1 = none yet, or a path step's: it does not age
         ("has_index", "i8"),
         ("has_tape_mark", "i8"),
         ("index_from_mid", "i8"),
@@ -189,6 +206,8 @@ POSITION = np.dtype(
         ("asks", "f8"),
         ("send_lots", "i8"),  # size of the liquidation order of the round in progress
         ("distance_min", "f8"),  # smallest distance to the liquidation price, fraction of mark (RULES 6.4)
+        ("unseen_ns", "i8"),  # longest time without a message of the instrument, of those above feed.SHORTEST_NS
+        ("unseen_ts", "i8"),  # when it began
     ],
     align=True,
 )
@@ -352,6 +371,8 @@ class Market(NamedTuple):
     rules: np.ndarray
     path: np.ndarray  # [market, bucket] of MARKET_PATH
     basis: np.ndarray  # [market, slot]: the last samples of mid − index, in turn (MEDIAN_BASIS_MA)
+    feeds: np.ndarray  # FEED, one a side
+    gaps: np.ndarray  # i8[instrument, bin]: times between messages, counted (engine.feed)
 
 
 class Worlds(NamedTuple):

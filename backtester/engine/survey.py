@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from backtester.engine.feed import GAP_NS, GAPS, hear_answer, weigh_trade
 from backtester.engine.jit import helper, kernel
 from backtester.engine.ladder import beyond, next_level, outward, set_level
 from backtester.enums import EventKind
@@ -29,6 +30,11 @@ TRACK = np.dtype(
         ("message", "i4"),  # stamp of the cells it touched
         ("is_open", "i1"),
         ("is_snapshot", "i1"),
+        ("trades", "i8"),  # since that message
+        ("trade_ts", "i8"),  # of the last trade
+        ("trade_lots", "i8"),  # of every trade; -1 = they differ
+        ("trade_grid", "i8"),  # largest time that divides every time between two trades, ns; 0 = none yet
+        ("trade_count", "i8"),
     ],
     align=True,
 )
@@ -38,7 +44,7 @@ class Noted(IntEnum):
     """What a NOTE is about."""
 
     CROSSED = 0  # a = best bid, b = best ask, in ticks
-    GAP = 1  # a = ns without a message before this row
+    GAP = 1  # a = ns without a message before this row, b = trades meanwhile
     SEQ_BACKWARDS = 2
 
 
@@ -76,7 +82,13 @@ def _drop_stale(cells: NDArray[Any], side: Any, k: int, message: int) -> None:
 
 @helper
 def _close_message(
-    cells: NDArray[Any], sides: NDArray[Any], tracks: NDArray[Any], i: int, bins: NDArray[np.int64], note: Any
+    cells: NDArray[Any],
+    sides: NDArray[Any],
+    tracks: NDArray[Any],
+    feeds: NDArray[Any],
+    i: int,
+    bins: NDArray[np.int64],
+    note: Any,
 ) -> bool:
     """End the open message of instrument i and measure its ladder; True when `note` says that it is crossed."""
     track, bid, ask = tracks[i], sides[2 * i], sides[2 * i + 1]
@@ -89,6 +101,7 @@ def _close_message(
     track["messages"] += 1
     best_bid = next_level(cells, bid, 2 * i, bid["best"])
     best_ask = next_level(cells, ask, 2 * i + 1, ask["best"])
+    hear_answer(feeds, sides, np.int64(i), np.int64(0))
     if beyond(2 * i, best_bid, bid["edge"]) or beyond(2 * i + 1, best_ask, ask["edge"]):
         return False
     if best_bid >= best_ask:
@@ -101,6 +114,23 @@ def _close_message(
     return False
 
 
+@helper
+def _note_trade(track: Any, ts: int, lots: int) -> None:
+    """Count a trade; keep whether all are of one size, and the grid that their times lie on (Euclid)."""
+    if track["trade_count"] == 0:
+        track["trade_lots"] = lots
+    elif track["trade_lots"] != lots:
+        track["trade_lots"] = -1
+    if track["trade_count"] > 0:
+        a, b = track["trade_grid"], ts - track["trade_ts"]
+        while b != 0:
+            a, b = b, a % b
+        track["trade_grid"] = a
+    track["trade_ts"] = ts
+    track["trade_count"] += 1
+    track["trades"] += 1
+
+
 @kernel
 def survey(
     events: NDArray[Any],
@@ -111,6 +141,8 @@ def survey(
     cells: NDArray[Any],
     sides: NDArray[Any],
     tracks: NDArray[Any],
+    feeds: NDArray[Any],
+    gaps: NDArray[np.int64],
     kinds: NDArray[np.int64],
     bins: NDArray[np.int64],
     notes: NDArray[Any],
@@ -127,6 +159,8 @@ def survey(
     cells : CELL, both sides of each instrument; every tick fits. Modified
     sides : SIDE[2·instruments], modified
     tracks : TRACK[instruments], modified
+    feeds : FEED[2·instruments], modified
+    gaps : i8[instruments, GAPS], times between messages, added to
     kinds : i8[instruments, 9], rows by kind, added to
     bins : i8[instruments, 3, BINS], histograms by Measure, added to
     notes : NOTE[≥ 3·n], written
@@ -149,19 +183,25 @@ def survey(
             continue
         is_marker = is_depth and event["side"] == 0
         if (track["ts"] != ts or not is_depth or is_marker) and _close_message(
-            cells, sides, tracks, i, bins, notes[count]
+            cells, sides, tracks, feeds, i, bins, notes[count]
         ):
             count += 1
+        if kind == EventKind.TRADE:
+            _note_trade(track, ts, event["lots"])
+            weigh_trade(feeds, sides, np.int64(i), np.int64(event["side"]), event["tick"], ts)
         if not is_depth:
             continue
         if not track["is_open"]:
+            if track["message"] > 0:
+                gaps[i, min((ts - track["ts"]) // GAP_NS, GAPS - 1)] += 1
             if track["message"] > 0 and ts - track["ts"] > gap_ns:
                 note = notes[count]
                 note["row"], note["instrument"], note["code"] = first_row + row, i, Noted.GAP
-                note["a"] = ts - track["ts"]
+                note["a"], note["b"] = ts - track["ts"], track["trades"]
                 count += 1
             track["is_open"], track["is_snapshot"] = 1, 0
             track["message"] += 1
+            track["trades"] = 0
         track["ts"], track["row"] = ts, first_row + row
         if kind == EventKind.SNAPSHOT:
             track["is_snapshot"] = 1
@@ -173,11 +213,16 @@ def survey(
 
 @kernel
 def close_messages(
-    cells: NDArray[Any], sides: NDArray[Any], tracks: NDArray[Any], bins: NDArray[np.int64], notes: NDArray[Any]
+    cells: NDArray[Any],
+    sides: NDArray[Any],
+    tracks: NDArray[Any],
+    feeds: NDArray[Any],
+    bins: NDArray[np.int64],
+    notes: NDArray[Any],
 ) -> int:
     """End the messages that the end of a file ends; return the number of notes written to NOTE[instruments]."""
     count = 0
     for i in range(len(tracks)):
-        if _close_message(cells, sides, tracks, i, bins, notes[count]):
+        if _close_message(cells, sides, tracks, feeds, i, bins, notes[count]):
             count += 1
     return count

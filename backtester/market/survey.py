@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 from backtester.bounds import FIRST_NS, LAST_NS, LONGEST_HOLE_NS
 from backtester.engine import survey as engine
 from backtester.engine.encode import RowFault
-from backtester.engine.state import CELL, NO_ASK, NO_BID, SIDE
+from backtester.engine.feed import GAPS
+from backtester.engine.state import CELL, FEED, NO_ASK, NO_BID, SIDE
 from backtester.errors import Diagnostic
+from backtester.market.feed import FLAG, bound_ns, frozen_feeds, seconds
 from backtester.market.read import CHUNK_ROWS, Batch, Tape, TapeFile, hole_fault, read_batches
 from backtester.market.rows import row_fault, sequence
 from backtester.market.schema import KIND_NAMES
@@ -22,6 +24,10 @@ from backtester.market.schema import KIND_NAMES
 SHOWN = 5
 #: Longer than any tape: no gap is worth a warning.
 NO_GAP = 1 << 62
+
+
+#: So many trades on a grid of time that no market keeps (of one size: a finer one) were made by a program.
+MADE_TRADES, MADE_GRID_NS, ONE_SIZE_GRID_NS = 20, 10_000_000_000, 1_000_000_000
 
 
 class Findings:
@@ -92,6 +98,8 @@ class _State:
         for name, bid, ask in (("best", NO_BID, NO_ASK), ("edge", NO_ASK, NO_BID)):
             self.sides[name][0::2], self.sides[name][1::2] = bid, ask
         self.tracks = np.zeros(instruments, engine.TRACK)
+        self.feeds = np.zeros(2 * instruments, FEED)
+        self.gaps = np.zeros((instruments, GAPS), np.int64)
         self.kinds = np.zeros((instruments, len(KIND_NAMES)), np.int64)
         self.bins = np.zeros((instruments, len(engine.Measure), engine.BINS), np.int64)
 
@@ -130,11 +138,13 @@ def survey(tape: Tape, gap_ns: int = NO_GAP) -> Survey:
             _note(tape, file, _take(state, batch, gap_ns), faults, warnings)
             stretches += _stretches(file, batch)
         notes = np.zeros(len(tape.instruments), engine.NOTE)
-        count = engine.close_messages(state.cells, state.sides, state.tracks, state.bins, notes)
+        count = engine.close_messages(state.cells, state.sides, state.tracks, state.feeds, state.bins, notes)
         _note(tape, file, notes[:count], faults, warnings)
     for fault in _holes(stretches):
         if faults.wants(fault.where, "hole"):
             faults.add(fault)
+    for found in (*_frozen(tape, state), *_silent_ends(tape, state, gap_ns), *_made_trades(tape, state)):
+        warnings.add(found)
     surveys = tuple(_summary(state, index) for index in range(len(tape.instruments)))
     return Survey(surveys, faults.all(), faults.count, warnings.all())
 
@@ -171,6 +181,8 @@ def _take(state: _State, batch: Batch, gap_ns: int) -> NDArray[Any]:
         state.cells,
         state.sides,
         state.tracks,
+        state.feeds,
+        state.gaps,
         state.kinds,
         state.bins,
         notes,
@@ -204,10 +216,48 @@ def _note(tape: Tape, file: TapeFile, notes: NDArray[Any], faults: Findings, war
                 faults.add(Diagnostic("data", where, message))
         elif note["code"] == engine.Noted.GAP:
             if warnings.wants(str(file.path), "gap"):
-                warnings.add(Diagnostic("data", where, f"no message of {symbol} for {note['a'] / 1e9:.3f} s before it"))
+                text = f"no message of {symbol} for {note['a'] / 1e9:.3f} s before it{_meanwhile(int(note['b']))}"
+                warnings.add(Diagnostic("data", where, text))
         elif warnings.wants(str(file.path), "seq backwards"):
             message = f"seq of {symbol} goes backwards at one ts: such rows are read in the order of seq"
             warnings.add(Diagnostic("data", where, message))
+
+
+def _meanwhile(trades: int) -> str:
+    return f", while {trades:,} trades print" if trades else ""
+
+
+def _where(tape: Tape) -> str:
+    return ", ".join(str(file.path) for file in tape.files)
+
+
+def _frozen(tape: Tape, state: _State) -> Iterator[Diagnostic]:
+    """Order books that stand still under their trades."""
+    bounds = [bound_ns(gaps) for gaps in state.gaps]
+    for _, text in frozen_feeds(tape.instruments, range(len(tape.instruments)), state.feeds, bounds):
+        yield Diagnostic("data", _where(tape), text, f"a run refuses it, or takes it as it is with {FLAG}")
+
+
+def _silent_ends(tape: Tape, state: _State, gap_ns: int) -> Iterator[Diagnostic]:
+    """Order books that say nothing any more up to the end of the tape."""
+    for instrument, track in zip(tape.instruments, state.tracks, strict=True):
+        rest = (tape.last_ts_ns or 0) - int(track["ts"])
+        if track["message"] and rest > gap_ns:
+            text = f"no message of {instrument.symbol} for {seconds(rest)} up to the end"
+            yield Diagnostic("data", _where(tape), text + _meanwhile(int(track["trades"])))
+
+
+def _made_trades(tape: Tape, state: _State) -> Iterator[Diagnostic]:
+    """Trades that nobody made: on a grid of time too coarse for a market, as candles and computed series are."""
+    for instrument, track in zip(tape.instruments, state.tracks, strict=True):
+        grid, one_size = int(track["trade_grid"]), track["trade_lots"] > 0
+        if track["trade_count"] >= MADE_TRADES and (grid >= MADE_GRID_NS or (one_size and grid >= ONE_SIZE_GRID_NS)):
+            sizes = f", all of {track['trade_lots'] * instrument.lot_size:.10g}" if one_size else ""
+            text = (
+                f"the {int(track['trade_count']):,} trades of {instrument.symbol} come on a grid of {seconds(grid)}"
+                f"{sizes}: they look like candles or a computed series, not like trades"
+            )
+            yield Diagnostic("data", _where(tape), text)
 
 
 def _summary(state: _State, index: int) -> InstrumentSurvey:

@@ -44,6 +44,7 @@ class FillReport(NamedTuple):
     size: float
     liquidity: Liquidity
     reason: FillReason
+    age_ns: int  # of the order book that it was made on (RULES 2.6)
 
 
 class OrderReport(NamedTuple):

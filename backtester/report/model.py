@@ -17,6 +17,7 @@ from backtester.report.metrics import (
 )
 from backtester.report.names import Names, known
 from backtester.report.notices import notices
+from backtester.report.old_books import warnings as old_book_warnings
 from backtester.report.plans import plan_reports
 from backtester.report.reconcile import reconcile
 from backtester.report.records import (
@@ -80,7 +81,7 @@ def build_report(outcomes: Sequence[RunResult | RunFailure]) -> ReportModel:
     cells = tuple(_failed_cell(each) if isinstance(each, RunFailure) else each for each in made)
     results = [each for each in outcomes if isinstance(each, RunResult)]
     first = results[0]
-    warnings = [warning for result in results for warning in result.warnings]
+    warnings = [warning for result in results for warning in (*result.warnings, *old_book_warnings(result))]
     if any(isinstance(cell, Cell) and cell.portfolio.equity_end_exit is None for cell in cells):
         warnings.append(NO_EXIT)
     return ReportModel(

@@ -1,5 +1,6 @@
 """What came out otherwise than a portfolio's words suggest, and would stay unsaid: each with order, size and time.
 
+filled_on_stale_order_book   an order filled on an order book too old to believe (report.old_books)
 position_flipped             a fill turned a long position short or a short one long
 stop_never_in_place          a stop or take-profit was refused as it was placed: it protected nothing
 oco_partial                  one of a group was done in part, which cancelled another: the rest is unprotected
@@ -20,6 +21,7 @@ from backtester.engine import spec
 from backtester.enums import CONDITIONAL, OrderReason, OrderStatus, OrderType, PriceSeries, TriggerRounding
 from backtester.report.executions import OrderReport, PlanReport
 from backtester.report.names import Names
+from backtester.report.old_books import stale_fills
 from backtester.report.records import Notice
 from backtester.report.text import price, size, when, word
 from backtester.run.result import ACTUAL, RunResult
@@ -34,6 +36,7 @@ def notices(
     """All of them, the gravest kind first, each kind in the order of the portfolio or of time."""
     start = Instant(result.start_ts)
     return chain(
+        stale_fills(result, names),
         _flips(result, names),
         (_unplaced(each, start) for each in orders if _was_refused_as_placed(each)),
         _half_done_groups(result, names),

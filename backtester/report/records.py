@@ -226,7 +226,7 @@ class Notice(NamedTuple):
     account: str
     symbol: str
     ids: tuple[str, ...]  # of the orders or the plan that it is about, the one that did it first
-    size: float  # opened on the other side, unprotected, not done, or of the order
+    size: float  # filled on an old order book, opened on the other side, unprotected, not done, or of the order
     text: str  # all of it in words
 
 

@@ -104,6 +104,7 @@ def fills_table(result: RunResult, names: Names) -> pa.Table:
             "size": pa.array(sizes, pa.float64()),
             "fee": pa.array(-rows["fee"]),
             "realised": pa.array(rows["realised"]),
+            "age_ns": pa.array(rows["age_ns"]),
         }
     )
 

@@ -88,6 +88,7 @@ def _fill_report(fill: Any, grid: Grid) -> FillReport:
         grid.size(int(fill["lots"])),
         Liquidity(int(fill["liquidity"])),
         FillReason(int(fill["reason"])),
+        int(fill["age_ns"]),
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 
 import numpy as np
 
@@ -25,6 +24,7 @@ from backtester.engine.state import (
 )
 from backtester.enums import Advance, Fault
 from backtester.errors import BacktesterError, data_error, engine_fault
+from backtester.texts import iso_time
 
 _NO_EVENTS = np.zeros(0, EVENT)
 _RECORDS = (("fills", FILL), ("ledger", LEDGER), ("liquidations", LIQUIDATION), ("payments", PAYMENT))
@@ -152,7 +152,7 @@ class Engine:
         if cells <= MOST_TICKS + 1:
             return cells
         event = self._events[int(self.control["next"][0])]
-        where = f"{self.data.instruments[int(event['instrument'])].symbol} at {_iso(int(event['ts']))}"
+        where = f"{self.data.instruments[int(event['instrument'])].symbol} at {iso_time(int(event['ts']))}"
         message = f"a level of {cells - 1:,} ticks, a ladder holds {MOST_TICKS:,}"
         raise data_error(where, message, "the scenario raises its price too far")
 
@@ -187,7 +187,7 @@ class Engine:
         if fault in (Fault.MISSING_FUNDING, Fault.MISSING_INDEX):
             market = self.data.markets[item]
             symbol = self.data.instruments[market.instrument].symbol
-            when = _iso(int(self.control["due"][0]))
+            when = iso_time(int(self.control["due"][0]))
             if fault == Fault.MISSING_INDEX:
                 hint = "add `index` rows, or accept the mid in their place with --assume-index-mid"
                 return data_error(symbol, f"no index to charge funding on at {when}", hint)
@@ -196,17 +196,11 @@ class Engine:
         symbol = self.data.instruments[item].symbol
         if fault == Fault.CROSSED:
             return data_error(
-                f"{symbol} at {_iso(now)}", "the ladder is crossed after a message", "see `backtester data check`"
+                f"{symbol} at {iso_time(now)}", "the ladder is crossed after a message", "see `backtester data check`"
             )
         if fault == Fault.FUNDING_OFF_GRID:
-            where = f"{symbol} at {_iso(now)}"
+            where = f"{symbol} at {iso_time(now)}"
             return data_error(where, "a funding row lies off the venue's funding times", "see `venues show`")
         if fault == Fault.TIME_BACKWARDS:
-            return data_error(f"{symbol} after {_iso(now)}", "ts decreases", "see `backtester data check`")
+            return data_error(f"{symbol} after {iso_time(now)}", "ts decreases", "see `backtester data check`")
         return engine_fault(symbol, f"unknown fault {fault}")
-
-
-def _iso(ts_ns: int) -> str:
-    """ISO-8601 UTC with nanoseconds. 1760130900000000000 → 2025-10-10T21:15:00.000000000Z."""
-    seconds, nanos = divmod(ts_ns, 1_000_000_000)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{nanos:09d}Z"

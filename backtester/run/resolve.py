@@ -31,6 +31,7 @@ class Acceptances(NamedTuple):
     index_mid: bool = False
     order_book: bool = False  # of another venue, where the tape has none of an account's own
     as_written: bool = False  # entry prices far from the prices of the tape
+    frozen_order_book: bool = False
 
 
 class Holder(NamedTuple):

@@ -108,6 +108,7 @@ class RunResult:
     start_ts: int
     end_ts: int
     path_width_ns: int
+    book_bounds_ns: tuple[int, ...]  # per instrument: the age beyond which its order book is old (market.feed)
     assumptions: tuple[str, ...]
     warnings: tuple[str, ...]
     variant: tuple[tuple[str, str], ...]  # the --set and --compare of this cell

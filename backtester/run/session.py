@@ -14,6 +14,7 @@ from backtester.engine import jit, spec
 from backtester.engine.state import DEFAULT_CAPACITIES, Capacities
 from backtester.enums import Advance, MarkFormula
 from backtester.errors import BacktesterError, Diagnostic
+from backtester.market.feed import FLAG, bound_ns, frozen_feeds
 from backtester.market.read import Tape, open_tape
 from backtester.market.schema import InstrumentFacts, TapeInstrument
 from backtester.run.drive import Engine
@@ -69,6 +70,7 @@ class Request(NamedTuple):
     instruments: tuple[InstrumentFacts, ...] = ()
     proxies: tuple[Proxy, ...] = ()
     accept: Acceptances = Acceptances()
+    stale_after_ns: int | None = None  # age beyond which an order book is old; None: by the rate of its messages
     rebase: bool = False
     seed: int = 0
     capacities: Capacities = DEFAULT_CAPACITIES
@@ -119,6 +121,7 @@ def run_cells(request: Request, progress: Progress = lambda fraction: None) -> t
         engine.feed(chunk)
         progress((int(chunk["ts"][-1]) - span[0]) / max(1, span[1] - span[0]))
     engine.finish()
+    _refuse_frozen(engine, tape, request)
     again = stressed.chunks if stressed else partial(tape.chunks, request.chunk_rows)
     worlds = [each.world for each in started if isinstance(each, Started)]
     topups = iter(find_topups(engine, worlds, again, request.capacities))
@@ -167,12 +170,26 @@ def _result(
         start_ts=engine.start_ts,
         end_ts=int(engine.control["now"][0]),
         path_width_ns=int(engine.control["path_width"][0]),
+        book_bounds_ns=_book_bounds(engine, request),
         assumptions=(*assumed, *variant.moved, *map(str, moved), *_foresight(variant)),
         warnings=(),
         variant=named(variant.overrides),
         seed=request.seed,
         topups=topups,
     )
+
+
+def _book_bounds(engine: Engine, request: Request) -> tuple[int, ...]:
+    return tuple(bound_ns(gaps, request.stale_after_ns) for gaps in engine.market.gaps)
+
+
+def _refuse_frozen(engine: Engine, tape: Tape, request: Request) -> None:
+    """Raise a data error when the order book of an instrument stood still under its trades."""
+    used = engine.market.markets["instrument"].tolist()
+    found = frozen_feeds(tape.instruments, used, engine.market.feeds, _book_bounds(engine, request))
+    if found and not request.accept.frozen_order_book:
+        hint = f"see `backtester data check`, or take it as it is with {FLAG}"
+        raise BacktesterError(Diagnostic("data", symbol, text, hint) for symbol, text in found)
 
 
 def try_cells(request: Request, progress: Progress = lambda fraction: None) -> tuple[RunResult | RunFailure, ...]:

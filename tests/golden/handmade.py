@@ -184,8 +184,8 @@ STOP = OrderReport(
     result="partial",
     gap_bps=10.2,
     fills=(
-        FillReport(at(20), 97_900.0, 0.25, Liquidity.TAKER, FillReason.TAKER_WALK),
-        FillReport(at(20), 97_750.0, 0.5, Liquidity.TAKER, FillReason.TAKER_WALK),
+        FillReport(at(20), 97_900.0, 0.25, Liquidity.TAKER, FillReason.TAKER_WALK, 0),
+        FillReport(at(20), 97_750.0, 0.5, Liquidity.TAKER, FillReason.TAKER_WALK, 0),
     ),
     limit_price=None,
     limit_gap_bps=None,

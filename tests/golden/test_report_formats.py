@@ -87,7 +87,7 @@ cells.0.plans.0 id account symbol side status size filled_size unfilled_size vwa
 cells.0.plans.0.shortfall delay trading opportunity fees total delay_bps trading_bps opportunity_bps fees_bps total_bps
 cells.0.trades.0 account symbol margin_mode price_pnl fees_maker fees_taker fees_liquidation funding net delay spread
   depth impact carried_in entry_price exit_price breakeven_price breakeven_funding funding_intervals
-cells.0.orders.0.fills.0 ts price size liquidity reason
+cells.0.orders.0.fills.0 ts price size liquidity reason age_ns
 cells.0.liquidations.0 ts account symbol stage cause trigger_mark size filled_size vwap bankruptcy_price slippage_bps
   fee levels side
 cells.0.funding.0 ts account symbol size rate price notional amount

@@ -301,13 +301,13 @@ def _compare_rows(what: str, expected: list[Row], found: list[Row], tolerance: f
 
 def _fill_of(row: Fill, accounts: int, positions: int) -> Row:
     side = 1 if row.lots > 0 else -1
-    codes = (int(row.reason), int(row.liquidity))
+    codes = (int(row.reason), int(row.liquidity), row.age_ns)
     whole = (row.ts, accounts + row.account, positions + row.position, row.order, side, abs(row.lots), *codes)
     return whole, (row.price,)
 
 
 def _engine_fill(row: Any) -> Row:
-    names = ("ts", "account", "position", "order", "side", "lots", "reason", "liquidity")
+    names = ("ts", "account", "position", "order", "side", "lots", "reason", "liquidity", "age_ns")
     return tuple(int(row[name]) for name in names), (float(row["price"]),)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from backtester.engine.spec import Instrument, Rules
-from backtester.enums import EventKind, OrderReason, Outage, RefillModel, Side, TradingStatus
+from backtester.enums import EventFlag, EventKind, OrderReason, Outage, RefillModel, Side, TradingStatus
 from tests.oracle.exact import Judge
 
 
@@ -70,6 +70,9 @@ class Tape:
         self.outage = Outage.NONE
         self.acted: Counter[Outage] = Counter()  # how often an outage took something away
         self.last_tick: int | None = None
+        self.message_ns: int | None = None  # of the last message, if it was no path step's
+        # Time of each trade against the touch of a side, and the key of the best tick then (RULES 2.6).
+        self.against: dict[int, list[tuple[int, int | None]]] = {Side.BUY: [], Side.SELL: []}
         self.index: float | None = None
         self.mark_record: float | None = None
         self.funding: tuple[int, float] | None = None  # ts and rate of the last funding record
@@ -150,6 +153,37 @@ class Tape:
             self.shown_to = {Side.BUY: min(self.bids, default=0), Side.SELL: max(self.asks, default=math.inf)}
         if self.both_sides and not self.crossed:
             self.mid_half_ticks = max(self.bids) + min(self.asks)
+        is_step = any(event.flags & EventFlag.STEP for event in message)
+        self.message_ns = None if is_step else message[0].ts
+        for side, times in self.against.items():
+            if is_step or (times and self.touch_key(side) != times[0][1]):
+                times.clear()
+
+    def touch_key(self, side: int) -> int | None:
+        """The key of the best displayed tick (RULES 2.2, 2.6)."""
+        best = self.best(side)
+        return None if best is None else self.key(side, best)
+
+    def trade(self, event: Event) -> None:
+        """What a trade says about the touch that it hits (RULES 2.6)."""
+        bid, ask = self.best(Side.BUY), self.best(Side.SELL)
+        if bid is None or ask is None:
+            return
+        hit = -event.side
+        if event.side == Side.NONE:
+            hit = Side.BUY if event.tick < bid else Side.SELL if event.tick > ask else Side.NONE
+        if hit == Side.NONE:
+            return
+        if event.tick == self.best(hit):
+            self.against[hit].clear()
+        else:
+            self.against[hit].append((event.ts, self.touch_key(hit)))
+
+    def age(self, side: int, t: int) -> int:
+        """How old the displayed levels of a side are (RULES 2.6)."""
+        times = self.against[side]
+        contradicted = times[-1][0] - times[0][0] if len(times) >= 3 else 0
+        return max(contradicted, 0 if self.message_ns is None else t - self.message_ns)
 
     def available(self, side: int) -> list[tuple[int, int]]:
         """(tick, lots) of a side, best first, without what trades took since (RULES 2.2)."""

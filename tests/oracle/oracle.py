@@ -237,6 +237,7 @@ def _take_value(event: Event, tape: Tape) -> None:
             tape.last_tick = event.tick
             if event.side != Side.NONE:
                 tape.printed[-event.side, event.tick] += event.lots
+            tape.trade(event)
         case EventKind.MARK:
             tape.mark_record = event.value
         case EventKind.INDEX:

@@ -19,6 +19,7 @@ class Fill(NamedTuple):
     price: float
     reason: FillReason
     liquidity: Liquidity
+    age_ns: int
 
 
 class LedgerRow(NamedTuple):

@@ -59,6 +59,7 @@ MUTANTS = (
     Mutant("2.2 key of a level", 'entry["tick"] = tick - side["shift"]', 'entry["tick"] = tick'),
     Mutant("3.1 leverage of the tier", 'if x["leverage"] > max_leverage(', 'if x["leverage"] >= max_leverage('),
     Mutant("3.2 one budget per trade", 'offered = lots - world["used"]', "offered = lots"),
+    Mutant("2.6 since the last message", "max(ts - book_ts if book_ts >= 0", "max(ts - ts if book_ts >= 0"),
     Mutant("3.2 a trade eats the queue", 'o["queue"] = max(0, o["queue"] - fresh)', 'o["queue"] = max(0, o["queue"])'),
     Mutant("3.2 served once per step", 'o["seen"] = c["step"]', 'o["seen"] = 0'),
     Mutant("3.3 shown before it prints", "return lots - shown", "return lots"),

@@ -173,7 +173,9 @@ class World:
         self.changed.append(pool)
         number = -1 if order is None else order.number
         account = pool.account
-        self.fills.append(Fill(t, account.number, position.number, number, lots, float(price), reason, liquidity))
+        takes = liquidity == Liquidity.TAKER and reason != FillReason.TAKEOVER
+        age = market.tape.age(Side.SELL if lots > 0 else Side.BUY, t) if takes else 0
+        self.fills.append(Fill(t, account.number, position.number, number, lots, float(price), reason, liquidity, age))
 
         self.pay(t, pool, realised, Party.MARKET, LedgerKind.REALISED_PNL)
         forced = reason == FillReason.LIQUIDATION

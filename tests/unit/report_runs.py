@@ -14,6 +14,7 @@ from backtester.config.venue import TierRow
 from backtester.engine import spec
 from backtester.engine.state import DEFAULT_CAPACITIES
 from backtester.enums import Advance
+from backtester.market.feed import bound_ns
 from backtester.market.schema import TapeInstrument
 from backtester.run.drive import Engine
 from backtester.run.result import Instrument, RunResult, Source
@@ -85,6 +86,7 @@ def finished(
         start_ts=engine.start_ts,
         end_ts=int(engine.control["now"][0]),
         path_width_ns=int(engine.control["path_width"][0]),
+        book_bounds_ns=(bound_ns(engine.market.gaps[0]),),
         assumptions=(),
         warnings=(),
         variant=(),

@@ -228,3 +228,50 @@ def test_bins_are_narrow_and_without_gaps() -> None:
     assert (np.diff(bins) >= 0).all() and bins.max() < BINS
     assert set(np.diff(bins[:4_999])) <= {0, 1}
     assert place((1 << 62) - 1) == EXACT + 54 * PER_DOUBLING - 1
+
+
+def trades(count: int, step_ns: int, price: float, size: float = 1.0, side: int = -1) -> list[Row]:
+    return [Row(5 * S + n * step_ns, "BTC", "trade", side, price, size + 0.001 * (n % 7)) for n in range(count)]
+
+
+BOOK = [bid(S, 100.0, kind="snapshot"), ask(S, 101.0, kind="snapshot")]
+
+
+def test_an_order_book_that_stands_still_under_its_trades_is_named(tmp_path: Path) -> None:
+    said = [each.message for each in checked(tmp_path, [*BOOK, *trades(60, S, 90.0)]).warnings]
+    assert "trades contradict the order book of BTC for 59.000 s" in said[0] and "its best bid stays 100," in said[0]
+    assert said[1] == "no message of BTC for 63.000 s up to the end, while 60 trades print"
+    one_side = [*BOOK, *trades(90, S, 90.0), bid(6 * S, 99.0), bid(7 * S, 98.0)]
+    one_side.sort(key=lambda row: row.ts or 0)
+    assert "trades contradict" in checked(tmp_path, one_side).warnings[0].message, "far levels do not answer"
+
+
+def test_trades_that_an_order_book_answers_are_believed(tmp_path: Path) -> None:
+    answers = [bid(int(5.5 * S) + n * S, 89.0 + n % 2, kind="snapshot") for n in range(60)]
+    answers += [ask(row.ts or 0, 101.0, kind="snapshot") for row in answers]
+    rows = sorted([*BOOK, *trades(60, S, 90.0), *answers], key=lambda row: row.ts or 0)
+    assert not [each for each in checked(tmp_path, rows).warnings if "trades" in each.message]
+
+
+def test_trades_in_a_gap_are_counted(tmp_path: Path) -> None:
+    rows = [*BOOK, *trades(3, S, 100.0), bid(20 * S, 99.5)]
+    said = [each.message for each in checked(tmp_path, rows).warnings]
+    assert "no message of BTC for 19.000 s before it, while 3 trades print" in said
+
+
+@pytest.mark.parametrize(
+    ("made", "looks_made"),
+    [
+        (
+            [row for n in range(30) for row in trades(1, 1, 100.0)[:1] for row in [row._replace(ts=n * 300 * S)] * 4],
+            True,
+        ),
+        (trades(60, 60 * S, 100.0), True),
+        (trades(60, S, 100.0), False),  # stamps of whole seconds, sizes that differ
+        (trades(60, S + 1_000_000, 100.0), False),
+        (trades(10, 60 * S, 100.0), False),  # too few to say
+    ],
+)
+def test_candles_fed_as_trades_are_named(tmp_path: Path, made: list[Row], looks_made: bool) -> None:
+    said = " ".join(each.message for each in checked(tmp_path, made).warnings)
+    assert ("they look like candles" in said) is looks_made

@@ -86,6 +86,7 @@ def evaluate(m, w, ts: int, pool: int) -> bool:
 def settle(w, c: np.void, ts: int, pool: int) -> None:
     """A flat pool owes nothing and keeps nothing isolated (RULES 8.3). Needs 2 rows."""
     row = w.pools[pool]
+    row["round_ts"] = -1
     if row["balance"] < 0.0:
         owed = -row["balance"]
         paid = min(owed, max(0.0, fund_balance(w, row["world"])))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +10,7 @@ import typer
 from backtester.cli import ingest
 from backtester.cli.console import Cell, emit_rows, settings, talk, write_atomically
 from backtester.errors import ExitCode
+from backtester.texts import iso_time
 
 if TYPE_CHECKING:
     from backtester.market.inspect import TapeSummary
@@ -133,7 +133,7 @@ def _open(tapes: list[str], instruments: list[str] | None) -> Tape:
 
 def _inspect_rows(summary: TapeSummary) -> tuple[tuple[str, ...], list[tuple[Cell, ...]]]:
     """Column names, and one row per instrument."""
-    span = [_iso(ts) if ts is not None else None for ts in (summary.first_ts_ns, summary.last_ts_ns)]
+    span = [iso_time(ts) if ts is not None else None for ts in (summary.first_ts_ns, summary.last_ts_ns)]
     rows: list[tuple[Cell, ...]] = []
     columns: tuple[str, ...] = ()
     for each in summary.instruments:
@@ -159,12 +159,6 @@ def _compared_short(row: Compared) -> tuple[Cell, ...]:
         "" if is_held is None else f"{tolerance:.0%}",
         "" if is_held is None else "yes" if is_held else "no",
     )
-
-
-def _iso(ts_ns: int) -> str:
-    """ISO 8601, UTC, with nanoseconds."""
-    seconds, ns = divmod(ts_ns, 1_000_000_000)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{ns:09d}Z"
 
 
 def _short(cell: Cell) -> Cell:

@@ -123,10 +123,11 @@ def wide_snapshots(
     licence: Licence = "",
 ) -> None:
     """Ingest CSV rows of whole order books, and the trades beside them; every fault of the source is counted."""
-    from backtester.market.ingest.source import Clock, iso_time
+    from backtester.market.ingest.source import Clock
     from backtester.market.ingest.trades import TradeColumns
     from backtester.market.ingest.wide_snapshots import BookColumns, ingest_wide_snapshots
     from backtester.market.schema import ingest_instrument
+    from backtester.texts import iso_time
 
     def recv(column: str | None) -> Clock | None:
         return Clock(column, recv_unit.value, "--recv-unit") if column else None
@@ -157,7 +158,7 @@ def wide_snapshots(
 
 def _recording_rows(recording: str, summary: RecordingSummary) -> list[tuple[Cell, ...]]:
     """Counts, what the clocks said, and where the ladder is to be trusted."""
-    from backtester.market.ingest.source import iso_time
+    from backtester.texts import iso_time
 
     rows: list[tuple[Cell, ...]] = [*summary.counts]
     rows += [(gap.where, f"gap before it, in ms, from {iso_time(gap.from_ns)}", gap.ns / 1e6) for gap in summary.gaps]

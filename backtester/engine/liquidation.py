@@ -363,7 +363,6 @@ def liquidate(m, w, c: np.void, ts: int, pool: int) -> int:
     equity, needed, count = pool_state(m, w, pool)
     waited = ts >= row["round_ts"] + r["takeover_delay_ns"]
     if count == 0:
-        row["round_ts"] = -1
         settle(w, c, ts, pool)
     elif waited and _is_taken_over(r, equity, needed):
         _take_over(m, w, c, ts, pool)

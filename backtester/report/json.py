@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime
 from enum import IntEnum
 from typing import Any
 
@@ -11,7 +10,7 @@ from backtester.config.values import Instant
 from backtester.errors import engine_fault
 from backtester.report.model import ReportModel
 from backtester.report.records import Named
-from backtester.texts import json_text
+from backtester.texts import iso_time, json_text
 
 #: Series that the document leaves to path.parquet and depth.parquet.
 NOT_IN_DOCUMENT = {"margin_paths", "mark_paths"}
@@ -23,12 +22,6 @@ def render_json(model: ReportModel) -> str:
     Raises an engine fault for a number that is not finite.
     """
     return json_text(plain(model)) + "\n"
-
-
-def iso_time(ts_ns: int) -> str:
-    """ISO-8601 UTC with nanoseconds. Example: 1760130900000000001 is 2025-10-10T21:15:00.000000001Z."""
-    seconds, nanos = divmod(ts_ns, 1_000_000_000)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{nanos:09d}Z"
 
 
 def plain(value: Any, where: str = "result") -> Any:

@@ -88,9 +88,15 @@ def headline(cell: Cell | FailedCell) -> str:
 
 
 def _verdict(cell: Cell) -> str:
-    """The verdict in capitals; what took one margin pool and left another is no whole liquidation."""
-    lived = any(not died for _, _, died in _pools(cell))
-    return f"PARTLY {cell.verdict.name}" if lived and cell.verdict is Verdict.LIQUIDATED else cell.verdict.name
+    """The verdict in capitals; an account that lost one margin pool and kept another was not liquidated whole."""
+    pools = _pools(cell)
+    hurt = {account for account, _, died in pools if died}
+    kept = {account for account, _, died in pools if not died}
+    return (
+        f"PARTLY {cell.verdict.name}"
+        if hurt and hurt <= kept and cell.verdict is Verdict.LIQUIDATED
+        else cell.verdict.name
+    )
 
 
 def _pools(cell: Cell) -> list[tuple[str, PoolReport, bool]]:

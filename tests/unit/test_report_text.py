@@ -159,9 +159,11 @@ def test_what_took_one_pool_and_left_another_is_told_pool_by_pool() -> None:
     [main, calm] = CRASH.accounts
     kept = calm.pools[0]._replace(buffer_min=1_250.0)
     both = CRASH._replace(accounts=(main, calm._replace(pools=(kept,))))
-    assert headline(both).startswith("PARTLY LIQUIDATED")
     assert "pools: lost main cross; kept calm cross by 1,250.00 USDC at the closest" in story(both, "USDC")
-    assert headline(CRASH).startswith("LIQUIDATED")
+    assert headline(both).startswith("LIQUIDATED")  # main lost all it had
+    fenced = kept._replace(pool="ETH")
+    partly = CRASH._replace(accounts=(main._replace(pools=(*main.pools, fenced)), calm))
+    assert headline(partly).startswith("PARTLY LIQUIDATED")
 
 
 def test_a_severe_loss_is_no_plain_survival() -> None:

@@ -57,11 +57,12 @@ from backtester.market.ingest.binance_events import Diff, Snapshot, Trade, read_
 from backtester.market.ingest.binance_judge import Judge
 from backtester.market.ingest.binance_stitch import Gap, Stitcher, Stretch
 from backtester.market.ingest.clocks import ClockLine, ReceiveClock, receive_clock
-from backtester.market.ingest.source import SourceCount, iso_time
+from backtester.market.ingest.source import SourceCount
 from backtester.market.ingest.trades import Trades
 from backtester.market.merge import Columns, merge_by_time
 from backtester.market.schema import TapeInstrument
 from backtester.market.write import Rows, TapeWriter
+from backtester.texts import iso_time
 
 _BLOCK = 4_096  # events
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +16,7 @@ from backtester.errors import BacktesterError, Diagnostic, data_error
 from backtester.filekinds import CSV, foreign
 from backtester.market.ingest.stamps import END_NS, FIRST_NS, UNITS, wrong_stamp
 from backtester.market.merge import Columns
+from backtester.texts import iso_time
 
 #: How far behind the newest row a row is put back in its place.
 REORDER_NS = 60_000_000_000
@@ -147,12 +147,6 @@ def _stamps(path: Path, block: Block, clock: Clock) -> NDArray[np.int64]:
             said = wrong_stamp(value.normalize(), clock.unit, clock.flag)
         raise data_error(f"{path}:{block.first_line + wrong[0]} {clock.column}", said)
     return ns
-
-
-def iso_time(ts_ns: int) -> str:
-    """ISO 8601, UTC, with nanoseconds."""
-    seconds, ns = divmod(ts_ns, 1_000_000_000)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{ns:09d}Z"
 
 
 def off_grid_error(where: str, value: float, step: float, is_price: bool) -> BacktesterError:

@@ -84,6 +84,7 @@ def _account_report(result: RunResult, names: Names, account: int, error: float,
         pools=pools,
         fees_maker=fees_of(own, Liquidity.MAKER),
         fees_taker=fees_of(own, Liquidity.TAKER),
+        topup_too_little=topup.too_little if topup else None,
         topup_equity_end=topup.equity_end if topup else None,
         topup_limit=topup.limit if topup else None,
     )

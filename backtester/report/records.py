@@ -140,6 +140,7 @@ class AccountReport(NamedTuple):
     pools: tuple[PoolReport, ...]
     fees_maker: float  # of resting orders; a rebate is positive
     fees_taker: float
+    topup_too_little: float | None  # largest amount below it that was seen not to save it
     topup_equity_end: float | None  # with the required top-up, less what it added
     topup_limit: float | None  # what its positions and orders are worth: more was not tried
 

@@ -184,7 +184,7 @@ def _remedy(account: AccountReport, currency: str) -> list[str]:
     kept = f"{money(account.topup_equity_end)} besides the top-up"
     return [
         f"saved by {money(account.required_topup)} {currency} more in {account.name} from the start: "
-        f"{', '.join(map(_pool_need, short))}; 1 % less does not do",
+        f"{', '.join(map(_pool_need, short))}; {money(account.topup_too_little)} is too little",
         f"  {account.name} would then have ended with {kept}, instead of {money(account.equity_end)}",
     ]
 

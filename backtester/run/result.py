@@ -68,6 +68,7 @@ class TopUp(NamedTuple):
     """
 
     amounts: tuple[float, ...] | None
+    too_little: float  # the largest amount below it that was seen not to save the account
     equity_end: float | None  # with it, less what it added
     limit: float  # what its positions and orders are worth at the start: more than that is no answer
 

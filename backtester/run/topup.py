@@ -94,9 +94,10 @@ class Search:
 
     def answer(self) -> TopUp:
         """What was found."""
+        too_little = math.fsum(self._low)
         if self._high is None:
-            return TopUp(None, None, self._limit)
-        return TopUp(self._high.amounts, self._high.equity_end - self._high.total, self._limit)
+            return TopUp(None, too_little, None, self._limit)
+        return TopUp(self._high.amounts, too_little, self._high.equity_end - self._high.total, self._limit)
 
     def _guess(self, high: Tried) -> Amounts:
         """What is enough if money does nothing but wait: what was enough, less what was left of it in each pool."""

@@ -111,6 +111,7 @@ MAIN = AccountReport(
     pools=(POOL,),
     fees_maker=0.0,
     fees_taker=-86.31,
+    topup_too_little=3_465.5,
     topup_equity_end=6_120.0,
     topup_limit=600_000.0,
 )
@@ -147,6 +148,7 @@ CALM = MAIN._replace(
     ),
     equity_end_unliquidated=5_012.25,
     fees_taker=0.0,
+    topup_too_little=None,
     topup_equity_end=None,
     topup_limit=None,
     pools=(PoolReport("cross", None, None, None, None, 0.0, None, 0.0),),

@@ -52,7 +52,7 @@ def test_the_story_of_a_liquidation() -> None:
         "1 liquidation order (main BTC), first at 21:30:00 (+30:00)",
         "equity 15,000.00 → 5,305.94 USDC (−64.6 %); lowest 5,293.69; "
         "5,305.94 after closing everything through the final order book",
-        "saved by 3,500.50 USDC more in main from the start: cross 3,500.50; 1 % less does not do",
+        "saved by 3,500.50 USDC more in main from the start: cross 3,500.50; 3,465.50 is too little",
         "  main would then have ended with 6,120.00 besides the top-up, instead of 293.69",
     ]
 

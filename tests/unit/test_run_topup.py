@@ -32,7 +32,9 @@ def test_nothing_for_an_account_that_lives() -> None:
 def test_a_position_alone_needs_what_it_lacked() -> None:
     """Long 8 from 100 at a mark of 90: loss 80, maintenance 22.50; 50 are 52.50 short."""
     found = topup([account(50.0, [cross(8)])], [*START, mark(3.0, 90.0), *END])
-    assert found == TopUp((52.5,), 50.0 - 80.0, 800.0)
+    assert found is not None
+    assert (found.amounts, found.equity_end, found.limit) == ((52.5,), 50.0 - 80.0, 800.0)
+    assert 0.99 * 52.5 - 1e-9 <= found.too_little < 52.5
 
 
 def test_each_pool_gets_its_own_part() -> None:
@@ -80,7 +82,7 @@ def test_money_that_a_partial_close_hands_back_is_part_of_the_need() -> None:
 def test_an_account_that_nothing_saves_says_so() -> None:
     """Two lots short against a mark that rises fivefold lose more than they are worth."""
     found = topup([account(50.0, [cross(-2)])], [*START, ladder(2.0, {499: 90}, {501: 90}), mark(3.0, 500.0), *END])
-    assert found == TopUp(None, None, 200.0)
+    assert found == TopUp(None, 200.0, None, 200.0)
 
 
 def test_the_answer_is_the_same_whatever_else_runs() -> None:

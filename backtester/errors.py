@@ -19,6 +19,7 @@ class ExitCode(IntEnum):
     DATA = 4
     ENGINE = 5
     INTERRUPTED = 130
+    TERMINATED = 143
 
 
 EXIT_OF = {

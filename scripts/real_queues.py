@@ -27,10 +27,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from backtester.cli.console import write_atomically
 from backtester.engine import spec
 from backtester.enums import EventKind, OrderStatus, OrderType, Side, TimeInForce
 from backtester.errors import data_error, engine_fault
+from backtester.files import write_text
 from backtester.market.read import open_tape
 from backtester.market.schema import TapeInstrument
 from scripts.real_takers import Array, lone_orders, read
@@ -319,7 +319,7 @@ def main() -> None:
     waits = measure(instrument.spec, events, plan)
     print(text(instrument, waits, plan))
     if given.json:
-        write_atomically(given.json, json.dumps(document(waits), indent=2, allow_nan=False) + "\n")
+        write_text(given.json, json.dumps(document(waits), indent=2, allow_nan=False) + "\n")
 
 
 if __name__ == "__main__":

@@ -29,10 +29,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from backtester.cli.console import write_atomically
 from backtester.engine import spec
 from backtester.enums import Advance, EventKind, MarkFormula, OrderType, RefillModel, TimeInForce
 from backtester.errors import data_error
+from backtester.files import write_text
 from backtester.market.read import Tape, open_tape
 from backtester.market.schema import TapeInstrument
 from backtester.run.drive import Engine
@@ -286,7 +286,7 @@ def main() -> None:
     report = compare(instrument.spec, events, takers)
     print(text(instrument, report))
     if given.json:
-        write_atomically(given.json, json.dumps(document(report), indent=2, allow_nan=False) + "\n")
+        write_text(given.json, json.dumps(document(report), indent=2, allow_nan=False) + "\n")
 
 
 if __name__ == "__main__":

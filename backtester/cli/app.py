@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import traceback
@@ -13,17 +14,21 @@ from typer.main import get_command
 
 from backtester import __version__
 from backtester.cli import calc, data, doctor, run, scenarios, venues
-from backtester.cli.console import STDOUT, Format, Settings, accept_any_text, check_output, wants_color
+from backtester.cli.console import STDOUT, Format, Settings, check_output, wants_color
+from backtester.cli.signals import interruptible
+from backtester.cli.streams import lost, open_streams
 from backtester.errors import BacktesterError, ExitCode, engine_fault, usage_error
 
 GLOBAL_FLAGS = frozenset({"-q", "--quiet", "-v", "--verbose", "--no-color", "--no-progress"})
 GLOBAL_OPTIONS = frozenset({"--format", "--output", "--seed"})
+#: What a disk says that takes no more, wherever it happens: nothing that an engine could mend.
+DISK_FAULTS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
 
 app = typer.Typer(
     name="backtester",
     help="Stress tester for perpetual-futures portfolios: had this crash hit this portfolio on this venue, what then?",
     epilog="These options may stand before or after the verb, and can be set as BACKTESTER_FORMAT, BACKTESTER_SEED and "
-    "so on. Exit codes: 0 fine, 1 a gate failed, 2 usage, 3 configuration, 4 data, 5 engine, 130 interrupted.",
+    "so on. Exit codes: 0 fine, 1 a gate failed, 2 usage, 3 configuration, 4 data, 5 engine, 130 and 143 interrupted.",
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # plain help: no colour forced by CI variables, and half the start-up time
 )
@@ -105,18 +110,29 @@ def split_arguments(args: Iterable[str]) -> CommandLine:
 def main(args: Sequence[str] | None = None) -> int:
     """Run one command line; return its exit code. A verb returns its exit code, or nothing for 0."""
     args = sys.argv[1:] if args is None else args
-    accept_any_text()
-    try:
-        line = split_arguments(args)
-        code = get_command(app).main([*line.shared, *line.rest], prog_name="backtester", standalone_mode=False)
-        return code if isinstance(code, int) else ExitCode.OK
-    except KeyboardInterrupt:
-        return ExitCode.INTERRUPTED
-    except Exception as error:
-        verbose = _is_verbose(args)
-        if verbose:
-            traceback.print_exc()
-        return report_error(error, verbose)
+    open_streams()
+    with interruptible() as interruption:
+        try:
+            code = _call(args)
+        except KeyboardInterrupt:
+            return interruption.exit_code
+        except Exception as error:
+            if interruption.signal is not None:
+                return interruption.exit_code
+            verbose = _is_verbose(args)
+            if verbose:
+                traceback.print_exc()
+            code = report_error(error, verbose)
+    failure = lost()
+    if failure is not None and code == ExitCode.OK:
+        return report_error(usage_error("stdout", f"cannot be written: {failure.strerror}"), verbose=False)
+    return code
+
+
+def _call(args: Sequence[str]) -> int:
+    line = split_arguments(args)
+    code = get_command(app).main([*line.shared, *line.rest], prog_name="backtester", standalone_mode=False)
+    return code if isinstance(code, int) else ExitCode.OK
 
 
 def report_error(error: Exception, verbose: bool) -> int:
@@ -129,6 +145,8 @@ def report_error(error: Exception, verbose: bool) -> int:
         ctx = getattr(error, "ctx", None)
         command = ctx.command_path if ctx else "backtester"
         error = usage_error(command, " ".join(message.split()), f"{command} --help")
+    elif isinstance(error, OSError) and error.errno in DISK_FAULTS:
+        error = usage_error(str(error.filename or "disk"), f"cannot be written: {error.strerror}")
     elif not isinstance(error, BacktesterError):
         text = " ".join(f"{type(error).__name__}: {error}".split())
         error = engine_fault("internal", text, "" if verbose else "rerun with -v for the traceback")

@@ -5,12 +5,11 @@ Nothing here is heavy: rich, json and csv are imported by the functions that nee
 
 from __future__ import annotations
 
-import codecs
 import io
 import os
 import sys
-import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,7 +17,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import typer
 
 from backtester.errors import usage_error
-from backtester.texts import csv_cell, json_text, markdown_text, printable, replace_unencodable
+from backtester.files import prove_writable, write_text
+from backtester.texts import csv_cell, json_text, markdown_text, printable
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -63,53 +63,38 @@ def check_output(output: str) -> None:
     """Prove that `output` can be written, before a long run; raise a usage error otherwise."""
     if output == STDOUT:
         return
+    if not output:
+        raise usage_error("--output", "is empty", "name a file, or - for stdout")
     path = Path(output)
     if path.is_dir():
         raise usage_error("--output", f"{output} is a directory", "name a file, or - for stdout")
+    with written_for("--output", output):
+        prove_writable(path)
+
+
+@contextmanager
+def written_for(option: str, place: Path | str, hint: str = "") -> Iterator[None]:
+    """Say of a place that cannot be written which option named it: a usage error for an OSError."""
     try:
-        with tempfile.TemporaryFile(dir=path.parent):
-            pass
+        yield
     except OSError as error:
-        raise usage_error("--output", f"cannot write {output}: {error.strerror}") from error
+        raise usage_error(option, f"cannot write {place}: {error.strerror}", hint) from error
 
 
 def emit(text: str, settings: Settings) -> None:
-    """Write the result: to stdout, or atomically to --output."""
+    """Write the result: to stdout, or at once to --output; a reader may leave before the end of it."""
     text = text if text.endswith("\n") else text + "\n"
     if settings.output == STDOUT:
-        _write_stdout(text)
+        print(text, end="", flush=True)
     else:
-        try:
-            write_atomically(Path(settings.output), text)
-        except OSError as error:
-            raise usage_error("--output", f"cannot write {settings.output}: {error.strerror}") from error
+        with written_for("--output", settings.output), suppress(BrokenPipeError):
+            write_text(Path(settings.output), text)
 
 
 def talk(text: str, settings: Settings) -> None:
     """Say something on stderr: on a terminal or with -v (a scheduler's mail stays empty), never with -q."""
     if not settings.quiet and (settings.verbose or sys.stderr.isatty()):
         print(printable(text), file=sys.stderr, flush=True)
-
-
-def accept_any_text() -> None:
-    """Let stdout and stderr replace what their encoding (LANG=C) does not have: no run ends in its last line."""
-    codecs.register_error("plain", replace_unencodable)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="plain")
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Replace `path` by `text`, UTF-8, in one step: a reader sees the old file or the new one."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-        os.chmod(name, 0o666 & ~_umask())
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise
 
 
 def make_console(settings: Settings, *, stderr: bool = False) -> Console:
@@ -187,18 +172,3 @@ def _table_text(columns: Sequence[str], rows: list[tuple[Cell, ...]], settings: 
 
 def _cell(value: Cell) -> str:
     return "" if value is None else str(value)
-
-
-def _write_stdout(text: str) -> None:
-    """Print; a reader that left early (`| head`) ends the output, not the command and its exit code."""
-    try:
-        sys.stdout.write(text)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

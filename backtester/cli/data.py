@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from backtester.cli import ingest
-from backtester.cli.console import Cell, emit_rows, settings, talk, write_atomically
+from backtester.cli.console import Cell, emit_rows, settings, talk, written_for
 from backtester.errors import ExitCode
+from backtester.files import write_text
 from backtester.texts import iso_time
 
 if TYPE_CHECKING:
@@ -113,7 +114,8 @@ def synth(
     profile = find_profile(market, lambda trials, misfit: talk(f"trial {trials}: misfit {misfit:.2f}", options))
     made = synth_tape(profile, out, options.seed, minutes, start_price)
     if keep:
-        write_atomically(keep, profile_text(profile))
+        with written_for("--keep", keep):
+            write_text(keep, profile_text(profile))
     said: list[tuple[Cell, ...]] = [
         (name, value if isinstance(value, int | float) else str(value), None, None, None, None)
         for name, value in made._asdict().items()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from backtester.cli.console import Settings, emit, make_console, settings, talk
+from backtester.cli.console import Settings, emit, make_console, settings, talk, written_for
 from backtester.errors import usage_error
+from backtester.files import prove_directory
 
 if TYPE_CHECKING:
     from backtester.report.model import ReportModel
@@ -103,7 +103,7 @@ def run(
         ),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="DIR", help="Store result.json and the tables there.")
+        str | None, typer.Option("--out", metavar="DIR", help="Store result.json and the tables there.")
     ] = None,
 ) -> int:
     """Replay crashes through the order book and report what became of the portfolio.
@@ -149,7 +149,7 @@ def run(
             outcomes += run_all(request._replace(scenario=name), advance)
     report = build_report(outcomes)
     if out is not None:
-        write_tables(outcomes, report, out)
+        write_tables(outcomes, report, Path(out))
     emit(render_report(report, chosen.format, make_console(chosen)), chosen)
     return _tell_failures(report)
 
@@ -178,16 +178,13 @@ def _tell_failures(report: ReportModel) -> int:
     return max((cell.exit_code for cell in report.failed), default=0)
 
 
-def _check_directory(out: Path | None) -> None:
-    """Make the target of --out and prove that it can be written before the run, so that a bad one fails at once."""
-    if out is None:
-        return
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=out):
-            pass
-    except OSError as error:
-        raise usage_error("--out", f"cannot write to {out}: {error.strerror}", "name a directory of yours") from error
+def _check_directory(out: str | None) -> None:
+    """Prove that the target of --out can be written before the run, so that a bad one fails at once."""
+    if out == "":
+        raise usage_error("--out", "is empty", "name a directory of yours")
+    if out is not None:
+        with written_for("--out", out, "name a directory of yours"):
+            prove_directory(Path(out))
 
 
 @contextmanager

@@ -5,7 +5,6 @@ The same rows give the same bytes, however they were handed over: rows are gathe
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 from backtester.engine.encode import NO_TIME
 from backtester.engine.events import EVENT
 from backtester.errors import BacktesterError, data_error
+from backtester.files import replacing
 from backtester.market.rows import encode_batch, rank, row_fault
 from backtester.market.schema import KIND_NAMES, TAPE_SCHEMA, TapeInstrument, write_metadata
 
@@ -54,7 +54,7 @@ class TapeWriter:
             raise data_error(str(path), "a tape file holds instruments of exactly one venue")
         self.path = Path(path)
         self.rows = 0  # written so far, in whole row groups until the end
-        self._temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}")
+        self._place = replacing(self.path)
         self._instruments = tuple(sorted(instruments))
         self._symbols = pa.array([each.symbol for each in instruments])
         self._schema = TAPE_SCHEMA.with_metadata(write_metadata(instruments, source, licence))
@@ -66,7 +66,7 @@ class TapeWriter:
     def __enter__(self) -> Self:
         try:
             self._parquet = pq.ParquetWriter(
-                self._temporary,
+                self._place.__enter__(),
                 self._schema,
                 compression="zstd",
                 use_dictionary=["symbol", "kind", "side", "price", "size"],
@@ -83,10 +83,10 @@ class TapeWriter:
             if kind is None:
                 self._flush()
             self._parquet.close()
-            if kind is None:
-                os.replace(self._temporary, self.path)
-        finally:
-            self._temporary.unlink(missing_ok=True)
+        except BaseException as failure:
+            self._place.__exit__(type(failure), failure, failure.__traceback__)
+            raise
+        self._place.__exit__(kind, error, trace)
 
     def write(self, rows: Rows) -> None:
         """Append rows of equal length; ts must not decrease."""

@@ -12,13 +12,9 @@ Names instead of numbers, prices and sizes in units, rows in the order of the ru
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Callable, Sequence
 from enum import IntEnum
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -26,6 +22,7 @@ import pyarrow.parquet as pq
 
 from backtester.enums import FillReason, LedgerKind, Liquidity, Party
 from backtester.errors import BacktesterError, usage_error
+from backtester.files import replacing_directory, write_text
 from backtester.report.json import render_json
 from backtester.report.model import ReportModel
 from backtester.report.names import Names
@@ -33,11 +30,12 @@ from backtester.report.records import Cell
 from backtester.run.result import RunFailure, RunResult
 
 _TIME = pa.timestamp("ns", tz="UTC")
+DOCUMENT = "result.json"
 _WORD = pa.dictionary(pa.int32(), pa.string())
 
 
 def write_tables(outcomes: Sequence[RunResult | RunFailure], model: ReportModel, directory: Path) -> None:
-    """Write the five files, each whole or not at all; `directory` is made when it is missing.
+    """Write the five files, all of them or none; `directory` is made when it is missing.
 
     `model` is the report of `outcomes`; a cell that failed has no rows.
 
@@ -53,10 +51,10 @@ def write_tables(outcomes: Sequence[RunResult | RunFailure], model: ReportModel,
     results = [(n, each) for n, (each, cell) in numbered if isinstance(each, RunResult) and isinstance(cell, Cell)]
     tables = {name: _of_all_cells(results, make) for name, make in makers.items()}
     try:
-        directory.mkdir(parents=True, exist_ok=True)
-        for name, table in tables.items():
-            _replace(directory / name, partial(pq.write_table, table, compression="zstd"))
-        _replace(directory / "result.json", lambda path: path.write_text(render_json(model), "utf-8", newline="\n"))
+        with replacing_directory(directory, seal=DOCUMENT) as written:
+            for name, table in tables.items():
+                pq.write_table(table, written / name, compression="zstd")
+            write_text(written / DOCUMENT, render_json(model))
     except OSError as error:
         raise _cannot_write(directory, error) from error
 
@@ -71,15 +69,7 @@ def _of_all_cells(results: Sequence[tuple[int, RunResult]], make: Callable[[RunR
 
 
 def _cannot_write(directory: Path, error: OSError) -> BacktesterError:
-    return usage_error("--out", f"cannot write to {directory}: {error.strerror}", "name a directory of yours")
-
-
-def _replace(path: Path, write: Callable[[Path], Any]) -> None:
-    """Let `write` fill a file beside `path`, then put it in its place in one step."""
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as beside:
-        written = Path(beside) / path.name
-        write(written)
-        os.replace(written, path)
+    return usage_error("--out", f"cannot write {directory}: {error.strerror}", "name a directory of yours")
 
 
 def fills_table(result: RunResult, names: Names) -> pa.Table:

@@ -13,8 +13,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import tempfile
 from itertools import pairwise
 from pathlib import Path
 
@@ -24,6 +22,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from backtester.errors import BacktesterError, Diagnostic
+from backtester.files import replacing
 from backtester.scenario.candles import Habits, Knots, Lines, price_lines
 from backtester.scenario.facts import Candles, Facts, Price
 from backtester.scenario.path import ANY, COLUMNS, LINEAR, PREFIX, SCHEMA_VERSION, Series, series_faults
@@ -68,15 +67,8 @@ def build_file(toml: Path) -> Path:
     if facts.id != toml.stem:
         raise BacktesterError(_problem(facts, f"the id must be the file's name, {toml.stem!r}"))
     target = toml.with_suffix(".parquet")
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    os.close(handle)
-    try:
-        pq.write_table(build(facts), name, compression="zstd", version="2.6")
-        os.chmod(name, 0o644)
-        os.replace(name, target)
-    except BaseException:
-        os.unlink(name)
-        raise
+    with replacing(target) as written:
+        pq.write_table(build(facts), written, compression="zstd", version="2.6")
     return target
 
 

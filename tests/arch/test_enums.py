@@ -69,5 +69,6 @@ def test_exit_codes_are_the_documented_ones() -> None:
         "DATA": 4,
         "ENGINE": 5,
         "INTERRUPTED": 130,
+        "TERMINATED": 143,
     }
     assert set(EXIT_OF) == {"gate", "usage", "config", "data", "engine"}

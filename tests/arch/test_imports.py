@@ -16,7 +16,7 @@ PACKAGE = ROOT / "backtester"
 
 #: layer -> the layers it may import, besides itself. A layer is a subpackage or a module beside them.
 #: "" is backtester/__init__.py: the version.
-BASE = frozenset({"", "bounds", "enums", "errors", "filekinds", "shipped", "texts"})
+BASE = frozenset({"", "bounds", "enums", "errors", "filekinds", "files", "shipped", "texts"})
 ALLOWED = {
     "": frozenset(),
     "bounds": frozenset(),
@@ -24,6 +24,7 @@ ALLOWED = {
     "texts": frozenset(),
     "errors": frozenset({"texts"}),
     "filekinds": frozenset({"errors"}),
+    "files": frozenset(),
     "shipped": frozenset(),
     "config": BASE,
     "venue": BASE | {"config"},
@@ -49,7 +50,7 @@ THIRD_PARTY = {
     "rich": {"cli", "report"},
 }
 #: What the command line may load before it knows the verb, and what it may not.
-LIGHT = {"", "cli", "enums", "errors", "texts"}
+LIGHT = {"", "cli", "enums", "errors", "files", "texts"}
 HEAVY = {"numba", "numpy", "polars", "pyarrow", "pydantic", "rich"}
 
 

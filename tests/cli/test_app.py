@@ -24,7 +24,6 @@ from backtester.cli.console import (
     settings,
     talk,
     wants_color,
-    write_atomically,
 )
 from backtester.errors import BacktesterError, Diagnostic
 
@@ -255,21 +254,6 @@ def test_output_is_replaced_in_one_step(verb: AddVerb, tmp_path: Path, capsys: p
     assert capsys.readouterr().out == ""
 
 
-def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
-    target = tmp_path / "result.txt"
-    target.write_text("old")
-    with pytest.raises(UnicodeEncodeError):
-        write_atomically(target, "half \ud800")
-    assert target.read_text() == "old"
-    assert os.listdir(tmp_path) == ["result.txt"]
-
-
-def test_written_files_have_ordinary_permissions(tmp_path: Path) -> None:
-    (tmp_path / "ordinary").touch()
-    write_atomically(tmp_path / "ours", "x")
-    assert (tmp_path / "ours").stat().st_mode == (tmp_path / "ordinary").stat().st_mode
-
-
 def test_talk_is_silent_off_a_terminal_unless_asked(capsys: pytest.CaptureFixture[str]) -> None:
     talk("a", Settings())
     talk("b", Settings(verbose=True))
@@ -284,13 +268,84 @@ def test_talk_is_heard_on_a_terminal(monkeypatch: pytest.MonkeyPatch, capsys: py
     assert capsys.readouterr().err == "a\n"
 
 
-def test_a_reader_that_leaves_early_does_not_change_the_exit_code() -> None:
-    code = "import sys; from backtester.cli.console import *; emit('x' * 10**6, Settings()); sys.exit(7)"
+LIST = f"{sys.executable} -m backtester venues list"
+WRONG = f"{sys.executable} -m backtester runn"
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        (f"{LIST} >&-", 0),
+        (f"{LIST} 2>&-", 0),
+        (f"{LIST} >/dev/full", 2),
+        (f"{LIST} --help >/dev/full", 2),
+        (f"{LIST} -v 2>/dev/full", 0),
+        (f"{WRONG} >&-", 2),
+        (f"{WRONG} 2>&-", 2),
+        (f"{WRONG} 2>/dev/full", 2),
+        (f"{LIST} --output /dev/full", 2),
+        (f"{LIST} --output /dev/null", 0),
+        (f"{LIST} --output /dev/stdout >/dev/null", 0),
+    ],
+)
+def test_streams_that_take_nothing_do_not_change_what_happened(line: str, code: int) -> None:
+    """Only a result that is lost on a full disk is an error: nobody would know."""
+    done = subprocess.run(line, shell=True, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == code
+    assert "Traceback" not in done.stderr and "Exception" not in done.stderr
+    assert Path("/dev/null").is_char_device()
+
+
+@pytest.mark.parametrize("line", [LIST, f"{LIST} --help", f"{LIST} --format json"])
+def test_a_reader_that_leaves_early_does_not_change_the_exit_code(line: str) -> None:
     read, write = os.pipe()
     os.close(read)
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, stdout=write, stderr=subprocess.PIPE, text=True)
+    done = subprocess.run(line.split(), cwd=ROOT, stdout=write, stderr=subprocess.PIPE, text=True, check=False)
     os.close(write)
-    assert (done.returncode, done.stderr) == (7, "")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("option", ["--output", "--out"])
+def test_an_empty_name_is_no_place(option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "p.toml", option, ""]) == 2
+    assert capsys.readouterr().err.startswith(f"error[usage] {option}: is empty\n")
+
+
+INTERRUPTED = """
+import os, sys
+from backtester.cli import app
+
+def swallow():  # as a library does: one that it cannot pass on, one that becomes an error of its own
+    class Closed:
+        def __del__(self):
+            os.kill(os.getpid(), {signal})
+    try:
+        Closed()
+        os.kill(os.getpid(), {signal})
+    except KeyboardInterrupt:
+        raise ValueError("library") from None
+    for _ in range(10**6):
+        pass
+    raise ValueError("library")
+
+app.app.command()(swallow)
+sys.exit(app.main(["swallow"]))
+"""
+
+
+@pytest.mark.parametrize(("signal", "code"), [(2, 130), (15, 143)])
+def test_a_signal_ends_the_run_without_a_word_of_a_library(signal: int, code: int) -> None:
+    done = in_new_process("-c", INTERRUPTED.format(signal=signal))
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", "")
+
+
+def test_a_full_disk_is_no_fault_of_the_engine(verb: AddVerb, capsys: pytest.CaptureFixture[str]) -> None:
+    def fail() -> None:
+        raise OSError(28, "No space left on device", "tape.parquet")
+
+    verb(fail)
+    assert main(["fail"]) == 2
+    assert capsys.readouterr().err == "error[usage] tape.parquet: cannot be written: No space left on device\n"
 
 
 @pytest.mark.parametrize(("name", "value"), [("NO_COLOR", "1"), ("TERM", "dumb")])

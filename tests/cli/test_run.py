@@ -144,7 +144,7 @@ def test_a_bad_out_fails_before_the_run(
     places = {"a file": file, "below a file": file / "out", "no place for files": Path("/proc")}
     code, out, err = shell(*small, "--out", places[target])
     assert (code, out) == (ExitCode.USAGE, "")
-    assert err.startswith(f"error[usage] --out: cannot write to {places[target]}: ")
+    assert err.startswith(f"error[usage] --out: cannot write {places[target]}: ")
 
 
 # --- options -------------------------------------------------------------------------------------------------------
@@ -382,7 +382,7 @@ def test_no_document_and_no_tables_after_an_error(shell: Shell, small: list[str]
     target, out = tmp_path / "result.json", tmp_path / "out"
     code, text, _ = shell(*small, "--set", "leverage=99", "--format", "json", "--output", target, "--out", out)
     assert (code, text) == (ExitCode.CONFIG, "")
-    assert not target.exists() and list(out.iterdir()) == []
+    assert not target.exists() and not out.exists()
 
 
 def test_a_misspelt_scenario_is_found_before_the_first_run(

@@ -101,17 +101,78 @@ print(before, advance(20), jit.is_warm(), sum(advance.stats.cache_hits.values())
 """
 
 
-@pytest.mark.skipif(os.environ.get("NUMBA_DISABLE_JIT") == "1", reason="needs the compiler")
+def run_tiny(directory: Path) -> tuple[str, str]:
+    """What a process that imports TINY says on stdout and stderr."""
+    (directory / "tiny.py").write_text(TINY)
+    env = os.environ | {"BACKTESTER_CACHE_DIR": str(directory / "cache"), "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", "import tiny"], cwd=directory, env=env, capture_output=True, text=True)
+    return done.stdout.strip(), done.stderr
+
+
+compiles = pytest.mark.skipif(os.environ.get("NUMBA_DISABLE_JIT") == "1", reason="needs the compiler")
+
+
+@compiles
 def test_the_second_process_finds_the_kernels_of_the_first(tmp_path: Path) -> None:
-    (tmp_path / "tiny.py").write_text(TINY)
-    env = os.environ | {"BACKTESTER_CACHE_DIR": str(tmp_path / "cache"), "PYTHONPATH": str(ROOT)}
+    assert run_tiny(tmp_path) == ("False 41 True 0", "")
+    assert run_tiny(tmp_path) == ("True 41 True 1", "")
 
-    def run() -> str:
-        done = subprocess.run(
-            [sys.executable, "-c", "import tiny"], cwd=tmp_path, env=env, capture_output=True, text=True
-        )
-        assert not done.stderr
-        return done.stdout.strip()
 
-    assert run() == "False 41 True 0"
-    assert run() == "True 41 True 1"
+@compiles
+def test_a_damaged_kernel_is_compiled_again_and_that_is_said_once(tmp_path: Path) -> None:
+    run_tiny(tmp_path)
+    index, code = (next((tmp_path / "cache").rglob(f"*{ending}")) for ending in (".nbi", ".nbc"))
+    whole = code.read_bytes()
+    changed = bytearray(whole)
+    changed[len(whole) // 2] ^= 1  # in the machine code: only its digest tells
+    for file, damage in [(index, b"garbage"), (code, whole[:-9]), (code, bytes(changed))]:
+        file.write_bytes(damage)
+        said, warned = run_tiny(tmp_path)
+        assert said == "True 41 True 0"
+        assert warned.count("\n") == 1 and "is damaged, compiling again" in warned
+    assert run_tiny(tmp_path) == ("True 41 True 1", "")
+
+
+# Whose it is
+
+
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where a cache goes that has no other place."""
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("BACKTESTER_CACHE_DIR", str(tmp_path / "file"))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    return tmp_path / f"backtester-{os.getuid()}"
+
+
+def test_a_temporary_cache_is_for_us_alone(temporary: Path) -> None:
+    assert jit.cache_root() == temporary
+    assert temporary.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o770, 0o755])
+def test_a_temporary_cache_that_others_reach_is_not_used(temporary: Path, mode: int) -> None:
+    temporary.mkdir()
+    temporary.chmod(mode)
+    alone = jit.cache_root()
+    assert alone not in (temporary, *temporary.parents) and alone.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_cache_of_another_or_behind_a_link_is_not_used(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (temporary.parent / "theirs").mkdir(0o700)
+    temporary.symlink_to("theirs")
+    assert jit.cache_root() != temporary
+    temporary.unlink()
+    ours = os.getuid()
+    temporary.mkdir(0o700)
+    assert jit.cache_root() == temporary
+    monkeypatch.setattr("os.getuid", lambda: ours + 1)
+    temporary.rename(temporary.with_name(f"backtester-{ours + 1}"))
+    assert jit.cache_root().name != f"backtester-{ours + 1}"
+
+
+def test_a_chosen_cache_in_which_anybody_writes_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BACKTESTER_CACHE_DIR", str(tmp_path))
+    (tmp_path / "kernels").mkdir()
+    (tmp_path / "kernels").chmod(0o777)
+    assert not jit.cache_root().is_relative_to(tmp_path / "kernels")

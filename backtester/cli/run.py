@@ -71,6 +71,14 @@ def run(
             help="Run the portfolio with each of these values side by side; more than once: every combination.",
         ),
     ] = None,
+    price: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--price",
+            metavar="BTC=68000",
+            help="Move the tape so that it begins at this price, with as much money in its order book.",
+        ),
+    ] = None,
     proxy: Annotated[
         list[str] | None, typer.Option("--proxy", metavar="SOL=ETH*1.2", help="A path for a symbol without one.")
     ] = None,
@@ -118,6 +126,7 @@ def run(
     from backtester.report.model import build_report
     from backtester.report.render import render_report
     from backtester.report.tables import write_tables
+    from backtester.run.prices import parse_price
     from backtester.run.resolve import Acceptances
     from backtester.run.session import Request, is_warm, run_cells, try_cells
     from backtester.scenario.grid import parse_proxy
@@ -131,6 +140,7 @@ def run(
         venue=venue,
         tapes=tuple(tape or ()),
         instruments=parse_instruments(instrument or ()),
+        prices=tuple(map(parse_price, price or ())),
         proxies=tuple(parse_proxy(text) for text in proxy or ()),
         accept=Acceptances(
             assume_funding_zero, assume_index_mid, assume_order_book, as_written, assume_order_book_frozen

@@ -29,6 +29,7 @@ from backtester.config.values import (
     parse_moment,
     parse_percent,
     parse_price,
+    parse_prices,
 )
 from backtester.enums import After, Held, OrderType, PriceSeries, Side, TimeInForce
 
@@ -147,6 +148,7 @@ class Portfolio(Record):
 
     name: Text
     severe_loss: Share = Percent(0.5)  # of an account's equity: from there on the loss is named, however it came
+    prices: Annotated[dict[str, float], PlainValidator(parse_prices)] = Field(default_factory=dict)  # the tape's first
     accounts: Annotated[tuple[Account, ...], Field(strict=False)]
 
 

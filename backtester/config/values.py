@@ -9,7 +9,7 @@ from decimal import Decimal
 from enum import Enum
 from typing import Any, Literal, NamedTuple, TypeVar
 
-from backtester.bounds import FIRST_NS, LARGEST_AMOUNT, LAST_NS, LONGEST_NS, SHORTEST_CLOCK_NS
+from backtester.bounds import FIRST_NS, LARGEST_AMOUNT, LARGEST_PRICE, LAST_NS, LONGEST_NS, SHORTEST_CLOCK_NS
 
 _NS_PER = {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9, "d": 86400 * 10**9}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ns|us|ms|s|m|h|d)")
@@ -160,6 +160,16 @@ def parse_collateral(value: Any) -> Collateral:
     if isinstance(amount, bool) or not isinstance(amount, int | float) or not 0 < amount < LARGEST_AMOUNT:
         raise ValueError(f"the amount of {asset} must be a number above 0")
     return Collateral(asset, float(amount))
+
+
+def parse_prices(value: Any) -> dict[str, float]:
+    """`{ BTC = 68_000 }`: a price above 0 for each symbol or base. Raises ValueError."""
+    if not isinstance(value, dict):
+        raise ValueError("expected a table such as { BTC = 68_000 }")
+    for name, price in value.items():
+        if isinstance(price, bool) or not isinstance(price, int | float) or not 0 < price <= LARGEST_PRICE:
+            raise ValueError(f"the price of {name} must be a number above 0")
+    return {name: float(price) for name, price in value.items()}
 
 
 def one_of(**meanings: T) -> Callable[[Any], T]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,6 +18,7 @@ from backtester.enums import EventKind
 from backtester.errors import BacktesterError, Diagnostic, data_error
 from backtester.filekinds import PARQUET, foreign
 from backtester.market.merge import merge_by_time
+from backtester.market.move import Move, moved_events
 from backtester.market.rows import COLUMNS, Ranking, encode_batch, rank, row_fault, sequence, times
 from backtester.market.schema import (
     FLAG,
@@ -62,6 +63,7 @@ class Tape(NamedTuple):
     files: tuple[TapeFile, ...]
     instruments: tuple[TapeInstrument, ...]
     wanted: frozenset[int] | None = None  # instruments whose ladders are read; None: all
+    moves: tuple[Move, ...] = ()  # of each instrument to another price level; none: as its files have it
 
     @property
     def rows(self) -> int:
@@ -84,7 +86,8 @@ class Tape(NamedTuple):
         A chunk has about `max_rows` records: reading stops there, and what belongs to its last ts comes with the next
         one. `funding_predicted` and `open_interest` rows are checked and left out: no rule of the engine reads them.
         So is the depth of instruments that are not `wanted`: a ladder that nobody needs takes no memory.
-        Raises a data error that names file and row of the first row that cannot be used, or that ends a hole.
+        Instruments that are moved come at their new prices. Raises a data error that names file and row of the first
+        row that cannot be used, or that ends a hole.
         """
         previous = None
         sources = [_ordered(file, self.ranking(file), max_rows) for file in self.files]
@@ -94,7 +97,7 @@ class Tape(NamedTuple):
             previous = ts[-1]
             kept = _without_memos(events, self.wanted)
             if len(kept):
-                yield kept
+                yield moved_events(kept, self.moves) if self.moves else kept
 
     def _refuse_hole(self, ts: NDArray[np.int64], previous: int | None) -> None:
         """Raise a data error when the rows of all files leave a hole before one of `ts`."""
@@ -105,7 +108,13 @@ class Tape(NamedTuple):
 
     def ranking(self, file: TapeFile) -> Ranking:
         """Where the symbols of one of the files stand in `instruments`."""
-        return rank(self.instruments, {each.symbol: each.venue for each in file.instruments})
+        written = tuple(move.written for move in self.moves) or self.instruments
+        return rank(written, {each.symbol: each.venue for each in file.instruments})
+
+    def moved(self, moves: Mapping[int, Move]) -> Tape:
+        """The tape with instrument i moved by `moves[i]`, the others as they are."""
+        every = tuple(moves.get(number, Move(each)) for number, each in enumerate(self.instruments))
+        return self._replace(instruments=tuple(move.moved for move in every), moves=every)
 
 
 def open_tape(paths: Sequence[Path | str], overrides: Sequence[InstrumentFacts] = ()) -> Tape:

@@ -251,7 +251,10 @@ class _AccountBuilder:
         if is_meant or not position.size or abs(entry / mark - 1.0) <= OTHER_DAY:
             return
         message = f"is {entry:.10g} while {position.symbol} begins at {mark:.10g} here: prices of another day?"
-        hint = "--rebase moves the portfolio to the prices of the tape, --as-written takes it as it is"
+        hint = (
+            f"--price {position.symbol}=TODAY moves the tape to your prices, --rebase the portfolio to the tape's, "
+            "--as-written takes both as they are"
+        )
         self.values.fault(message, "positions", p, "entry_price", hint=hint)
 
     def _max_leverage(self, market: int, lots: int) -> float:

@@ -18,6 +18,7 @@ from backtester.market.feed import FLAG, bound_ns, frozen_feeds
 from backtester.market.read import Tape, open_tape
 from backtester.market.schema import InstrumentFacts, TapeInstrument
 from backtester.run.drive import Engine
+from backtester.run.prices import Price, move_tape, moves_of, prices_of
 from backtester.run.profiles import changes_by_hand
 from backtester.run.rebase import Rebased, rebase
 from backtester.run.resolve import (
@@ -68,6 +69,7 @@ class Request(NamedTuple):
     venue: str | None = None  # [ID][@DATE|@scenario]; None: the account's own, newest rules
     tapes: tuple[str, ...] = ()
     instruments: tuple[InstrumentFacts, ...] = ()
+    prices: tuple[Price, ...] = ()  # where the tape begins, over those of the portfolio
     proxies: tuple[Proxy, ...] = ()
     accept: Acceptances = Acceptances()
     stale_after_ns: int | None = None  # age beyond which an order book is old; None: by the rate of its messages
@@ -103,7 +105,8 @@ def run_cells(request: Request, progress: Progress = lambda fraction: None) -> t
     named_path = library.find_runnable(request.scenario) if request.scenario else None
     overrides = combinations(request.overrides, request.compare)
     variants = read_variants(request.portfolio, overrides, request.venue, named_path)
-    tape = _open(request, variants)
+    prices = (*prices_of(each.portfolio for each in variants), *request.prices)
+    tape = move_tape(_open(request, variants), prices)
     holders = [Holder(each.portfolio, each.profiles) for each in variants]
     resolved = resolve_markets(holders, tape.instruments, request.accept, request.seed)
     tape = tape._replace(wanted=frozenset(market.instrument for market in resolved[0].data.markets))
@@ -314,6 +317,7 @@ def _assumptions(
     for file in tape.files:
         if file.metadata.source:
             yield f"tape {file.path.name}: {file.metadata.source}"
+    yield from moves_of(tape)
     if stressed is not None:
         yield from stress_assumptions(request.scenario, tape, stressed, request.proxies)
     yield from assumptions_of(resolved, request.accept)

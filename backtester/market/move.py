@@ -1,0 +1,96 @@
+"""A tape at another price level: every price times k, every size divided by k, so that its notional stays.
+
+A crash is a path of ratios, and an order book is a shape: levels so many bps away that hold so much money. Both are
+kept when the tape moves. Bids and asks move to the nearest tick and lot of a grid as fine as what it has to hold (the
+tape's own tick divided by 1, 2, 5, 10, …), so that no two levels fall on one tick and no level is lost.
+
+Example: a tape at 117,041.0 with ticks of 0.1 and lots of 0.001, moved to 68,000: k = 0.581, ticks of 0.05, lots of
+0.001. Its bid of 2 BTC at 117,040.9 (234,082 USD) is a bid of 3.442 BTC at 67,999.95 (234,056 USD).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backtester.bounds import LARGEST_PRICE, MOST_LOTS, MOST_TICKS
+from backtester.enums import EventKind
+from backtester.errors import data_error
+from backtester.market.schema import TapeInstrument
+
+
+class Move(NamedTuple):
+    """How an instrument is moved: from the price `first` at which its tape begins to `price`."""
+
+    written: TapeInstrument  # as its files have it
+    first: float = 1.0
+    price: float = 1.0
+
+    @property
+    def factor(self) -> float:
+        """What prices are multiplied by, and sizes divided by."""
+        return self.price / self.first
+
+    @property
+    def tick_parts(self) -> int:
+        """Into how many a tick is divided, so that two ticks do not become one."""
+        return _parts(1.0 / self.factor)
+
+    @property
+    def lot_parts(self) -> int:
+        """Into how many a lot is divided, so that a level of one lot does not become none."""
+        return _parts(self.factor)
+
+    @property
+    def moved(self) -> TapeInstrument:
+        """The instrument on its new grid."""
+        tick_size = self.written.tick_size / self.tick_parts
+        return self.written._replace(tick_size=tick_size, lot_size=self.written.lot_size / self.lot_parts)
+
+
+def moved_events(events: NDArray[Any], moves: Sequence[Move]) -> NDArray[Any]:
+    """EVENT[n] with instrument i moved by `moves[i]`; statuses and funding rates stay.
+
+    Raises a data error when a price or size is then larger than a ladder holds.
+    """
+    out = events.copy()
+    number, kind = events["instrument"], events["kind"]
+    factors = np.array([each.factor for each in moves])[number]
+    priced = kind <= EventKind.TRADE
+    tick_parts = np.array([each.tick_parts for each in moves])[number]
+    lot_parts = np.array([each.lot_parts for each in moves])[number]
+    ticks = _nearest(events["tick"] * (factors * tick_parts))
+    lots = _nearest(events["lots"] * (lot_parts / factors))
+    values = events["value"] * factors
+    series = (kind == EventKind.MARK) | (kind == EventKind.INDEX)
+    _refuse(moves, number, priced & ((ticks > MOST_TICKS) | (lots > MOST_LOTS)) | series & (values > LARGEST_PRICE))
+    out["tick"] = np.where(priced, ticks, events["tick"])
+    out["lots"] = np.where(priced, lots, events["lots"])
+    out["value"] = np.where(series, values, events["value"])
+    return out
+
+
+def _refuse(moves: Sequence[Move], number: NDArray[np.int32], too_large: NDArray[np.bool_]) -> None:
+    if too_large.any():
+        move = moves[int(number[np.argmax(too_large)])]
+        message = f"a price or size of the tape is too large once its prices are multiplied by {move.factor:.6g}"
+        raise data_error(move.written.symbol, message, "is the price that was asked for one of this symbol?")
+
+
+def _nearest(amounts: NDArray[np.float64]) -> NDArray[np.int64]:
+    """To whole ticks or lots, halves upward: amounts that are 1 apart or more stay apart; 0 stays 0."""
+    rounded: NDArray[np.int64] = np.floor(amounts + 0.5).astype(np.int64)
+    return rounded
+
+
+def _parts(least: float) -> int:
+    """The smallest of 1, 2, 5, 10, 20, 50, … that is not below `least`."""
+    size = 1
+    while True:
+        for digit in (1, 2, 5):
+            if digit * size >= least:
+                return digit * size
+        size *= 10

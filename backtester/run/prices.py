@@ -1,0 +1,102 @@
+"""`[prices]` of a portfolio and `--price BTC=68_000`: the tape moved to the prices of the portfolio.
+
+A portfolio is written at today's prices, a recording is of another day. The index of an instrument, where the tape
+begins, becomes the price that was asked for; all its prices are multiplied by the same k, its sizes divided by it
+(market.move). So the crash falls as deep in percent, through an order book that holds as much money, and every figure
+of the report is in the user's prices. `--rebase` goes the other way: it moves the portfolio to the tape.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
+
+from backtester.bounds import LARGEST_PRICE
+from backtester.config.portfolio import PortfolioFile
+from backtester.enums import EventKind
+from backtester.errors import BacktesterError, Diagnostic, data_error, usage_error
+from backtester.market.move import Move
+from backtester.market.read import Tape
+
+FLAG = "--price"
+
+
+class Price(NamedTuple):
+    """What a symbol, or all symbols of a base, shall cost where the tape begins."""
+
+    name: str
+    price: float
+    where: str  # for messages
+
+
+def parse_price(text: str) -> Price:
+    """Read `BTC=68_000`. Raises a usage error."""
+    name, _, value = (part.strip() for part in text.partition("="))
+    try:
+        price = float(value)
+    except ValueError:
+        price = math.nan
+    if not name or not 0.0 < price <= LARGEST_PRICE:
+        raise usage_error(f"{FLAG} {text}", "expected SYMBOL=PRICE, a price above 0", f"for example {FLAG} BTC=68_000")
+    return Price(name, price, f"{FLAG} {text}")
+
+
+def prices_of(portfolios: Iterable[PortfolioFile]) -> tuple[Price, ...]:
+    """The `[prices]` of portfolios that run on one tape. Raises a usage error when they differ."""
+    first, *others = portfolios
+    if any(each.portfolio.prices != first.portfolio.prices for each in others):
+        raise usage_error("--compare prices", "all variants share one tape", f"run it once for each, with {FLAG}")
+    return tuple(Price(name, price, first.where("prices", name)) for name, price in first.portfolio.prices.items())
+
+
+def move_tape(tape: Tape, prices: Iterable[Price]) -> Tape:
+    """The tape at these prices, later ones over earlier ones. Raises errors for names that it does not have."""
+    wanted = dict[int, float]()
+    problems = list[Diagnostic]()
+    for each in prices:
+        found = _called(each.name, tape)
+        wanted |= dict.fromkeys(found, each.price)
+        if not found:
+            known = ", ".join(dict.fromkeys(instrument.symbol for instrument in tape.instruments))
+            problems.append(Diagnostic("config", each.where, f"{each.name} is not on the tape", f"it has {known}"))
+    if problems:
+        raise BacktesterError(problems)
+    if not wanted:
+        return tape
+    first = _first_prices(tape, wanted)
+    return tape.moved({n: Move(tape.instruments[n], first[n], price) for n, price in wanted.items()})
+
+
+def moves_of(tape: Tape) -> Iterator[str]:
+    """What a reader of the result should know of it."""
+    for move in tape.moves:
+        if move.factor != 1.0:
+            said = f"begins at {move.price:.10g} instead of {move.first:.10g}"
+            yield f"{move.written.symbol}: the tape {said}, its prices × and its sizes ÷ {move.factor:.6g} ({FLAG})"
+
+
+def _called(name: str, tape: Tape) -> list[int]:
+    """Numbers of the instruments with this symbol; without any, of those with this base."""
+    symbols, bases = [each.symbol for each in tape.instruments], [each.base for each in tape.instruments]
+    names = symbols if name in symbols else bases
+    return [number for number, each in enumerate(names) if each == name]
+
+
+def _first_prices(tape: Tape, wanted: Mapping[int, float]) -> dict[int, float]:
+    """The first index of each instrument; without one on the tape its first mark."""
+    indices, marks = dict[int, float](), dict[int, float]()
+    for chunk in tape.chunks():
+        for kind, found in ((EventKind.INDEX, indices), (EventKind.MARK, marks)):
+            rows = chunk[chunk["kind"] == kind]
+            for number in wanted.keys() - found.keys():
+                values = rows["value"][rows["instrument"] == number]
+                if len(values):
+                    found[number] = float(values[0])
+        if len(indices) == len(wanted):
+            break
+    first = marks | indices
+    for number in wanted.keys() - first.keys():
+        message = "the tape has neither index nor mark rows: nobody knows where it begins"
+        raise data_error(tape.instruments[number].symbol, message, "move the portfolio instead, with --rebase")
+    return first

@@ -1,0 +1,102 @@
+"""`[prices]` and `--price`: the tape comes to the portfolio, and the report speaks in the user's prices."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from backtester.errors import BacktesterError
+from backtester.run.prices import Price, parse_price
+from backtester.run.session import Request, run_cell, run_cells
+from tests.unit.run_cases import (
+    BTC,
+    account,
+    crash,
+    differences,
+    fills_of,
+    order,
+    order_row,
+    portfolio,
+    position,
+    problems,
+    tape,
+)
+
+
+def request(directory: Path, *prices: str, written: str = "", stop: float = 97_000.0) -> Request:
+    """1 BTC from 101,000 with a stop, on a tape that begins at 50,000 and falls by 10 %."""
+    cut = order("stop", type="stop_market", trigger_price=stop, size=0.5)
+    path = portfolio(directory, written, account(position(entry_price=101_000.0), cut))
+    base = tape(directory, [50_000] * 60)
+    fall = crash(directory, [(0.0, 1.0), (10.0, 1.0), (20.0, 0.9), (50.0, 0.9)])
+    return Request(path, scenario=str(fall), tapes=(str(base),), prices=tuple(map(parse_price, prices)))
+
+
+@pytest.mark.parametrize("how", ["flag", "portfolio"])
+def test_the_tape_moves_to_the_prices_of_the_portfolio(tmp_path: Path, how: str) -> None:
+    """Twice the price: the stop at 97,000 fires when 48,500 would, and fills at twice the price."""
+    asked = request(tmp_path)
+    here = portfolio(tmp_path, account(position(), order("stop", type="stop_market", trigger_price=48_500.0)))
+    (as_it_is,) = fills_of(run_cell(asked._replace(portfolio=here)), "stop")
+    said = {"flag": ("BTC=100_000",), "portfolio": ()}[how]
+    written = {"flag": "", "portfolio": "[prices]\nBTC = 100_000\n"}[how]
+    result = run_cell(request(tmp_path, *said, written=written))
+    (fill,) = fills_of(result, "stop")
+    assert fill["ts"] == as_it_is["ts"]
+    assert fill["tick"] == pytest.approx(2 * as_it_is["tick"], abs=2)
+    assert result.instruments[0].tape == BTC._replace(lot_size=BTC.lot_size / 2)
+    assert "BTC: the tape begins at 100000 instead of 50000, its prices × and its sizes ÷ 2 (--price)" in (
+        result.assumptions
+    )
+
+
+def test_a_flag_goes_over_the_portfolio(tmp_path: Path) -> None:
+    result = run_cell(request(tmp_path, "BTC=100000", written="[prices]\nBTC = 3\n"))
+    assert order_row(result, "stop")["filled"] > 0
+
+
+def test_a_tape_that_is_where_it_is_asked_to_be_is_the_same_tape(tmp_path: Path) -> None:
+    asked = request(tmp_path, "BTC=50000", stop=48_500.0)
+    path = portfolio(tmp_path, account(position()))
+    plain = run_cell(asked._replace(portfolio=path, prices=()))
+    moved = run_cell(asked._replace(portfolio=path))
+    assert differences(plain, moved) == []
+    assert plain.assumptions == moved.assumptions
+
+
+def test_prices_of_another_day_name_all_ways_out(tmp_path: Path) -> None:
+    (found,) = problems(request(tmp_path))
+    assert "is 101000 while BTC begins at 50000 here: prices of another day?" in str(found)
+    assert all(flag in found.hint for flag in ("--price BTC=TODAY", "--rebase", "--as-written"))
+
+
+def test_names_that_are_not_on_the_tape(tmp_path: Path) -> None:
+    found = problems(request(tmp_path, "SOL=200", written="[prices]\nDOGE = 1\n"))
+    assert [str(each) for each in found] == [
+        f"error[config] {tmp_path / 'p.toml'}:3 prices.DOGE: DOGE is not on the tape\n  hint: it has BTC",
+        "error[config] --price SOL=200: SOL is not on the tape\n  hint: it has BTC",
+    ]
+
+
+def test_a_tape_without_a_price_to_begin_at(tmp_path: Path) -> None:
+    asked = request(tmp_path, "BTC=100000")
+    bare = tape(tmp_path, [50_000] * 60, index=False)
+    (found,) = problems(asked._replace(tapes=(str(bare),)))
+    assert "BTC: the tape has neither index nor mark rows" in str(found)
+
+
+def test_variants_share_one_tape(tmp_path: Path) -> None:
+    asked = request(tmp_path, written="[prices]\nBTC = 100_000\n")
+    with pytest.raises(BacktesterError, match="all variants share one tape"):
+        run_cells(asked._replace(compare=("prices.BTC=90_000,100_000",)))
+
+
+def test_prices_on_the_command_line() -> None:
+    assert parse_price(" BTC = 68_000") == Price("BTC", 68_000.0, "--price  BTC = 68_000")
+
+
+@pytest.mark.parametrize("text", ["BTC", "BTC=", "=1", "BTC=0", "BTC=-1", "BTC=nan", "BTC=inf", "BTC=1e13", "BTC=x"])
+def test_prices_that_are_none(text: str) -> None:
+    with pytest.raises(BacktesterError, match="expected SYMBOL=PRICE"):
+        parse_price(text)

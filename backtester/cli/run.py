@@ -37,7 +37,7 @@ def run(
             "--shock",
             metavar="depth=0.5,…",
             help="On top of it: factors on depth, bid_depth, ask_depth, spread, volume, trades; latency=+200ms, "
-            "refill=60s, funding=0.1%/8h; price=-10% (a gap after one minute).",
+            "refill=60s, funding=0.1%/8h; price=-10% (a gap after a minute) or price=*1.2 (a crash 1.2 times as deep).",
         ),
     ] = None,
     venue: Annotated[

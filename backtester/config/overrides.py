@@ -1,9 +1,11 @@
 """`--set key=value`: other values for a portfolio, put in before it is validated; for its venues; for the scenario.
 
-`venue.RULE` and `scenario.COLUMN` name a rule of the venue profiles and a column of the stress path. Any other key is
-a place of the portfolio: a path such as `accounts[main].positions[BTC].margin_mode`; `[...]` selects a table by its
-name, symbol or id, without it every table of the array is meant. A path may start at any table, so a bare
-`margin_mode` means every place where it may stand. A key that finds no place is a usage error.
+`venue.RULE` and `scenario.COLUMN` name a rule of the venue profiles and a column of the stress path, a bare `venue` is
+what `--venue` says. Any other key is a place of the portfolio: a path such as
+`accounts[main].positions[BTC].margin_mode`; `[...]` selects a table by its name, symbol or id, without it every table
+of the array is meant. A path may start at any table, so a bare `margin_mode` means every place where it may stand. A
+bare key of several kinds of tables, such as `size`, must say which one (`positions.size`) or all (`*.size`). A key that
+finds no place is a usage error.
 """
 
 from __future__ import annotations
@@ -12,21 +14,26 @@ import copy
 import dataclasses
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
 from backtester.config.lines import Place
-from backtester.config.toml import Document, Record, did_you_mean, fault_of
+from backtester.config.toml import Document, Record, did_you_mean, fault_of, shown
 from backtester.config.venue import VenueRules
 from backtester.errors import BacktesterError, Diagnostic, usage_error
+from backtester.texts import shortened
 
 _STEP = re.compile(r"([A-Za-z0-9_-]+)(?:\[([^\[\]]+)\])?")
-_PATH = re.compile(rf"{_STEP.pattern}(?:\.{_STEP.pattern})*")
+_PATH = re.compile(rf"(?:\*\.)?{_STEP.pattern}(?:\.{_STEP.pattern})*")
 _QUOTED = r"""\"[^"]*"|'[^']*'"""
 _VALUE = re.compile(rf"(?:{_QUOTED}|\[[^\]]*\]|\{{[^}}]*\}}|[^,\[{{\"'])+")
 _IDENTITIES = ("name", "id", "symbol")
+#: What stands before a bare key that means every kind of table.
+EVERY = "*."
+#: So many places of an override are named; the others are counted.
+MOST_PLACES = 4
 
 
 class Setting(NamedTuple):
@@ -43,20 +50,24 @@ class Overrides(NamedTuple):
     portfolio: tuple[str, ...]
     venue: tuple[Setting, ...]
     scenario: tuple[Setting, ...]
+    at: str | None  # `venue=binance-usdm`, as `--venue` says it
 
 
 def sort_overrides(texts: Iterable[str]) -> Overrides:
     """Tell what each `key=value` is for. Raises usage errors for what cannot be read."""
     portfolio: list[str] = []
     settings: dict[str, list[Setting]] = {"venue": [], "scenario": []}
+    at = None
     for text in texts:
         steps, value = _parse(text)
         if len(steps) > 1 and steps[0].key in settings:
             key = text.partition("=")[0].strip().partition(".")[2]
             settings[steps[0].key].append(Setting(text, key, value))
+        elif [step.key for step in steps] == ["venue"]:
+            at = str(value)
         else:
             portfolio.append(text)
-    return Overrides(tuple(portfolio), tuple(settings["venue"]), tuple(settings["scenario"]))
+    return Overrides(tuple(portfolio), tuple(settings["venue"]), tuple(settings["scenario"]), at)
 
 
 def override_rules(stated: Mapping[str, Any], settings: Iterable[Setting]) -> VenueRules:
@@ -117,18 +128,48 @@ class Spot(NamedTuple):
 def override(document: Document, overrides: Iterable[str], record_type: type[Record]) -> Document:
     """A copy of the document with every `key=value` applied, in order. Raises usage errors."""
     data = copy.deepcopy(document.data)
-    overridden = dict(document.overridden)
+    overridden, changes = dict(document.overridden), [*document.changes]
     root = Spot((), data, record_type)
     for text in overrides:
         steps, value = _parse(text)
         targets = list(_targets(root, steps))
         if not targets:
             raise _no_place(text, steps, root)
+        key = steps[-1].key
+        _refuse_several_kinds(text, key, targets)
+        changes.append(_in_words(text, key, targets, data))
         for spot in targets:
-            key = steps[-1].key
             spot.table[key] = copy.deepcopy(value)
             overridden[*spot.place, key] = text
-    return dataclasses.replace(document, data=data, overridden=overridden)
+    return dataclasses.replace(document, data=data, overridden=overridden, changes=tuple(changes))
+
+
+def _refuse_several_kinds(text: str, key: str, targets: Iterable[Spot]) -> None:
+    """Raise a usage error when a bare key would change, say, positions and orders alike."""
+    arrays = list(dict.fromkeys(str(spot.place[-2]) for spot in targets if len(spot.place) > 1))
+    if len(arrays) > 1 and text.partition("=")[0].strip() == key:
+        ways = " or ".join(f"{array}.{key}" for array in arrays)
+        raise usage_error(f"--set {text}", f"{' and '.join(arrays)} have this key", f"say {ways}, or {EVERY}{key}")
+
+
+def _in_words(text: str, key: str, targets: Sequence[Spot], data: Mapping[str, Any]) -> str:
+    """Example: `--set positions.size=8: main BTC size was 17`."""
+    named = [
+        f"{_named(data, spot.place)} {key} was {shown(spot.table[key]) if key in spot.table else 'not said'}".lstrip()
+        for spot in targets[:MOST_PLACES]
+    ]
+    more = [f"and {len(targets) - MOST_PLACES} more"] if len(targets) > MOST_PLACES else []
+    return f"--set {shortened(text)}: {', '.join([*named, *more])}"
+
+
+def _named(data: Any, place: Place) -> str:
+    """The tables on the way to a place by what they are called: `main BTC`."""
+    names = []
+    for step in place:
+        data = data[step]
+        if isinstance(data, dict):
+            names += [str(next((data[key] for key in _IDENTITIES if key in data), ""))]
+    return shortened(" ".join(filter(None, names)))
 
 
 def _parse(text: str) -> tuple[list[Step], Any]:
@@ -136,7 +177,7 @@ def _parse(text: str) -> tuple[list[Step], Any]:
     key = key.strip()
     if not equals or not _PATH.fullmatch(key):
         raise usage_error(f"--set {text}", "expected key=value", "for example --set leverage=10")
-    steps = [Step(*found.groups(default="")) for found in _STEP.finditer(key)]
+    steps = [Step(*found.groups(default="")) for found in _STEP.finditer(key.removeprefix(EVERY))]
     if steps[-1].selector:
         raise usage_error(f"--set {text}", "the key ends at a table", f"add a key of it: {key}.size=1")
     return steps, _parse_value(value.strip())

@@ -54,7 +54,7 @@ class Position(Record):
     entry_price: Price = RelativePrice("mark", 0.0)
     margin_mode: Literal["isolated", "cross"]
     leverage: Annotated[float, Field(ge=1, allow_inf_nan=False)] | None = None  # initial margin = notional / leverage
-    margin: Positive | None = None  # isolated: quote currency behind this position
+    margin: Positive | None = None  # quote: what an isolated position has behind it, a cross one as initial margin
 
     @classmethod
     def accepts(cls, table: Mapping[str, Any], key: str) -> bool:

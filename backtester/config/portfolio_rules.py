@@ -16,9 +16,7 @@ from backtester.config.toml import Fault
 
 
 def misfits_of_position(position: Table) -> set[str]:
-    """The keys that make no sense in this position: cross has no margin, isolated has it or a leverage."""
-    if position.get("margin_mode") != "isolated":
-        return {"margin"}
+    """The keys that make no sense in this position: it says its margin or its leverage, the other one follows."""
     return {"leverage"} if "margin" in position else {"margin"} if "leverage" in position else set()
 
 
@@ -61,15 +59,11 @@ def _same_market_faults(account: Table, place: Place) -> Iterator[Fault]:
 
 
 def _position_faults(position: Table, place: Place) -> Iterator[Fault]:
-    mode, has = position.get("margin_mode"), position.keys()
-    if mode == "cross" and "margin" in has:
-        yield Fault((*place, "margin"), "a cross position has no margin of its own", 'say margin_mode = "isolated"')
-    if mode == "cross" and "leverage" not in has:
-        yield Fault((*place, "leverage"), "missing key", "a cross position needs its leverage setting")
-    if mode == "isolated" and {"margin", "leverage"} <= has:
-        yield Fault((*place, "margin"), "an isolated position has leverage or margin, not both", "keep one of them")
-    if mode == "isolated" and not {"margin", "leverage"} & has:
-        yield Fault((*place, "margin"), "missing key", "an isolated position needs margin or leverage")
+    said = {"margin", "leverage"} & position.keys()
+    if len(said) == 2:
+        yield Fault((*place, "margin"), "a position says its leverage or its margin, not both", "keep one of them")
+    if not said:
+        yield Fault((*place, "leverage"), "missing key", "a position needs its leverage or its margin")
 
 
 def _margin_faults(account: Table, place: Place) -> Iterator[Fault]:

@@ -79,6 +79,7 @@ class Document:
     lines: Mapping[Place, int]
     sha256: str  # of the file's bytes
     overridden: Mapping[Place, str] = field(default_factory=dict)  # place -> the `key=value` that put it there
+    changes: tuple[str, ...] = ()  # what was overridden, in words
 
     def where(self, place: Place) -> str:
         """`portfolio.toml:7 accounts.0.margin_mode`, or the override that put the value there."""

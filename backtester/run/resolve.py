@@ -242,6 +242,7 @@ class _AccountBuilder:
             key = "leverage" if position.leverage else "margin"
             message = f"{leverage:.4g}x exceeds the {allowed:g}x that {self.profile.name} allows at this size"
             self.values.fault(message, "positions", p, key)
+        margin = margin if isolated else 0.0
         return spec.Position(market, lots * int(position.side), entry, leverage, isolated, margin)
 
     def _check_day(self, p: int, position: Position, entry: float, market: int) -> None:
@@ -292,6 +293,15 @@ class _AccountBuilder:
         instrument = self.values.instrument(position.market)
         tiers = self.profile.market(*instrument.names_at(self.profile.id)).tiers
         return maintenance_margin(tiers, abs(self._unit_value(position, self.values.mark(position.market))))
+
+
+def derived_leverages(portfolio: PortfolioFile, world: spec.World) -> Iterator[str]:
+    """Cross positions that state a margin: what setting of the leverage asks for it."""
+    for account, made in zip(portfolio.portfolio.accounts, world.accounts, strict=True):
+        for position, place in zip(account.positions, made.positions, strict=True):
+            if position.margin is not None and not place.isolated:
+                said = f"{account.name} {position.symbol}: a margin of {position.margin:,.10g}"
+                yield f"{said} is a leverage of {place.leverage:.4g}x, its pool is the cross pool"
 
 
 def assumptions_of(resolved: Resolved, accept: Acceptances) -> list[str]:

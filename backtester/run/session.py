@@ -25,6 +25,7 @@ from backtester.run.resolve import (
     Acceptances,
     Holder,
     assumptions_of,
+    derived_leverages,
     resolve_markets,
     resolve_world,
     take_mid_as_index,
@@ -101,7 +102,7 @@ def run_cells(request: Request, progress: Progress = lambda fraction: None) -> t
 
     A variant that the market of the start refuses fails alone; what is wrong before it, or for all, is raised.
     """
-    _, _, scenario_set = sort_overrides(request.overrides)
+    scenario_set = sort_overrides(request.overrides).scenario
     named_path = library.find_runnable(request.scenario) if request.scenario else None
     overrides = combinations(request.overrides, request.compare)
     variants = read_variants(request.portfolio, overrides, request.venue, named_path)
@@ -174,7 +175,7 @@ def _result(
         end_ts=int(engine.control["now"][0]),
         path_width_ns=int(engine.control["path_width"][0]),
         book_bounds_ns=_book_bounds(engine, request),
-        assumptions=(*assumed, *variant.moved, *map(str, moved), *_foresight(variant)),
+        assumptions=(*assumed, *_changes(variant, world), *map(str, moved), *_foresight(variant)),
         warnings=(),
         variant=named(variant.overrides),
         seed=request.seed,
@@ -322,6 +323,13 @@ def _assumptions(
         yield from stress_assumptions(request.scenario, tape, stressed, request.proxies)
     yield from assumptions_of(resolved, request.accept)
     yield from changes_by_hand(profiles)
+
+
+def _changes(variant: Variant, world: spec.World) -> Iterator[str]:
+    """What the command line made of the portfolio, and what followed from it."""
+    yield from variant.portfolio.document.changes
+    yield from variant.moved
+    yield from derived_leverages(variant.portfolio, world)
 
 
 def _foresight(variant: Variant) -> Iterator[str]:

@@ -15,10 +15,10 @@ from backtester.run.resolve_values import Resolved
 from backtester.run.result import ScenarioSource, digest_of, file_digest
 from backtester.scenario import library
 from backtester.scenario.apply import StressedTape, survey
-from backtester.scenario.compose import compose, set_columns
+from backtester.scenario.compose import set_columns
 from backtester.scenario.grid import Proxy, Target
 from backtester.scenario.path import Scenario, neutral
-from backtester.scenario.shock import Shock, shock_path
+from backtester.scenario.shock import Shock, shocked
 
 #: A base tape of at most so many rows is kept in memory (40 bytes a row) while it is laid end to end.
 KEPT_ROWS = 1_000_000
@@ -35,7 +35,7 @@ def stress_path(
     if not settings and shock is None:
         return named
     path = set_columns(named if named is not None else _as_it_is(tape), settings)
-    return compose((path, shock_path(shock, path))) if shock is not None else path
+    return shocked(path, shock) if shock is not None else path
 
 
 def _as_it_is(tape: Tape) -> Scenario:

@@ -51,8 +51,9 @@ def named(overrides: Sequence[str]) -> tuple[tuple[str, str], ...]:
 
 
 def _read(path: Path, overrides: tuple[str, ...], venue: str | None, scenario: Scenario | None) -> Variant:
-    portfolio_set, venue_set, _ = sort_overrides(overrides)
-    portfolio = load_portfolio(path, portfolio_set)
-    profiles = find_profiles(portfolio, venue, scenario, venue_set)
+    said = sort_overrides(overrides)
+    venue = venue if said.at is None else said.at
+    portfolio = load_portfolio(path, said.portfolio)
+    profiles = find_profiles(portfolio, venue, scenario, said.venue)
     portfolio, moved = move_collateral(portfolio, profiles) if venue else (portfolio, ())
     return Variant(overrides, portfolio, profiles, moved)

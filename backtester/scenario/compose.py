@@ -93,6 +93,20 @@ def low_ns(scenario: Scenario) -> int:
     return min(lows)[1]
 
 
+def scale_prices(scenario: Scenario, factor: float) -> Scenario:
+    """The path with every distance of a price from its start multiplied: a fall to 0.8 times 1.2 is one to 0.76.
+
+    Raises BacktesterError where a price then leaves its bounds, and where there is no price that moves.
+    """
+    moving = [s for s in scenario.series if s.column == "price_ratio" and (s.values != 1.0).any()]
+    if not moving:
+        raise config_error(
+            f"scenario {scenario.id}", "has no crash that could be scaled", "--shock price=-10% is a gap"
+        )
+    scaled = tuple(s._replace(values=1.0 + factor * (s.values - 1.0)) if s in moving else s for s in scenario.series)
+    return _within_bounds(replace(scenario, type="HYPT", series=scaled))
+
+
 def set_columns(scenario: Scenario, settings: Iterable[Setting]) -> Scenario:
     """`--set scenario.spread_mult=5`: a column has one value everywhere and all the time.
 
@@ -126,6 +140,12 @@ def _setting_fault(scenario: Scenario, setting: Setting) -> tuple[str, str] | No
         return "no column of a scenario has this name", did_you_mean(setting.key, COLUMNS) or known
     if isinstance(setting.value, bool) or not isinstance(setting.value, int | float):
         return "expected a number", "for example --set scenario.spread_mult=5"
+    if setting.key == "price_ratio" and setting.value != 1:
+        percent = 100.0 * (setting.value - 1.0)
+        return (
+            "a ratio that holds from the start is no crash: prices are told relative to the start",
+            f"--shock price={percent:+g}% is a gap, --shock price=*1.2 a crash a fifth deeper; 1 takes the crash away",
+        )
     if setting.key == FLOW and setting.value != 0:
         return "a flow happens at moments, it cannot hold", "only 0 can be set: no flow at all"
     if setting.key in FUNDING:

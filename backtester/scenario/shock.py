@@ -3,7 +3,8 @@
     depth, bid_depth, ask_depth, spread, volume, trades     a factor on the scenario's own: depth=0.5
     latency                                                 an addition to it: latency=+200ms
     refill, funding                                         a value in its place: refill=60s, funding=0.1%/8h
-    price                                                   a gap: price=-10%
+    price                                                   a gap: price=-10%; or a factor on how deep the
+                                                            scenario falls and rises: price=*1.2
 
 Everything holds over the whole window but the price: that gaps one minute after the start, so that a portfolio that
 was opened at the mark meets it, and stays there. Forced flow happens at moments and is left to scenarios.
@@ -19,6 +20,7 @@ import numpy as np
 from backtester.config.toml import did_you_mean
 from backtester.config.values import parse_duration_ns
 from backtester.errors import BacktesterError, Diagnostic, usage_error
+from backtester.scenario.compose import compose, scale_prices
 from backtester.scenario.path import ANY, DEPTH, SECOND_NS, Scenario, Series, constant, out_of_bounds
 
 _FACTORS = {
@@ -47,6 +49,7 @@ class Shock(NamedTuple):
 
     text: str
     changes: tuple[Change, ...]
+    price_scale: float = 1.0  # of the scenario's own prices
 
 
 def parse_shock(text: str) -> Shock:
@@ -56,9 +59,13 @@ def parse_shock(text: str) -> Shock:
     """
     changes: list[Change] = []
     problems: list[Diagnostic] = []
+    scale: float | None = None
     for item in text.split(","):
         group, _, value = (piece.strip() for piece in item.partition("="))
         try:
+            if group == "price" and value.startswith("*") and scale is None:
+                scale = float(_matched(rf"\*({_NUMBER})", value, "a factor such as *1.2")[1])
+                continue
             found = _read(group, value)
         except ValueError as error:
             hint = "" if group in GROUPS else did_you_mean(group, GROUPS) or f"one of {', '.join(GROUPS)}"
@@ -69,7 +76,13 @@ def parse_shock(text: str) -> Shock:
         changes += found
     if problems:
         raise BacktesterError(problems)
-    return Shock(text, tuple(changes))
+    return Shock(text, tuple(changes), 1.0 if scale is None else scale)
+
+
+def shocked(base: Scenario, shock: Shock) -> Scenario:
+    """The shock laid over a path. Raises BacktesterError where that makes no sense."""
+    scaled = base if shock.price_scale == 1.0 else scale_prices(base, shock.price_scale)
+    return compose((scaled, shock_path(shock, base)))
 
 
 def shock_path(shock: Shock, base: Scenario) -> Scenario:
@@ -84,6 +97,8 @@ def shock_path(shock: Shock, base: Scenario) -> Scenario:
         knots = np.array([0, GAP_NS, GAP_NS + SECOND_NS])
         series += [Series(ANY, symbol, column, knots, np.array([1.0, 1.0, value])) for symbol in base.symbols]
     note = f"--shock {shock.text} is laid over the whole window"
+    if shock.price_scale != 1.0:
+        note += f"; prices go {shock.price_scale:g} times as far from their start as in the scenario"
     if any(change.column == "price_ratio" for change in shock.changes):
         note += "; its price gap comes one minute after the start"
     title = f"shock {shock.text}"
@@ -109,7 +124,7 @@ def _read(group: str, value: str) -> list[Change]:
         interval = parse_duration_ns(found[2]) / SECOND_NS
         changes = [Change("funding_rate", float(found[1]) / 100), Change("funding_interval_s", interval)]
     else:
-        percent = _matched(rf"([+-]{_NUMBER})%", value, "a gap such as -10%")[1]
+        percent = _matched(rf"([+-]{_NUMBER})%", value, "a gap such as -10% or a factor such as *1.2")[1]
         changes = [Change("price_ratio", 1.0 + float(percent) / 100)]
     for column, number in changes:
         for _, bound in out_of_bounds(constant(ANY, column, number)):

@@ -203,12 +203,12 @@ def test_instrument_describes_a_bare_tape(shell: Shell, tmp_path: Path) -> None:
 def test_paths_laid_over_each_other(shell: Shell, small: list[str], tmp_path: Path) -> None:
     fall = crash(tmp_path, [(0, 1.0), (9, 0.95)], name="fall")
     wide = crash(tmp_path, [(0, 1.0), (9, 1.0)], name="wide", columns={"spread_mult": [(0, 3.0)]})
-    changes = ["--shock", "depth=0.5", "--set", "scenario.volume_mult=2", "--set", "size=2"]
+    changes = ["--shock", "depth=0.5", "--set", "scenario.volume_mult=2", "--set", "*.size=2"]
     code, out, err = shell(*small, "--scenario", f"{fall}+{wide}", *changes, "--format", "json")
     assert (code, err) == (0, "")
     document = json.loads(out)
     assert document["cells"][0]["scenario"] == "fall+wide+depth=0.5"
-    assert document["cells"][0]["variant"] == {"scenario.volume_mult": "2", "size": "2"}
+    assert document["cells"][0]["variant"] == {"scenario.volume_mult": "2", "*.size": "2"}
     assert "volume_mult of the scenario is 2 all the time (--set)" in document["assumptions"]
     assert "--shock depth=0.5 is laid over the whole window" in document["assumptions"]
 
@@ -349,7 +349,7 @@ def test_without_any_cell_there_is_no_report(shell: Shell, half: list[str]) -> N
         (["--proxy", "BTC"], ExitCode.USAGE, "error[usage] --proxy: cannot read 'BTC'"),
         (["--instrument", "BTC"], ExitCode.USAGE, "error[usage] --instrument: expected SYMBOL:key=value"),
         (["--tape", "none.parquet"], ExitCode.DATA, "error[data] none.parquet: no such file"),
-        (["--set", "size=0.000001"], ExitCode.CONFIG, "error[config] --set size=0.000001 accounts.0.positions.0.size"),
+        (["--set", "*.size=1e-6"], ExitCode.CONFIG, "error[config] --set *.size=1e-6 accounts.0.positions.0.size"),
         (["--what"], ExitCode.USAGE, "error[usage] backtester run: No such option: --what"),
         (["--format", "xml"], ExitCode.USAGE, "error[usage] backtester:"),
     ],
@@ -433,8 +433,8 @@ def test_compare_shows_its_variants_side_by_side(shell: Shell, small: list[str],
 def test_compare_over_scenarios(shell: Shell, small: list[str], tmp_path: Path) -> None:
     files = [crash(tmp_path, ((0, 1.0), (9, low)), name=name) for name, low in (("mild", 0.99), ("hard", 0.98))]
     chosen = ",".join(map(str, files))
-    document = json.loads(shell(*small, "--scenario", chosen, "--compare", "size=0.25,0.5", "--format", "json")[1])
-    assert [(cell["scenario"], cell["variant"]["size"]) for cell in document["cells"]] == [
+    document = json.loads(shell(*small, "--scenario", chosen, "--compare", "*.size=0.25,0.5", "--format", "json")[1])
+    assert [(cell["scenario"], cell["variant"]["*.size"]) for cell in document["cells"]] == [
         ("mild", "0.25"), ("mild", "0.5"), ("hard", "0.25"), ("hard", "0.5"),
     ]  # fmt: skip
 

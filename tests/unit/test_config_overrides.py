@@ -79,6 +79,26 @@ def test_where_a_key_reaches(text: str, expected: dict[str, Any]) -> None:
     assert changes(text) == expected
 
 
+def test_a_bare_key_of_several_kinds_of_tables_must_say_which() -> None:
+    with pytest.raises(BacktesterError) as caught:
+        changes("size=2")
+    assert str(caught.value) == (
+        "error[usage] --set size=2: positions and orders have this key\n"
+        "  hint: say positions.size or orders.size, or *.size"
+    )
+    sizes = {f"accounts.0.orders.{n}.size": 2 for n in range(3)} | changes("positions.size=2")
+    assert changes("*.size=2") == sizes
+
+
+def test_what_was_there_is_said() -> None:
+    after = override(parse_document(TEXT, "p.toml"), ["orders[cut].at=10m", "*.size=2"], Portfolio)
+    assert after.changes == (
+        "--set orders[cut].at=10m: main cut at was not said",
+        "--set *.size=2: main BTC size was 5.0, main ETH size was 9.0, main cut size was 1.0, main bid size was 1.0, "
+        "and 2 more",
+    )
+
+
 def test_later_overrides_win() -> None:
     assert changes("positions.size=2", "positions[ETH].size=3") == {
         "accounts.0.positions.0.size": 2,

@@ -145,13 +145,13 @@ ONE_FAULT = [
         "leverage = 20",
         "",
         "6 accounts.0.positions.0.leverage: missing key",
-        "a cross position needs its leverage setting",
+        "a position needs its leverage or its margin",
     ),
     (
         "leverage = 20",
         "leverage = 20\nmargin = 1.0",
-        "12 accounts.0.positions.0.margin: a cross position has no margin of its own",
-        'say margin_mode = "isolated"',
+        "12 accounts.0.positions.0.margin: a position says its leverage or its margin, not both",
+        "keep one of them",
     ),
     (
         'symbol = "ETH"',
@@ -168,13 +168,13 @@ ONE_FAULT = [
     (
         "margin = 60_000.0",
         "",
-        "12 accounts.0.positions.1.margin: missing key",
-        "an isolated position needs margin or leverage",
+        "12 accounts.0.positions.1.leverage: missing key",
+        "a position needs its leverage or its margin",
     ),
     (
         "margin = 60_000.0",
         "margin = 60_000.0\nleverage = 3",
-        "18 accounts.0.positions.1.margin: an isolated position has leverage or margin, not both",
+        "18 accounts.0.positions.1.margin: a position says its leverage or its margin, not both",
         "keep one of them",
     ),
     ("margin = 60_000.0", "margin = 0", "18 accounts.0.positions.1.margin: expected more than 0, was 0", ""),

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from backtester.config.overrides import alternatives
+from backtester.config.values import Collateral
 from backtester.enums import FillReason
 from backtester.errors import BacktesterError
 from backtester.report.execution_sheets import comparison_sheets
@@ -17,7 +18,7 @@ from backtester.run.result import ACTUAL, RunFailure, RunResult
 from backtester.run.session import Request, run_cell, run_cells, try_cells
 from backtester.run.variants import combinations
 from tests.unit.market_tapes import Row
-from tests.unit.run_cases import BTC, START, S, account, order, plan, portfolio, position, same_bytes, tape
+from tests.unit.run_cases import BTC, DEMO, START, S, account, order, plan, portfolio, position, same_bytes, tape
 
 PLAN = "accounts[main].plans[exit].algo"
 
@@ -46,6 +47,32 @@ def test_each_variant_is_what_it_is_alone(tmp_path: Path) -> None:
     alone = [cell for word in words for cell in cells(made._replace(overrides=(word,)))]
     assert together == alone
     assert len({tuple((each.id, each.status) for each in cell.orders) for cell in together}) == 3
+
+
+def test_margin_modes_of_any_position(tmp_path: Path) -> None:
+    """What the other mode lacks follows: a margin of 5,000 for a notional of 50,000 is a leverage of 10."""
+    held = position(margin_mode="isolated", leverage=None, margin=5_000.0)
+    path = portfolio(tmp_path, account(held))
+    made = Request(path, tapes=(str(tape(tmp_path, [50_000] * 5)),), compare=("margin_mode=isolated,cross",))
+    isolated, cross = run_cells(made)
+    assert isinstance(isolated, RunResult) and isinstance(cross, RunResult)
+    assert isolated.world.accounts[0].positions[0].margin == 5_000.0
+    assert (
+        cross.world.accounts[0].positions[0]._replace(isolated=True, margin=5_000.0)
+        == (isolated.world.accounts[0].positions[0])
+    )
+    said = "main BTC: a margin of 5,000 is a leverage of 10x, its pool is the cross pool"
+    assert said in cross.assumptions and said not in isolated.assumptions
+
+
+def test_venues_of_any_portfolio() -> None:
+    """Each on its own order book, its dollars counted as those that the venue takes; as `--venue` does it."""
+    made = Request(DEMO, overrides=("positions[ETH].size=0", "orders[cut-eth].size=1"))
+    first, second = run_cells(made._replace(compare=("venue=hyperliquid,binance-usdm",)))
+    assert isinstance(first, RunResult) and isinstance(second, RunResult)
+    assert [each.profiles[0].id for each in (first, second)] == ["hyperliquid", "binance-usdm"]
+    assert second.portfolio.accounts[0].collateral == Collateral("USDT", 250_000.0)
+    assert "main: 250,000 USDC count as USDT (--venue)" in second.assumptions
 
 
 def test_the_tables_of_a_variant_are_numbered_as_if_it_were_alone(tmp_path: Path) -> None:

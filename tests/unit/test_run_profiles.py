@@ -108,7 +108,7 @@ def test_every_wrong_rule_is_named(two: Path) -> None:
 
 def test_what_each_override_is_for() -> None:
     found = sort_overrides(["leverage=3", "venue=other", "venue.taker_fee = 0.1", "scenario.spread_mult=5"])
-    assert found.portfolio == ("leverage=3", "venue=other")
+    assert (found.portfolio, found.at) == (("leverage=3",), "other")
     assert [(each.key, each.value) for each in (*found.venue, *found.scenario)] == [
         ("taker_fee", 0.1),
         ("spread_mult", 5),

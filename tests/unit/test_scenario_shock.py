@@ -9,6 +9,7 @@ from backtester.errors import BacktesterError, ExitCode
 from backtester.scenario.compose import compose
 from backtester.scenario.path import DEPTH, neutral
 from backtester.scenario.shock import Change, parse_shock, shock_path
+from backtester.scenario.shock import shocked as shocked_path
 from tests.unit.scenario_tapes import Events, Row, S, events, ladders, run, same, scenario, snapshot
 
 
@@ -70,8 +71,8 @@ def test_what_a_group_says(text: str, changes: list[tuple[str, float]]) -> None:
         ("latency=+200", 'expected a duration such as "200ms", "90s" or "10m"'),
         ("refill=0s", "refill_half_life_s would be 0, must be > 0"),
         ("funding=0.1%", "expected a rate and its interval, such as 0.1%/8h, was '0.1%'"),
-        ("price=0.9", "expected a gap such as -10%, was '0.9'"),
-        ("price=10%", "expected a gap such as -10%, was '10%'"),
+        ("price=0.9", "expected a gap such as -10% or a factor such as *1.2, was '0.9'"),
+        ("price=10%", "expected a gap such as -10% or a factor such as *1.2, was '10%'"),
         ("price=-100%", "price_ratio would be 0, must be > 0"),
     ],
 )
@@ -91,6 +92,30 @@ def test_a_price_gaps_after_a_minute_and_stays() -> None:
     price = compose((base, shock_path(parse_shock("price=-10%"), base))).find("price_ratio", "paper", "BTC")
     assert price is not None
     assert price.at(np.array([0, 30, 60, 61, 300]) * S) == pytest.approx([1.0, 0.94, 0.88, 0.878 * 0.9, 0.36])
+
+
+def test_a_crash_is_scaled() -> None:
+    """A fall to 0.8 is one to 0.76 with a factor of 1.2, a rise to 1.1 one to 1.12; what is between follows."""
+    base = scenario(300, {"price_ratio": [(0, 1.0), (100, 0.8), (300, 1.1)]})
+    path = shocked_path(base, parse_shock("price=*1.2,depth=0.5"))
+    price = path.find("price_ratio", "paper", "BTC")
+    assert price is not None
+    assert price.at(np.array([0, 50, 100, 300]) * S) == pytest.approx([1.0, 0.88, 0.76, 1.12])
+    assert path.notes[-1] == (
+        "--shock price=*1.2,depth=0.5 is laid over the whole window; "
+        "prices go 1.2 times as far from their start as in the scenario"
+    )
+
+
+def test_a_crash_that_is_scaled_below_nothing() -> None:
+    base = scenario(300, {"price_ratio": [(0, 1.0), (300, 0.4)]})
+    with pytest.raises(BacktesterError, match=r"price_ratio becomes -0\.2, must be"):
+        shocked_path(base, parse_shock("price=*2"))
+
+
+def test_nothing_to_scale() -> None:
+    with pytest.raises(BacktesterError, match="has no crash that could be scaled"):
+        shocked_path(scenario(300, {"price_ratio": [(0, 1.0), (300, 1.0)]}), parse_shock("price=*2"))
 
 
 def test_a_window_without_that_minute() -> None:

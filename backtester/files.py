@@ -29,7 +29,7 @@ def prove_writable(path: Path) -> None:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     if path.exists() and not os.access(path, os.W_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
-    if not _is_through(path):
+    if not is_written_through(path):
         _probe(path.resolve().parent)
 
 
@@ -50,7 +50,7 @@ def replacing(path: Path) -> Iterator[Path]:
     >>> with replacing(Path("result.json")) as written:  # doctest: +SKIP
     ...     written.write_text("{}")
     """
-    if _is_through(path):
+    if is_written_through(path):
         yield path
         return
     target = path.resolve()
@@ -151,7 +151,7 @@ def _keep_mode(old: Path, new: Path) -> None:
         os.chmod(new, stat.S_IMODE(old.stat().st_mode))
 
 
-def _is_through(path: Path) -> bool:
+def is_written_through(path: Path) -> bool:
     """Whether `path` leads to something that cannot be replaced: no plain file, or one that a descriptor holds open."""
     try:
         mode = path.stat().st_mode

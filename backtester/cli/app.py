@@ -7,6 +7,7 @@ import os
 import sys
 import traceback
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 import typer
@@ -14,12 +15,12 @@ from typer.main import get_command
 
 from backtester import __version__
 from backtester.cli import calc, data, doctor, run, scenarios, venues
-from backtester.cli.console import STDOUT, Format, Settings, check_output, wants_color
+from backtester.cli.console import FORMAT_OF, STDOUT, Format, Settings, check_output, wants_color
 from backtester.cli.signals import interruptible
 from backtester.cli.streams import lost, open_streams
 from backtester.errors import BacktesterError, ExitCode, engine_fault, usage_error
 
-GLOBAL_FLAGS = frozenset({"-q", "--quiet", "-v", "--verbose", "--no-color", "--no-progress"})
+GLOBAL_FLAGS = frozenset({"-q", "--quiet", "-v", "--verbose", "--no-color", "--no-progress", "--force"})
 GLOBAL_OPTIONS = frozenset({"--format", "--output", "--seed"})
 #: What a disk says that takes no more, wherever it happens: nothing that an engine could mend.
 DISK_FAULTS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
@@ -55,13 +56,16 @@ def _print_version(wanted: bool) -> None:
 @app.callback(invoke_without_command=True)
 def root(
     ctx: typer.Context,
-    format: Annotated[Format, _option("--format", help="How to write the result.")] = "table",
+    format: Annotated[
+        Format, _option("--format", help="How to write the result; else the ending of --output says it.")
+    ] = "table",
     output: Annotated[str, _option("--output", metavar="FILE|-", help="Where to write the result.")] = STDOUT,
     quiet: Annotated[bool, _option("--quiet", "-q", help="Say nothing but results and errors.")] = False,
     verbose: Annotated[bool, _option("--verbose", "-v", help="Say more; tracebacks with errors.")] = False,
     no_color: Annotated[bool, _option("--no-color", help="No colours (also NO_COLOR).")] = False,
     no_progress: Annotated[bool, _option("--no-progress", help="No progress on the terminal.")] = False,
     seed: Annotated[int, _option("--seed", metavar="N", min=0, help="Seed of everything drawn.")] = 0,
+    force: Annotated[bool, _option("--force", help="Replace the file of --output if it exists.")] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
@@ -71,8 +75,11 @@ def root(
         print(ctx.get_help(), file=sys.stderr)
         raise typer.Exit(ExitCode.USAGE)
     progress = sys.stderr.isatty() and not (quiet or no_progress)
+    source = ctx.get_parameter_source("format")
+    if source is None or source.name != "COMMANDLINE":
+        format = FORMAT_OF.get(Path(output).suffix.lower(), format)
     ctx.obj = Settings(format, output, quiet, verbose, wants_color(no_color), progress, seed)
-    check_output(output)
+    check_output(output, force)
 
 
 class CommandLine(NamedTuple):

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import typer
 
 from backtester.errors import usage_error
-from backtester.files import prove_writable, write_text
+from backtester.files import is_written_through, prove_writable, write_text
 from backtester.texts import csv_cell, json_text, markdown_text, printable
 
 if TYPE_CHECKING:
@@ -27,8 +27,10 @@ Format = Literal["table", "json", "csv", "markdown"]
 Cell = str | int | float | bool | None
 
 STDOUT = "-"
-#: Columns of a table that does not go to a terminal: fixed, so that its bytes do not depend on the caller's window.
-PLAIN_WIDTH = 160
+#: Columns of a table that does not go to a terminal, unless COLUMNS says it: no window of the caller has a say.
+PLAIN_WIDTH, NARROWEST = 160, 40
+#: Endings of --output that say how the result is written.
+FORMAT_OF: dict[str, Format] = {".json": "json", ".csv": "csv", ".md": "markdown"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +61,11 @@ def wants_color(no_color: bool) -> bool:
     return not (no_color or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb")
 
 
-def check_output(output: str) -> None:
-    """Prove that `output` can be written, before a long run; raise a usage error otherwise."""
+def check_output(output: str, force: bool) -> None:
+    """Prove that `output` can be written, before a long run; raise a usage error otherwise.
+
+    A file that is there is replaced only by `force`.
+    """
     if output == STDOUT:
         return
     if not output:
@@ -70,6 +75,8 @@ def check_output(output: str) -> None:
         raise usage_error("--output", f"{output} is a directory", "name a file, or - for stdout")
     with written_for("--output", output):
         prove_writable(path)
+        if path.exists() and not force and not is_written_through(path):
+            raise usage_error("--output", f"{output} exists", "name another file, or replace it with --force")
 
 
 @contextmanager
@@ -107,11 +114,16 @@ def make_console(settings: Settings, *, stderr: bool = False) -> Console:
         force_terminal=terminal,
         force_interactive=terminal,
         color_system="auto" if settings.color and terminal else None,
-        width=None if terminal else PLAIN_WIDTH,
+        width=None if terminal else _plain_width(),
         highlight=False,
         markup=False,
         emoji=False,
     )
+
+
+def _plain_width() -> int:
+    given = os.environ.get("COLUMNS", "")
+    return max(NARROWEST, int(given)) if given.isdecimal() and given.isascii() else PLAIN_WIDTH
 
 
 def render(settings: Settings, *renderables: RenderableType) -> str:

@@ -79,6 +79,9 @@ def run(
             help="Move the tape so that it begins at this price, with as much money in its order book.",
         ),
     ] = None,
+    most: Annotated[
+        int, typer.Option("--max", metavar="N", min=1, help="The most combinations of --compare that are run.")
+    ] = 100,
     proxy: Annotated[
         list[str] | None, typer.Option("--proxy", metavar="SOL=ETH*1.2", help="A path for a symbol without one.")
     ] = None,
@@ -121,6 +124,7 @@ def run(
     """
     chosen = settings(ctx)
     _check_directory(out)
+    _check_size(compare or [], most, chosen)
     from backtester.engine.jit import CACHE_DIR
     from backtester.market.schema import parse_instruments
     from backtester.report.model import build_report
@@ -186,6 +190,18 @@ def _tell_failures(report: ReportModel) -> int:
     for text in dict.fromkeys(cell.error for cell in report.failed):
         print(text, file=sys.stderr)
     return max((cell.exit_code for cell in report.failed), default=0)
+
+
+def _check_size(compare: list[str], most: int, chosen: Settings) -> None:
+    """Say how many combinations are to be run, and refuse more than `most`: two keys more can mean hours."""
+    from backtester.run.variants import count_combinations
+
+    count = count_combinations(compare)
+    if count > most:
+        message = f"makes {count:,} combinations, more than {most:,}"
+        raise usage_error("--compare", message, f"name fewer values, or run them all with --max {count}")
+    if compare:
+        talk(f"{count:,} combinations", chosen)
 
 
 def _check_directory(out: str | None) -> None:

@@ -2,7 +2,7 @@
 
 A row of an account has an empty symbol; the columns that only accounts or only positions have are empty in the other's
 rows. Figures have all their digits, times are ISO-8601, unknown is empty. A cell that came to nothing is one row with
-the verdict `failed` and its `error`.
+the status `failed` and its `error`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from backtester.report.model import ReportModel
 from backtester.report.records import AccountReport, Cell, FailedCell, PositionReport
 from backtester.texts import csv_cell
 
-_CELL = ("scenario", "venue", "variant", "verdict", "account", "symbol")
+_CELL = ("scenario", "venue", "variant", "status", "verdict", "account", "symbol")
 _NAMED = {"name", "venue", "positions", "pools", "symbol"}  # in _CELL already, or no figures
 _FIGURES = tuple(
     dict.fromkeys(name for name in (*AccountReport._fields, *PositionReport._fields) if name not in _NAMED)
@@ -46,7 +46,7 @@ def _variant(cell: Cell | FailedCell) -> str:
 
 def _rows(cell: Cell) -> Iterator[list[Any]]:
     for account in cell.accounts:
-        said = (cell.scenario, account.venue, _variant(cell), cell.verdict.name.lower(), account.name)
+        said = (cell.scenario, account.venue, _variant(cell), cell.status, cell.verdict.name.lower(), account.name)
         yield [*map(csv_cell, said), None, *_figures(account), None]
         for position in account.positions:
             yield [*map(csv_cell, (*said, position.symbol)), *_figures(position), None]

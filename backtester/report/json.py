@@ -9,7 +9,7 @@ from typing import Any
 from backtester.config.values import Instant
 from backtester.errors import engine_fault
 from backtester.report.model import ReportModel
-from backtester.report.records import Named
+from backtester.report.records import Cell, FailedCell, Named
 from backtester.texts import iso_time, json_text
 
 #: Series that the document leaves to path.parquet and depth.parquet.
@@ -30,13 +30,20 @@ def plain(value: Any, where: str = "result") -> Any:
         return iso_time(value.ts_ns)
     if isinstance(value, Named):
         return {key: plain(each, f"{where}.{key}") for key, each in value.items}
+    if isinstance(value, FailedCell):  # with every key of a cell: a reader asks what it says, not what it is
+        return dict.fromkeys(key for key in Cell._fields if key not in NOT_IN_DOCUMENT) | _fields(value, where)
     if isinstance(value, IntEnum):
         return value.name.lower()
     if isinstance(value, tuple):
         fields = getattr(value, "_fields", None)
         if fields is None:
             return [plain(each, f"{where}[{i}]") for i, each in enumerate(value)]
-        return {name: plain(getattr(value, name), f"{where}.{name}") for name in fields if name not in NOT_IN_DOCUMENT}
+        return _fields(value, where)
     if isinstance(value, float) and not math.isfinite(value):
         raise engine_fault(where, f"{value} is not a finite number")
     return value
+
+
+def _fields(record: Any, where: str) -> dict[str, Any]:
+    names = (name for name in record._fields if name not in NOT_IN_DOCUMENT)
+    return {name: plain(getattr(record, name), f"{where}.{name}") for name in names}

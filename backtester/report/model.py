@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from backtester import __version__
@@ -91,7 +92,7 @@ def build_report(outcomes: Sequence[RunResult | RunFailure]) -> ReportModel:
         seed=first.seed,
         reporting_currency=_currency(first),
         inputs=Inputs(
-            portfolio=FileInput(*first.portfolio_source),
+            portfolio=FileInput(Path(first.portfolio_source.name).name, first.portfolio_source.sha256),
             tape=FileInput(*first.tape),
             scenarios=_once(_scenario_input(each.scenario) for each in results if each.scenario),
             venues=_once(_venue_input(profile) for each in results for profile in each.profiles),

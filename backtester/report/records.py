@@ -20,7 +20,7 @@ class Named(NamedTuple):
 
 
 class FileInput(NamedTuple):
-    """A portfolio or a tape."""
+    """A portfolio or a tape, by its name without the directory: a result is the same from anywhere."""
 
     name: str
     sha256: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
@@ -27,6 +28,11 @@ class Variant(NamedTuple):
 def combinations(overrides: Sequence[str], compare: Sequence[str]) -> tuple[tuple[str, ...], ...]:
     """The `key=value`s of every variant. Example: two keys of two and three values make six variants."""
     return tuple((*overrides, *chosen) for chosen in product(*map(alternatives, compare)))
+
+
+def count_combinations(compare: Sequence[str]) -> int:
+    """How many variants `combinations` makes, without making them."""
+    return math.prod(len(alternatives(text)) for text in compare)
 
 
 def read_variants(

@@ -34,7 +34,7 @@ AddVerb = Callable[[Callable[..., Any]], None]
 @pytest.fixture(autouse=True)
 def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [*os.environ]:
-        if name.startswith("BACKTESTER_") or name in ("NO_COLOR", "FORCE_COLOR"):
+        if name.startswith("BACKTESTER_") or name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("TERM", "xterm")
 
@@ -248,10 +248,51 @@ def test_output_is_replaced_in_one_step(verb: AddVerb, tmp_path: Path, capsys: p
     verb(say)
     target = tmp_path / "result.txt"
     target.write_text("old and longer")
-    assert main(["say", "--output", str(target)]) == 0
+    assert main(["say", "--output", str(target)]) == 2
+    assert target.read_text() == "old and longer"
+    assert capsys.readouterr().err == (
+        f"error[usage] --output: {target} exists\n  hint: name another file, or replace it with --force\n"
+    )
+    assert main(["say", "--output", str(target), "--force"]) == 0
     assert target.read_text() == "new\n"
     assert os.listdir(tmp_path) == ["result.txt"]
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("options", "format"),
+    [
+        ("--output x.json", "json"),
+        ("--output deep.x/y.CSV", "csv"),
+        ("--output x.md", "markdown"),
+        ("--output x.txt", "table"),
+        ("--output x.md --format json", "json"),
+        ("--format table --output x.md", "table"),
+        ("--output -", "table"),
+    ],
+)
+def test_the_ending_of_the_output_says_the_format(
+    told: list[Settings], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: str, format: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "deep.x").mkdir()
+    assert main(["tell", *options.split()]) == 0
+    assert told[0].format == format
+
+
+def test_an_ending_wins_over_the_environment(
+    told: list[Settings], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BACKTESTER_FORMAT", "csv")
+    main(["tell", "--output", str(tmp_path / "x.json")])
+    main(["tell", "--output", str(tmp_path / "x")])
+    assert [each.format for each in told] == ["json", "csv"]
+
+
+@pytest.mark.parametrize(("columns", "width"), [("100", 100), ("7", 40), ("wide", 160), ("", 160), ("-5", 160)])
+def test_a_pipe_is_as_wide_as_columns_says(monkeypatch: pytest.MonkeyPatch, columns: str, width: int) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    assert make_console(Settings()).width == width
 
 
 def test_talk_is_silent_off_a_terminal_unless_asked(capsys: pytest.CaptureFixture[str]) -> None:

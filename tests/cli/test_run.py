@@ -22,7 +22,7 @@ TABLES = ["depth.parquet", "fills.parquet", "ledger.parquet", "path.parquet"]
 @pytest.fixture(autouse=True)
 def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [*os.environ]:
-        if name.startswith("BACKTESTER_"):
+        if name.startswith("BACKTESTER_") or name == "COLUMNS":
             monkeypatch.delenv(name)
 
 
@@ -295,7 +295,8 @@ def test_a_cell_that_failed_is_told(shell: Shell, half: list[str], format: str) 
     assert "no price path for BTC" in out
     if format == "csv":
         rows = list(csv.DictReader(io.StringIO(out)))
-        assert [row["verdict"] for row in rows] == ["survived", "survived", "failed"]
+        said = [(row["status"], row["verdict"]) for row in rows]
+        assert said == [("ok", "survived"), ("ok", "survived"), ("failed", "")]
     else:
         assert out.index("SURVIVED") < out.index("FAILED")
 
@@ -428,6 +429,18 @@ def test_compare_shows_its_variants_side_by_side(shell: Shell, small: list[str],
     fills = pq.read_table(tmp_path / "out" / "fills.parquet")
     assert sorted(set(fills["cell"].to_pylist())) == [0, 1]
     assert "## Variants, USDC" in shell(*small, "--compare", "orders[out].size=0.25,0.5", "--format", "markdown")[1]
+
+
+def test_compare_says_its_size_and_has_a_bound(shell: Shell, small: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = ["--compare", "leverage=" + ",".join(map(str, range(1, 12))), "--compare", "name=a,b,c,d,e,f,g,h,i,j"]
+    refused = (
+        "error[usage] --compare: makes 110 combinations, more than 100\n"
+        "  hint: name fewer values, or run them all with --max 110\n"
+    )
+    assert shell(*small, *keys) == (2, "", refused)
+    monkeypatch.setattr("backtester.run.session.run_cells", never)
+    code, _, err = shell(*small, *keys, "--max", 110, "-v")
+    assert code == ExitCode.ENGINE and err.startswith("110 combinations\n")
 
 
 def test_compare_over_scenarios(shell: Shell, small: list[str], tmp_path: Path) -> None:

@@ -17,7 +17,14 @@ from backtester.config.toml import Fault
 
 def misfits_of_position(position: Table) -> set[str]:
     """The keys that make no sense in this position: it says its margin or its leverage, the other one follows."""
+    if is_empty(position):
+        return {"margin"}
     return {"leverage"} if "margin" in position else {"margin"} if "leverage" in position else set()
+
+
+def is_empty(position: Table) -> bool:
+    """Whether the position only says how its market is traded."""
+    return position.get("size") in (0, 0.0)
 
 
 def portfolio_faults(portfolio: Table) -> Iterator[Fault]:
@@ -60,7 +67,9 @@ def _same_market_faults(account: Table, place: Place) -> Iterator[Fault]:
 
 def _position_faults(position: Table, place: Place) -> Iterator[Fault]:
     said = {"margin", "leverage"} & position.keys()
-    if len(said) == 2:
+    if "margin" in said and is_empty(position):
+        yield Fault((*place, "margin"), "a position of size 0 has no margin", "say its leverage")
+    elif len(said) == 2:
         yield Fault((*place, "margin"), "a position says its leverage or its margin, not both", "keep one of them")
     if not said:
         yield Fault((*place, "leverage"), "missing key", "a position needs its leverage or its margin")

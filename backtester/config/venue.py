@@ -41,6 +41,8 @@ Clock = Annotated[int, PlainValidator(parse_clock_ns)]  # what ticks
 Fee = Annotated[float, Field(gt=-0.01, lt=1)]  # below 0 is a rebate
 #: What a venue may do by itself, beside holding stops and take-profits.
 Service = Literal["hedge_mode", "trailing_stop", "twap", "vwap", "pov", "iceberg", "passive"]
+InForce = Literal["gtc", "ioc", "fok", "post_only"]
+Series = Literal["mark", "last", "index"]
 
 
 class VenueRules(Record):
@@ -71,6 +73,10 @@ class VenueRules(Record):
     max_market_quote: Quote  # the same as notional
     max_limit_size: Quote
     max_limit_quote: Quote
+    times_in_force: Annotated[tuple[InForce, ...], Field(strict=False)]  # of an order with a limit
+    trigger_series: Annotated[tuple[Series, ...], Field(strict=False)]  # of a trigger that the venue watches
+    callback_min: Fraction  # smallest rate of a trailing stop that the venue watches
+    callback_max: Fraction  # the largest; 0 = any, or a distance in price
     reject_breached_trigger: bool
     trigger_rounding: Annotated[TriggerRounding, PlainValidator(name_in(TriggerRounding))]
     trigger_protect: Fraction  # largest |mark - last| / mark at which a protected trigger fires; 0 = any

@@ -107,7 +107,7 @@ def trades() -> list[Trade]:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Request:
-    """The recording as a tape, and a long of 5 BTC with orders of every kind on it."""
+    """The recording as a tape, and a long of 5 BTC with orders of every kind; the venue watches last, too."""
     directory = tmp_path_factory.mktemp("recording")
     tape = directory / "btc.parquet"
     clock, received = Clock("exchange_timestamp", "ms"), Clock("timestamp", "s")
@@ -121,7 +121,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Request:
         source="a recording",
     )
     path = portfolio(directory, account(position(size=5.0, leverage=20.0), *ORDERS, collateral="USDC = 400_000.0"))
-    return Request(path, tapes=(str(tape),), accept=Acceptances(index_mid=True))
+    words = ('venue.trigger_series=["mark", "last"]',)
+    return Request(path, tapes=(str(tape),), accept=Acceptances(index_mid=True), overrides=words)
 
 
 @pytest.fixture(scope="module")

@@ -177,6 +177,12 @@ ONE_FAULT = [
         "18 accounts.0.positions.1.margin: a position says its leverage or its margin, not both",
         "keep one of them",
     ),
+    (
+        "size = 150.0",
+        "size = 0",
+        "18 accounts.0.positions.1.margin: a position of size 0 has no margin",
+        "say its leverage",
+    ),
     ("margin = 60_000.0", "margin = 0", "18 accounts.0.positions.1.margin: expected more than 0, was 0", ""),
     ('id = "bid"', 'id = "cut"', "27 accounts.0.orders.1.id: another order of the account has this id", ""),
     (

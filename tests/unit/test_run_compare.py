@@ -67,7 +67,7 @@ def test_margin_modes_of_any_position(tmp_path: Path) -> None:
 
 def test_venues_of_any_portfolio() -> None:
     """Each on its own order book, its dollars counted as those that the venue takes; as `--venue` does it."""
-    made = Request(DEMO, overrides=("positions[ETH].size=0", "orders[cut-eth].size=1"))
+    made = Request(DEMO, overrides=("positions.size=1",))
     first, second = run_cells(made._replace(compare=("venue=hyperliquid,binance-usdm",)))
     assert isinstance(first, RunResult) and isinstance(second, RunResult)
     assert [each.profiles[0].id for each in (first, second)] == ["hyperliquid", "binance-usdm"]

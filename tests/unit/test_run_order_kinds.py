@@ -53,14 +53,16 @@ def test_fill_or_kill_and_a_bound_of_ones_own(tmp_path: Path) -> None:
     long = position(size=100.0)
     fok = order("fok", type="limit", tif="fok", price=49_995.0, size=60.0)
     near = order("near", size=60.0, bound="0.02%", at="2s")
-    made = orders(run_with(tmp_path, long, fok, near, collateral="USDC = 5_000_000.0"))
+    words = ('venue.times_in_force=["gtc", "fok"]',)
+    made = orders(run_with(tmp_path, long, fok, near, collateral="USDC = 5_000_000.0", overrides=words))
     assert (made["fok"].status.name, made["fok"].reason.name) == ("CANCELLED", "FOK_KILLED")
     assert (made["near"].filled_size, made["near"].vwap) == (50.0, 49_999.0)
 
 
-def run_with(directory: Path, *tables: str, collateral: str) -> Cell:
+def run_with(directory: Path, *tables: str, collateral: str, overrides: tuple[str, ...] = ()) -> Cell:
     path = portfolio(directory, account(*tables, collateral=collateral))
-    (cell,) = build_report([run_cell(Request(path, tapes=(str(tape(directory)),)))]).finished
+    made = Request(path, tapes=(str(tape(directory)),), overrides=overrides)
+    (cell,) = build_report([run_cell(made)]).finished
     return cell
 
 

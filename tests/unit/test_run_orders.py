@@ -8,7 +8,7 @@ import pytest
 
 from backtester.config.portfolio import load_portfolio
 from backtester.engine import spec
-from backtester.enums import After, Held, OrderType, Side, TimeInForce
+from backtester.enums import After, Held, OrderType, PriceSeries, Side, TimeInForce
 from backtester.market.schema import TapeInstrument
 from backtester.run.profiles import find_profiles
 from backtester.run.resolve import Acceptances, Holder, resolve_markets
@@ -37,13 +37,13 @@ BOTH = position(leverage=None, margin_mode="isolated", margin=20_000.0), positio
 def test_types_and_their_prices(tmp_path: Path) -> None:
     made = orders(
         tmp_path,
-        order("a", type="stop_limit", trigger_price="mark-5%", price="mark-6%", tif="fok"),
+        order("a", type="stop_limit", trigger_price="mark-5%", price="mark-6%", tif="ioc"),
         order("b", type="take_profit_market", trigger_price="mark+5%", bound="3%"),
         order("c", type="trailing_stop", callback="1%", activation_price="mark+2%", held="client"),
         order("d", type="trailing_stop", callback=250, held="client", cancel_after="30s"),
     )
     a, b, c, d = made.values()
-    assert (a.type, a.trigger_tick, a.limit_tick, a.tif) == (OrderType.STOP_LIMIT, 47_500, 47_000, TimeInForce.FOK)
+    assert (a.type, a.trigger_tick, a.limit_tick, a.tif) == (OrderType.STOP_LIMIT, 47_500, 47_000, TimeInForce.IOC)
     assert (b.type, b.trigger_tick, b.bound) == (OrderType.TAKE_PROFIT_MARKET, 52_500, 0.03)
     assert (c.callback_rate, c.callback_ticks, c.activation_tick) == (0.01, 0, 51_000)
     assert (d.callback_rate, d.callback_ticks, d.activation_tick) == (0.0, 250, 0)
@@ -105,6 +105,15 @@ def test_the_bracket_of_a_short_in_hedge_mode(tmp_path: Path) -> None:
 
 FAULTS = [
     (order(type="trailing_stop", callback="1%"), 'orders.0.type: hyperliquid has no trailing stops'),
+    (order(type="limit", price=49_000.0, tif="fok"), "orders.0.tif: hyperliquid has no time in force fok"),
+    (order(type="stop_limit", trigger_price=49_000.0, price=49_000.0, tif="fok", held="client"),
+     "orders.0.tif: hyperliquid has no time in force fok"),
+    (order(type="stop_market", trigger_price=49_000.0, trigger_by="last"),
+     "orders.0.trigger_by: hyperliquid triggers on mark, not on last"),
+    (order(type="take_profit_market", trigger_price=51_000.0, trigger_by="index"),
+     "orders.0.trigger_by: hyperliquid triggers on mark, not on index"),
+    (order(type="trailing_stop", callback=50_000.0, held="client"),
+     "orders.0.callback: 50000.0 is the whole of the mark 50000 or more"),
     (order(type="trailing_stop", callback=0.5, held="client"), "orders.0.callback: 0.5 is no multiple of the tick 1.0"),
     (order(side="buy", take_profit=49_000.0, stop_loss=51_000.0), "orders.0.stop_loss: lies beyond take_profit"),
     (order(side="buy", take_profit=49_000.5), "orders.0.take_profit: 49000.5 is no order price on hyperliquid"),
@@ -115,6 +124,33 @@ FAULTS = [
 @pytest.mark.parametrize(("table", "line"), FAULTS, ids=lambda value: value[-50:])
 def test_one_fault_gives_one_line(tmp_path: Path, table: str, line: str) -> None:
     assert line in fault(portfolio(tmp_path, account(position(), table)))
+
+
+@pytest.mark.parametrize(
+    ("keys", "line"),
+    [
+        ({"callback": "15%"}, "orders.0.callback: binance-usdm takes a rate from 0.1 % to 10 %"),
+        ({"callback": "0.05%"}, "orders.0.callback: binance-usdm takes a rate from 0.1 % to 10 %"),
+        ({"callback": 250.0}, "orders.0.callback: binance-usdm takes a rate from 0.1 % to 10 %"),
+        (
+            {"callback": "1%", "trigger_by": "index"},
+            "orders.0.trigger_by: binance-usdm triggers on mark or last, not on",
+        ),
+    ],
+)
+def test_a_trailing_stop_that_the_venue_does_not_take(tmp_path: Path, keys: dict[str, str], line: str) -> None:
+    """The client watches the same one, and sends what the venue takes."""
+    keys = {"type": "trailing_stop"} | keys
+    assert line in fault(portfolio(tmp_path, account(position(), order(**keys), venue="binance-usdm", collateral=USDT)))
+    own = portfolio(tmp_path, account(position(), order(held="client", **keys), venue="binance-usdm", collateral=USDT))
+    assert len(world(own).accounts[0].orders) == 1
+
+
+@pytest.mark.parametrize("tif", ["gtc", "ioc", "fok", "post_only"])
+def test_binance_takes_every_time_in_force(tmp_path: Path, tif: str) -> None:
+    keys = {"type": "stop_limit", "trigger_price": 49_000.0, "trigger_by": "last", "price": 49_000.0, "tif": tif}
+    path = portfolio(tmp_path, account(position(), order(**keys), venue="binance-usdm", collateral=USDT))
+    assert world(path).accounts[0].orders[0].trigger_by is PriceSeries.LAST
 
 
 def test_a_venue_without_hedge_mode(tmp_path: Path) -> None:

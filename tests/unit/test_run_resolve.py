@@ -420,7 +420,7 @@ def test_order_before_the_start(tmp_path: Path) -> None:
 
 
 def test_index_trigger_without_an_index(tmp_path: Path) -> None:
-    stop = order(type="stop_market", trigger_price=47_000.0, trigger_by="index")
+    stop = order(type="stop_market", trigger_price=47_000.0, trigger_by="index", held="client")
     path = portfolio(tmp_path, account(position(), stop))
     assert world(path).accounts[0].orders[0].trigger_by is PriceSeries.INDEX
     with pytest.raises(BacktesterError) as caught:

@@ -59,6 +59,8 @@ def test_the_rules_of_orders() -> None:
     assert (here.queue_model, here.queue_power, here.latency_sigma) == (QueueModel.PESSIMISTIC, 1.0, 0.0)
     assert here.services == ("twap",)
     assert there.services == ("hedge_mode", "trailing_stop", "twap")
+    assert (here.times_in_force, here.trigger_series) == (("gtc", "ioc", "post_only"), ("mark",))
+    assert (there.callback_min, there.callback_max, there.trigger_series) == (0.001, 0.1, ("mark", "last"))
     assert (here.twap_interval_ns, here.twap_bound, here.twap_catch_up) == (30 * 10**9, 0.03, 3.0)
     btc = load_profile("binance-usdm").market("BTC")
     assert load_profile("binance-usdm").market_rule("max_market_size", btc) == 120.0

@@ -141,6 +141,7 @@ class OrderReason(IntEnum):
     OCO = 17  # another order of its group went first
     PARENT_ENDED = 18  # the order that should have sent it ended otherwise
     NOTHING_DUE = 19  # its plan had nothing left for it to do
+    MIN_SIZE = 20  # smaller than the venue takes
 
 
 class FillReason(IntEnum):

@@ -73,6 +73,8 @@ class VenueRules(Record):
     max_market_quote: Quote  # the same as notional
     max_limit_size: Quote
     max_limit_quote: Quote
+    min_order_quote: Quote  # smallest notional of an order, at its limit or at the mark; 0 = any
+    min_close_quote: Quote  # the same of a reduce-only one
     times_in_force: Annotated[tuple[InForce, ...], Field(strict=False)]  # of an order with a limit
     trigger_series: Annotated[tuple[Series, ...], Field(strict=False)]  # of a trigger that the venue watches
     callback_min: Fraction  # smallest rate of a trailing stop that the venue watches
@@ -134,6 +136,8 @@ BY_MARKET = (
     "max_market_quote",
     "max_limit_size",
     "max_limit_quote",
+    "min_order_quote",
+    "min_close_quote",
 )
 
 

@@ -76,8 +76,15 @@ def allocate_market(data: spec.MarketData, capacities: Capacities) -> Market:
     return Market(cells, sides, instruments, markets, tiers, rules, path, basis, feeds, gaps)
 
 
-#: The largest orders a market takes.
-_LARGEST = ("max_market_lots", "max_market_quote", "max_limit_lots", "max_limit_quote")
+#: The largest and the smallest orders a market takes.
+_SIZES = (
+    "max_market_lots",
+    "max_market_quote",
+    "max_limit_lots",
+    "max_limit_quote",
+    "min_order_quote",
+    "min_close_quote",
+)
 
 
 def _allocate_markets(data: spec.MarketData, instruments: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -88,7 +95,7 @@ def _allocate_markets(data: spec.MarketData, instruments: np.ndarray) -> tuple[n
         row["instrument"], row["rules"] = item.instrument, item.rules
         row["unit"], row["tick_size"] = instrument["unit"], instrument["tick_size"]
         row["impact_notional"] = item.impact_notional_quote
-        for name in ("funding_cap", "liquidation_fee", *_LARGEST):
+        for name in ("funding_cap", "liquidation_fee", *_SIZES):
             row[name] = getattr(item, name)
         row["tier_first"], row["tier_count"] = len(tiers), len(item.tiers)
         tiers.extend(tier_rows(item.tiers))

@@ -28,6 +28,8 @@ from backtester.enums import (
 )
 
 DONE, LACKS_ROWS, LACKS_SLOTS = 0, 1, 2
+#: So much less than the smallest notional, as a share, is that notional.
+HAIR = 1e-9
 
 
 @helper
@@ -45,6 +47,14 @@ def _status_refuses(m, o: np.void) -> bool:
         return True
     stops_it = MATCHING_HALTED if sent_by_venue(o) else MATCHING_HALTED | ORDERS_REFUSED
     return i["outage"] & stops_it != 0
+
+
+@helper
+def _is_too_small(k: np.void, o: np.void) -> bool:
+    """Whether the venue takes no order of so little. What it sends itself it has taken before."""
+    least = k["min_close_quote"] if o["reduce_only"] != 0 else k["min_order_quote"]
+    price = o["limit_tick"] * k["tick_size"] if _has_limit(o) else k["mark"]
+    return not sent_by_venue(o) and o["lots"] * k["unit"] * price < least * (1.0 - HAIR)
 
 
 @helper
@@ -95,6 +105,8 @@ def _refusal(m, w, order: int, limit: int, lots: int) -> int:
         return OrderReason.VENUE_REFUSED
     if lots == 0:
         return OrderReason.REDUCE_ONLY_VOID
+    if _is_too_small(k, o):
+        return OrderReason.MIN_SIZE
     if _is_too_large(k, _has_limit(o), lots):
         return OrderReason.MAX_SIZE
     if _has_limit(o) and _is_beyond_band(m, o, o["limit_tick"]):

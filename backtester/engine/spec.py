@@ -120,6 +120,8 @@ class Market(NamedTuple):
     max_market_quote: float = 0.0  # the same as notional at the mark
     max_limit_lots: int = 0
     max_limit_quote: float = 0.0
+    min_order_quote: float = 0.0  # smallest notional of an order, at its limit or at the mark; 0 = any
+    min_close_quote: float = 0.0  # the same of a reduce-only one
 
 
 class Position(NamedTuple):

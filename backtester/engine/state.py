@@ -114,6 +114,8 @@ MARKET = np.dtype(
         ("max_market_quote", "f8"),
         ("max_limit_lots", "i8"),
         ("max_limit_quote", "f8"),
+        ("min_order_quote", "f8"),
+        ("min_close_quote", "f8"),
     ],
     align=True,
 )

@@ -161,6 +161,8 @@ def market_of(rules: int, number: int, profile: VenueProfile, instrument: TapeIn
         max_market_quote=profile.market_rule("max_market_quote", market),
         max_limit_lots=_lots_of(profile.market_rule("max_limit_size", market), instrument),
         max_limit_quote=profile.market_rule("max_limit_quote", market),
+        min_order_quote=profile.market_rule("min_order_quote", market),
+        min_close_quote=profile.market_rule("min_close_quote", market),
     )
 
 

@@ -10,11 +10,11 @@ from typing import NamedTuple
 from backtester.config.order_rules import STOP_LOSS_ID, TAKE_PROFIT_ID
 from backtester.config.portfolio import Account, Order, Plan
 from backtester.config.values import Percent, RelativePrice
-from backtester.config.venue import VenueRules
 from backtester.engine import spec
-from backtester.enums import After, Held, OrderType, PriceSeries, Side, TimeInForce
+from backtester.enums import After, OrderType, PriceSeries, Side, TimeInForce
 from backtester.errors import BacktesterError, config_error
 from backtester.run.plans import Terms, expand
+from backtester.run.refusals import PLAIN, refusals
 from backtester.run.resolve_values import Values
 from backtester.run.volumes import Slices
 
@@ -25,10 +25,6 @@ Curve = Callable[[int, Slices], tuple[float, ...]]
 def no_curve(instrument: int, slices: Slices) -> tuple[float, ...]:
     """The curve where there is no tape."""
     raise config_error(f"instrument {instrument}", "there is no tape to take the curve of a plan from")
-
-
-#: Order types without a trigger.
-PLAIN = (OrderType.MARKET, OrderType.LIMIT)
 
 
 class Written(NamedTuple):
@@ -143,14 +139,12 @@ def _order(account: Account, written: Written, values: Values) -> spec.Order:
     def tick(price: float | RelativePrice | None, key: str) -> int:
         return 0 if price is None else values.tick(price, order.side, market, *place, key)
 
-    _check_venue(written, values)
-    _check_trigger(written, market, values)
     at_ns = values.moment(order.at, *place, "at")
     cancel_ns = values.moment(order.cancel_at, *place, "cancel_at")
     if order.cancel_at is not None and cancel_ns <= max(at_ns, values.start.ts_ns):
         values.fault("lies before the order itself", *place, "cancel_at")
     callback = order.callback
-    return spec.Order(
+    made = spec.Order(
         id=order.id,
         position=place_of(account, order.symbol, order.position_side),
         type=order.type,
@@ -172,46 +166,23 @@ def _order(account: Account, written: Written, values: Values) -> spec.Order:
         callback_ticks=values.distance(callback, market, *place, "callback") if isinstance(callback, float) else 0,
         activation_tick=tick(order.activation_price, "activation_price"),
     )
+    _check_trigger(written, made, market, values)
+    for key, message, hint in () if written.is_exit else refusals(order, made, market, values):
+        values.fault(message, *place, key, hint=hint)
+    return made
 
 
-def _check_trigger(written: Written, market: int, values: Values) -> None:
+def _check_trigger(written: Written, made: spec.Order, market: int, values: Values) -> None:
     """A price that the tape does not have, or a trailing distance that leaves no price."""
     order, data = written.order, values.resolved.data
     instrument = data.markets[market].instrument
     known = values.start.has_index[instrument] and not data.instruments[instrument].index_from_mid
     if order.type not in PLAIN and order.trigger_by is PriceSeries.INDEX and not known:
         values.fault("the tape has no index to trigger on", *written.place, "trigger_by", hint="use mark or last")
-    mark = values.mark(market)
-    if isinstance(order.callback, float) and order.callback >= mark:
-        values.fault(f"{order.callback!r} is the whole of the mark {mark:.10g} or more", *written.place, "callback")
-
-
-def _check_venue(written: Written, values: Values) -> None:
-    """What the venue does not take. A trigger that the client watches is not the venue's business."""
-    order, rules, venue = written.order, values.profile.rules, values.profile.id
-    if order.price is not None and (tif := order.tif.name.lower()) not in rules.times_in_force:
-        hint = f"it takes {', '.join(rules.times_in_force)}"
-        values.fault(f"{venue} has no time in force {tif}", *written.place, "tif", hint=hint)
-    if order.type in PLAIN or order.held is Held.CLIENT:
-        return
-    yourself = 'watch it yourself: held = "client"'
-    trails = order.type is OrderType.TRAILING_STOP
-    if trails and "trailing_stop" not in rules.services:
-        values.fault(f"{venue} has no trailing stops", *written.place, "type", hint=yourself)
-    elif trails and not _takes_callback(order.callback, rules):
-        limits = f"a rate from {rules.callback_min * 100:g} % to {rules.callback_max * 100:g} %"
-        values.fault(f"{venue} takes {limits}", *written.place, "callback", hint=yourself)
-    elif (series := order.trigger_by.name.lower()) not in rules.trigger_series:
-        offered = " or ".join(rules.trigger_series)
-        message = f"{venue} triggers on {offered}, not on {series}"
-        values.fault(message, *written.place, "trigger_by", hint=yourself)
-
-
-def _takes_callback(callback: Percent | float | None, rules: VenueRules) -> bool:
-    """Whether the venue trails at this distance. Example: from 0.1 to 10 %, it takes 1 % and not 250.0."""
-    if rules.callback_max == 0.0:
-        return True
-    return isinstance(callback, Percent) and rules.callback_min <= callback.fraction <= rules.callback_max
+    start = made.activation_tick * values.instrument(market).tick_size or values.mark(market)
+    if isinstance(order.callback, float) and order.callback >= start:
+        message = f"{order.callback:.10g} below {start:.10g} is no price: the stop would never be reached"
+        values.fault(message, *written.place, "callback")
 
 
 def _check_brackets(written: Sequence[Written], orders: Sequence[spec.Order], values: Values) -> None:

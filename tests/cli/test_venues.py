@@ -81,7 +81,7 @@ def test_show_counts_the_markets_of_a_table_and_shows_one_by_name(capsys: pytest
     assert "market ADAUSDT" not in rows
     assert rows["market BTCUSDT"]["value"].startswith("150x, maintenance 0.004; from 300,000: 100x, maintenance 0.005")
     assert rows["market BTCUSDT"]["value"].endswith(
-        "; impact 30,000; funding_cap 0.003; liquidation_fee 0.0125; max_market_size 120"
+        "; impact 30,000; funding_cap 0.003; liquidation_fee 0.0125; max_market_size 120; min_order_quote 100"
     )
 
     rows = {row["rule"]: row for row in rows_of(capsys, "show", "binance-usdm@2020-03-12", "--symbol", "BTC")}

@@ -58,11 +58,14 @@ def _refuse(order: Order) -> OrderReason:
         return OrderReason.VENUE_REFUSED
     if tape.status == TradingStatus.POST_ONLY and not post_only:
         return OrderReason.VENUE_REFUSED
+    sent = order.remaining
     if order.spec.reduce_only:
         size = min(order.remaining, order.position.opposite_lots(order.side))
         if size == 0:
             return OrderReason.REDUCE_ONLY_VOID
         order.remaining = size
+    if _too_small(order, sent):
+        return OrderReason.MIN_SIZE
     if _too_large(order):
         return OrderReason.MAX_SIZE
     if _beyond_band(order):
@@ -70,6 +73,17 @@ def _refuse(order: Order) -> OrderReason:
     if post_only and not _reprice(order):
         return OrderReason.POST_ONLY_WOULD_CROSS
     return order.account.world.refuse_margin(order, order.remaining)
+
+
+def _too_small(order: Order, sent: int) -> bool:
+    """Step 3: the notional of what was sent, at the limit or the mark, is below what the market takes."""
+    market, by_mark = order.position.market, not order.has_limit
+    least = market.spec.min_close_quote if order.spec.reduce_only else market.spec.min_order_quote
+    if least == 0 or order.sent_by_venue:
+        return False
+    price = market.mark if by_mark else order.limit_tick * Fraction(market.tape.spec.tick_size)
+    notional, bound = sent * market.unit * price, Fraction(least) * (1 - Fraction(1, 10**9))
+    return order.account.world.judge.less(notional, bound, by_mark and market.mark_is_computed)
 
 
 def _too_large(order: Order) -> bool:

@@ -10,6 +10,7 @@ import pytest
 
 from backtester.engine import spec
 from backtester.enums import (
+    Held,
     OrderReason,
     OrderStatus,
     OrderType,
@@ -109,6 +110,30 @@ def test_3_1_an_order_may_be_larger_than_the_venue_takes(
     order: spec.Order, market: dict[str, Any], refused: bool
 ) -> None:
     assert (played([order], **market).orders[0].reason == OrderReason.MAX_SIZE) == refused
+
+
+@pytest.mark.parametrize(
+    ("order", "refused"),
+    [
+        (market_order(BUY, 3), True),
+        (market_order(BUY, 4), False),
+        (limit_order(BUY, 4, 9), True),
+        (limit_order(BUY, 5, 8), False),
+        (limit_order(BUY, 3, 14), False),
+        (market_order(SELL, 1, reduce_only=True), True),
+        (market_order(SELL, 4, reduce_only=True), False),  # it closes 1
+    ],
+)
+def test_3_1_an_order_may_be_smaller_than_the_venue_takes(order: spec.Order, refused: bool) -> None:
+    made = played([order], lots=1, min_order_quote=40.0, min_close_quote=20.0).orders[0]
+    assert (made.reason == OrderReason.MIN_SIZE) == refused
+
+
+@pytest.mark.parametrize(("held", "refused"), [(Held.VENUE, False), (Held.CLIENT, True)])
+def test_3_1_what_the_venue_sends_itself_it_has_taken_before(held: Held, refused: bool) -> None:
+    orders = [market_order(BUY, 4), market_order(BUY, 3, at_s=-1e-9, parent=0, held=held)]
+    made = played(orders, min_order_quote=40.0).orders[1]
+    assert (made.reason == OrderReason.MIN_SIZE) == refused
 
 
 @pytest.mark.parametrize(

@@ -113,7 +113,7 @@ FAULTS = [
     (order(type="take_profit_market", trigger_price=51_000.0, trigger_by="index"),
      "orders.0.trigger_by: hyperliquid triggers on mark, not on index"),
     (order(type="trailing_stop", callback=50_000.0, held="client"),
-     "orders.0.callback: 50000.0 is the whole of the mark 50000 or more"),
+     "orders.0.callback: 50000 below 50000 is no price: the stop would never be reached"),
     (order(type="trailing_stop", callback=0.5, held="client"), "orders.0.callback: 0.5 is no multiple of the tick 1.0"),
     (order(side="buy", take_profit=49_000.0, stop_loss=51_000.0), "orders.0.stop_loss: lies beyond take_profit"),
     (order(side="buy", take_profit=49_000.5), "orders.0.take_profit: 49000.5 is no order price on hyperliquid"),
@@ -138,7 +138,7 @@ def test_one_fault_gives_one_line(tmp_path: Path, table: str, line: str) -> None
         ),
     ],
 )
-def test_a_trailing_stop_that_the_venue_does_not_take(tmp_path: Path, keys: dict[str, str], line: str) -> None:
+def test_a_trailing_stop_that_the_venue_does_not_take(tmp_path: Path, keys: dict[str, object], line: str) -> None:
     """The client watches the same one, and sends what the venue takes."""
     keys = {"type": "trailing_stop"} | keys
     assert line in fault(portfolio(tmp_path, account(position(), order(**keys), venue="binance-usdm", collateral=USDT)))
@@ -148,7 +148,8 @@ def test_a_trailing_stop_that_the_venue_does_not_take(tmp_path: Path, keys: dict
 
 @pytest.mark.parametrize("tif", ["gtc", "ioc", "fok", "post_only"])
 def test_binance_takes_every_time_in_force(tmp_path: Path, tif: str) -> None:
-    keys = {"type": "stop_limit", "trigger_price": 49_000.0, "trigger_by": "last", "price": 49_000.0, "tif": tif}
+    keys: dict[str, object] = {"type": "stop_limit", "trigger_price": 49_000.0, "price": 49_000.0, "tif": tif}
+    keys["trigger_by"] = "last"
     path = portfolio(tmp_path, account(position(), order(**keys), venue="binance-usdm", collateral=USDT))
     assert world(path).accounts[0].orders[0].trigger_by is PriceSeries.LAST
 

@@ -178,8 +178,8 @@ def test_a_rule_may_differ_in_single_markets(folder: Path) -> None:
          "funding_cap.by_market.AAVEE: no such market", 'did you mean "AAVE"?'),
         ('market_bound = { value = 0.04, by_market = { BTC = 0.01 }, source = "docs: x" }',
          "market_bound.by_market: this rule is one for all markets",
-         "single markets: funding_cap, liquidation_fee, max_market_size, max_market_quote, max_limit_size and "
-         "max_limit_quote"),
+         "single markets: funding_cap, liquidation_fee, max_market_size, max_market_quote, max_limit_size, "
+         "max_limit_quote, min_order_quote and min_close_quote"),
     ],
 )  # fmt: skip
 def test_a_faulty_rule_of_a_market_gives_one_line(folder: Path, rule: str, message: str, hint: str) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from backtester.engine.feed import GAP_NS, GAPS, hear_answer, weigh_trade
 from backtester.engine.jit import helper, kernel
 from backtester.engine.ladder import beyond, next_level, outward, set_level
+from backtester.engine.levels import PRINTS_WITHIN_NS
 from backtester.enums import EventKind
 
 if TYPE_CHECKING:
@@ -35,9 +36,23 @@ TRACK = np.dtype(
         ("trade_lots", "i8"),  # of every trade; -1 = they differ
         ("trade_grid", "i8"),  # largest time that divides every time between two trades, ns; 0 = none yet
         ("trade_count", "i8"),
+        ("sided", "i8"),  # trades whose aggressor is known
+        ("late", "i8"),  # of these: what they took had been shown by messages before their row
+        ("timely", "i8"),  # of these: what they took was shown by a message after them
+        ("run_side", "i8"),  # of the trades since the last one at another level, without those that found their cut:
+        ("run_tick", "i8"),
+        ("run_lots", "i8"),  # sum
+        ("run_count", "i8"),
+        ("next_cut", "i8"),  # places in the rings of CHANGE
+        ("next_print", "i8"),
     ],
     align=True,
 )
+
+#: What went at a level and has no counterpart yet: a message that cut its size, or a trade that hit it.
+CHANGE = np.dtype([("ts", "i8"), ("side", "i8"), ("tick", "i8"), ("lots", "i8")], align=True)
+CUT, PRINT = 0, 1  # each instrument has a ring of either
+CHANGES = 64
 
 
 class Noted(IntEnum):
@@ -131,6 +146,61 @@ def _note_trade(track: Any, ts: int, lots: int) -> None:
     track["trades"] += 1
 
 
+@helper
+def _keep(changes: NDArray[Any], place: int, k: int, tick: int, lots: int, ts: int) -> int:
+    """Keep a change in place of the oldest one; the place of the next."""
+    change = changes[place]
+    change["ts"], change["side"], change["tick"], change["lots"] = ts, k, tick, lots
+    return (place + 1) % len(changes)
+
+
+@helper
+def _claim(changes: NDArray[Any], k: int, tick: int, lots: int, ts: int) -> bool:
+    """Take out a change of exactly `lots` at a level that is less than PRINTS_WITHIN_NS old; whether there was one."""
+    for n in range(len(changes)):
+        change = changes[n]
+        found = change["lots"] == lots and change["tick"] == tick and change["side"] == k
+        if found and ts - change["ts"] < PRINTS_WITHIN_NS:
+            change["lots"] = 0
+            return True
+    return False
+
+
+@helper
+def _note_cut(track: Any, changes: NDArray[Any], k: int, tick: int, lots: int, ts: int) -> None:
+    """A message took `lots` from a level: it shows a trade, or some in a row, before it, or waits for one."""
+    if lots <= 0:
+        return
+    if _claim(changes[PRINT], k, tick, lots, ts):
+        track["timely"] += 1
+    elif track["run_side"] == k and track["run_tick"] == tick and track["run_lots"] == lots:
+        track["timely"] += track["run_count"]
+        track["run_lots"], track["run_count"] = 0, 0
+    else:
+        track["next_cut"] = _keep(changes[CUT], track["next_cut"], k, tick, lots, ts)
+
+
+@helper
+def _note_print(track: Any, changes: NDArray[Any], k: int, tick: int, lots: int, ts: int) -> None:
+    """Count a trade that hits side k, and whether it, or it and those before it at the level, had been shown.
+
+    Example: a message takes 75 from a level, trades of 50 and 25 at it follow: both are late.
+    """
+    track["sided"] += 1
+    if track["run_side"] != k or track["run_tick"] != tick:
+        track["run_side"], track["run_tick"], track["run_lots"], track["run_count"] = k, tick, 0, 0
+    if _claim(changes[CUT], k, tick, lots, ts):
+        track["late"] += 1
+        return
+    track["run_lots"] += lots
+    track["run_count"] += 1
+    if _claim(changes[CUT], k, tick, track["run_lots"], ts):
+        track["late"] += track["run_count"]
+        track["run_lots"], track["run_count"] = 0, 0
+    else:
+        track["next_print"] = _keep(changes[PRINT], track["next_print"], k, tick, lots, ts)
+
+
 @kernel
 def survey(
     events: NDArray[Any],
@@ -141,6 +211,7 @@ def survey(
     cells: NDArray[Any],
     sides: NDArray[Any],
     tracks: NDArray[Any],
+    changes: NDArray[Any],
     feeds: NDArray[Any],
     gaps: NDArray[np.int64],
     kinds: NDArray[np.int64],
@@ -159,6 +230,7 @@ def survey(
     cells : CELL, both sides of each instrument; every tick fits. Modified
     sides : SIDE[2·instruments], modified
     tracks : TRACK[instruments], modified
+    changes : CHANGE[instruments, 2, CHANGES], modified
     feeds : FEED[2·instruments], modified
     gaps : i8[instruments, GAPS], times between messages, added to
     kinds : i8[instruments, 9], rows by kind, added to
@@ -188,6 +260,8 @@ def survey(
             count += 1
         if kind == EventKind.TRADE:
             _note_trade(track, ts, event["lots"])
+            if event["side"] != 0:
+                _note_print(track, changes[i], 2 * i + (event["side"] > 0), event["tick"], event["lots"], ts)
             weigh_trade(feeds, sides, np.int64(i), np.int64(event["side"]), event["tick"], ts)
         if not is_depth:
             continue
@@ -207,6 +281,8 @@ def survey(
             track["is_snapshot"] = 1
         if not is_marker:
             k = 2 * i + (event["side"] < 0)
+            shown = cells[sides[k]["offset"] + event["tick"]]["lots"]
+            _note_cut(track, changes[i], k, event["tick"], shown - event["lots"], ts)
             set_level(cells, sides[k], k, event["tick"], event["lots"], track["message"])
     return count
 

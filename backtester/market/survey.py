@@ -28,6 +28,9 @@ NO_GAP = 1 << 62
 
 #: So many trades on a grid of time that no market keeps (of one size: a finer one) were made by a program.
 MADE_TRADES, MADE_GRID_NS, ONE_SIZE_GRID_NS = 20, 10_000_000_000, 1_000_000_000
+#: Such a share of an instrument's trades behind the updates that show them is no chance any more, if fewer stand before
+#: theirs. Many trades find neither: an update shows several of them, or a cancel with them.
+LATE_SHARE, LATE_TRADES = 0.02, 2
 
 
 class Findings:
@@ -98,6 +101,7 @@ class _State:
         for name, bid, ask in (("best", NO_BID, NO_ASK), ("edge", NO_ASK, NO_BID)):
             self.sides[name][0::2], self.sides[name][1::2] = bid, ask
         self.tracks = np.zeros(instruments, engine.TRACK)
+        self.changes = np.zeros((instruments, 2, engine.CHANGES), engine.CHANGE)
         self.feeds = np.zeros(2 * instruments, FEED)
         self.gaps = np.zeros((instruments, GAPS), np.int64)
         self.kinds = np.zeros((instruments, len(KIND_NAMES)), np.int64)
@@ -143,7 +147,12 @@ def survey(tape: Tape, gap_ns: int = NO_GAP) -> Survey:
     for fault in _holes(stretches):
         if faults.wants(fault.where, "hole"):
             faults.add(fault)
-    for found in (*_frozen(tape, state), *_silent_ends(tape, state, gap_ns), *_made_trades(tape, state)):
+    for found in (
+        *_frozen(tape, state),
+        *_silent_ends(tape, state, gap_ns),
+        *_made_trades(tape, state),
+        *_late_prints(tape, state),
+    ):
         warnings.add(found)
     surveys = tuple(_summary(state, index) for index in range(len(tape.instruments)))
     return Survey(surveys, faults.all(), faults.count, warnings.all())
@@ -181,6 +190,7 @@ def _take(state: _State, batch: Batch, gap_ns: int) -> NDArray[Any]:
         state.cells,
         state.sides,
         state.tracks,
+        state.changes,
         state.feeds,
         state.gaps,
         state.kinds,
@@ -258,6 +268,19 @@ def _made_trades(tape: Tape, state: _State) -> Iterator[Diagnostic]:
                 f"{sizes}: they look like candles or a computed series, not like trades"
             )
             yield Diagnostic("data", _where(tape), text)
+
+
+def _late_prints(tape: Tape, state: _State) -> Iterator[Diagnostic]:
+    """Trades that systematically follow the messages that show what they took: two streams, merged the wrong way."""
+    for instrument, track in zip(tape.instruments, state.tracks, strict=True):
+        late, timely, sided = (int(track[name]) for name in ("late", "timely", "sided"))
+        if late >= LATE_TRADES and late > timely and late >= LATE_SHARE * sided:
+            text = (
+                f"{late:,} of {sided:,} trades of {instrument.symbol} print after the update that shows them, "
+                f"{timely:,} before it: queues of a run come out too long where a cancel passes for such a trade, too "
+                "short where one prints more than 1 s later"
+            )
+            yield Diagnostic("data", _where(tape), text, "merge both streams by the exchange's clock, trades first")
 
 
 def _summary(state: _State, index: int) -> InstrumentSurvey:

@@ -1,9 +1,12 @@
 """What came out otherwise than a portfolio's words suggest, and would stay unsaid: each with order, size and time.
 
 filled_on_stale_order_book   an order filled on an order book too old to believe (report.old_books)
+fired_behind_a_gap           a stop fired on the first price after a gap in the recording (report.old_books)
+left_open_without_depth      an order that closes found no more order book: its position stayed open to the end
 position_flipped             a fill turned a long position short or a short one long
 stop_never_in_place          a stop or take-profit was refused as it was placed: it protected nothing
 oco_partial                  one of a group was done in part, which cancelled another: the rest is unprotected
+order_not_sent               an order is due after the end of the run: it never was anywhere
 plan_not_started             a plan begins after the end of the run
 plan_unfinished              a plan did not do all of its size
 trailing_active_from_start   the activation price of a trailing stop was passed already at the start
@@ -21,7 +24,7 @@ from backtester.engine import spec
 from backtester.enums import CONDITIONAL, OrderReason, OrderStatus, OrderType, PriceSeries, TriggerRounding
 from backtester.report.executions import OrderReport, PlanReport
 from backtester.report.names import Names
-from backtester.report.old_books import stale_fills
+from backtester.report.old_books import stale_fills, triggers_behind_gaps
 from backtester.report.records import Notice
 from backtester.report.text import price, size, when, word
 from backtester.run.result import ACTUAL, RunResult
@@ -37,13 +40,32 @@ def notices(
     start = Instant(result.start_ts)
     return chain(
         stale_fills(result, names),
+        triggers_behind_gaps(result, names),
+        _left_open(result, names, orders),
         _flips(result, names),
         (_unplaced(each, start) for each in orders if _was_refused_as_placed(each)),
         _half_done_groups(result, names),
+        _orders_not_sent(result, orders),
         _plans_not_started(result, plans),
         (_unfinished(result, each, orders) for each in plans if each.start_ts and each.unfilled_size > 0.0),
         _trailing_from_start(result, names),
     )
+
+
+def _left_open(result: RunResult, names: Names, orders: Sequence[OrderReport]) -> Iterator[Notice]:
+    """Orders of the user that ended where the ladder did, and what they should have closed was open at the end."""
+    for number, told in zip(chain.from_iterable(result.index.orders), orders, strict=True):
+        order = result.state.orders[number]
+        position, side = int(order["position"]), int(order["side"])
+        rest = min(int(order["lots"] - order["filled"]), -side * int(result.state.positions[position]["lots"]))
+        if told.plan is not None or told.reason is not OrderReason.BEYOND_VISIBLE_DEPTH or rest <= 0:
+            continue
+        left = names.grid(position).size(rest)
+        text = (
+            f"{told.id} ({told.account} {told.symbol}) found no more order book at "
+            f"{when(told.done_ts, Instant(result.start_ts))}: {size(left)} stayed open to the end"
+        )
+        yield Notice("left_open_without_depth", told.done_ts, told.account, told.symbol, (told.id,), left, text)
 
 
 class _Flip:
@@ -138,6 +160,20 @@ def _half_done(result: RunResult, names: Names, members: Sequence[int]) -> Itera
         f"{size(grid.size(rest))} left unprotected{until}"
     )
     yield Notice("oco_partial", Instant(ts), account, symbol, tuple(ids), grid.size(rest), text)
+
+
+def _orders_not_sent(result: RunResult, orders: Sequence[OrderReport]) -> Iterator[Notice]:
+    """Those that have a time of their own; the children of plans go with their plan."""
+    start, end = Instant(result.start_ts), Instant(result.end_ts)
+    described = [order for account in result.world.accounts for order in account.orders]
+    for order, told in zip(described, orders, strict=True):
+        if order.at_ns > result.end_ts and told.plan is None:
+            kind, at = word(told.type.name.lower()), Instant(order.at_ns)
+            text = (
+                f"{told.id} ({told.account} {told.symbol} {kind}, {told.side.name.lower()} {size(told.size)}) is due "
+                f"at {when(at, start)}, after the end of the run at {when(end, start)}: it was never sent"
+            )
+            yield Notice("order_not_sent", at, told.account, told.symbol, (told.id,), told.size, text)
 
 
 def _plans_not_started(result: RunResult, plans: Sequence[PlanReport]) -> Iterator[Notice]:

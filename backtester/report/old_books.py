@@ -16,6 +16,7 @@ from backtester.run.result import ACTUAL, RunResult
 from backtester.texts import iso_time
 
 FLAG_OF_FILLS = "filled_on_stale_order_book"
+FLAG_OF_TRIGGERS = "fired_behind_a_gap"
 
 
 def stale_fills(result: RunResult, names: Names) -> Iterator[Notice]:
@@ -37,6 +38,26 @@ def _stale(result: RunResult, names: Names, key: int, fills: np.ndarray) -> Noti
         f"{when(ts, Instant(result.start_ts))}: beyond {seconds(_bound(result, position))} nobody knows what was there"
     )
     return Notice(FLAG_OF_FILLS, ts, account, symbol, (author,) if key >= 0 else (), filled, text)
+
+
+def triggers_behind_gaps(result: RunResult, names: Names) -> Iterator[Notice]:
+    """Orders whose trigger fired on the first price after the longest gap in the order books of their position."""
+    orders = result.state.orders
+    for number in np.flatnonzero((orders["world"] == ACTUAL) & (orders["trigger_ts"] >= 0)).tolist():
+        order = orders[number]
+        position, fired = int(order["position"]), int(order["trigger_ts"])
+        row, market = result.state.positions[position], result.market.markets[int(order["market"])]
+        ends = int(row["unseen_ts"] + row["unseen_ns"])
+        next_mark = ends + int(result.market.rules[market["rules"]]["mark_interval_ns"])
+        if row["unseen_ns"] <= _bound(result, position) or not ends <= fired <= next_mark:
+            continue
+        author, account, symbol = names.order(number), names.account(int(order["account"])), names.symbol(position)
+        text = (
+            f"{author} ({account} {symbol}) fired at {when(Instant(fired), Instant(result.start_ts))}, behind "
+            f"{seconds(int(row['unseen_ns']))} without an order book: when its price came and what it met is unknown"
+        )
+        lots = names.grid(position).size(int(order["lots"]))
+        yield Notice(FLAG_OF_TRIGGERS, Instant(fired), account, symbol, (author,), lots, text)
 
 
 def warnings(result: RunResult) -> Iterator[str]:

@@ -169,6 +169,8 @@ def _reason(cell: Cell, currency: str) -> str:
         text += f"; conditional and reduce-only orders {done}"
     if "severe_loss" in cell.flags:
         text = f"severe loss without a liquidation{text.removeprefix('no liquidation')}"
+    if "left_open_without_depth" in cell.flags:
+        text += "; what should have been closed stayed open, the order book was empty"
     if tightest is not None and tightest.buffer_min_ts is not None:
         at = f"{clock(tightest.buffer_min_ts)} ({offset(tightest.buffer_min_ts, cell.start_ts)})"
         text += f"; tightest: {tightest.name}, {money(tightest.buffer_min)} {currency} above maintenance at {at}"

@@ -91,8 +91,8 @@ def _market(random: Random, instrument: int, number: int, rules: spec.Rules) -> 
         max_market_quote=random.choice([0.0, 0.0, 0.0, 32.0 - tie]),
         max_limit_lots=random.choice([0, 0, 0, 4]),
         max_limit_quote=random.choice([0.0, 0.0, 0.0, 48.0 - tie]),
-        min_order_quote=random.choice([0.0, 0.0, 0.0, 12.0 - tie]),
-        min_close_quote=random.choice([0.0, 0.0, 0.0, 12.0 - tie]),
+        min_order_quote=random.choice([0.0, 0.0, 0.0, 0.0, 0.0, 12.0 - tie]),
+        min_close_quote=random.choice([0.0, 0.0, 0.0, 0.0, 0.0, 12.0 - tie]),
     )
 
 

@@ -275,3 +275,28 @@ def test_trades_in_a_gap_are_counted(tmp_path: Path) -> None:
 def test_candles_fed_as_trades_are_named(tmp_path: Path, made: list[Row], looks_made: bool) -> None:
     said = " ".join(each.message for each in checked(tmp_path, made).warnings)
     assert ("they look like candles" in said) is looks_made
+
+
+def prints(after_ns: int, price: float = 100.0, count: int = 20) -> list[Row]:
+    """Trades of one size that sell at a bid, each `after_ns` after the message that shows what it took."""
+    made = [Row(n * S + after_ns, "BTC", "trade", -1, price, 1.0) for n in range(2, count + 2)]
+    shown = [bid(n * S, 100.0, size=100.0 - n) for n in range(2, count + 2)]
+    return sorted([bid(S, 100.0, kind="snapshot", size=99.0), *made, *shown], key=lambda row: row.ts or 0)
+
+
+def test_trades_that_follow_the_updates_that_show_them_are_named(tmp_path: Path) -> None:
+    [said] = [each for each in checked(tmp_path, prints(1_000_000)).warnings if "update that shows" in each.message]
+    assert said.message.startswith("20 of 20 trades of BTC print after the update that shows them, 0 before it")
+    assert said.hint == "merge both streams by the exchange's clock, trades first"
+
+
+@pytest.mark.parametrize("after_ns", [-1_000_000, -400_000_000, 1_000_000])
+def test_other_trades_are_not(tmp_path: Path, after_ns: int) -> None:
+    rows = prints(after_ns, price=100.0 if after_ns < 0 else 99.0)  # before their update, or at another level
+    assert not [each for each in checked(tmp_path, rows).warnings if "update that shows" in each.message]
+
+
+def test_one_update_may_show_several_trades(tmp_path: Path) -> None:
+    made = [Row(2 * S + n, "BTC", "trade", -1, 100.0, 2.0 + n) for n in (1, 2, 3)]
+    rows = [bid(S, 100.0, kind="snapshot", size=99.0), bid(2 * S, 100.0, size=87.0), *made]
+    assert any("3 of 3 trades" in each.message for each in checked(tmp_path, rows).warnings)

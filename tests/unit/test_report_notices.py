@@ -14,6 +14,7 @@ from backtester.report.execution_sheets import execution_sheets
 from backtester.report.model import build_report
 from backtester.report.records import Cell, Notice
 from backtester.report.text import noticed as shown_lines
+from backtester.report.text import story
 from tests.golden.handmade import CRASH, UNDONE
 from tests.oracle.examples import (
     BUY,
@@ -54,9 +55,32 @@ def noticed(found: Cell) -> list[tuple[str, tuple[str, ...], float, Instant | No
 
 
 FLAGS = {
-    "position_flipped", "stop_never_in_place", "oco_partial",
-    "plan_not_started", "plan_unfinished", "trailing_active_from_start",
+    "fired_behind_a_gap", "left_open_without_depth", "position_flipped", "stop_never_in_place", "oco_partial",
+    "order_not_sent", "plan_not_started", "plan_unfinished", "trailing_active_from_start",
 }  # fmt: skip
+
+# --- gaps, empty order books -----------------------------------------------------------------------------------------
+
+HOLE = [mark(1.0, 100.0), ladder(1.0, {99: 40, 98: 9}, {101: 40})]
+AFTER = [ladder(300.0, {90: 40}, {92: 9}), mark(300.0, 90.0), delta(301.0, BUY, 10, 1)]
+
+
+def test_a_stop_that_fires_behind_a_gap() -> None:
+    found = cell([stop_order(SELL, 10, 95, id="stop")], [*HOLE, *AFTER])
+    assert noticed(found) == [("fired_behind_a_gap", ("stop",), 10.0, Instant(300 * SECOND))]
+    assert "behind 299.0 s without an order book" in found.notices[0].text
+    steady = [each for s in range(2, 300) for each in [delta(float(s), BUY, 10, s % 3)]]
+    assert noticed(cell([stop_order(SELL, 10, 95, id="stop")], [*HOLE, *steady, *AFTER])) == []
+
+
+@pytest.mark.parametrize(("bids", "left"), [({99: 4}, 6.0), ({99: 40}, None)])
+def test_what_stays_open_on_an_empty_order_book(bids: dict[int, int], left: float | None) -> None:
+    tape = [mark(1.0, 100.0), ladder(1.0, bids, {101: 40}), delta(9.0, SELL, 102, 1)]
+    found = cell([market_order(SELL, 10, at_s=2, id="cut", reduce_only=True)], tape)
+    expected = [("left_open_without_depth", ("cut",), left, Instant(2 * SECOND))] if left else []
+    assert noticed(found) == expected
+    assert ("the order book was empty" in story(found, "USDC")[0]) is bool(left)
+
 
 # --- flips -----------------------------------------------------------------------------------------------------------
 

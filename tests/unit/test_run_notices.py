@@ -28,6 +28,8 @@ CASES = [
      "position_flipped", ["s"], 0.2, "s turned main BTC from long to short at 21:00:0"),
     ([ABOVE], "stop_never_in_place", ["stop"], 0.5, "stop market, sell 0.5 at 50,500.00) was never in place"),
     ([PROFIT, STOP], "oco_partial", ["profit", "stop"], 0.65, "filled 0.25 of 0.9 by 21:00:03"),
+    ([order("far", type="stop_market", trigger_price=49_500.0, at="5h")],
+     "order_not_sent", ["far"], 0.5, "far (main BTC stop market, sell 0.5) is due at 02:00:00 +5:00:00, after the end"),
     ([plan("late", start="5h", duration="10s", **LATE)],
      "plan_not_started", ["late"], 0.5, "begins at 02:00:00 +5:00:00, after the end of the run at 21:00:19"),
     ([plan("long", start="10s", duration="20s", **LATE)],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -138,7 +139,7 @@ def test_one_fault_gives_one_line(tmp_path: Path, table: str, line: str) -> None
         ),
     ],
 )
-def test_a_trailing_stop_that_the_venue_does_not_take(tmp_path: Path, keys: dict[str, object], line: str) -> None:
+def test_a_trailing_stop_that_the_venue_does_not_take(tmp_path: Path, keys: dict[str, Any], line: str) -> None:
     """The client watches the same one, and sends what the venue takes."""
     keys = {"type": "trailing_stop"} | keys
     assert line in fault(portfolio(tmp_path, account(position(), order(**keys), venue="binance-usdm", collateral=USDT)))
@@ -148,7 +149,7 @@ def test_a_trailing_stop_that_the_venue_does_not_take(tmp_path: Path, keys: dict
 
 @pytest.mark.parametrize("tif", ["gtc", "ioc", "fok", "post_only"])
 def test_binance_takes_every_time_in_force(tmp_path: Path, tif: str) -> None:
-    keys: dict[str, object] = {"type": "stop_limit", "trigger_price": 49_000.0, "price": 49_000.0, "tif": tif}
+    keys: dict[str, Any] = {"type": "stop_limit", "trigger_price": 49_000.0, "price": 49_000.0, "tif": tif}
     keys["trigger_by"] = "last"
     path = portfolio(tmp_path, account(position(), order(**keys), venue="binance-usdm", collateral=USDT))
     assert world(path).accounts[0].orders[0].trigger_by is PriceSeries.LAST

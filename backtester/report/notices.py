@@ -54,7 +54,8 @@ def notices(
 
 def _left_open(result: RunResult, names: Names, orders: Sequence[OrderReport]) -> Iterator[Notice]:
     """Orders of the user that ended where the ladder did, and what they should have closed was open at the end."""
-    for number, told in zip(chain.from_iterable(result.index.orders), orders, strict=True):
+    numbers = chain.from_iterable(result.index.orders[account] for account in range(len(result.world.accounts)))
+    for number, told in zip(numbers, orders, strict=True):
         order = result.state.orders[number]
         position, side = int(order["position"]), int(order["side"])
         rest = min(int(order["lots"] - order["filled"]), -side * int(result.state.positions[position]["lots"]))

@@ -37,7 +37,8 @@ def level_free(seed: int) -> Universe:
     data = inputs.data
     instruments = tuple(item._replace(tick_size=0.5, index_from_mid=False) for item in data.instruments)
     tiers = (spec.Tier(0.0, 1 / 32, 1e9),)
-    markets = tuple(market._replace(tiers=tiers, max_market_quote=0.0, max_limit_quote=0.0) for market in data.markets)
+    bounds = dict.fromkeys(("min_order_quote", "min_close_quote", "max_market_quote", "max_limit_quote"), 0.0)
+    markets = tuple(market._replace(tiers=tiers, **bounds) for market in data.markets)
     return inputs._replace(data=data._replace(instruments=instruments, markets=markets), events=events)
 
 

@@ -68,7 +68,7 @@ AFTER = [ladder(300.0, {90: 40}, {92: 9}), mark(300.0, 90.0), delta(301.0, BUY, 
 def test_a_stop_that_fires_behind_a_gap() -> None:
     found = cell([stop_order(SELL, 10, 95, id="stop")], [*HOLE, *AFTER])
     assert noticed(found) == [("fired_behind_a_gap", ("stop",), 10.0, Instant(300 * SECOND))]
-    assert "behind 299.0 s without an order book" in found.notices[0].text
+    assert "behind 299.000 s without an order book" in found.notices[0].text
     steady = [each for s in range(2, 300) for each in [delta(float(s), BUY, 10, s % 3)]]
     assert noticed(cell([stop_order(SELL, 10, 95, id="stop")], [*HOLE, *steady, *AFTER])) == []
 

@@ -84,7 +84,7 @@ def test_each_account_has_its_own_level(tmp_path: Path) -> None:
 
 
 def test_sizes_are_whole_lots_and_never_none(tmp_path: Path) -> None:
-    tiny = order("tiny", type="market", size=0.00001)
+    tiny = order("tiny", type="market", size=0.00001, at="1s")
     empty = position("ETH", size=0.0, entry_price=1_000.0)
     path = portfolio(tmp_path, account(position(size=0.00003, entry_price=1_000.0), empty, tiny))
     world, _ = moved(path, (119_000.0, 2_000.0))

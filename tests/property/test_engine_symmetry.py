@@ -37,9 +37,12 @@ def level_free(seed: int) -> Universe:
     data = inputs.data
     instruments = tuple(item._replace(tick_size=0.5, index_from_mid=False) for item in data.instruments)
     tiers = (spec.Tier(0.0, 1 / 32, 1e9),)
-    bounds = dict.fromkeys(("min_order_quote", "min_close_quote", "max_market_quote", "max_limit_quote"), 0.0)
-    markets = tuple(market._replace(tiers=tiers, **bounds) for market in data.markets)
+    markets = tuple(_unbounded(market)._replace(tiers=tiers) for market in data.markets)
     return inputs._replace(data=data._replace(instruments=instruments, markets=markets), events=events)
+
+
+def _unbounded(market: spec.Market) -> spec.Market:
+    return market._replace(min_order_quote=0.0, min_close_quote=0.0, max_market_quote=0.0, max_limit_quote=0.0)
 
 
 def _free(rules: spec.Rules) -> spec.Rules:

@@ -95,7 +95,7 @@ def test_a_plan_keeps_the_keys_of_another_algorithm_for_a_comparison(tmp_path: P
 
 def test_a_bare_key_goes_where_it_makes_sense(tmp_path: Path) -> None:
     tables = (order("a"), order("b", type="stop_market", trigger_price="mark-1%"), plan("p", algo="passive"))
-    made = read(tmp_path, *tables, overrides=("held=client", "bound=2%", "attempts=5"))
+    made = read(tmp_path, *tables, overrides=("*.held=client", "*.bound=2%", "attempts=5"))
     assert [each.held for each in made.orders] == [Held.VENUE, Held.CLIENT]
     assert [each.bound for each in made.orders] == [Percent(0.02)] * 2
     assert [each.bound for each in made.plans] == [Percent(0.02)]

@@ -22,7 +22,9 @@ def execution_sheets(cell: Cell, currency: str) -> Iterator[Sheet]:
     yield Sheet("Orders, cost in bps of the mid at the decision", _ORDERS, tuple(map(_order, own)))
     plans = tuple(_plan(each, start) for each in cell.plans)
     yield Sheet("Plans, shortfall in bps of a paper trade at the decision", _PLANS, plans)
-    yield Sheet(f"Trades, {currency}; slippage is inside the price PnL", _TRADES, tuple(map(_trade, cell.trades)))
+    yield Sheet(f"Trades, {currency}", _TRADES, tuple(map(_trade, cell.trades)))
+    title = f"What trades cost, {currency}; slippage is inside the price PnL"
+    yield Sheet(title, _TRADE_COSTS, tuple(map(_trade_costs, cell.trades)))
 
 
 def comparison_sheets(cells: Sequence[Cell | FailedCell], currency: str) -> Iterator[Sheet]:
@@ -250,21 +252,19 @@ def _plan(each: PlanReport, start: Instant) -> tuple[str, ...]:
 _TRADES = (
     Column("account", is_text=True),
     Column("symbol", is_text=True),
-    Column("margin", rank=9, is_text=True),
-    Column("entry", rank=5),
-    Column("exit", rank=6),
+    Column("margin", rank=6, is_text=True),
+    Column("size", rank=3),
+    Column("entry", rank=3),
+    Column("closed", rank=3),
+    Column("exit", rank=3),
+    Column("mark", rank=3),
+    Column("carried in", rank=2),
     Column("price PnL"),
-    Column("maker fees", rank=3),
-    Column("taker fees", rank=3),
-    Column("liq. fees", rank=7),
-    Column("funding", rank=4),
+    Column("maker fees", rank=1),
+    Column("taker fees", rank=1),
+    Column("liq. fees", rank=1),
+    Column("funding", rank=1),
     Column("net"),
-    Column("delay", rank=2),
-    Column("spread", rank=2),
-    Column("depth", rank=2),
-    Column("impact", rank=2),
-    Column("break-even", rank=1),
-    Column("at funding of", rank=8),
 )
 
 
@@ -273,18 +273,45 @@ def _trade(each: TradeReport) -> tuple[str, ...]:
         each.account,
         each.symbol,
         each.margin_mode,
+        size(each.size),
         price(each.entry_price),
+        size(each.closed_size),
         price(each.exit_price),
+        price(each.mark_price),
+        money(each.carried_in),
         money(each.price_pnl),
         money(each.fees_maker),
         money(each.fees_taker),
         money(each.fees_liquidation),
         money(each.funding),
         money(each.net),
-        money(each.delay),
-        money(each.spread),
-        money(each.depth),
-        money(each.impact),
+    )
+
+
+_TRADE_COSTS = (
+    Column("account", is_text=True),
+    Column("symbol", is_text=True),
+    Column("delay", rank=1),
+    Column("spread", rank=1),
+    Column("depth", rank=1),
+    Column("impact", rank=1),
+    Column("slippage"),
+    Column("fees", rank=2),
+    Column("funding", rank=2),
+    Column("break-even"),
+    Column("at funding of", rank=3),
+)
+
+
+def _trade_costs(each: TradeReport) -> tuple[str, ...]:
+    slipped = (each.delay, each.spread, each.depth, each.impact)
+    return (
+        each.account,
+        each.symbol,
+        *map(money, slipped),
+        money(math.fsum(slipped)),
+        money(math.fsum((each.fees_maker, each.fees_taker, each.fees_liquidation))),
+        money(each.funding),
         price(each.breakeven_price),
         rate(each.breakeven_funding),
     )

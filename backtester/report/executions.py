@@ -144,7 +144,8 @@ class TradeReport(NamedTuple):
 
     price_pnl + fees_maker + fees_taker + fees_liquidation + funding = net. Slippage is a memo inside price_pnl; its
     four parts add up to the `slippage` of the position. `carried_in` is the unrealised PnL that it came with:
-    net + carried_in is its result since its entry, and both break-evens are where that is 0.
+    net + carried_in is its result since its entry, and both break-evens are where that is 0. carried_in + price_pnl is
+    what the prices say: closed_size from entry_price to exit_price, the rest of size from entry_price to mark_price.
     """
 
     account: str
@@ -161,8 +162,11 @@ class TradeReport(NamedTuple):
     depth: float
     impact: float
     carried_in: float
-    entry_price: float | None  # average of all that it held; None if it was long and short
-    exit_price: float | None  # average of all that it closed, and of the rest at the mark
-    breakeven_price: float | None  # the exit_price that would have paid for fees and funding
+    size: float | None  # all that it held, signed; None, and no price either, if it was long and short
+    closed_size: float | None  # part of it that was closed
+    entry_price: float | None  # average of all that it held
+    exit_price: float | None  # average of what it closed; None if nothing
+    mark_price: float | None  # of what is still held; None if nothing
+    breakeven_price: float | None  # average price of leaving all of it that would have paid for fees and funding
     breakeven_funding: float | None  # the rate of every interval that would have paid for the rest
     funding_intervals: int

@@ -60,6 +60,8 @@ def _account_report(result: RunResult, names: Names, account: int, error: float,
     return AccountReport(
         name=names.account(account),
         venue=result.profiles[account].name,
+        collateral=result.world.accounts[account].balance,
+        carried_in=math.fsum(unrealised(result, n, at_start=True) for n in result.index.positions[account]),
         equity_start=before,
         equity_end=after,
         equity_min=min(before, float(row["equity_min"])),

@@ -5,6 +5,7 @@ fired_behind_a_gap           a stop fired on the first price after a gap in the 
 left_open_without_depth      an order that closes found no more order book: its position stayed open to the end
 position_flipped             a fill turned a long position short or a short one long
 stop_never_in_place          a stop or take-profit was refused as it was placed: it protected nothing
+stop_refused                 a stop or take-profit fired and was refused, for lack of margin for instance
 oco_partial                  one of a group was done in part, which cancelled another: the rest is unprotected
 order_not_sent               an order is due after the end of the run: it never was anywhere
 plan_not_started             a plan begins after the end of the run
@@ -43,7 +44,7 @@ def notices(
         triggers_behind_gaps(result, names),
         _left_open(result, names, orders),
         _flips(result, names),
-        (_unplaced(each, start) for each in orders if _was_refused_as_placed(each)),
+        (_refused(each, start) for each in orders if _is_refused_stop(each)),
         _half_done_groups(result, names),
         _orders_not_sent(result, orders),
         _plans_not_started(result, plans),
@@ -110,17 +111,20 @@ def _flip(result: RunResult, names: Names, position: int, plan: int, flip: _Flip
     return Notice("position_flipped", ts, account, symbol, (author,), opened, text)
 
 
-def _was_refused_as_placed(order: OrderReport) -> bool:
-    return order.type in CONDITIONAL and order.status is OrderStatus.REJECTED and order.trigger_ts is None
+def _is_refused_stop(order: OrderReport) -> bool:
+    return order.type in CONDITIONAL and order.status is OrderStatus.REJECTED
 
 
-def _unplaced(order: OrderReport, start: Instant) -> Notice:
+def _refused(order: OrderReport, start: Instant) -> Notice:
+    """A stop or take-profit that was refused as it was placed, or as it fired: either way it protected nothing."""
     told = f"{word(order.type.name.lower())}, {order.side.name.lower()} {size(order.size)} at {price(order.stop_price)}"
-    text = (
-        f"{order.id} ({order.account} {order.symbol} {told}) was never in place: refused at "
-        f"{when(order.done_ts, start)}, {word(order.reason.name.lower())}"
-    )
-    return Notice("stop_never_in_place", order.done_ts, order.account, order.symbol, (order.id,), order.size, text)
+    at, why = when(order.done_ts, start), word(order.reason.name.lower())
+    if order.trigger_ts is None:
+        flag, fate = "stop_never_in_place", f"was never in place: refused at {at}, {why}"
+    else:
+        flag, fate = "stop_refused", f"fired at {when(order.trigger_ts, start)} and was refused at {at}, {why}"
+    text = f"{order.id} ({order.account} {order.symbol} {told}) {fate}"
+    return Notice(flag, order.done_ts, order.account, order.symbol, (order.id,), order.size, text)
 
 
 def _half_done_groups(result: RunResult, names: Names) -> Iterator[Notice]:

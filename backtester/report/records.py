@@ -116,6 +116,8 @@ class AccountReport(NamedTuple):
 
     name: str
     venue: str
+    collateral: float
+    carried_in: float  # unrealised PnL of its positions at the start: collateral + carried_in = equity_start
     equity_start: float
     equity_end: float
     equity_min: float

@@ -49,36 +49,38 @@ _INPUTS = (
 
 _ACCOUNTS = (
     Column("account", is_text=True),
+    Column("collateral", rank=2),
+    Column("carried in", rank=2),
     Column("start"),
+    Column("price PnL", rank=1),
+    Column("funding", rank=1),
+    Column("fees", rank=1),
+    Column("liquidation", rank=1),
     Column("end"),
     Column("lowest"),
-    Column("at", rank=3),
+    Column("at", rank=4),
     Column("buffer low"),
-    Column("at", rank=2),
-    Column("max margin ratio", rank=4),
-    Column("price PnL", rank=1),
-    Column("funding", rank=6),
-    Column("fees", rank=5),
-    Column("liquidation", rank=7),
-    Column("total"),
+    Column("at", rank=3),
+    Column("max margin ratio", rank=5),
 )
 
 
 def _account(each: AccountReport, start: Instant) -> tuple[str, ...]:
     return (
         each.name,
+        money(each.collateral),
+        money(each.carried_in),
         money(each.equity_start),
+        money(each.pnl_price),
+        money(each.pnl_funding),
+        money(each.pnl_fees),
+        money(each.pnl_liquidation),
         money(each.equity_end),
         money(each.equity_min),
         clock(each.equity_min_ts),
         money(each.buffer_min),
         when(each.buffer_min_ts, start),
         percent(each.margin_ratio_max),
-        money(each.pnl_price),
-        money(each.pnl_funding),
-        money(each.pnl_fees),
-        money(each.pnl_liquidation),
-        money(each.pnl_total),
     )
 
 

@@ -4,7 +4,7 @@
     net + unrealised PnL at the start = result since entry    0 at both break-evens
 
 A place that held Q units on one side s in all, entered at E and left at X on average (what is still held counts at the
-mark), has won `s · Q · (X - E)` since its entry. So the exit that pays for everything is
+mark), has won `s · Q · (X - E)` since its entry, carried in and since. So the exit that pays for everything is
 
     break-even price = E + s · (fees + funding) / Q           costs positive
 
@@ -70,21 +70,21 @@ def _splits(result: RunResult, number: int, fills: OrderFills) -> Iterator[tuple
 
 
 class Averages(NamedTuple):
-    """A place that was only long or only short: its units in all, and its average prices in quote currency."""
+    """A place that was only long or only short: lots in all and closed ones, average prices in quote currency."""
 
     side: int
-    size: float
+    size: int
     entry: float
-    exit: float
+    closed: int
+    exit: float | None
 
 
-def averages(lots_start: int, entry: float, fills: np.ndarray, mark: float) -> Averages | None:
+def averages(lots_start: int, entry: float, fills: np.ndarray) -> Averages | None:
     """Entry and exit of a position that began with `lots_start` at `entry`; sizes in lots.
 
     fills  FILL[n] of the position, in order
-    mark   price at which what is left counts as closed
     None for one that never held anything, or was both long and short.
-    Example: long 2 from 100, buys 2 at 104, sells 3 at 110, mark 90: 4 from 102 to 105.
+    Example: long 2 from 100, buys 2 at 104, sells 3 at 110: 4 from 102, of which 3 left at 110.
     """
     signed = (fills["side"] * fills["lots"]).tolist()
     held = np.cumsum([lots_start, *signed])
@@ -93,10 +93,10 @@ def averages(lots_start: int, entry: float, fills: np.ndarray, mark: float) -> A
     side = 1 if held.max() > 0 else -1
     priced = list(zip(signed, fills["price"].tolist(), strict=True))
     opened = [(lots_start, entry), *(each for each in priced if each[0] * side > 0)]
-    closed = [*(each for each in priced if each[0] * side < 0), (-int(held[-1]), mark)]
-    size = abs(sum(lots for lots, _ in opened))
+    closed = [each for each in priced if each[0] * side < 0]
+    size, left = (abs(sum(lots for lots, _ in part)) for part in (opened, closed))
     paid, got = (math.fsum(abs(lots) * price for lots, price in part) for part in (opened, closed))
-    return Averages(side, float(size), paid / size, got / size)
+    return Averages(side, size, paid / size, left, got / left if left else None)
 
 
 def trade_reports(result: RunResult, names: Names) -> Iterator[TradeReport]:
@@ -119,7 +119,7 @@ def _trade_report(result: RunResult, names: Names, number: int, order_fills: Ord
     price_pnl = math.fsum((float(row["realised"]), unrealised(result, number), -carried_in))
     cost = slipped(result, number, grid, order_fills)
     entry = float(row["cost_start"]) / (int(row["lots_start"]) * unit) if row["lots_start"] else 0.0
-    held = averages(int(row["lots_start"]), entry, fills, float(market["mark"]))
+    held = averages(int(row["lots_start"]), entry, fills)
     paid = -math.fsum((*fees, funding))
     payments = result.payments[result.payments["position"] == number]
     weight = math.fsum((payments["lots"] * unit * payments["price"]).tolist())
@@ -138,8 +138,11 @@ def _trade_report(result: RunResult, names: Names, number: int, order_fills: Ord
         depth=cost.depth,
         impact=cost.impact,
         carried_in=carried_in,
+        size=grid.size(held.side * held.size) if held else None,
+        closed_size=grid.size(held.closed) if held else None,
         entry_price=held.entry if held else None,
         exit_price=held.exit if held else None,
+        mark_price=float(market["mark"]) if held and held.closed < held.size else None,
         breakeven_price=held.entry + held.side * paid / (held.size * unit) if held else None,
         breakeven_funding=math.fsum((price_pnl, *fees, carried_in)) / weight if weight else None,
         funding_intervals=len(payments),

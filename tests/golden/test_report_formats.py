@@ -66,7 +66,8 @@ inputs.venues.0 name sha256 rules_date assumed_share
 cells.0 scenario venue variant status error verdict flags portfolio accounts orders liquidations adl funding actions
   plans system start_ts end_ts trades notices
 cells.0.portfolio equity_start equity_end equity_end_exit equity_min loss loss_pct net_delta
-cells.0.accounts.0 name venue equity_start equity_end equity_min equity_min_ts buffer_min buffer_min_ts
+cells.0.accounts.0 name venue collateral carried_in equity_start equity_end equity_min equity_min_ts buffer_min
+  buffer_min_ts
   margin_ratio_max required_topup required_topup_by pnl_total pnl_price pnl_funding pnl_fees pnl_liquidation pnl_adl
   pnl_socialised pnl_collateral slippage reconciliation_error positions equity_end_unliquidated pools fees_maker
   fees_taker topup_too_little topup_equity_end topup_limit
@@ -86,7 +87,8 @@ cells.0.plans.0 id account symbol side status size filled_size unfilled_size vwa
   algo
 cells.0.plans.0.shortfall delay trading opportunity fees total delay_bps trading_bps opportunity_bps fees_bps total_bps
 cells.0.trades.0 account symbol margin_mode price_pnl fees_maker fees_taker fees_liquidation funding net delay spread
-  depth impact carried_in entry_price exit_price breakeven_price breakeven_funding funding_intervals
+  depth impact carried_in size closed_size entry_price exit_price mark_price breakeven_price breakeven_funding
+  funding_intervals
 cells.0.orders.0.fills.0 ts price size liquidity reason age_ns
 cells.0.liquidations.0 ts account symbol stage cause trigger_mark size filled_size vwap bankruptcy_price slippage_bps
   fee levels side

@@ -55,8 +55,8 @@ def noticed(found: Cell) -> list[tuple[str, tuple[str, ...], float, Instant | No
 
 
 FLAGS = {
-    "fired_behind_a_gap", "left_open_without_depth", "position_flipped", "stop_never_in_place", "oco_partial",
-    "order_not_sent", "plan_not_started", "plan_unfinished", "trailing_active_from_start",
+    "fired_behind_a_gap", "left_open_without_depth", "position_flipped", "stop_never_in_place", "stop_refused",
+    "oco_partial", "order_not_sent", "plan_not_started", "plan_unfinished", "trailing_active_from_start",
 }  # fmt: skip
 
 # --- gaps, empty order books -----------------------------------------------------------------------------------------
@@ -144,6 +144,15 @@ def test_a_stop_refused_as_it_was_placed() -> None:
     )
 
 
+def test_a_stop_refused_as_it_fired() -> None:
+    """Not reduce-only, and far larger than its margin allows: it protects nothing, and the run says so."""
+    tape = [*START, mark(3.0, 94.0), ladder(3.0, {94: 9_000}, {95: 9_000}), *END]
+    found = cell([stop_order(SELL, 5_000, 95, id="stop")], tape)
+    (notice,) = [each for each in found.notices if each.flag == "stop_refused"]
+    assert (notice.ids, notice.size) == (("stop",), 5_000.0)
+    assert "fired at 00:00:03 +00:02 and was refused at 00:00:03 +00:02, insufficient margin" in notice.text
+
+
 def test_the_stops_table_says_why() -> None:
     rules = PLAIN._replace(reject_breached_trigger=True)
     found = cell([stop_order(SELL, 4, 105, id="stop")], rules=rules)
@@ -151,9 +160,11 @@ def test_the_stops_table_says_why() -> None:
     assert stops.rows[0][-1] == "refused: trigger breached"
 
 
-def test_a_stop_that_fired_and_was_refused_had_been_in_place() -> None:
+def test_a_stop_with_nothing_left_to_close_had_been_in_place() -> None:
     closed = market_order(SELL, 10, at_s=2, reduce_only=True)
-    assert noticed(cell([closed, stop_order(SELL, 4, 95, reduce_only=True)], FALL)) == []
+    (notice,) = cell([closed, stop_order(SELL, 4, 95, reduce_only=True)], FALL).notices
+    assert (notice.flag, notice.ids) == ("stop_refused", ("s",))
+    assert notice.text.endswith("reduce only void")
 
 
 # --- groups ----------------------------------------------------------------------------------------------------------

@@ -45,10 +45,10 @@ def fills(*rows: tuple[int, int, float]) -> np.ndarray:
 
 
 def test_averages() -> None:
-    assert averages(2, 100.0, fills((1, 2, 104.0), (-1, 3, 110.0)), 90.0) == (1, 4.0, 102.0, 105.0)
-    assert averages(0, 0.0, fills((-1, 2, 104.0)), 90.0) == (-1, 2.0, 104.0, 90.0)
-    assert averages(2, 100.0, fills((-1, 3, 110.0)), 90.0) is None
-    assert averages(0, 0.0, fills(), 90.0) is None
+    assert averages(2, 100.0, fills((1, 2, 104.0), (-1, 3, 110.0))) == (1, 4, 102.0, 3, 110.0)
+    assert averages(0, 0.0, fills((-1, 2, 104.0))) == (-1, 2, 104.0, 0, None)
+    assert averages(2, 100.0, fills((-1, 3, 110.0))) is None
+    assert averages(0, 0.0, fills()) is None
 
 
 def test_a_long_that_is_sold_in_two_ways() -> None:
@@ -73,8 +73,10 @@ def test_a_long_that_is_sold_in_two_ways() -> None:
     assert line.net == pytest.approx(24 + maker + taker - 6)
     assert line.net == pytest.approx(found.accounts[0].pnl_total)
     assert (line.delay, line.spread, line.depth, line.impact) == (0.0, 2.0, 0.0, 0.0)
-    assert (line.carried_in, line.entry_price) == (16.0, 98.0)
-    assert line.exit_price == pytest.approx((2 * 99 + 2 * 105 + 4 * 104) / 8)
+    assert (line.size, line.closed_size) == (8.0, 4.0)
+    assert (line.carried_in, line.entry_price, line.mark_price) == (16.0, 98.0, 104.0)
+    assert line.exit_price == pytest.approx((2 * 99 + 2 * 105) / 4)
+    assert line.carried_in + line.price_pnl == pytest.approx(4 * (102 - 98) + 4 * (104 - 98))
     # Had it left at the break-even on average, or paid that rate, the trade would have brought nothing since its entry.
     assert line.breakeven_price == pytest.approx(98 + (6 - maker - taker) / 8)
     assert line.breakeven_price is not None
@@ -94,7 +96,7 @@ def test_a_short_breaks_even_below_its_entry() -> None:
 
 def test_a_position_that_turned_has_no_one_entry() -> None:
     [line] = cell([account(1000.0, [cross(2)], [market_order(SELL, 5, at_s=2.0)])], [*START, *END], RULES).trades
-    assert (line.entry_price, line.exit_price, line.breakeven_price) == (None, None, None)
+    assert (line.size, line.entry_price, line.exit_price, line.mark_price, line.breakeven_price) == (None,) * 5
     assert line.fees_taker == pytest.approx(-0.01 * 5 * 99)
 
 

@@ -125,6 +125,20 @@ def set_mark(m, market: int, ts: int) -> None:
 
 
 @helper
+def count_missing_samples(m, ts: int) -> None:
+    """Count what each market would have sampled from its last funding time to the first record (RULES 7.3).
+
+    Example: an hour sampled every 5 s and a first record at half past → 359, the 360th is taken then.
+    """
+    for i in range(len(m.markets)):
+        k = m.markets[i]
+        r = m.rules[k["rules"]]
+        if r["funding_premium"] != 0:
+            last = r["next_funding"] - r["funding_interval_ns"]
+            k["premium_count"] = (ts - 1) // r["funding_sample_ns"] - last // r["funding_sample_ns"]
+
+
+@helper
 def sample_premium(m, market: int) -> None:
     """Add one premium sample: how far the impact prices lie outside the index (RULES 7.3).
 
@@ -134,7 +148,9 @@ def sample_premium(m, market: int) -> None:
     n = k["instrument"]
     i = m.instruments[n]
     if i["has_index"] == 0 or _mid(m, n) <= 0.0:
+        k["premium_count"] += 1 - k["has_premium"]
         return
+    k["has_premium"] = 1
     target = k["impact_notional"] / (k["unit"] * k["tick_size"])
     bid = impact_price(m.cells, m.sides[2 * n], 2 * n, target) * k["tick_size"]
     ask = impact_price(m.cells, m.sides[2 * n + 1], 2 * n + 1, target) * k["tick_size"]

@@ -5,7 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from backtester.engine.agenda import drop_first, first_entry, schedule
-from backtester.engine.clock import next_multiple, payment_price, premium_rate, sample_premium, set_mark
+from backtester.engine.clock import (
+    count_missing_samples,
+    next_multiple,
+    payment_price,
+    premium_rate,
+    sample_premium,
+    set_mark,
+)
 from backtester.engine.jit import helper
 from backtester.engine.ledger import ROWS_OF_A_FILL, cross_pool, lacks_rows, pay_funding
 from backtester.engine.liquidation import evaluate, liquidate
@@ -27,6 +34,7 @@ def begin_clocks(m, w, c: np.void, ts: int) -> None:
         r["next_mark"] = next_multiple(ts, r["mark_interval_ns"])
         r["next_sample"] = next_multiple(ts, r["funding_sample_ns"]) if r["funding_premium"] != 0 else NEVER_NS
         r["next_funding"] = next_multiple(ts, r["funding_interval_ns"])
+    count_missing_samples(m, ts)
     c["begun"] = 1
     c["now"] = ts
     _note_next_due(m, w, c)
@@ -97,7 +105,7 @@ def _rate_due(m, c: np.void, market: int) -> tuple[float, bool]:
         return i["funding_rate"], True
     if r["assume_funding_zero"] != 0:
         return 0.0, True
-    if r["funding_premium"] != 0 and k["premium_count"] > 0:
+    if r["funding_premium"] != 0 and k["has_premium"] != 0 and k["premium_count"] > 0:
         return premium_rate(k, r), True
     return 0.0, False
 

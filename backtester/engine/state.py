@@ -106,7 +106,8 @@ MARKET = np.dtype(
         ("basis_count", "i8"),  # samples of the basis so far; the last ones are in Market.basis
         ("impact_notional", "f8"),
         ("premium_sum", "f8"),  # weighted as the rules say
-        ("premium_count", "i8"),
+        ("premium_count", "i8"),  # with the sampling times before the first sample
+        ("has_premium", "i8"),  # there has been a sample
         ("funding_cap", "f8"),
         ("funding_charged", "f8"),  # rate of the last funding time
         ("liquidation_fee", "f8"),

@@ -42,6 +42,7 @@ class Market:
         self.unit = Fraction(self.tape.unit_float)
         self.mark_float: float | None = None
         self.samples: list[Fraction] = []
+        self.sampled = False  # once at least
         interval_s = self.rules.mark_interval_ns / 1e9
         self.basis = Average(150.0, interval_s)
         self.middle = Average(30.0, interval_s)
@@ -152,12 +153,22 @@ class Market:
             size += part / price
         return notional / size if size else None
 
+    def miss_samples(self, first: int) -> None:
+        """The tape begins at `first`: what came before it since a funding time counts as 0 (RULES 7.3)."""
+        funding, sample = self.rules.funding_interval_ns, self.rules.funding_sample_ns
+        t = (first - 1) // sample * sample
+        while t > (first - 1) // funding * funding:
+            self.samples.append(ZERO)
+            t -= sample
+
     def sample_premium(self) -> None:
         """Take one premium sample (RULES 7.3)."""
         bid, ask = self.impact_price(Side.BUY), self.impact_price(Side.SELL)
         if self.tape.index is None or bid is None or ask is None:
+            self.samples += [] if self.sampled else [ZERO]
             return
         index = Fraction(self.tape.index)
+        self.sampled = True
         self.samples.append((max(ZERO, bid - index) - max(ZERO, index - ask)) / index)
 
     def funding_rate(self, t: int) -> Fraction | None:
@@ -166,7 +177,7 @@ class Market:
             return Fraction(self.tape.funding[1])
         if self.rules.assume_funding_zero:
             return ZERO
-        if not self.rules.funding_premium or not self.samples:
+        if not self.rules.funding_premium or not self.sampled or not self.samples:
             return None
         equal = self.rules.funding_weights == FundingWeights.EQUAL
         weights = [1 if equal else number for number in range(1, len(self.samples) + 1)]

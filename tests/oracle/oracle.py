@@ -60,6 +60,8 @@ class Oracle:
         ts = self._step[0].ts
         if self.now is None:
             self.now, self._worked = ts, ts - 1
+            for market in self.markets:
+                market.miss_samples(ts)
         self._continue(until=ts)
 
     def attach(self, worlds: Sequence[spec.World]) -> None:

@@ -324,6 +324,23 @@ def test_7_3_weights_of_the_samples_and_the_market_s_cap(weights: FundingWeights
     assert float(row.amount) == pytest.approx(-2 * 100 * rate)
 
 
+@pytest.mark.parametrize(
+    ("ask", "shown_s", "rate"),
+    [
+        pytest.param(99_948, 1801, 0.0000125, id="360 samples of -5.2 bp in 720"),
+        (98_000, 1801, (-0.02 * 360 / 720 + 0.0005) / 8),
+        pytest.param(98_000, 1860, (-0.02 * 349 / 720 + 0.0005) / 8, id="the ladder comes 11 samples after the tape"),
+    ],
+)
+def test_7_3_what_lies_before_the_first_sample_counts_as_zero(ask: int, shown_s: int, rate: float) -> None:
+    rules = PLAIN._replace(assume_funding_zero=False, funding_premium=True)
+    index = 100_000.0
+    tape = [record(1801, EventKind.INDEX, index), mark(1801, index), ladder(shown_s, {ask - 9: 1}, {ask: 1})]
+    inputs = case(market_data(rules), one_account(1e6, lots=1, entry_price=index), [*tape, mark(3601, index)])
+    (row,) = only_world(agreed(inputs)).ledger
+    assert float(row.amount) == pytest.approx(-index * rate)
+
+
 def test_7_3_the_impact_price_takes_the_last_level_in_part() -> None:
     data = market_data(impact_notional_quote=150.0)
     tape = Tape(data.instruments[0])

@@ -145,6 +145,12 @@ MUTANTS = (
     Mutant("7.1 the long pays", '-x["lots"] * k["unit"] * price * rate', 'x["lots"] * k["unit"] * price * rate'),
     Mutant("7.3 last level in part", "part = min(float(shown), (quote_lots - value) / tick)", "part = float(shown)"),
     Mutant("7.3 cap of the rate", '-k["funding_cap"], k["funding_cap"]', "-1.0, 1.0"),
+    Mutant(
+        "7.3 before the first record",
+        '(ts - 1) // r["funding_sample_ns"] - last',
+        'last // r["funding_sample_ns"] - last',
+    ),
+    Mutant("7.3 before the first sample", '+= 1 - k["has_premium"]', "+= 0"),
     Mutant("7.3 the newest weighs most", 'weight = k["premium_count"] if linear else 1', "weight = 1"),
     Mutant("5.2 forced fills without a fee", 'return r["liquidation_taker_fee"] != 0', "return True"),
     Mutant("6.5 a forced fill costs its own pool", " and reason != FillReason.LIQUIDATION", ""),

@@ -337,8 +337,7 @@ class Fault(IntEnum):
     TIME_BACKWARDS = 1
     CROSSED = 2
     MISSING_FUNDING = 3
-    FUNDING_OFF_GRID = 4
-    MISSING_INDEX = 5
+    MISSING_INDEX = 4
 
 
 class Verdict(IntEnum):

@@ -97,6 +97,8 @@ def _allocate_markets(data: spec.MarketData, instruments: np.ndarray) -> tuple[n
         row["impact_notional"] = item.impact_notional_quote
         for name in ("funding_cap", "liquidation_fee", *_SIZES):
             row[name] = getattr(item, name)
+        row["funding_interval_ns"] = item.funding_interval_ns or data.rules[item.rules].funding_interval_ns
+        row["next_funding"] = item.funding_ns
         row["tier_first"], row["tier_count"] = len(tiers), len(item.tiers)
         tiers.extend(tier_rows(item.tiers))
     return markets, np.array(tiers, TIER)

@@ -33,13 +33,13 @@ def _mid(m, instrument: int) -> float:
 
 
 @helper
-def _funding_anchored(i: np.void, k: np.void, r: np.void, ts: int) -> float:
+def _funding_anchored(i: np.void, k: np.void, ts: int) -> float:
     """The index carried to the next funding time: index · (1 + rate · part of the interval that is left).
 
     Source: Binance, mark price and price index. Example: 0.03 %, half of the interval left, 10,000 → 10,001.5.
     """
-    interval = r["funding_interval_ns"]
-    left = interval - ts % interval
+    interval = k["funding_interval_ns"]
+    left = k["next_funding"] - ts if k["next_funding"] > ts else interval
     return i["index"] * (1.0 + k["funding_charged"] * (left / interval))
 
 
@@ -91,7 +91,7 @@ def _mark_of_average(m, market: int, ts: int, mid: float) -> float:
     slots = max(np.int64(1), r["mark_basis_window_ns"] // r["mark_interval_ns"])
     averaged = i["index"] + _basis_average(m, market, slots, mid - i["index"])
     last = i["last_tick"] * i["tick_size"] if i["last_tick"] >= 0 else mid
-    return median3(_funding_anchored(i, k, r, ts), averaged, last)
+    return median3(_funding_anchored(i, k, ts), averaged, last)
 
 
 @helper
@@ -114,7 +114,7 @@ def set_mark(m, market: int, ts: int) -> None:
     elif i["has_index"] == 0:
         return
     elif formula == MarkFormula.FUNDING_BASIS:
-        k["mark"] = _funding_anchored(i, k, r, ts)
+        k["mark"] = _funding_anchored(i, k, ts)
     elif mid <= 0.0:
         return
     elif formula == MarkFormula.MEDIAN_BASIS_EMA:
@@ -134,7 +134,7 @@ def count_missing_samples(m, ts: int) -> None:
         k = m.markets[i]
         r = m.rules[k["rules"]]
         if r["funding_premium"] != 0:
-            last = r["next_funding"] - r["funding_interval_ns"]
+            last = k["next_funding"] - k["funding_interval_ns"]
             k["premium_count"] = (ts - 1) // r["funding_sample_ns"] - last // r["funding_sample_ns"]
 
 
@@ -172,7 +172,7 @@ def premium_rate(k: np.void, r: np.void) -> float:
     weights = count * (count + 1) * 0.5 if r["funding_weights"] == FundingWeights.LINEAR else float(count)
     average = k["premium_sum"] / weights
     eight_hours = average + clamp(r["funding_interest"] - average, -r["funding_clamp"], r["funding_clamp"])
-    return clamp(eight_hours * r["funding_interval_ns"] / EIGHT_HOURS_NS, -k["funding_cap"], k["funding_cap"])
+    return clamp(eight_hours * k["funding_interval_ns"] / EIGHT_HOURS_NS, -k["funding_cap"], k["funding_cap"])
 
 
 @helper

@@ -33,7 +33,9 @@ def begin_clocks(m, w, c: np.void, ts: int) -> None:
         r = m.rules[i]
         r["next_mark"] = next_multiple(ts, r["mark_interval_ns"])
         r["next_sample"] = next_multiple(ts, r["funding_sample_ns"]) if r["funding_premium"] != 0 else NEVER_NS
-        r["next_funding"] = next_multiple(ts, r["funding_interval_ns"])
+    for i in range(len(m.markets)):
+        k = m.markets[i]
+        k["next_funding"] += next_multiple(ts - k["next_funding"], k["funding_interval_ns"])
     count_missing_samples(m, ts)
     c["begun"] = 1
     c["now"] = ts
@@ -41,12 +43,20 @@ def begin_clocks(m, w, c: np.void, ts: int) -> None:
 
 
 @helper
+def _next_funding(m) -> int:
+    """The earliest funding time of any market."""
+    earliest = NEVER_NS
+    for i in range(len(m.markets)):
+        earliest = min(earliest, m.markets[i]["next_funding"])
+    return earliest
+
+
+@helper
 def _note_next_due(m, w, c: np.void) -> None:
     """Keep the earliest time at which anything is due where the replay sees it."""
-    due = first_entry(w, c)["key"]
+    due = min(first_entry(w, c)["key"], _next_funding(m))
     for i in range(len(m.rules)):
-        r = m.rules[i]
-        due = min(due, min(r["next_mark"], min(r["next_sample"], r["next_funding"])))
+        due = min(due, min(m.rules[i]["next_mark"], m.rules[i]["next_sample"]))
     c["next_due"] = due
 
 
@@ -60,8 +70,10 @@ def _end_due(m, w, c: np.void) -> None:
             r["next_mark"] += r["mark_interval_ns"]
         if r["next_sample"] == t:
             r["next_sample"] += r["funding_sample_ns"]
-        if r["next_funding"] == t:
-            r["next_funding"] += r["funding_interval_ns"]
+    for i in range(len(m.markets)):
+        k = m.markets[i]
+        if k["next_funding"] == t:
+            k["next_funding"] += k["funding_interval_ns"]
     c["stage"] = IDLE
     _note_next_due(m, w, c)
 
@@ -111,15 +123,6 @@ def _rate_due(m, c: np.void, market: int) -> tuple[float, bool]:
 
 
 @helper
-def _next_funding(m) -> int:
-    """The earliest funding time of any venue."""
-    earliest = NEVER_NS
-    for i in range(len(m.rules)):
-        earliest = min(earliest, m.rules[i]["next_funding"])
-    return earliest
-
-
-@helper
 def work_funding(m, w, c: np.void) -> int:
     """Stage FUNDING: every open position pays (RULES 7.1)."""
     t = c["due"]
@@ -129,7 +132,7 @@ def work_funding(m, w, c: np.void) -> int:
             x = w.positions[p]
             k = m.markets[x["market"]]
             r = m.rules[k["rules"]]
-            if x["lots"] != 0 and r["next_funding"] == t:
+            if x["lots"] != 0 and k["next_funding"] == t:
                 if lacks_rows(w, c, ROWS_OF_A_FILL):
                     return Advance.NEED_RECORD
                 rate, known = _rate_due(m, c, x["market"])
@@ -143,7 +146,7 @@ def work_funding(m, w, c: np.void) -> int:
                 pay_funding(w, c, t, payer, p, rate, price, -x["lots"] * k["unit"] * price * rate)
             c["item"] += 1
     for i in range(len(m.markets)):
-        if m.rules[m.markets[i]["rules"]]["next_funding"] == t:
+        if m.markets[i]["next_funding"] == t:
             rate, known = _rate_due(m, c, np.int64(i))
             m.markets[i]["funding_charged"] = rate if known else 0.0
             m.markets[i]["premium_sum"] = 0.0

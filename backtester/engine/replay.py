@@ -14,6 +14,8 @@ from backtester.engine.state import NO_ASK, NO_BID
 from backtester.engine.triggers import INDEX, triggers_of
 from backtester.enums import Advance, EventFlag, EventKind, Fault
 
+SECOND_NS = 1_000_000_000
+
 
 @helper
 def _wake(c: np.void, stage: int, sub: int, instrument: int) -> None:
@@ -170,6 +172,20 @@ def _note_index(m, w, c: np.void, e: np.void) -> int:
 
 
 @helper
+def _note_funding(m, c: np.void, e: np.void) -> None:
+    """A rate, its time, and how long it is to the next (RULES 7.2)."""
+    n = np.int64(e["instrument"])
+    m.instruments[n]["funding_ts"] = e["ts"]
+    m.instruments[n]["funding_rate"] = e["value"]
+    for i in range(len(m.markets)):
+        k = m.markets[i]
+        if k["instrument"] == n:
+            k["next_funding"] = e["ts"]
+            k["funding_interval_ns"] = e["lots"] * SECOND_NS
+            c["next_due"] = min(c["next_due"], e["ts"])
+
+
+@helper
 def _note_record(m, w, c: np.void, e: np.void) -> int:
     """Take up a record that is neither depth nor trade (RULES 1.2a)."""
     kind = e["kind"]
@@ -181,12 +197,7 @@ def _note_record(m, w, c: np.void, e: np.void) -> int:
         row["tape_mark"] = e["value"]
         row["has_tape_mark"] = 1
     elif kind == EventKind.FUNDING:
-        row["funding_ts"] = e["ts"]
-        row["funding_rate"] = e["value"]
-        for i in range(len(m.markets)):
-            k = m.markets[i]
-            if k["instrument"] == n and e["ts"] % m.rules[k["rules"]]["funding_interval_ns"] != 0:
-                return fault(c, Fault.FUNDING_OFF_GRID, n)
+        _note_funding(m, c, e)
     elif kind == EventKind.STATUS:
         row["status"] = e["lots"]
     elif kind == EventKind.PATH_STEP:
@@ -230,6 +241,7 @@ def replay(m, w, events: np.ndarray, c: np.void) -> int:
             answer = _end_message(m, w, c, n, ts)
         else:
             answer = _trade(m, c, e) if e["kind"] == EventKind.TRADE else _note_record(m, w, c, e)
+            due = c["next_due"]
             i += 1
         if answer != OK:
             break

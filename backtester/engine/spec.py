@@ -116,6 +116,8 @@ class Market(NamedTuple):
     impact_notional_quote: float  # notional of the impact bid and ask of the premium
     funding_cap: float  # largest |rate| of one interval
     liquidation_fee: float  # of the liquidated notional, to the insurance fund, capped by the margin left
+    funding_interval_ns: int = 0  # until a funding record says another; 0 = that of the rules
+    funding_ns: int = 0  # one of its funding times, the others are intervals before and after it
     max_market_lots: int = 0  # largest order without a limit; 0 = any
     max_market_quote: float = 0.0  # the same as notional at the mark
     max_limit_lots: int = 0

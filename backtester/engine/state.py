@@ -109,6 +109,8 @@ MARKET = np.dtype(
         ("premium_count", "i8"),  # with the sampling times before the first sample
         ("has_premium", "i8"),  # there has been a sample
         ("funding_cap", "f8"),
+        ("funding_interval_ns", "i8"),  # in force
+        ("next_funding", "i8"),  # before the first record: any funding time
         ("funding_charged", "f8"),  # rate of the last funding time
         ("liquidation_fee", "f8"),
         ("max_market_lots", "i8"),
@@ -125,7 +127,7 @@ TIER = np.dtype([("floor", "f8"), ("rate", "f8"), ("deduction", "f8"), ("max_lev
 
 RULES = np.dtype(
     [(name, "f8" if kind is float else "i8") for name, kind in get_type_hints(spec.Rules).items()]
-    + [("next_mark", "i8"), ("next_sample", "i8"), ("next_funding", "i8")],
+    + [("next_mark", "i8"), ("next_sample", "i8")],
     align=True,
 )
 

@@ -6,9 +6,10 @@ from typing import NamedTuple
 
 from backtester.enums import EventKind
 from backtester.errors import Diagnostic
+from backtester.market.funding import holes, read_funding
 from backtester.market.read import Tape
 from backtester.market.schema import KIND_NAMES
-from backtester.market.survey import Survey, survey
+from backtester.market.survey import SHOWN, Survey, survey
 
 #: Default of the longest time between two messages of an instrument that is not worth a warning.
 GAP_S = 5.0
@@ -38,11 +39,18 @@ class CheckReport(NamedTuple):
 def check(tape: Tape, gap_s: float = GAP_S) -> CheckReport:
     """Check every row of a tape: time order, kinds, symbols, sides, ticks, lots, values, and the ladders.
 
-    Faults make the tape unusable: see `engine.encode.RowFault`, and ladders crossed or locked after a message.
+    Faults make the tape unusable: see `engine.encode.RowFault`, ladders crossed or locked after a message, and
+    funding rows that belong to no funding time.
     Warnings: more than `gap_s` between messages, kinds that are missing, an instrument without an order book.
     """
     found = survey(tape, round(gap_s * 1e9))
-    return CheckReport(tape.rows, found.faults, found.fault_count, (*found.warnings, *_missing(tape, found)))
+    funding, strays = read_funding(tape.funding_rows(), tape.instruments)
+    return CheckReport(
+        tape.rows,
+        (*found.faults, *strays[:SHOWN]),
+        found.fault_count + len(strays),
+        (*found.warnings, *_missing(tape, found), *holes(funding.holes, tape.instruments)),
+    )
 
 
 def _missing(tape: Tape, found: Survey) -> list[Diagnostic]:

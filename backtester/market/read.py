@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -17,6 +18,7 @@ from backtester.engine.events import EVENT
 from backtester.enums import EventKind
 from backtester.errors import BacktesterError, Diagnostic, data_error
 from backtester.filekinds import PARQUET, foreign
+from backtester.market.funding import Funding, placed
 from backtester.market.merge import merge_by_time
 from backtester.market.move import Move, moved_events
 from backtester.market.rows import COLUMNS, Ranking, encode_batch, rank, row_fault, sequence, times
@@ -64,6 +66,7 @@ class Tape(NamedTuple):
     instruments: tuple[TapeInstrument, ...]
     wanted: frozenset[int] | None = None  # instruments whose ladders are read; None: all
     moves: tuple[Move, ...] = ()  # of each instrument to another price level; none: as its files have it
+    funding: Funding | None = None  # stands in the place of the funding rows
 
     @property
     def rows(self) -> int:
@@ -86,9 +89,15 @@ class Tape(NamedTuple):
         A chunk has about `max_rows` records: reading stops there, and what belongs to its last ts comes with the next
         one. `funding_predicted` and `open_interest` rows are checked and left out: no rule of the engine reads them.
         So is the depth of instruments that are not `wanted`: a ladder that nobody needs takes no memory.
-        Instruments that are moved come at their new prices. Raises a data error that names file and row of the first
-        row that cannot be used, or that ends a hole.
+        Instruments that are moved come at their new prices. Funding records are those of `funding`, if there is one,
+        else as they are written. Raises a data error that names file and row of the first row that cannot be used, or
+        that ends a hole.
         """
+        chunks = self._recorded(max_rows)
+        yield from chunks if self.funding is None else placed(chunks, self.funding.rows)
+
+    def _recorded(self, max_rows: int) -> Iterator[NDArray[Any]]:
+        """The chunks with the funding records that are written."""
         previous = None
         sources = [_ordered(file, self.ranking(file), max_rows) for file in self.files]
         stream = sources[0] if len(sources) == 1 else map(_in_order, merge_by_time(sources))
@@ -98,6 +107,23 @@ class Tape(NamedTuple):
             kept = _without_memos(events, self.wanted)
             if len(kept):
                 yield moved_events(kept, self.moves) if self.moves else kept
+
+    def funding_rows(self) -> Iterator[tuple[str, np.void]]:
+        """Place and EVENT of every `funding` row that is sound, file by file."""
+        for file in self.files:
+            kinds = _arrow_batches(file.path, CHUNK_ROWS, ("kind",))
+            if not any(_is_funding(batch).any() for batch in kinds):
+                continue  # without a look at the other columns, which are nearly all of a file
+            ranking, first_row = self.ranking(file), 0
+            for batch in _arrow_batches(file.path, CHUNK_ROWS):
+                found = np.flatnonzero(_is_funding(batch))
+                rows = batch.take(pa.array(found))
+                events, faults = np.empty(found.size, EVENT), np.empty(found.size, np.uint8)
+                if found.size:
+                    encode_batch(rows, ranking, NO_TIME, events, faults)
+                for n in np.flatnonzero(faults[: found.size] == 0):
+                    yield f"{file.path}:row {first_row + int(found[n])}", events[n]
+                first_row += batch.num_rows
 
     def _refuse_hole(self, ts: NDArray[np.int64], previous: int | None) -> None:
         """Raise a data error when the rows of all files leave a hole before one of `ts`."""
@@ -214,11 +240,17 @@ def _without_memos(events: NDArray[Any], wanted: frozenset[int] | None) -> NDArr
     return events[~memos] if memos.any() else events
 
 
-def _arrow_batches(path: Path, max_rows: int) -> Iterator[pa.RecordBatch]:
+def _is_funding(rows: pa.RecordBatch) -> NDArray[np.bool_]:
+    """(n,) of which rows the kind is `funding`."""
+    found: NDArray[np.bool_] = pc.equal(rows.column("kind"), "funding").fill_null(False).to_numpy(zero_copy_only=False)
+    return found
+
+
+def _arrow_batches(path: Path, max_rows: int, columns: Sequence[str] = (*COLUMNS, "seq")) -> Iterator[pa.RecordBatch]:
     """Batches of the columns that are needed, one row group after the other."""
     try:
         with pq.ParquetFile(path, read_dictionary=["symbol", "kind"], buffer_size=_READ_BYTES) as parquet:
-            names = [name for name in (*COLUMNS, "seq") if name in parquet.schema_arrow.names]
+            names = [name for name in columns if name in parquet.schema_arrow.names]
             for group in range(parquet.num_row_groups):  # one reader for all groups would keep what it has read
                 batches = parquet.iter_batches(max_rows, row_groups=[group], columns=names)
                 yield from (batch for batch in batches if batch.num_rows)

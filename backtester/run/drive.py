@@ -198,9 +198,6 @@ class Engine:
             return data_error(
                 f"{symbol} at {iso_time(now)}", "the ladder is crossed after a message", "see `backtester data check`"
             )
-        if fault == Fault.FUNDING_OFF_GRID:
-            where = f"{symbol} at {iso_time(now)}"
-            return data_error(where, "a funding row lies off the venue's funding times", "see `venues show`")
         if fault == Fault.TIME_BACKWARDS:
             return data_error(f"{symbol} after {iso_time(now)}", "ts decreases", "see `backtester data check`")
         return engine_fault(symbol, f"unknown fault {fault}")

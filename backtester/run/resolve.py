@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from numpy.typing import NDArray
 
 from backtester.bounds import MOST_LOTS
 from backtester.config.portfolio import Account, PortfolioFile, Position
@@ -17,6 +19,7 @@ from backtester.config.values import RelativePrice
 from backtester.engine import spec
 from backtester.enums import Side
 from backtester.errors import BacktesterError, Diagnostic
+from backtester.market.funding import SECOND_NS
 from backtester.market.schema import TapeInstrument
 from backtester.run.resolve_orders import Curve, no_curve, resolve_orders
 from backtester.run.resolve_values import GRID_TOLERANCE, OTHER_DAY, Resolved, Start, Values
@@ -127,6 +130,16 @@ def take_mid_as_index(resolved: Resolved, numbers: Collection[int]) -> Resolved:
     data = resolved.data
     instruments = tuple(each._replace(index_from_mid=n in numbers) for n, each in enumerate(data.instruments))
     return resolved._replace(data=data._replace(instruments=instruments))
+
+
+def take_intervals(resolved: Resolved, firsts: NDArray[Any]) -> Resolved:
+    """The same with markets that pay as their first row of funding (EVENT[n]) says, until another says otherwise."""
+    said = {int(row["instrument"]): (int(row["ts"]), int(row["lots"]) * SECOND_NS) for row in firsts}
+    data, markets = resolved.data, []
+    for each in data.markets:
+        ts, interval_ns = said.get(each.instrument, (each.funding_ns, each.funding_interval_ns))
+        markets.append(each._replace(funding_ns=ts, funding_interval_ns=interval_ns))
+    return resolved._replace(data=data._replace(markets=tuple(markets)))
 
 
 def _not_found(place: str, symbol: str, venue: str, instruments: Sequence[TapeInstrument]) -> Diagnostic:

@@ -15,6 +15,7 @@ from backtester.engine.state import DEFAULT_CAPACITIES, Capacities
 from backtester.enums import Advance, MarkFormula
 from backtester.errors import BacktesterError, Diagnostic
 from backtester.market.feed import FLAG, bound_ns, frozen_feeds
+from backtester.market.funding import Funding, holes, read_funding
 from backtester.market.read import Tape, open_tape
 from backtester.market.schema import InstrumentFacts, TapeInstrument
 from backtester.run.drive import Engine
@@ -28,6 +29,7 @@ from backtester.run.resolve import (
     derived_leverages,
     resolve_markets,
     resolve_world,
+    take_intervals,
     take_mid_as_index,
 )
 from backtester.run.resolve_orders import Curve
@@ -43,7 +45,14 @@ from backtester.run.result import (
     digest_of,
     file_digest,
 )
-from backtester.run.stress import scenario_source, stress_assumptions, stress_path, stress_tape, without_index
+from backtester.run.stress import (
+    first_funding,
+    scenario_source,
+    stress_assumptions,
+    stress_path,
+    stress_tape,
+    without_index,
+)
 from backtester.run.topup import find_topups
 from backtester.run.variants import Variant, combinations, named, read_variants
 from backtester.run.volumes import Volumes
@@ -111,11 +120,15 @@ def run_cells(request: Request, progress: Progress = lambda fraction: None) -> t
     holders = [Holder(each.portfolio, each.profiles) for each in variants]
     resolved = resolve_markets(holders, tape.instruments, request.accept, request.seed)
     tape = tape._replace(wanted=frozenset(market.instrument for market in resolved[0].data.markets))
+    tape = tape._replace(funding=_read_funding(tape))
     path = stress_path(named_path, scenario_set, request.shock, tape)
     stressed = stress_tape(path, tape, resolved[0], request.proxies, request.seed, request.chunk_rows) if path else None
+    if not request.accept.funding_zero:
+        _refuse_holes(tape, stressed)
     if request.accept.index_mid:
         lacking = without_index(tape, stressed)
         resolved = tuple(take_mid_as_index(each, lacking) for each in resolved)
+    resolved = tuple(take_intervals(each, first_funding(tape, stressed)) for each in resolved)
     chunks = stressed.chunks() if stressed else tape.chunks(request.chunk_rows)
     engine = Engine(resolved[0].data, request.capacities)
     pairs = list(zip(variants, resolved, strict=True))
@@ -234,6 +247,25 @@ def _open(request: Request, variants: Sequence[Variant]) -> Tape:
     if problems:
         raise BacktesterError(problems)
     return open_tape(sorted(names), request.instruments)
+
+
+def _read_funding(tape: Tape) -> Funding:
+    """The recorded funding of the instruments that are used."""
+    wanted = frozenset(range(len(tape.instruments))) if tape.wanted is None else tape.wanted
+    recorded = ((place, row) for place, row in tape.funding_rows() if row["instrument"] in wanted)
+    funding, problems = read_funding(recorded, tape.instruments)
+    if problems:
+        raise BacktesterError(problems)
+    return funding
+
+
+def _refuse_holes(tape: Tape, stressed: StressedTape | None) -> None:
+    """Raise a data error for funding times without a row; those of an instrument that a path drives are the path's."""
+    if tape.funding is None:
+        return
+    kept = [hole for hole in tape.funding.holes if stressed is None or not stressed.driven[hole[0]]]
+    if problems := list(holes(kept, tape.instruments)):
+        raise BacktesterError(problems)
 
 
 def _start(

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from backtester.config.overrides import Setting
-from backtester.enums import EventKind, MarkFormula
+from backtester.engine.events import EVENT
+from backtester.enums import MarkFormula
 from backtester.errors import data_error
 from backtester.market.read import Tape
 from backtester.run.resolve_values import Resolved
@@ -75,12 +76,20 @@ def without_index(tape: Tape, stressed: StressedTape | None) -> tuple[int, ...]:
     return tuple(np.flatnonzero(~has_index).tolist())
 
 
+def first_funding(tape: Tape, stressed: StressedTape | None) -> np.ndarray:
+    """The first row of funding of each instrument, EVENT[n]: one that is driven has the path's alone (RULES 10.3)."""
+    rows = tape.funding.firsts if tape.funding is not None else np.zeros(0, EVENT)
+    if stressed is None:
+        return rows
+    return np.concatenate([stressed.first_funding, rows[~stressed.driven[rows["instrument"]]]])
+
+
 def _lost_funding(tape: Tape, stressed: StressedTape) -> list[int]:
     """Numbers of the instruments whose recorded funding gives way to the path's (RULES 10.3)."""
-    has_funding = np.zeros(len(tape.instruments), bool)
-    for chunk in tape.chunks():
-        has_funding[chunk["instrument"][chunk["kind"] == EventKind.FUNDING]] = True
-    return np.flatnonzero(has_funding & stressed.driven).tolist()
+    if tape.funding is None:
+        return []
+    recorded = np.unique(tape.funding.rows["instrument"])
+    return [int(number) for number in recorded if stressed.driven[number]]
 
 
 def scenario_source(

@@ -133,6 +133,11 @@ class StressedTape:
         return driven
 
     @property
+    def first_funding(self) -> Events:
+        """The path's first funding of each instrument, EVENT[n]; lots is its interval in s."""
+        return self._grid.first_funding
+
+    @property
     def summary(self) -> Summary:
         """What came out. Raises RuntimeError before the last chunk has been taken."""
         if self._summary is None:

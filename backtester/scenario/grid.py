@@ -12,6 +12,7 @@ from backtester.bounds import LARGEST_RATIO, MOST_POINTS
 from backtester.engine.events import EVENT
 from backtester.enums import EventKind
 from backtester.errors import BacktesterError, Diagnostic, config_error, usage_error
+from backtester.market.funding import in_place
 from backtester.scenario.path import ANY, DEPTH, NEUTRAL, Scenario, Series
 from backtester.scenario.records import STEP
 
@@ -44,6 +45,8 @@ class Proxy(NamedTuple):
 class Grid(NamedTuple):
     """step_ns (k,) absolute; steps (k, n) STEP; depth (k, n, 2, 3); control (m,) EVENT; driven (n,) bool.
 
+    first_funding (f,) EVENT: of each instrument that the path charges, with its own interval.
+
     An instrument that is not driven keeps its tape as it is: every step is neutral, and of the control events it has
     only those that speak to the engine alone, LATENCY, REFILL and OUTAGE.
     """
@@ -53,6 +56,7 @@ class Grid(NamedTuple):
     depth: NDArray[np.float64]
     control: NDArray[np.void]
     driven: NDArray[np.bool_]
+    first_funding: NDArray[np.void]
 
 
 def parse_proxy(text: str) -> Proxy:
@@ -90,14 +94,17 @@ def make_grid(scenario: Scenario, targets: Sequence[Target], proxies: Sequence[P
     for i, target in enumerate(targets):
         steps[:, i], depth[:, i] = _evaluate(scenario, target, proxy_of.get(target.base), times)
         control += _control_events(scenario, target, proxy_of.get(target.base), i, start)
-    order = sorted(control, key=lambda event: (event[0], event[4], event[5]))
-    events = np.array([tuple(event) for event in order], EVENT) if order else np.zeros(0, EVENT)
+    events = np.array(control, EVENT) if control else np.zeros(0, EVENT)
+    is_funding = events["kind"] == EventKind.FUNDING
+    funding = in_place(events[is_funding])
+    events = np.concatenate([events[~is_funding], funding.rows])
+    events = events[np.lexsort((events["kind"], events["instrument"], events["ts"]))]
     still = (depth == 1.0).all(axis=(0, 2, 3)) & (steps["flow"] == 0.0).all(axis=0)
     for name in ("ratio", "factor", "spread", "volume", "intensity"):
         still &= (steps[name] == 1.0).all(axis=0)
     driven = ~still
-    driven[events["instrument"][events["kind"] == EventKind.FUNDING]] = True
-    return Grid(times + start, steps, depth, events, driven)
+    driven[funding.firsts["instrument"]] = True
+    return Grid(times + start, steps, depth, events, driven, funding.firsts)
 
 
 def _check_size(scenario: Scenario, targets: int) -> None:
@@ -197,7 +204,7 @@ def _control_events(
 def _funding_events(
     rate: Series, interval: Series, instrument: int, start: int, end: int
 ) -> list[tuple[int, int, int, float, int, int, int, int]]:
-    """One event per multiple of the interval in force, since the epoch, inside (start, end]."""
+    """One event per multiple of the interval in force, since the epoch, inside (start, end], which it states."""
     rows = []
     ts = start
     while ts < end:

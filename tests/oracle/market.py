@@ -47,6 +47,9 @@ class Market:
         self.basis = Average(150.0, interval_s)
         self.middle = Average(30.0, interval_s)
         self.bases: list[Fraction] = []  # samples of mid − index
+        self.interval_ns = self.spec.funding_interval_ns or self.rules.funding_interval_ns
+        self.funding_ns = self.spec.funding_ns  # a funding time; the others come an interval after each other
+        self.said_ns = 0  # the funding time that the last record said
         self.charged = ZERO  # the rate of the last funding time
 
     @property
@@ -100,9 +103,17 @@ class Market:
     def _funding_basis(self, t: int) -> Fraction:
         """The index, and what the last funding rate would still pay until the next funding time."""
         assert self.tape.index is not None
-        interval = self.rules.funding_interval_ns
-        left = interval - t % interval
-        return Fraction(self.tape.index) * (1 + self.charged * Fraction(left, interval))
+        left = self.next_funding(t) - t
+        return Fraction(self.tape.index) * (1 + self.charged * Fraction(left, self.interval_ns))
+
+    def next_funding(self, t: int) -> int:
+        """The first funding time after t (RULES 7.2)."""
+        return max(self.said_ns, t + self.interval_ns - (t - self.funding_ns) % self.interval_ns)
+
+    def take_funding(self, ts: int, seconds: int) -> None:
+        """A funding record says when its market pays (RULES 7.2)."""
+        self.funding_ns = self.said_ns = ts
+        self.interval_ns = seconds * 10**9
 
     def bound_tick(self, side: int, bound: float) -> int:
         """Last tick that an IOC bounded `bound` away from mid or mark may reach (RULES 2.1)."""
@@ -155,9 +166,9 @@ class Market:
 
     def miss_samples(self, first: int) -> None:
         """The tape begins at `first`: what came before it since a funding time counts as 0 (RULES 7.3)."""
-        funding, sample = self.rules.funding_interval_ns, self.rules.funding_sample_ns
+        sample = self.rules.funding_sample_ns
         t = (first - 1) // sample * sample
-        while t > (first - 1) // funding * funding:
+        while t > self.next_funding(first - 1) - self.interval_ns:
             self.samples.append(ZERO)
             t -= sample
 
@@ -185,7 +196,7 @@ class Market:
         average = total / sum(weights)
         clamp, cap = Fraction(self.rules.funding_clamp), Fraction(self.spec.funding_cap)
         full = average + max(-clamp, min(clamp, Fraction(self.rules.funding_interest) - average))
-        return max(-cap, min(cap, full * Fraction(self.rules.funding_interval_ns, EIGHT_HOURS_NS)))
+        return max(-cap, min(cap, full * Fraction(self.interval_ns, EIGHT_HOURS_NS)))
 
     def funding_price(self) -> Fraction:
         """The price of the notional that pays funding (RULES 7.1)."""

@@ -110,10 +110,11 @@ class Oracle:
         times = [due_ns for order in self.orders for due_ns, _ in order.agenda]
         for market in self.markets:
             rules = market.rules
-            intervals = [rules.mark_interval_ns, rules.funding_interval_ns]
+            intervals = [rules.mark_interval_ns]
             if rules.funding_premium:
                 intervals.append(rules.funding_sample_ns)
             times += [(self._worked // interval + 1) * interval for interval in intervals]
+            times.append(market.next_funding(self._worked))
         return min(times)
 
     def _market_stages(self, t: int) -> None:
@@ -131,7 +132,7 @@ class Oracle:
 
     def _account_stages(self, t: int) -> None:
         """RULES 1.3, stages 4 to 7: funding, margin, triggers on mark, agenda."""
-        funded = [market for market in self.markets if t % market.rules.funding_interval_ns == 0]
+        funded = [market for market in self.markets if market.next_funding(t - 1) == t]
         if self.started is not None and t > self.started:
             self._fund(funded, t)
         if self.fault:
@@ -170,6 +171,9 @@ class Oracle:
             return
         else:
             _take_value(event, tape)
+            if event.kind == EventKind.FUNDING:
+                for market in self._markets_of(event.instrument):
+                    market.take_funding(event.ts, event.lots)
             if event.kind == EventKind.TRADE:
                 plans.count_trade(self.worlds, event)
                 for world in self.worlds:
@@ -185,13 +189,10 @@ class Oracle:
         return [market for market in self.markets if market.instrument == instrument]
 
     def _refuse(self, event: Event) -> Fault:
-        """What is wrong with a record before it is taken (RULES 1.1, 7.2)."""
+        """What is wrong with a record before it is taken (RULES 1.1)."""
         assert self.now is not None
         if event.ts < self.now:
             return Fault.TIME_BACKWARDS
-        markets = self._markets_of(event.instrument)
-        if event.kind == EventKind.FUNDING and any(event.ts % market.rules.funding_interval_ns for market in markets):
-            return Fault.FUNDING_OFF_GRID
         return Fault.NONE
 
     def _take_message(self, step: list[Event], tape: Tape) -> None:

@@ -201,10 +201,12 @@ class TapeMaker:
         self._record(EventKind.INDEX, instrument, value=self._price(instrument))
 
     def _funding(self, instrument: int) -> None:
-        """On the next funding time of all rules."""
-        interval = math.lcm(*(rules.funding_interval_ns for rules in self.data.rules))
-        self.ts = -(-self.ts // interval) * interval
-        self._record(EventKind.FUNDING, instrument, lots=3600, value=self.random.choice([-1, 0, 1, 3]) / 256)
+        """On the next funding time of all rules, or at a time of its own; the next one comes soon or late."""
+        if self.random.random() < 0.7:
+            interval = math.lcm(*(rules.funding_interval_ns for rules in self.data.rules))
+            self.ts = -(-self.ts // interval) * interval
+        seconds = max(1, self.random.choice([3, 6, 12, 48]) * self.scale.unit_ns // 10**9)
+        self._record(EventKind.FUNDING, instrument, lots=seconds, value=self.random.choice([-1, 0, 1, 3]) / 256)
 
     def _status(self, instrument: int) -> None:
         """Another status for a moment."""
@@ -263,7 +265,7 @@ class TapeMaker:
 
     def _break(self) -> None:
         """End the tape with a fault."""
-        self.random.choice([self._crossed, self._backwards, self._funding_off_grid])()
+        self.random.choice([self._crossed, self._backwards])()
 
     def _crossed(self) -> None:
         self.ts += self.scale.unit_ns
@@ -273,9 +275,3 @@ class TapeMaker:
     def _backwards(self) -> None:
         self.ts -= self.scale.unit_ns
         self._record(EventKind.TRADE, 0, 12, 3, side=Side.BUY)
-
-    def _funding_off_grid(self) -> None:
-        """On the grid of no rules, or of some only."""
-        interval = max(rules.funding_interval_ns for rules in self.data.rules)
-        self.ts += interval - self.ts % interval + self.random.choice([1, 6]) * self.scale.unit_ns
-        self._record(EventKind.FUNDING, 0, lots=3600, value=1 / 256)

@@ -252,10 +252,32 @@ def test_7_2_a_long_pays_a_positive_rate() -> None:
     assert world.parties[Party.FUNDING_POOL] == -row.amount
 
 
-def test_7_2_a_rate_off_the_funding_times_is_a_fault() -> None:
-    rules = PLAIN._replace(funding_interval_ns=4 * SECOND)
-    tape = [ladder(1, BIDS, ASKS), mark(1, 100.0), record(5, EventKind.FUNDING, 0.0001, 3600)]
-    assert agreed(case(market_data(rules), (), tape)).fault == Fault.FUNDING_OFF_GRID
+def test_7_2_a_record_says_when_its_market_pays_and_when_next() -> None:
+    """Two markets of one venue, one of 8 s and one whose records state 4 s, then 6 s."""
+    rules = PLAIN._replace(funding_interval_ns=8 * SECOND, assume_funding_zero=False)
+    one = market_data(rules)
+    data = one._replace(
+        instruments=one.instruments * 2, markets=(one.markets[0], one.markets[0]._replace(instrument=1))
+    )
+    places = tuple(spec.Position(market, 1 + market, 100.0, 10.0) for market in (0, 1))
+    first = [ladder(1, {99: 1}, {104: 1}), mark(1, 100.0)]
+    rows = [(4, 1, 4), (8, 0, 8), (8, 1, 6), (14, 1, 6)]
+    tape = [*first, *([row._replace(instrument=1) for row in part] for part in first)]
+    tape += [[row._replace(instrument=n) for row in record(at, EventKind.FUNDING, 0.01, lots)] for at, n, lots in rows]
+    worlds = (spec.World((spec.Account("a", 0, 1e6, places),)),)
+    ledger = only_world(agreed(case(data, worlds, [*tape, mark(15, 100.0)]))).ledger
+    assert [(row.ts // SECOND, round(float(row.amount), 9)) for row in ledger] == [(4, -2), (8, -1), (8, -2), (14, -2)]
+    assert agreed(case(data, worlds, [*tape, mark(17, 100.0)])).fault == Fault.MISSING_FUNDING  # the first, at 16 s
+
+
+def test_7_2_a_market_has_an_interval_and_funding_times_of_its_own() -> None:
+    """Every 6 s, and 20 s is one of them, before which the run begins: 8 and 14 s, not the 4 s of the rules."""
+    rules = PLAIN._replace(funding_interval_ns=4 * SECOND, assume_funding_zero=False, funding_premium=True)
+    data = market_data(rules)
+    market = data.markets[0]._replace(funding_interval_ns=6 * SECOND, funding_ns=20 * SECOND)
+    tape = [ladder(3, {90: 1}, {98: 1}), record(3, EventKind.INDEX, 100.0), mark(3, 100.0), mark(15, 100.0)]
+    ledger = only_world(agreed(case(data._replace(markets=(market,)), one_account(1e6, lots=1), tape))).ledger
+    assert [row.ts // SECOND for row in ledger] == [8, 14]
 
 
 def test_7_1_a_tape_without_index_may_take_its_mid_for_one() -> None:

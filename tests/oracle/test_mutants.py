@@ -127,7 +127,7 @@ MUTANTS = (
     Mutant("5.1 share of the cost", 'x["cost"] * (closing / size)', 'x["cost"] * (closing / (size + 1))'),
     Mutant("5.2 maker rate", 'rate = r["maker_fee"] if', 'rate = r["taker_fee"] if'),
     Mutant("5.3 average of the touch", "exp2(-seconds * LOG2_E / INNER_S)", "exp2(-seconds * LOG2_E / BASIS_S)"),
-    Mutant("5.3 left at a funding time", "left = interval - ts % interval", "left = -ts % interval"),
+    Mutant("5.3 left at a funding time", ' if k["next_funding"] > ts else interval', ""),
     Mutant("5.3 window of the mean", '(k["basis_count"] - 1) % slots] =', 'k["basis_count"] % slots] ='),
     Mutant("6.1 rest of an order", 'order["lots"] - order["filled"], order', 'order["lots"], order'),
     Mutant("6.1 the larger side", 'abs(value - x["asks"]))', "abs(value))"),
@@ -143,6 +143,9 @@ MUTANTS = (
     Mutant("6.4 the buffer loses what maintenance gains", "value - abs(value) * m.tiers", "value - 0.0 * m.tiers"),
     Mutant("6.5 share of the margin", "before * (closed / size) + realised", "before * (closed / size)"),
     Mutant("7.1 the long pays", '-x["lots"] * k["unit"] * price * rate', 'x["lots"] * k["unit"] * price * rate'),
+    Mutant("7.2 the interval of a record", 'k["funding_interval_ns"] = e["lots"] * SECOND_NS', "pass"),
+    Mutant("7.2 a funding time of its own", 'row["next_funding"] = item.funding_ns', 'row["next_funding"] = 0'),
+    Mutant("7.2 the rate of another funding time", 'if i["funding_ts"] == c["due"]:', 'if i["funding_ts"] >= 0:'),
     Mutant("7.3 last level in part", "part = min(float(shown), (quote_lots - value) / tick)", "part = float(shown)"),
     Mutant("7.3 cap of the rate", '-k["funding_cap"], k["funding_cap"]', "-1.0, 1.0"),
     Mutant(

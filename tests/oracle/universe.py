@@ -93,6 +93,8 @@ def _market(random: Random, instrument: int, number: int, rules: spec.Rules) -> 
         max_limit_quote=random.choice([0.0, 0.0, 0.0, 48.0 - tie]),
         min_order_quote=random.choice([0.0, 0.0, 0.0, 0.0, 0.0, 12.0 - tie]),
         min_close_quote=random.choice([0.0, 0.0, 0.0, 0.0, 0.0, 12.0 - tie]),
+        funding_interval_ns=random.choice([0, 0, 1, 4]) * rules.funding_interval_ns // 2,
+        funding_ns=random.choice([0, 0, 1, 100]) * rules.funding_interval_ns // 3,
     )
 
 

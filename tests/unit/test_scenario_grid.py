@@ -103,6 +103,16 @@ def test_funding_drives() -> None:
     assert make_grid(scenario(1_800, funding), (BTC,)).driven[0]
 
 
+def test_a_path_that_changes_its_interval_says_when_the_next_funding_is() -> None:
+    """Hourly for two hours, then every four: each record has the time to the next, which the engine waits for."""
+    funding = {"funding_rate": [(0.0, 0.001)], "funding_interval_s": [(0.0, 3600.0), (7_000.0, 14_400.0)]}
+    grid = make_grid(scenario(36_000, funding), (BTC,))
+    rows = grid.control[grid.control["kind"] == EventKind.FUNDING]
+    assert rows["lots"][:-1].tolist() == (np.diff(rows["ts"]) // S).tolist()
+    assert len(set(rows["lots"].tolist())) > 1 and rows["lots"][-1] == 14_400
+    assert grid.first_funding[["ts", "lots"]].tolist() == [(rows["ts"][0], 3600)]
+
+
 def test_flow_between_two_steps_happens_at_the_second() -> None:
     grid = make_grid(scenario(10, {"forced_flow_quote": [(2.5, 7.0), (3.0, 1.0)]}), (BTC,))
     assert np.flatnonzero(grid.steps["flow"][:, 0]).tolist() == [3] and grid.steps["flow"][3, 0] == 8.0

@@ -63,13 +63,23 @@ def check_tape(
     tapes: Tapes,
     instrument: Instruments = None,
     gap: Annotated[float, typer.Option("--gap", min=0, help="Warn of a longer time without a message, in s.")] = 5.0,
+    repaired: Annotated[
+        Path | None,
+        typer.Option("--repair", metavar="OUT", help="Write the tape without crossed and locked ladders, check that."),
+    ] = None,
 ) -> int:
     """Check every row of a tape; exit 4 if it is not fit for a run. Rows count from 0, as `seq` does."""
     from backtester.market.check import check
+    from backtester.market.repair import repair
 
-    tape = _open(tapes, instrument)
+    tape, rows = _open(tapes, instrument), list[tuple[Cell, ...]]()
+    if repaired is not None:
+        done = repair(tape, repaired)
+        said = f"{done.levels:,} levels deleted that left {done.messages:,} messages crossed or locked"
+        rows.append(("repaired", str(done.path), said, ""))
+        tape = _open([str(repaired)], None)
     report = check(tape, gap)
-    rows: list[tuple[Cell, ...]] = [
+    rows += [
         (level, found.where, found.message, found.hint)
         for level, group in (("error", report.faults), ("warning", report.warnings))
         for found in group

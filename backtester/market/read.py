@@ -170,10 +170,10 @@ def find_tape(name: Path | str) -> Path:
     return shipped if not path.exists() and shipped.exists() else path
 
 
-def read_batches(file: TapeFile, ranking: Ranking, max_rows: int) -> Iterator[Batch]:
-    """Read and encode a file in the order it is written, faults and all."""
+def read_batches(file: TapeFile, ranking: Ranking, max_rows: int, more: Sequence[str] = ()) -> Iterator[Batch]:
+    """Read and encode a file in the order it is written, faults and all; `more` columns are read where it has them."""
     first_row, previous_ts = 0, NO_TIME
-    for rows in _arrow_batches(file.path, max_rows):
+    for rows in _arrow_batches(file.path, max_rows, (*COLUMNS, "seq", *more)):
         events = np.empty(rows.num_rows, EVENT)
         faults = np.empty(rows.num_rows, np.uint8)
         try:

@@ -91,8 +91,8 @@ class _Stretch(NamedTuple):
     row: int
 
 
-class _State:
-    """The ladders and counters of the pass."""
+class Ladders:
+    """The ladders of some instruments, which grow as rows need it."""
 
     def __init__(self, instruments: int) -> None:
         self.cells = np.zeros(0, CELL)
@@ -100,12 +100,6 @@ class _State:
         self.sides = np.zeros(2 * instruments, SIDE)
         for name, bid, ask in (("best", NO_BID, NO_ASK), ("edge", NO_ASK, NO_BID)):
             self.sides[name][0::2], self.sides[name][1::2] = bid, ask
-        self.tracks = np.zeros(instruments, engine.TRACK)
-        self.changes = np.zeros((instruments, 2, engine.CHANGES), engine.CHANGE)
-        self.feeds = np.zeros(2 * instruments, FEED)
-        self.gaps = np.zeros((instruments, GAPS), np.int64)
-        self.kinds = np.zeros((instruments, len(KIND_NAMES)), np.int64)
-        self.bins = np.zeros((instruments, len(engine.Measure), engine.BINS), np.int64)
 
     def fit(self, events: NDArray[Any]) -> None:
         """Make room for the ladders of some rows: each side has the next power of two above its highest tick."""
@@ -123,6 +117,19 @@ class _State:
             cells[offsets[side] : offsets[side] + old] = self.cells[begin : begin + old]
         self.cells, self.room = cells, room
         self.sides["offset"] = offsets[:-1]
+
+
+class _State(Ladders):
+    """The ladders and counters of the pass."""
+
+    def __init__(self, instruments: int) -> None:
+        super().__init__(instruments)
+        self.tracks = np.zeros(instruments, engine.TRACK)
+        self.changes = np.zeros((instruments, 2, engine.CHANGES), engine.CHANGE)
+        self.feeds = np.zeros(2 * instruments, FEED)
+        self.gaps = np.zeros((instruments, GAPS), np.int64)
+        self.kinds = np.zeros((instruments, len(KIND_NAMES)), np.int64)
+        self.bins = np.zeros((instruments, len(engine.Measure), engine.BINS), np.int64)
 
 
 def survey(tape: Tape, gap_ns: int = NO_GAP) -> Survey:
@@ -223,7 +230,7 @@ def _note(tape: Tape, file: TapeFile, notes: NDArray[Any], faults: Findings, war
             bid, ask = note["a"] * instrument.tick_size, note["b"] * instrument.tick_size
             message = f"the ladder of {symbol} is crossed or locked after this message: bid {bid:.10g}, ask {ask:.10g}"
             if faults.wants(str(file.path), "crossed"):
-                faults.add(Diagnostic("data", where, message))
+                faults.add(Diagnostic("data", where, message, "`backtester data check TAPE --repair OUT` mends that"))
         elif note["code"] == engine.Noted.GAP:
             if warnings.wants(str(file.path), "gap"):
                 text = f"no message of {symbol} for {note['a'] / 1e9:.3f} s before it{_meanwhile(int(note['b']))}"

@@ -196,7 +196,9 @@ class Engine:
         symbol = self.data.instruments[item].symbol
         if fault == Fault.CROSSED:
             return data_error(
-                f"{symbol} at {iso_time(now)}", "the ladder is crossed after a message", "see `backtester data check`"
+                f"{symbol} at {iso_time(now)}",
+                "the ladder is crossed after a message",
+                "see `backtester data check`, and its --repair",
             )
         if fault == Fault.TIME_BACKWARDS:
             return data_error(f"{symbol} after {iso_time(now)}", "ts decreases", "see `backtester data check`")

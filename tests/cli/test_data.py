@@ -56,6 +56,16 @@ def test_check_invalid_exits_4_with_one_line_per_fault(tmp_path: Path, capsys: p
     assert "10 faults" in out.splitlines()[-1] and out.splitlines()[-1].startswith("invalid,")
 
 
+def test_a_repaired_tape_is_checked_in_its_place(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    locked = write(tmp_path / "t.parquet", [*GOOD, Row(4_000_000_000, side=1, price=100.1, size=1.0, seq=9)])
+    assert call(capsys, "data", "check", locked)[0] == 4
+    code, out, _ = call(capsys, "data", "check", locked, "--repair", tmp_path / "out.parquet", "--format", "json")
+    document = json.loads(out)
+    assert code == 0
+    assert document["rows"][0]["message"] == "1 levels deleted that left 1 messages crossed or locked"
+    assert document["rows"][-1]["level"] == "valid"
+
+
 def test_check_gap(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = write(tmp_path / "t.parquet", [*GOOD, Row(4_000_000_000, size=1.0)])
     assert "no message of BTC" not in call(capsys, "data", "check", path)[1]

@@ -12,6 +12,8 @@ _DAY_NS = 86_400 * _SECOND_NS
 #: 1970-01-01 and 2100-01-01: the sum of the later one and the longest duration is still before the "never" of the
 #: engine's clocks (2^62 ns, in 2116).
 FIRST_NS = 0
+#: 2009-01-01, the year of the first block of Bitcoin: a recording that is older has its times in another unit.
+FIRST_MARKET_NS = 1_230_768_000 * _SECOND_NS
 LAST_NS = 4_102_444_800 * _SECOND_NS
 #: Of a latency, a plan, an interval: nobody waits longer than ten years.
 LONGEST_NS = 3_650 * _DAY_NS

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from backtester.enums import EventKind
 from backtester.errors import Diagnostic
 from backtester.market.funding import holes, read_funding
-from backtester.market.read import Tape
+from backtester.market.read import Tape, too_old
 from backtester.market.schema import KIND_NAMES
 from backtester.market.survey import SHOWN, Survey, survey
 
@@ -49,7 +49,7 @@ def check(tape: Tape, gap_s: float = GAP_S) -> CheckReport:
         tape.rows,
         (*found.faults, *strays[:SHOWN]),
         found.fault_count + len(strays),
-        (*found.warnings, *_missing(tape, found), *holes(funding.holes, tape.instruments)),
+        (*found.warnings, *_missing(tape, found), *holes(funding.holes, tape.instruments), *too_old(tape)),
     )
 
 

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from backtester.bounds import LONGEST_HOLE_NS
+from backtester.bounds import FIRST_MARKET_NS, LONGEST_HOLE_NS
 from backtester.engine.encode import NO_TIME, is_in_order
 from backtester.engine.events import EVENT
 from backtester.enums import EventKind
@@ -32,6 +32,7 @@ from backtester.market.schema import (
     resolve_instrument,
 )
 from backtester.shipped import data_dir
+from backtester.texts import iso_time
 
 CHUNK_ROWS = 262_144
 #: Read a column in such pieces, not a row group at once: some tools write a single group.
@@ -162,6 +163,14 @@ def open_tape(paths: Sequence[Path | str], overrides: Sequence[InstrumentFacts] 
     if problems:
         raise BacktesterError(problems)
     return Tape(tuple(files), tuple(sorted({each for file in files for each in file.instruments})))
+
+
+def too_old(tape: Tape) -> Iterator[Diagnostic]:
+    """Files that begin before there was a market to record: their times were written in another unit."""
+    for file in tape.files:
+        if file.first_ts_ns is not None and file.first_ts_ns < FIRST_MARKET_NS:
+            message = f"begins at {iso_time(file.first_ts_ns)}, before 2009"
+            yield Diagnostic("data", str(file.path), message, "is the unit of ts (s, ms, us, ns) the right one?")
 
 
 def find_tape(name: Path | str) -> Path:

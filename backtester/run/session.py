@@ -16,7 +16,7 @@ from backtester.enums import Advance, MarkFormula
 from backtester.errors import BacktesterError, Diagnostic
 from backtester.market.feed import FLAG, bound_ns, frozen_feeds
 from backtester.market.funding import Funding, holes, read_funding
-from backtester.market.read import Tape, open_tape
+from backtester.market.read import Tape, open_tape, too_old
 from backtester.market.schema import InstrumentFacts, TapeInstrument
 from backtester.run.drive import Engine
 from backtester.run.prices import Price, move_tape, moves_of, prices_of
@@ -116,7 +116,10 @@ def run_cells(request: Request, progress: Progress = lambda fraction: None) -> t
     overrides = combinations(request.overrides, request.compare)
     variants = read_variants(request.portfolio, overrides, request.venue, named_path)
     prices = (*prices_of(each.portfolio for each in variants), *request.prices)
-    tape = move_tape(_open(request, variants), prices)
+    tape = _open(request, variants)
+    if problems := list(too_old(tape)):
+        raise BacktesterError(problems)
+    tape = move_tape(tape, prices)
     holders = [Holder(each.portfolio, each.profiles) for each in variants]
     resolved = resolve_markets(holders, tape.instruments, request.accept, request.seed)
     tape = tape._replace(wanted=frozenset(market.instrument for market in resolved[0].data.markets))

@@ -43,7 +43,8 @@ def test_check_valid(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     code, out, err = call(capsys, "data", "check", write(tmp_path / "t.parquet", GOOD), "--format", "json")
     rows = json.loads(out)["rows"]
     assert (code, err) == (0, "")
-    assert [row["level"] for row in rows] == ["warning"] * 3 + ["valid"]
+    assert [row["level"] for row in rows] == ["warning"] * 4 + ["valid"]
+    assert rows[3]["message"] == "begins at 1970-01-01T00:00:01.000000000Z, before 2009"
     assert rows[-1]["message"] == "3 rows, 0 faults"
 
 

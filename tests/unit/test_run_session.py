@@ -464,6 +464,15 @@ def test_a_column_set_by_hand_lies_below_the_shock(tmp_path: Path) -> None:
     assert both.variant == (("scenario.spread_mult", "3"),)
 
 
+def test_a_tape_of_the_year_1970_has_another_unit(tmp_path: Path) -> None:
+    made = tape(tmp_path, start=1_760_130_000_000)
+    (found,) = problems(Request(portfolio(tmp_path, account(position())), tapes=(str(made),)))
+    assert str(found) == (
+        f"error[data] {made}: begins at 1970-01-01T00:29:20.130000000Z, before 2009\n"
+        "  hint: is the unit of ts (s, ms, us, ns) the right one?"
+    )
+
+
 def test_a_rebased_portfolio_runs_as_one_written_at_the_mark(tmp_path: Path) -> None:
     stop = order("stop", type="stop_market", trigger_price=94_000.0)
     here = order("stop", type="stop_market", trigger_price="mark-6%", size=1.0)

@@ -9,11 +9,12 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+from backtester.bounds import FIRST_MARKET_NS, LAST_NS
+
 #: Decimal digits between a unit and ns: 1757015216.673878 s has exact ns, which no float64 holds.
 UNITS = {"s": 9, "ms": 6, "us": 3, "ns": 0}
-#: Every stamp lies in the years 2009 (the first block of Bitcoin) to 2099.
-FIRST_NS = 1_230_768_000 * 10**9
-END_NS = 4_102_444_800 * 10**9
+#: Every stamp lies in the years 2009 to 2099.
+FIRST_NS, END_NS = FIRST_MARKET_NS, LAST_NS
 
 _YEAR_NS = 31_557_600 * 10**9
 

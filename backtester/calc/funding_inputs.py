@@ -9,9 +9,10 @@ from typing import NamedTuple
 from backtester.bounds import LARGEST_AMOUNT
 from backtester.calc.flags import FlagReader, Flags
 from backtester.calc.funding import AveragePremium, FixedRate, Given, ImpactPrices, Inputs
-from backtester.calc.holdings import find_profile, held_positions, raise_any
+from backtester.calc.holdings import find_profile, held_positions, raise_any, units
 from backtester.calc.quotes import Quotes
 from backtester.config.portfolio import PortfolioFile
+from backtester.config.values import Notional
 from backtester.enums import PriceReference, Side
 from backtester.errors import Diagnostic
 from backtester.venue.profile import VenueProfile
@@ -24,7 +25,7 @@ class Payer(NamedTuple):
     profile: VenueProfile
     symbol: str
     side: Side
-    size: float
+    size: float | Notional
 
 
 class Origin(NamedTuple):
@@ -91,19 +92,20 @@ def funding_inputs(
         found = quotes.problems(symbols) if symbols else []
         problems += (replace(problem, hint=f"{why}: {problem.hint}") for problem in found)
     raise_any(problems)
+    prices = [(index if _pays_on_index(payer) else mark).of(payer.symbol) for payer in payers]
     return [
         Inputs(
             account=payer.account,
             symbol=payer.symbol,
             side=payer.side,
-            size=payer.size,
-            price=(index if _pays_on_index(payer) else mark).of(payer.symbol),
+            size=units(payer.size, price),
+            price=price,
             price_by=payer.profile.rules.funding_price,
             given=origin.of(payer.symbol, index),
             intervals=intervals,
             cost=cost,
         )
-        for payer in payers
+        for payer, price in zip(payers, prices, strict=True)
     ]
 
 

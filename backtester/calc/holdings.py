@@ -9,8 +9,8 @@ from typing import NamedTuple
 from backtester.calc.liquidation import Inputs
 from backtester.calc.quotes import Quotes
 from backtester.config.portfolio import PortfolioFile, Position
-from backtester.config.values import RelativePrice
-from backtester.errors import BacktesterError, Diagnostic, usage_error
+from backtester.config.values import Notional, RelativePrice
+from backtester.errors import BacktesterError, Diagnostic, config_error, usage_error
 from backtester.venue.loader import VenueRef, load_profile
 from backtester.venue.profile import VenueProfile, maintenance_margin
 
@@ -48,8 +48,21 @@ def held_positions(portfolio: PortfolioFile, venue: str | None) -> tuple[Held, .
         for account in portfolio.portfolio.accounts
         for profile in [find_profile(venue or account.venue)]
         for position in account.positions
-        if position.size > 0.0
+        if position.size != 0.0 and _is_known(account.name, profile, position)
     )
+
+
+def _is_known(account: str, profile: VenueProfile, position: Position) -> bool:
+    """Raise a configuration error for a notional in an asset whose price is not known here."""
+    size, known = position.size, dict.fromkeys(("USD", profile.collateral))
+    if isinstance(size, Notional) and size.asset not in known:
+        raise config_error(f"{account} {position.symbol}", f"expected a size in {' or '.join(known)}, was {size}")
+    return True
+
+
+def units(size: float | Notional, price: float) -> float:
+    """A size in units of the base. Example: 50,000 USD at 100,000 are 0.5."""
+    return size.units(price) if isinstance(size, Notional) else size
 
 
 def holdings(portfolio: PortfolioFile, venue: str | None, marks: Quotes) -> tuple[Holding, ...]:
@@ -85,10 +98,11 @@ def _at_mark(held: Held, marks: Quotes) -> Inputs:
     position, mark = held.position, marks.of(held.position.symbol)
     entry = position.entry_price
     price = entry.at(mark) if isinstance(entry, RelativePrice) else entry
+    size = units(position.size, mark)
     mode, margin, leverage = position.margin_mode, 0.0, position.leverage
     if mode == "isolated":
-        margin, leverage = isolated_margin(position.size * price, position.margin, leverage)
-    return Inputs(held.account, position.symbol, position.side, position.size, price, mark, mode, margin, leverage)
+        margin, leverage = isolated_margin(size * price, position.margin, leverage)
+    return Inputs(held.account, position.symbol, position.side, size, price, mark, mode, margin, leverage)
 
 
 def isolated_margin(notional: float, margin: float | None, leverage: float | None) -> tuple[float, float]:

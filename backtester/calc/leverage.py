@@ -77,6 +77,7 @@ def leverage(profile: VenueProfile, asked: Inputs) -> Answer[Inputs, Figures]:
         notional=notional,
         tier=tier,
     )
+    alone = notional / asked.equity if asked.equity and asked.equity > 0.0 else None
     position = f"{direction(asked.side)} {asked.symbol} {number(asked.size)}"
     return Answer(
         position=position,
@@ -85,7 +86,7 @@ def leverage(profile: VenueProfile, asked: Inputs) -> Answer[Inputs, Figures]:
         grounds=grounds(profile, market),
         figures=figures,
         lines=tuple(_lines(asked, figures)),
-        warnings=warnings(profile, market),
+        warnings=warnings(profile, market, alone, notional),
     )
 
 

@@ -19,6 +19,7 @@ from backtester.cli.console import FORMAT_OF, STDOUT, Format, Settings, check_ou
 from backtester.cli.signals import interruptible
 from backtester.cli.streams import lost, open_streams
 from backtester.errors import BacktesterError, ExitCode, engine_fault, usage_error
+from backtester.texts import shortened
 
 GLOBAL_FLAGS = frozenset({"-q", "--quiet", "-v", "--verbose", "--no-color", "--no-progress", "--force"})
 GLOBAL_OPTIONS = frozenset({"--format", "--output", "--seed"})
@@ -145,7 +146,7 @@ def _call(args: Sequence[str]) -> int:
 def report_error(error: Exception, verbose: bool) -> int:
     """Print what went wrong on stderr, one line (and a hint) per problem; return the exit code."""
     if isinstance(error, typer.TyperException):
-        message = error.format_message()
+        message = _with_value(error)
         if message.startswith("Usage:"):  # a noun without its verb: the message is its help
             print(message, file=sys.stderr)
             return ExitCode.USAGE
@@ -159,6 +160,13 @@ def report_error(error: Exception, verbose: bool) -> int:
         error = engine_fault("internal", text, "" if verbose else "rerun with -v for the traceback")
     print(error, file=sys.stderr)
     return error.exit_code
+
+
+def _with_value(error: typer.TyperException) -> str:
+    """What the command line's parser says, and the value that it could not read."""
+    message, errors = error.format_message(), getattr(error.__cause__, "errors", None)
+    value = str(errors()[0]["input"]) if errors else ""
+    return message if value in message else f'{message}, was "{shortened(value)}"'
 
 
 def _is_verbose(args: Iterable[str]) -> bool:

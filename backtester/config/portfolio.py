@@ -17,11 +17,14 @@ from backtester.config.toml import Document, Record, read_document, validate
 from backtester.config.values import (
     Collateral,
     Instant,
+    Notional,
     Offset,
     Percent,
+    PositionShare,
     RelativePrice,
     name_in,
     one_of,
+    parse_amount,
     parse_collateral,
     parse_curve,
     parse_distance,
@@ -30,6 +33,7 @@ from backtester.config.values import (
     parse_percent,
     parse_price,
     parse_prices,
+    parse_size,
 )
 from backtester.enums import After, Held, OrderType, PriceSeries, Side, TimeInForce
 
@@ -37,6 +41,8 @@ Algo = Literal["market", "twap", "vwap", "pov", "iceberg", "passive"]
 Text = Annotated[str, Field(min_length=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Price = Annotated[float | RelativePrice, PlainValidator(parse_price)]
+Amount = Annotated[float | Notional, PlainValidator(parse_amount)]
+Size = Annotated[float | Notional | PositionShare, PlainValidator(parse_size)]
 Direction = Annotated[Side, PlainValidator(one_of(long=Side.BUY, short=Side.SELL))]
 Trade = Annotated[Side, PlainValidator(one_of(buy=Side.BUY, sell=Side.SELL))]
 Duration = Annotated[int, PlainValidator(parse_duration_ns)]
@@ -46,11 +52,11 @@ Holder = Annotated[Held, PlainValidator(name_in(Held))]
 
 
 class Position(Record):
-    """A position before the first event, in units of the base asset. Size 0 only says how the market is traded."""
+    """A position before the first event. Size 0 only says how the market is traded."""
 
     symbol: Text
     side: Direction
-    size: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    size: Amount  # units of the base, or a notional at the first mark
     entry_price: Price = RelativePrice("mark", 0.0)
     margin_mode: Literal["isolated", "cross"]
     leverage: Annotated[float, Field(ge=1, allow_inf_nan=False)] | None = None  # initial margin = notional / leverage
@@ -70,7 +76,7 @@ class Order(Record):
     type: Annotated[OrderType, PlainValidator(name_in(OrderType))]
     side: Trade
     position_side: Direction | None = None  # hedge mode: which of two positions it is for
-    size: Positive
+    size: Size
     price: Price | None = None
     tif: Annotated[TimeInForce, PlainValidator(name_in(TimeInForce))] = TimeInForce.GTC
     bound: Share | None = None  # without a limit: how far it may go, instead of the venue's bound
@@ -104,7 +110,7 @@ class Plan(Record):
     symbol: Text
     side: Trade
     position_side: Direction | None = None
-    size: Positive
+    size: Size
     algo: Annotated[Algo, PlainValidator(one_of(**{word: word for word in ALGOS}))]
     start: Moment = Offset(0)
     duration_ns: Duration | None = None
@@ -116,7 +122,7 @@ class Plan(Record):
     participation: Share | None = None  # pov: of what the tape trades
     curve: Annotated[Literal["tape"] | tuple[float, ...], PlainValidator(parse_curve)] | None = None  # vwap
     price: Price | None = None  # iceberg: the limit
-    display: Positive | None = None  # iceberg: what is shown of it
+    display: Size | None = None  # iceberg: what is shown of it
     wait_ns: Duration = 20 * 10**9  # passive: how long one order rests
     attempts: Annotated[int, Field(ge=1, le=1000)] = 3  # passive: orders that rest, before the rest goes to the market
 
@@ -145,6 +151,10 @@ class Account(Record):
 
 class Portfolio(Record):
     """All accounts that a run stresses."""
+
+    unsupported: ClassVar[Mapping[str, str]] = {
+        array: f"{array} belong to an account: [[accounts.{array}]]" for array in ("positions", "orders", "plans")
+    }
 
     name: Text
     severe_loss: Share = Percent(0.5)  # of an account's equity: from there on the loss is named, however it came

@@ -26,6 +26,22 @@ from backtester.texts import shortened
 MOST_FAULTS = 20
 #: Longer than any word that could be misspelt.
 _LONGEST_WORD = 64
+#: What tickets and venues call what has another word here.
+_ALSO_SAID = {
+    "buy": ("long",),
+    "sell": ("short",),
+    "long": ("buy",),
+    "short": ("sell",),
+    "stop": ("stop_market",),
+    "stop_loss": ("stop_market",),
+    "stop_loss_limit": ("stop_limit",),
+    "take_profit": ("take_profit_market",),
+    "trailing": ("trailing_stop",),
+    "trailing_stop_market": ("trailing_stop",),
+    "gtx": ("post_only",),
+    "alo": ("post_only",),
+    "crossed": ("cross",),
+}
 
 RecordT = TypeVar("RecordT", bound="Record")
 
@@ -147,10 +163,13 @@ def faults_error(document: Document, faults: Iterable[Fault]) -> BacktesterError
 
 
 def did_you_mean(word: object, candidates: Iterable[str]) -> str:
-    """A hint for a misspelt word, or nothing."""
+    """A hint for a word that is misspelt, in other letters or another venue's, or nothing."""
     if not isinstance(word, str) or len(word) > _LONGEST_WORD:
         return ""
-    close = difflib.get_close_matches(word, list(candidates), n=1)
+    known = list(candidates)
+    folded = word.casefold()
+    same = [each for each in known if each.casefold() == folded or each in _ALSO_SAID.get(folded, ())]
+    close = same or difflib.get_close_matches(word, known, n=1)
     return f'did you mean "{close[0]}"?' if close else ""
 
 
@@ -211,7 +230,8 @@ def _plain_words(details: ErrorDetails, root: type[Record]) -> tuple[str, str]:
         expected = str(context.get("error", details["msg"]))
     if not expected.startswith("expected"):
         return expected, ""
-    return f"{expected}, was {shown(value)}", did_you_mean(value, re.findall(r'"([^"]+)"', expected))
+    hint = getattr(context.get("error"), "hint", "") or did_you_mean(value, re.findall(r'"([^"]+)"', expected))
+    return f"{expected}, was {shown(value)}", hint
 
 
 def _record_at(root: type[Record], place: Place) -> type[Record]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -14,7 +15,9 @@ from backtester.bounds import FIRST_NS, LARGEST_AMOUNT, LARGEST_PRICE, LAST_NS, 
 _NS_PER = {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9, "d": 86400 * 10**9}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ns|us|ms|s|m|h|d)")
 _RELATIVE = re.compile(r"mark(?:([+-])(\d+(?:\.\d+)?)%)?")
-_PERCENT = re.compile(r"(\d+(?:\.\d+)?)%")
+_PERCENT = re.compile(r"(\d+(?:\.\d+)?) ?%")
+_NOTIONAL = re.compile(r"(\d{1,3}(?:,\d{3})+|\d+(?:_\d+)*)(\.\d+)? ?([A-Za-z][A-Za-z0-9]{1,9})")
+_SAYS_THE_DIRECTION = "side says the direction"
 _FRACTION_OF_SECOND = re.compile(r"\.(\d+)")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -49,6 +52,37 @@ class Percent(NamedTuple):
     """A share, written as `"3%"`."""
 
     fraction: float
+
+
+class Notional(NamedTuple):
+    """A size by its value at the first mark, written as `"50_000 USD"`."""
+
+    amount: float
+    asset: str  # USD, or the quote asset
+
+    def units(self, mark: float) -> float:
+        """The size in units of the base. Example: 50,000 USD at a mark of 100,000 are 0.5."""
+        return self.amount / mark
+
+    def __str__(self) -> str:
+        return f"{self.amount:,.10g} {self.asset}"
+
+
+class PositionShare(NamedTuple):
+    """A size by that of the position at the start, written as `"25%"` or `"all"`."""
+
+    fraction: float
+
+    def __str__(self) -> str:
+        return f"{self.fraction * 100:.10g}% of the position"
+
+
+class Misread(ValueError):
+    """A value that cannot be read, and what is meant perhaps."""
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.hint = hint
 
 
 class Collateral(NamedTuple):
@@ -136,6 +170,48 @@ def parse_distance(value: Any) -> Percent | float:
         return parse_percent(value)
     except ValueError:
         raise ValueError('expected a share such as "1%" or a price distance above 0') from None
+
+
+def parse_amount(value: Any) -> float | Notional:
+    """Units of the base, none below 0, or a notional such as `"50_000 USD"`. Raises ValueError."""
+    amount = _amount(value)
+    if amount is None:
+        raise ValueError('expected a number or a notional such as "50_000 USD"')
+    if isinstance(amount, float) and amount < 0.0:
+        raise Misread("expected at least 0", _SAYS_THE_DIRECTION)
+    return amount
+
+
+def parse_size(value: Any) -> float | Notional | PositionShare:
+    """An amount above 0, `"25%"` of the position, or `"all"` of it. Raises ValueError."""
+    if value == "all":
+        return PositionShare(1.0)
+    if isinstance(value, str) and (share := _PERCENT.fullmatch(value)):
+        fraction = float(Decimal(share[1]) / 100)
+        if not 0 < fraction <= 1:
+            raise ValueError("expected a share of the position above 0 and up to 100 %")
+        return PositionShare(fraction)
+    amount = _amount(value)
+    if amount is None:
+        raise ValueError('expected a number, a notional such as "50_000 USD", "25%" of the position or "all"')
+    if isinstance(amount, float) and amount <= 0.0:
+        raise Misread("expected more than 0", _SAYS_THE_DIRECTION if amount < 0.0 else "")
+    return amount
+
+
+def _amount(value: Any) -> float | Notional | None:
+    """A number, or a notional above 0; None for anything else."""
+    found = _NOTIONAL.fullmatch(value) if isinstance(value, str) else None
+    if found:
+        amount = float(found[1].replace(",", "") + (found[2] or ""))
+        if not 0 < amount < LARGEST_AMOUNT:
+            raise ValueError("expected a notional above 0")
+        return Notional(amount, found[3].upper())
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    if not abs(value) < sys.float_info.max:
+        raise ValueError("expected a finite number")
+    return float(value)
 
 
 def parse_curve(value: Any) -> Literal["tape"] | tuple[float, ...]:

@@ -2,8 +2,9 @@
 
 Per symbol of an account, k = first mark / entry price, for the first entry price that is a number. Every price of the
 symbol that is a number is multiplied by k, as if it had been written relative to the mark, and the distance of a
-trailing stop, to whole ticks; every size is divided by k and rounded to whole lots, at least one. So notional,
-leverage, and how far limits and triggers are away stay what they were; margins and collateral are left alone.
+trailing stop, to whole ticks; every size that is a number is divided by k and rounded to whole lots, at least one. A
+notional or a share of the position is one at any price level. So notional, leverage, and how far limits and triggers
+are away stay what they were; margins and collateral are left alone.
 
 Example: 2 BTC from 60,000 with a stop at 57,000, on a tape whose first mark is 120,000: k = 2, so 1 BTC from 120,000
 with a stop at 114,000.
@@ -77,7 +78,7 @@ def _changes(each: Position | Order | Plan, by: Rebased, instrument: TapeInstrum
         if isinstance(price := getattr(each, name, None), float)
     }
     for name in SIZES:
-        if (size := getattr(each, name, None)) is not None:
+        if isinstance(size := getattr(each, name, None), float):
             changed[name] = _whole(size / by.factor, instrument.lot_size)
     if isinstance(callback := getattr(each, "callback", None), float):
         changed["callback"] = _whole(callback * by.factor, instrument.tick_size)

@@ -8,6 +8,7 @@ its own on markets that they share.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -25,6 +26,9 @@ from backtester.run.resolve_orders import Curve, no_curve, resolve_orders
 from backtester.run.resolve_values import GRID_TOLERANCE, OTHER_DAY, Resolved, Start, Values
 from backtester.venue.margin import largest_leverage
 from backtester.venue.profile import VenueProfile, maintenance_margin
+
+#: What venues write behind the base of a perpetual: its quote, its kind.
+_NAME_ENDS = re.compile(r"(?:[-_/:.]?(?:USDT|USDC|USD|PERP|SWAP))+$")
 
 
 class Acceptances(NamedTuple):
@@ -150,8 +154,15 @@ def _not_found(place: str, symbol: str, venue: str, instruments: Sequence[TapeIn
         others = " and ".join(dict.fromkeys(each.venue for each in named))
         hint = f"give a tape of {venue} with --tape, or accept that of {others} with --assume-order-book"
         return Diagnostic("config", place, f"the tape has {symbol} of {others}, the account is at {venue}", hint)
+    meant = sorted(each.symbol for each in instruments if each.base == base_meant(symbol) and each.venue in (venue, ""))
     have = ", ".join(sorted(each.symbol for each in instruments))
-    return Diagnostic("config", place, f"the tape has no {symbol}", f"it has {have}")
+    hint = f'did you mean "{meant[0]}"?' if meant else f"it has {have}"
+    return Diagnostic("config", place, f"the tape has no {symbol}", hint)
+
+
+def base_meant(symbol: str) -> str:
+    """The base of a contract, whoever named it. Example: BTC of BTC-PERP, BTC/USDT, BTCUSDT and BTC-USDT-SWAP."""
+    return _NAME_ENDS.sub("", symbol.upper()) or symbol
 
 
 def rules_of(profile: VenueProfile, assume_funding_zero: bool) -> spec.Rules:
@@ -206,7 +217,7 @@ class _AccountBuilder:
     def build(self, account: Account, curve: Curve) -> spec.Account:
         self._check_collateral(account)
         positions = tuple(self._position(p, position) for p, position in enumerate(account.positions))
-        orders, plans = resolve_orders(account, self.values, curve)
+        orders, plans = resolve_orders(account, self.values, curve, positions)
         rules = self.values.resolved.data.markets[positions[0].market].rules if positions else 0
         made = spec.Account(account.name, rules, account.collateral.amount, positions, orders, plans)
         if not self.values.problems:

@@ -38,15 +38,15 @@ class Written(NamedTuple):
 
 
 def resolve_orders(
-    account: Account, values: Values, curve: Curve
+    account: Account, values: Values, curve: Curve, positions: Sequence[spec.Position]
 ) -> tuple[tuple[spec.Order, ...], tuple[spec.Plan, ...]]:
-    """All orders of an account, those of its plans behind its own. `values` collects the faults."""
+    """All orders of an account that holds `positions`, those of its plans behind its own. `values` has the faults."""
     written = list(_written(account))
-    orders = list(_linked(written, [_order(account, each, values) for each in written]))
+    orders = list(_linked(written, [_order(account, each, values, positions) for each in written]))
     _check_brackets(written, orders, values)
     plans: list[spec.Plan] = []
     for number, plan in enumerate(account.plans):
-        terms = _terms(account, plan, values, number, len(orders), curve)
+        terms = _terms(account, plan, values, number, len(orders), curve, positions)
         if fault := terms.fault():
             values.fault(fault.message, "plans", number, fault.key, hint=fault.hint)
             continue
@@ -132,9 +132,9 @@ def _exit(entry: Order, name: str, kind: OrderType, price: float | RelativePrice
     )
 
 
-def _order(account: Account, written: Written, values: Values) -> spec.Order:
+def _order(account: Account, written: Written, values: Values, positions: Sequence[spec.Position]) -> spec.Order:
     order, place = written.order, written.place
-    market = values.market(order.symbol)
+    market, position = values.market(order.symbol), place_of(account, order.symbol, order.position_side)
 
     def tick(price: float | RelativePrice | None, key: str) -> int:
         return 0 if price is None else values.tick(price, order.side, market, *place, key)
@@ -146,11 +146,11 @@ def _order(account: Account, written: Written, values: Values) -> spec.Order:
     callback = order.callback
     made = spec.Order(
         id=order.id,
-        position=place_of(account, order.symbol, order.position_side),
+        position=position,
         type=order.type,
         tif=order.tif if order.price is not None else TimeInForce.GTC,
         side=int(order.side),
-        lots=values.lots(order.size, market, *place, "size"),
+        lots=values.lots(order.size, market, *place, "size", held=abs(positions[position].lots)),
         limit_tick=tick(order.price, "price"),
         trigger_tick=tick(order.trigger_price, written.trigger_key),
         trigger_by=order.trigger_by,
@@ -194,24 +194,35 @@ def _check_brackets(written: Sequence[Written], orders: Sequence[spec.Order], va
             values.fault("lies beyond take_profit", *lower.place, "stop_loss")
 
 
-def _terms(account: Account, plan: Plan, values: Values, number: int, first: int, curve: Curve) -> Terms:
+def _terms(
+    account: Account,
+    plan: Plan,
+    values: Values,
+    number: int,
+    first: int,
+    curve: Curve,
+    positions: Sequence[spec.Position],
+) -> Terms:
     """A plan in numbers. What only its algorithm needs is read for that one."""
     market, place, iceberg = values.market(plan.symbol), ("plans", number), plan.algo == "iceberg"
-    instrument = values.resolved.data.markets[market].instrument
+    number_of_instrument, instrument = values.resolved.data.markets[market].instrument, values.instrument(market)
+    position = place_of(account, plan.symbol, plan.position_side)
+    held = abs(positions[position].lots)
+    lots = values.lots(plan.size, market, *place, "size", held=held)
     limit = plan.price if iceberg else None
     shown = plan.display if iceberg else None
     return Terms(
         plan=plan,
         number=number,
         first=first,
-        position=place_of(account, plan.symbol, plan.position_side),
-        lots=values.lots(plan.size, market, *place, "size"),
-        notional_quote=plan.size * values.instrument(market).multiplier * values.mark(market),
+        position=position,
+        lots=lots,
+        notional_quote=lots * instrument.lot_size * instrument.multiplier * values.mark(market),
         start_ns=values.moment(plan.start, *place, "start"),
         reduce_only=reduces(plan.side, plan.position_side, plan.reduce_only),
         rules=values.profile.rules,
         limit_tick=0 if limit is None else values.tick(limit, plan.side, market, *place, "price"),
-        display_lots=0 if shown is None else values.lots(shown, market, *place, "display"),
-        curve=lambda slices: curve(instrument, slices),
+        display_lots=0 if shown is None else values.lots(shown, market, *place, "display", held=held),
+        curve=lambda slices: curve(number_of_instrument, slices),
         draw=lambda n: plan_draw(values.resolved.data.seed, account.name, plan.id, n),
     )

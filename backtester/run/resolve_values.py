@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from backtester.bounds import MOST_LOTS, MOST_TICKS
 from backtester.config.portfolio import PortfolioFile
-from backtester.config.values import Instant, Offset, RelativePrice
+from backtester.config.values import Instant, Notional, Offset, PositionShare, RelativePrice
 from backtester.engine import spec
 from backtester.enums import Side
 from backtester.errors import BacktesterError, Diagnostic
@@ -20,6 +21,10 @@ GRID_TOLERANCE = 1e-6
 FARTHEST = 10.0
 #: An entry price further from the first mark than this share of it is taken for one of another day.
 OTHER_DAY = 0.2
+
+
+#: Units of the base, or what they are known by when the run starts.
+Size = float | Notional | PositionShare
 
 
 class Resolved(NamedTuple):
@@ -70,16 +75,41 @@ class Values:
         """The instrument of a market, as the tape describes it."""
         return self.resolved.instruments[self.resolved.data.markets[market].instrument]
 
-    def lots(self, size: float, market: int, *place: str | int) -> int:
-        """A size in whole lots; anything between two lots is a fault."""
-        lot = self.instrument(market).lot_size
-        if size / lot > MOST_LOTS:
-            self.fault(f"{size!r} is more than the {MOST_LOTS:,} lots that can be held", *place)
+    def lots(self, size: Size, market: int, *place: str | int, held: int = 0) -> int:
+        """A size in whole lots, of a position of `held` lots: a share or a notional is rounded down to them.
+
+        A number between two lots is a fault. Example: 50,000 USD at a mark of 60,000 are 833 lots of 0.001.
+        """
+        lot, said = self.instrument(market).lot_size, repr(size) if isinstance(size, float) else str(size)
+        wanted = self._fractional_lots(size, market, *place, held=held)
+        if wanted > MOST_LOTS:
+            self.fault(f"{said} is more than the {MOST_LOTS:,} lots that can be held", *place)
             return 0
-        lots = round(size / lot)
-        if abs(size / lot - lots) > GRID_TOLERANCE * max(1.0, size / lot * 1e-6) or (size > 0 and lots == 0):
-            self.fault(f"{size!r} is no multiple of the lot {lot!r}", *place)
+        if not isinstance(size, float):
+            lots = math.floor(wanted + GRID_TOLERANCE)
+            if wanted and not lots:
+                self.fault(f"{said} is less than a lot: {lot!r}", *place)
+            return lots
+        lots = round(wanted)
+        if abs(wanted - lots) > GRID_TOLERANCE * max(1.0, wanted * 1e-6) or (size > 0 and lots == 0):
+            self.fault(f"{said} is no multiple of the lot {lot!r}", *place)
         return lots
+
+    def _fractional_lots(self, size: Size, market: int, *place: str | int, held: int) -> float:
+        """A size in lots as it is written; 0 where it cannot be known."""
+        instrument = self.instrument(market)
+        if isinstance(size, float):
+            return size / instrument.lot_size
+        if isinstance(size, PositionShare):
+            if not held:
+                self.fault(f"{size} is nothing: its size is 0 at the start", *place)
+            return size.fraction * held
+        quotes = dict.fromkeys(("USD", instrument.quote or self.profile.collateral))
+        if size.asset not in quotes:
+            hint = f"units of {instrument.base} are written as a number alone"
+            self.fault(f"expected a notional in {' or '.join(quotes)}, was in {size.asset}", *place, hint=hint)
+            return 0.0
+        return size.units(self.mark(market)) / (instrument.lot_size * instrument.multiplier)
 
     def tick(self, price: float | RelativePrice, side: Side, market: int, *place: str | int) -> int:
         """An order price as a tick: relative ones are rounded to the less favourable price that the venue accepts."""

@@ -26,6 +26,7 @@ from backtester.run.resolve import (
     Acceptances,
     Holder,
     assumptions_of,
+    base_meant,
     derived_leverages,
     resolve_markets,
     resolve_world,
@@ -47,6 +48,7 @@ from backtester.run.result import (
 )
 from backtester.run.stress import (
     first_funding,
+    refuse_idle_proxies,
     scenario_source,
     stress_assumptions,
     stress_path,
@@ -125,6 +127,7 @@ def run_cells(request: Request, progress: Progress = lambda fraction: None) -> t
     tape = tape._replace(wanted=frozenset(market.instrument for market in resolved[0].data.markets))
     tape = tape._replace(funding=_read_funding(tape))
     path = stress_path(named_path, scenario_set, request.shock, tape)
+    refuse_idle_proxies(request.proxies, path, tape)
     stressed = stress_tape(path, tape, resolved[0], request.proxies, request.seed, request.chunk_rows) if path else None
     if not request.accept.funding_zero:
         _refuse_holes(tape, stressed)
@@ -246,7 +249,10 @@ def _open(request: Request, variants: Sequence[Variant]) -> Tape:
                 if not (data_dir() / f"{name}.parquet").is_file():
                     where = portfolio.where("accounts", a, "positions", p, "symbol")
                     message = f"no base tape is shipped for {position.symbol} on {profile.id}"
-                    problems[Diagnostic("data", where, message, "give one with --tape")] = None
+                    meant = base_meant(position.symbol)
+                    is_there = (data_dir() / f"{profile.id}-{meant.lower()}.parquet").is_file()
+                    hint = f'did you mean "{meant}"?' if is_there else "give one with --tape"
+                    problems[Diagnostic("data", where, message, hint)] = None
     if problems:
         raise BacktesterError(problems)
     return open_tape(sorted(names), request.instruments)

@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from backtester.config.overrides import Setting
+from backtester.config.toml import did_you_mean
 from backtester.engine.events import EVENT
 from backtester.enums import MarkFormula
-from backtester.errors import data_error
+from backtester.errors import BacktesterError, Diagnostic, data_error
 from backtester.market.read import Tape
 from backtester.run.resolve_values import Resolved
 from backtester.run.result import ScenarioSource, digest_of, file_digest
@@ -43,6 +44,20 @@ def _as_it_is(tape: Tape) -> Scenario:
     if tape.first_ts_ns is None or tape.last_ts_ns is None:
         raise data_error("base tape", "has no events")
     return neutral((each.base for each in tape.instruments), (tape.first_ts_ns, tape.last_ts_ns))
+
+
+def refuse_idle_proxies(proxies: Sequence[Proxy], path: Scenario | None, tape: Tape) -> None:
+    """Raise usage errors for proxies that would change nothing: no account has their market, or there is no path."""
+    everything = range(len(tape.instruments))
+    held = sorted({tape.instruments[number].base for number in tape.wanted or everything})
+    problems = []
+    for base in (proxy.base for proxy in proxies if proxy.base not in held):
+        hint = did_you_mean(base, held) or f"they have {', '.join(held)}"
+        problems.append(Diagnostic("usage", "--proxy", f"no account has a position in {base}", hint))
+    if proxies and path is None:
+        problems.append(Diagnostic("usage", "--proxy", "there is no path to lend", "name a scenario with --scenario"))
+    if problems:
+        raise BacktesterError(problems)
 
 
 def stress_tape(

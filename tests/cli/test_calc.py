@@ -212,3 +212,24 @@ def test_it_needs_neither_engine_nor_tape() -> None:
     loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stderr
     assert "backtester.calc.liquidation" in loaded.split()
     assert not set(loaded.split()) & {"numba", "numpy", "polars", "pyarrow", "rich"}
+
+
+def test_a_value_that_cannot_be_read_is_echoed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["calc", "leverage", "--venue", "hyperliquid", "--symbol", "BTC", "--size", "ab\x1bc"]) == 2
+    error = capsys.readouterr().err
+    assert "'--size'" in error
+    assert 'was "ab\\x1bc"' in error
+
+
+def test_leverage_above_that_of_the_tier_is_warned_of(capsys: pytest.CaptureFixture[str]) -> None:
+    line = "leverage --venue hyperliquid --symbol BTC --side long --size 100 --mark 100000 --margin"
+    (warning,) = document_of(capsys, line, "100000")["warnings"]
+    assert warning == "100x exceeds the 40x that hyperliquid@2026-08-22 allows at this size"
+    assert document_of(capsys, line, "250000")["warnings"] == []
+
+
+def test_a_notional_of_a_portfolio_is_of_the_mark(capsys: pytest.CaptureFixture[str]) -> None:
+    """50,000 USD at a mark of 100,000 are 0.5 BTC."""
+    chosen = ["--portfolio", str(DEMO), "--set", "positions[BTC].size=50_000 USD", "--format", "json"]
+    document = json.loads(printed(capsys, "maintenance --mark BTC=100000,ETH=4000", *chosen))
+    assert document["positions"][0]["inputs"]["size"] == 0.5

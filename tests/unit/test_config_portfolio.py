@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from backtester.config.portfolio import Order, Position, load_portfolio
+from backtester.config.toml import did_you_mean
 from backtester.config.values import Collateral, Instant, Offset, RelativePrice
 from backtester.enums import Held, OrderType, PriceSeries, Side, TimeInForce
 from backtester.errors import BacktesterError, ExitCode
@@ -130,9 +131,24 @@ ONE_FAULT = [
         '8 accounts.0.positions.0.side: expected "long" or "short", was "lon"',
         'did you mean "long"?',
     ),
-    ("size = 5\n", "size = -5\n", "9 accounts.0.positions.0.size: expected at least 0, was -5", ""),
-    ("size = 5\n", "size = true\n", "9 accounts.0.positions.0.size: expected a number, was true", ""),
-    ("size = 5\n", 'size = "5"\n', '9 accounts.0.positions.0.size: expected a number, was "5"', ""),
+    (
+        "size = 5\n",
+        "size = -5\n",
+        "9 accounts.0.positions.0.size: expected at least 0, was -5",
+        "side says the direction",
+    ),
+    (
+        "size = 5\n",
+        "size = true\n",
+        '9 accounts.0.positions.0.size: expected a number or a notional such as "50_000 USD", was true',
+        "",
+    ),
+    (
+        "size = 5\n",
+        'size = "5"\n',
+        '9 accounts.0.positions.0.size: expected a number or a notional such as "50_000 USD", was "5"',
+        "",
+    ),
     ("size = 5\n", "size = inf\n", "9 accounts.0.positions.0.size: expected a finite number, was Infinity", ""),
     (
         '"cross"',
@@ -316,3 +332,25 @@ def test_the_demo_portfolio_is_valid() -> None:
         "cross",
         "isolated",
     }
+
+
+@pytest.mark.parametrize(
+    ("word", "known", "meant"),
+    [("buy", ["long", "short"], "long"), ("long", ["buy", "sell"], "buy"), ("SELL", ["buy", "sell"], "sell"),
+     ("stop", ["market", "stop_market", "stop_limit"], "stop_market"), ("Sell", ["long", "short"], "short")],
+)  # fmt: skip
+def test_words_of_other_venues_and_tickets(word: str, known: list[str], meant: str) -> None:
+    assert did_you_mean(word, known) == f'did you mean "{meant}"?'
+
+
+@pytest.mark.parametrize("array", ["positions", "orders", "plans"])
+def test_what_belongs_to_an_account_and_stands_above_it(tmp_path: Path, array: str) -> None:
+    path = tmp_path / "p.toml"
+    path.write_text(f'name = "p"\n[[{array}]]\nsymbol = "BTC"\n')
+    with pytest.raises(BacktesterError) as caught:
+        load_portfolio(path)
+    (missing, found) = caught.value.diagnostics
+    assert (found.message, found.hint) == (
+        "unknown key", f"{array} belong to an account: [[accounts.{array}]]",
+    )  # fmt: skip
+    assert missing.message == "missing key"

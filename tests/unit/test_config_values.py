@@ -10,14 +10,18 @@ import pytest
 from backtester.config.values import (
     Collateral,
     Instant,
+    Notional,
     Offset,
+    PositionShare,
     RelativePrice,
     name_in,
+    parse_amount,
     parse_collateral,
     parse_duration_ns,
     parse_instant,
     parse_moment,
     parse_price,
+    parse_size,
 )
 from backtester.enums import TimeInForce
 
@@ -107,3 +111,32 @@ def test_enum_names_are_words_in_lower_case() -> None:
     assert parse("post_only") is TimeInForce.POST_ONLY
     with pytest.raises(ValueError, match='expected "gtc", "ioc", "post_only" or "fok"'):
         parse("GTC")
+
+
+@pytest.mark.parametrize(
+    ("value", "size"),
+    [(5, 5.0), (0.25, 0.25), ("50_000 USD", Notional(50_000.0, "USD")), ("50,000.5usdc", Notional(50_000.5, "USDC")),
+     ("1000 USDT", Notional(1_000.0, "USDT")), ("25%", PositionShare(0.25)), ("12.5 %", PositionShare(0.125)),
+     ("100%", PositionShare(1.0)), ("all", PositionShare(1.0))],
+)  # fmt: skip
+def test_sizes_as_tickets_have_them(value: Any, size: float | Notional | PositionShare) -> None:
+    assert parse_size(value) == size
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [("0 USD", "a notional above 0"), ("1e5 USD", "a number, a notional"), ("1,00 USD", "a number, a notional"),
+     ("USD", "a number, a notional"), ("0%", "a share of the position"), ("101%", "a share of the position"),
+     ("-5 USD", "a number, a notional"), (True, "a number, a notional"), (None, "a number, a notional"),
+     (0, "more than 0"), (-1, "more than 0"), (float("nan"), "a finite number"), (10**400, "a finite number")],
+)  # fmt: skip
+def test_what_is_no_size(value: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=f"expected {message}"):
+        parse_size(value)
+
+
+@pytest.mark.parametrize("value", ["25%", "all"])
+def test_a_position_is_no_share_of_itself(value: Any) -> None:
+    assert parse_amount(0) == 0.0
+    with pytest.raises(ValueError, match="a number or a notional"):
+        parse_amount(value)

@@ -114,3 +114,11 @@ def test_every_price_and_size_of_orders_and_plans_moves(tmp_path: Path) -> None:
     assert (made["trail"].callback_ticks, made["trail"].activation_tick) == (600, 126_000)
     assert (made["limit"].limit_tick, made["ice#1"].limit_tick) == (112_800, 122_400)
     assert (found.plans[0].lots, found.plans[0].max_child_lots, made["in"].lots) == (50_000, 25_000, 50_000)
+
+
+def test_notionals_and_shares_are_what_they_were(tmp_path: Path) -> None:
+    """60,000 USD are 0.5 BTC at a mark of 120,000, with or without a move; a share is one of that."""
+    tables = position(size="60_000 USD", entry_price=60_000.0), order(size="50%"), order("n", size="30_000 USD")
+    world, _ = moved(portfolio(tmp_path, account(*tables)))
+    (held,) = world.accounts[0].positions
+    assert (held.lots, [each.lots for each in world.accounts[0].orders]) == (50_000, [25_000, 25_000])

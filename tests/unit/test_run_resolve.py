@@ -16,6 +16,7 @@ from backtester.run.resolve import (
     Acceptances,
     Holder,
     assumptions_of,
+    base_meant,
     find_instrument,
     resolve_markets,
     resolve_world,
@@ -23,7 +24,7 @@ from backtester.run.resolve import (
 )
 from backtester.run.resolve_values import Resolved, Start
 from backtester.venue.loader import load_profile
-from tests.unit.run_cases import BTC, START, account, order, portfolio, position, venue
+from tests.unit.run_cases import BTC, START, account, order, plan, portfolio, position, venue
 from tests.unit.run_cases import S as SECOND
 
 ETH = TapeInstrument("hyperliquid", "ETH", "ETH", tick_size=0.1, lot_size=0.0001, quote="USDC")
@@ -457,3 +458,60 @@ def test_a_venue_of_the_user(tmp_path: Path) -> None:
     mine = venue(tmp_path, insurance_start=1_000, taker_fee=0.001, mark_interval="1s")
     resolved = markets(portfolio(tmp_path, account(position(), venue=mine)))
     assert (resolved.data.rules[0].taker_fee, resolved.data.rules[0].mark_interval_ns) == (0.001, SECOND)
+
+
+# --- sizes ---------------------------------------------------------------------------------------------------------
+
+
+def test_sizes_as_tickets_have_them(tmp_path: Path) -> None:
+    """At a mark of 60,000 a lot of 0.00001 is worth 0.60: 50,000 USD are 83,333 of them, a quarter 20,833."""
+    tables = [position(size="50_000 USD"), order("part", size="25 %"), order("value", size="6_000.5 USDC")]
+    tables += [order("whole", size="all", reduce_only=True), plan("twap", size="50%")]
+    made = world(portfolio(tmp_path, account(*tables)), marks=(60_000.0, 2_000.0)).accounts[0]
+    assert made.positions[0].lots == 83_333
+    assert [each.lots for each in made.orders[:3]] == [20_833, 10_000, 83_333]
+    assert made.plans[0].lots == 41_666
+
+
+def test_a_share_is_of_the_leg_that_an_order_is_for(tmp_path: Path) -> None:
+    legs = position(size=2.0), position(side="short", size=1.0)
+    cut = order("cut", side="buy", position_side="short", size="50%")
+    path = portfolio(
+        tmp_path, account('position_mode = "hedge"\n', *legs, cut, collateral="USDT = 100_000.0", venue="binance-usdm")
+    )
+    assert world(path).accounts[0].orders[0].lots == 50_000
+
+
+def test_a_notional_may_be_set_without_quotes(tmp_path: Path) -> None:
+    path = portfolio(tmp_path, account(position()))
+    assert world(path, "positions[BTC].size=25_000 USD").accounts[0].positions[0].lots == 50_000
+
+
+@pytest.mark.parametrize(
+    ("said", "message", "hint"),
+    [
+        ("5_000 EUR", "expected a notional in USD or USDC, was in EUR", "units of BTC are written as a number alone"),
+        ("0.1 USD", "0.1 USD is less than a lot: 1e-05", ""),
+    ],
+)
+def test_sizes_that_cannot_be(tmp_path: Path, said: str, message: str, hint: str) -> None:
+    path = portfolio(tmp_path, account(position(), order(size=said)))
+    (found,) = faults(path)
+    assert (found.message, found.hint) == (message, hint)
+
+
+def test_a_share_of_nothing(tmp_path: Path) -> None:
+    (found,) = faults(portfolio(tmp_path, account(position(size=0), order(size="all"))))
+    assert found.message == "100% of the position is nothing: its size is 0 at the start"
+
+
+@pytest.mark.parametrize("symbol", ["BTC", "BTC-PERP", "BTC/USDT", "BTCUSDT", "btc", "BTC-USDT-SWAP", "BTCUSD_PERP"])
+def test_the_base_that_a_symbol_of_another_venue_means(symbol: str) -> None:
+    assert base_meant(symbol) == "BTC"
+
+
+@pytest.mark.parametrize("symbol", ["BTC-PERP", "BTC/USDT", "BTCUSDT"])
+def test_a_symbol_of_another_venue_is_told_the_tape_s(tmp_path: Path, symbol: str) -> None:
+    with pytest.raises(BacktesterError) as caught:
+        markets(portfolio(tmp_path, account(position(symbol))))
+    assert caught.value.diagnostics[0].hint == 'did you mean "BTC"?'

@@ -363,6 +363,14 @@ def test_a_symbol_without_a_path_needs_a_proxy(tmp_path: Path) -> None:
     assert "BTC moves like ETH times 0.5 (--proxy)" in result.assumptions
 
 
+def test_a_proxy_that_would_change_nothing_is_an_error(tmp_path: Path) -> None:
+    request = plain(tmp_path)._replace(proxies=(Proxy("BTX", "BTC", 1.2),))
+    (unheld,) = problems(request._replace(scenario=str(crash(tmp_path, [(0, 1.0), (9, 0.9)]))))
+    assert str(unheld) == 'error[usage] --proxy: no account has a position in BTX\n  hint: did you mean "BTC"?'
+    (_, idle) = problems(request)
+    assert idle.message == "there is no path to lend"
+
+
 def test_marks_of_the_tape_move_with_the_scenario(tmp_path: Path) -> None:
     path = portfolio(tmp_path, account(position(), venue=venue(tmp_path, mark_formula="tape")))
     marks = [Row(START + n * S, "BTC", "mark", 0, 50_100.0, 0.0) for n in range(10)]

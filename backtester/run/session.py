@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from backtester.config.overrides import sort_overrides
+from backtester.config.overrides import Setting, sort_overrides
 from backtester.engine import jit, spec
 from backtester.engine.state import DEFAULT_CAPACITIES, Capacities
 from backtester.enums import Advance, MarkFormula
 from backtester.errors import BacktesterError, Diagnostic
 from backtester.market.feed import FLAG, bound_ns, frozen_feeds
-from backtester.market.funding import Funding, holes, read_funding
-from backtester.market.read import Tape, open_tape, too_old
+from backtester.market.read import Tape
 from backtester.market.schema import InstrumentFacts, TapeInstrument
 from backtester.run.drive import Engine
-from backtester.run.prices import Price, move_tape, moves_of, prices_of
+from backtester.run.prices import Price, moves_of
 from backtester.run.profiles import changes_by_hand
 from backtester.run.rebase import Rebased, rebase
 from backtester.run.resolve import (
     Acceptances,
     Holder,
     assumptions_of,
-    base_meant,
     derived_leverages,
     resolve_markets,
     resolve_world,
@@ -55,6 +52,7 @@ from backtester.run.stress import (
     stress_tape,
     without_index,
 )
+from backtester.run.tapes import base_tape, refuse_holes, with_funding
 from backtester.run.topup import find_topups
 from backtester.run.variants import Variant, combinations, named, read_variants
 from backtester.run.volumes import Volumes
@@ -91,6 +89,29 @@ class Request(NamedTuple):
     chunk_rows: int = 262_144
 
 
+class Stage(NamedTuple):
+    """What all variants of a request share: a tape, plain or stressed, and the markets on it."""
+
+    variants: tuple[Variant, ...]
+    resolved: tuple[Resolved, ...]  # one a variant; their market data are the same
+    tape: Tape
+    settings: tuple[Setting, ...]  # of the scenario, by hand
+    path: Scenario | None
+    stressed: StressedTape | None
+    chunk_rows: int
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """First and last time of the run, ns."""
+        if self.path is not None and self.path.start_ns is not None and self.path.end_ns is not None:
+            return self.path.start_ns, self.path.end_ns
+        return self.tape.first_ts_ns or 0, self.tape.last_ts_ns or 0
+
+    def chunks(self) -> Iterator[np.ndarray]:
+        """The events of the run, from the beginning at every call."""
+        return self.stressed.chunks() if self.stressed else self.tape.chunks(self.chunk_rows)
+
+
 class Started(NamedTuple):
     """A variant that is under way."""
 
@@ -113,74 +134,68 @@ def run_cells(request: Request, progress: Progress = lambda fraction: None) -> t
 
     A variant that the market of the start refuses fails alone; what is wrong before it, or for all, is raised.
     """
-    scenario_set = sort_overrides(request.overrides).scenario
+    stage = _set_stage(request)
+    engine, chunks = Engine(stage.resolved[0].data, request.capacities), stage.chunks()
+    started = _start(engine, chunks, stage, request)
+    begin, end = stage.span
+    for chunk in chunks:
+        engine.feed(chunk)
+        progress((int(chunk["ts"][-1]) - begin) / max(1, end - begin))
+    engine.finish()
+    _refuse_frozen(engine, stage.tape, request)
+    worlds = [each.world for each in started if isinstance(each, Started)]
+    topups = find_topups(engine, worlds, stage.chunks, request.capacities)
+    source = _scenario_source(request, stage)
+    numbered = iter(zip(range(0, WORLDS * len(worlds), WORLDS), topups, strict=True))
+    return tuple(
+        each if isinstance(each, RunFailure) else _result(request, engine, each, stage, source, *next(numbered))
+        for each in started
+    )
+
+
+def _set_stage(request: Request) -> Stage:
+    """Read and resolve all that has to be known before the first event."""
+    settings = sort_overrides(request.overrides).scenario
     named_path = library.find_runnable(request.scenario) if request.scenario else None
     overrides = combinations(request.overrides, request.compare)
     variants = read_variants(request.portfolio, overrides, request.venue, named_path)
-    prices = (*prices_of(each.portfolio for each in variants), *request.prices)
-    tape = _open(request, variants)
-    if problems := list(too_old(tape)):
-        raise BacktesterError(problems)
-    tape = move_tape(tape, prices)
+    tape = base_tape(variants, request.tapes, request.instruments, request.prices)
     holders = [Holder(each.portfolio, each.profiles) for each in variants]
     resolved = resolve_markets(holders, tape.instruments, request.accept, request.seed)
     tape = tape._replace(wanted=frozenset(market.instrument for market in resolved[0].data.markets))
-    tape = tape._replace(funding=_read_funding(tape))
-    path = stress_path(named_path, scenario_set, request.shock, tape)
+    tape = with_funding(tape)
+    path = stress_path(named_path, settings, request.shock, tape)
     refuse_idle_proxies(request.proxies, path, tape)
     stressed = stress_tape(path, tape, resolved[0], request.proxies, request.seed, request.chunk_rows) if path else None
     if not request.accept.funding_zero:
-        _refuse_holes(tape, stressed)
+        refuse_holes(tape, stressed)
     if request.accept.index_mid:
         lacking = without_index(tape, stressed)
         resolved = tuple(take_mid_as_index(each, lacking) for each in resolved)
     resolved = tuple(take_intervals(each, first_funding(tape, stressed)) for each in resolved)
-    chunks = stressed.chunks() if stressed else tape.chunks(request.chunk_rows)
-    engine = Engine(resolved[0].data, request.capacities)
-    pairs = list(zip(variants, resolved, strict=True))
-    started = _start(engine, chunks, pairs, request, Volumes(tape, path).curve)
-    span = _span(tape, path)
-    for chunk in chunks:
-        engine.feed(chunk)
-        progress((int(chunk["ts"][-1]) - span[0]) / max(1, span[1] - span[0]))
-    engine.finish()
-    _refuse_frozen(engine, tape, request)
-    again = stressed.chunks if stressed else partial(tape.chunks, request.chunk_rows)
-    worlds = [each.world for each in started if isinstance(each, Started)]
-    topups = iter(find_topups(engine, worlds, again, request.capacities))
-    source = scenario_source(request.scenario, scenario_set, request.shock, stressed) if stressed else None
-    outcomes: list[RunResult | RunFailure] = []
-    first = 0
-    for each in started:
-        if isinstance(each, RunFailure):
-            outcomes.append(each)
-            continue
-        outcomes.append(_result(request, engine, first, each, tape, stressed, source, next(topups)))
-        first += WORLDS
-    return tuple(outcomes)
+    return Stage(variants, resolved, tape, settings, path, stressed, request.chunk_rows)
 
 
 def _result(
     request: Request,
     engine: Engine,
-    first: int,
     started: Started,
-    tape: Tape,
-    stressed: StressedTape | None,
+    stage: Stage,
     source: ScenarioSource | None,
+    first: int,
     topups: tuple[TopUp | None, ...],
 ) -> RunResult:
     """One variant, its worlds from number `first` on, as if it had run alone."""
     variant, resolved, world, moved = started
     piece = cut(engine, first, WORLDS)
-    assumed = _assumptions(request, tape, stressed, variant.profiles, resolved)
+    assumed = _assumptions(request, stage, variant.profiles, resolved)
     return RunResult(
         portfolio=variant.portfolio.portfolio,
         portfolio_source=Source(variant.portfolio.name, variant.portfolio.sha256),
-        tape=_tape_source(tape),
+        tape=_tape_source(stage.tape),
         scenario=source,
         profiles=variant.profiles,
-        instruments=_instruments(tape.instruments, variant.profiles),
+        instruments=_instruments(stage.tape.instruments, variant.profiles),
         data=resolved.data,
         world=world,
         market=engine.market,
@@ -234,56 +249,7 @@ def is_warm() -> bool:
     return jit.is_warm("advance") and jit.is_warm("transform")
 
 
-def _open(request: Request, variants: Sequence[Variant]) -> Tape:
-    """The tapes that were named, else the shipped base tape of every market the portfolios use."""
-    if request.tapes:
-        return open_tape(request.tapes, request.instruments)
-    names: dict[str, None] = {}
-    problems: dict[Diagnostic, None] = {}
-    for _, portfolio, profiles, _ in variants:
-        for a, (account, profile) in enumerate(zip(portfolio.portfolio.accounts, profiles, strict=True)):
-            for p, position in enumerate(account.positions):
-                base = position.symbol.removesuffix(profile.collateral) or position.symbol
-                name = f"{profile.id}-{base.lower()}"
-                names[name] = None
-                if not (data_dir() / f"{name}.parquet").is_file():
-                    where = portfolio.where("accounts", a, "positions", p, "symbol")
-                    message = f"no base tape is shipped for {position.symbol} on {profile.id}"
-                    meant = base_meant(position.symbol)
-                    is_there = (data_dir() / f"{profile.id}-{meant.lower()}.parquet").is_file()
-                    hint = f'did you mean "{meant}"?' if is_there else "give one with --tape"
-                    problems[Diagnostic("data", where, message, hint)] = None
-    if problems:
-        raise BacktesterError(problems)
-    return open_tape(sorted(names), request.instruments)
-
-
-def _read_funding(tape: Tape) -> Funding:
-    """The recorded funding of the instruments that are used."""
-    wanted = frozenset(range(len(tape.instruments))) if tape.wanted is None else tape.wanted
-    recorded = ((place, row) for place, row in tape.funding_rows() if row["instrument"] in wanted)
-    funding, problems = read_funding(recorded, tape.instruments)
-    if problems:
-        raise BacktesterError(problems)
-    return funding
-
-
-def _refuse_holes(tape: Tape, stressed: StressedTape | None) -> None:
-    """Raise a data error for funding times without a row; those of an instrument that a path drives are the path's."""
-    if tape.funding is None:
-        return
-    kept = [hole for hole in tape.funding.holes if stressed is None or not stressed.driven[hole[0]]]
-    if problems := list(holes(kept, tape.instruments)):
-        raise BacktesterError(problems)
-
-
-def _start(
-    engine: Engine,
-    chunks: Iterator[np.ndarray],
-    variants: Sequence[tuple[Variant, Resolved]],
-    request: Request,
-    curve: Curve,
-) -> list[Started | RunFailure]:
+def _start(engine: Engine, chunks: Iterator[np.ndarray], stage: Stage, request: Request) -> list[Started | RunFailure]:
     """Feed until every market has its first mark, then bring the variants in, with and without liquidation.
 
     Raises the problems of all variants if none can start.
@@ -292,7 +258,8 @@ def _start(
         if engine.feed(chunk) == Advance.STARTED:
             marks, indexed = engine.market.markets["mark"].tolist(), engine.market.instruments["has_index"].tolist()
             start = Start(engine.start_ts, marks, indexed)
-            started = [_bring_in(variant, resolved, request, start, curve) for variant, resolved in variants]
+            pairs, curve = zip(stage.variants, stage.resolved, strict=True), Volumes(stage.tape, stage.path).curve
+            started = [_bring_in(variant, resolved, request, start, curve) for variant, resolved in pairs]
             worlds = [each.world for each in started if isinstance(each, Started)]
             if not worlds:
                 failures = [each.error for each in started if isinstance(each, RunFailure)]
@@ -300,7 +267,7 @@ def _start(
             engine.attach([each for world in worlds for each in (world, world._replace(liquidation=False))])
             engine.resume()
             return started
-    raise BacktesterError(_why_no_start(engine, variants[0][1]))
+    raise BacktesterError(_why_no_start(engine, stage.resolved[0]))
 
 
 def _bring_in(
@@ -333,12 +300,6 @@ def _why_no_start(engine: Engine, resolved: Resolved) -> list[Diagnostic]:
     return problems or [Diagnostic("data", "tape", "ends before the first time of the venue's mark grid")]
 
 
-def _span(tape: Tape, path: Scenario | None) -> tuple[int, int]:
-    if path is not None and path.start_ns is not None and path.end_ns is not None:
-        return path.start_ns, path.end_ns
-    return tape.first_ts_ns or 0, tape.last_ts_ns or 0
-
-
 def _tape_source(tape: Tape) -> Source:
     name = " + ".join(file.path.name for file in tape.files)
     return Source(name, digest_of([file_digest(file.path) for file in tape.files]))
@@ -349,19 +310,19 @@ def _instruments(instruments: Sequence[TapeInstrument], profiles: Sequence[Venue
     return tuple(Instrument(each, first.market(*each.names_at(first.id)).size_decimals) for each in instruments)
 
 
-def _assumptions(
-    request: Request,
-    tape: Tape,
-    stressed: StressedTape | None,
-    profiles: Sequence[VenueProfile],
-    resolved: Resolved,
-) -> Iterator[str]:
-    for file in tape.files:
+def _scenario_source(request: Request, stage: Stage) -> ScenarioSource | None:
+    if stage.stressed is None:
+        return None
+    return scenario_source(request.scenario, stage.settings, request.shock, stage.stressed)
+
+
+def _assumptions(request: Request, stage: Stage, profiles: Sequence[VenueProfile], resolved: Resolved) -> Iterator[str]:
+    for file in stage.tape.files:
         if file.metadata.source:
             yield f"tape {file.path.name}: {file.metadata.source}"
-    yield from moves_of(tape)
-    if stressed is not None:
-        yield from stress_assumptions(request.scenario, tape, stressed, request.proxies)
+    yield from moves_of(stage.tape)
+    if stage.stressed is not None:
+        yield from stress_assumptions(request.scenario, stage.tape, stage.stressed, request.proxies)
     yield from assumptions_of(resolved, request.accept)
     yield from changes_by_hand(profiles)
 

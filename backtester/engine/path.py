@@ -10,11 +10,11 @@ from backtester.engine.ladder import depth_within
 
 @helper
 def note_market(m, c: np.void, market: int, bucket: int) -> None:
-    """Keep the mark's range and, at the first look at a bucket, the depth within 1 % of mid."""
+    """Keep the mark's range, what was traded so far and, at the first look at a bucket, the depth within 1 % of mid."""
     k = m.markets[market]
+    n = k["instrument"]
     row = m.path[market, bucket]
     if row["count"] == 0:
-        n = k["instrument"]
         mid2 = m.instruments[n]["mid2"]
         row["bid_depth_min"] = depth_within(m.cells, m.sides[2 * n], 2 * n, mid2 * 99 // 200)
         row["ask_depth_min"] = depth_within(m.cells, m.sides[2 * n + 1], 2 * n + 1, mid2 * 101 // 200)
@@ -23,6 +23,7 @@ def note_market(m, c: np.void, market: int, bucket: int) -> None:
     row["count"] += 1
     row["mark_min"] = min(row["mark_min"], k["mark"])
     row["mark_max"] = max(row["mark_max"], k["mark"])
+    row["traded"] = m.instruments[n]["traded"]
 
 
 @helper
@@ -42,7 +43,7 @@ def note_account(w, path: int, bucket: int, equity: float, needed: float, buffer
 
 
 def fold(path: np.ndarray) -> None:
-    """Join neighbouring buckets of path[row, bucket] in place; `_min` and `_max` in a name tell how."""
+    """Join neighbouring buckets of path[row, bucket] in place; the greater of two holds, the smaller of a `_min`."""
     a, b = path[:, 0::2].copy(), path[:, 1::2].copy()
     half = path[:, : a.shape[1]]
     path[:, a.shape[1] :] = np.zeros((), path.dtype)

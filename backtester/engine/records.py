@@ -96,8 +96,16 @@ PATH = np.dtype(
     align=True,
 )
 
-#: One time bucket of a market. Depth: lots within 1 % of mid, smallest seen at the samples.
+#: One time bucket of a market. Depth: lots within 1 % of mid, smallest seen at the samples. `traded`: that of the
+#: instrument when last looked at.
 MARKET_PATH = np.dtype(
-    [("count", "i8"), ("mark_min", "f8"), ("mark_max", "f8"), ("bid_depth_min", "i8"), ("ask_depth_min", "i8")],
+    [
+        ("count", "i8"),
+        ("mark_min", "f8"),
+        ("mark_max", "f8"),
+        ("bid_depth_min", "i8"),
+        ("ask_depth_min", "i8"),
+        ("traded", "i8"),
+    ],
     align=True,
 )

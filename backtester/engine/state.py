@@ -79,6 +79,7 @@ INSTRUMENT = np.dtype(
         ("status", "i8"),
         ("outage", "i8"),  # bits of Outage
         ("traded", "i8"),  # lots of all trades so far
+        ("start_traded", "i8"),  # up to the start
         ("traded_value", "f8"),  # Σ tick · lots of them
         ("book_ts", "i8"),  # of the last message; -1 = none yet, or a path step's: it does not age
         ("has_index", "i8"),

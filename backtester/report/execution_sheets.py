@@ -219,7 +219,7 @@ _PLANS = (
     Column("missed", rank=2),
     Column("fees", rank=2),
     Column("total"),
-    Column("law", rank=14),
+    Column("law", rank=5),
 )
 
 

@@ -15,8 +15,9 @@ class ImpactLaw(NamedTuple):
     """What the ladder charged beside what the square-root law says (report.impact_law)."""
 
     prefactor: float  # Y, assumed
-    volatility_day: float  # fraction of the price, of the run scaled to a day
-    volume_day: float  # units of the base that the tape traded in the run, scaled to a day
+    volatility_day: float  # fraction of the price, of the moment scaled to a day
+    volume_day: float  # units of the base that the tape traded at the moment, scaled to a day
+    share: float  # what was filled / what the tape traded at the moment
     walk_bps: float  # depth and impact
     law_bps: float
     ratio: float | None  # walk / law; None when the law says 0
@@ -125,7 +126,8 @@ class PlanReport(NamedTuple):
     arrival_slippage_bps: float | None
     market_vwap: float | None
     vwap_slippage_bps: float | None
-    participation: float | None  # filled / traded by the tape
+    market_volume: float | None  # units; None where the tape does not tell
+    participation: float | None  # filled / market_volume
     maker_share: float | None
     fees: float
     fees_maker: float

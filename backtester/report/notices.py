@@ -10,6 +10,7 @@ oco_partial                  one of a group was done in part, which cancelled an
 order_not_sent               an order is due after the end of the run: it never was anywhere
 plan_not_started             a plan begins after the end of the run
 plan_unfinished              a plan did not do all of its size
+participation_above_20_pct   a plan did more than a fifth of what the market traded meanwhile: prices would have moved
 trailing_active_from_start   the activation price of a trailing stop was passed already at the start
 """
 
@@ -27,11 +28,13 @@ from backtester.report.executions import OrderReport, PlanReport
 from backtester.report.names import Names
 from backtester.report.old_books import stale_fills, triggers_behind_gaps
 from backtester.report.records import Notice
-from backtester.report.text import price, size, when, word
+from backtester.report.text import bps, percent, price, size, when, word
 from backtester.run.result import ACTUAL, RunResult
 
 #: Reasons that say nothing about why a child of a plan did less than it should.
 _SILENT = (OrderReason.NONE, OrderReason.NOTHING_DUE)
+#: Of the volume of the market while a plan ran. Assumed: the bound that desks give their own execution algorithms.
+MOST_PARTICIPATION = 0.2
 
 
 def notices(
@@ -49,6 +52,7 @@ def notices(
         _orders_not_sent(result, orders),
         _plans_not_started(result, plans),
         (_unfinished(result, each, orders) for each in plans if each.start_ts and each.unfilled_size > 0.0),
+        (_too_large(each, Instant(result.start_ts)) for each in plans if _is_too_large(each)),
         _trailing_from_start(result, names),
     )
 
@@ -218,6 +222,28 @@ def _unfinished(result: RunResult, plan: PlanReport, orders: Sequence[OrderRepor
         f"it {state}{why}"
     )
     return Notice("plan_unfinished", plan.end_ts, plan.account, plan.symbol, (plan.id,), plan.unfilled_size, text)
+
+
+def _is_too_large(plan: PlanReport) -> bool:
+    """A plan of seconds is measured against the minutes around it, as its law is."""
+    if plan.market_volume is None or (plan.law and plan.law.share <= MOST_PARTICIPATION):
+        return False
+    return plan.filled_size > MOST_PARTICIPATION * plan.market_volume
+
+
+def _too_large(plan: PlanReport, start: Instant) -> Notice:
+    volume = size(plan.market_volume or 0.0)
+    share = f" ({percent(plan.participation)} of it)" if plan.participation else ""
+    law = plan.law
+    compared = f"; it paid {bps(law.walk_bps)} bps of depth and impact, the law says {bps(law.law_bps)}" if law else ""
+    text = (
+        f"plan {plan.id} ({plan.account} {plan.symbol}, {plan.side.name.lower()}) filled {size(plan.filled_size)} "
+        f"while the market traded {volume}{share}, {when(plan.start_ts, start)} to {when(plan.end_ts, start)}: that "
+        f"size would have moved it{compared}"
+    )
+    return Notice(
+        "participation_above_20_pct", plan.start_ts, plan.account, plan.symbol, (plan.id,), plan.filled_size, text
+    )
 
 
 def _trailing_from_start(result: RunResult, names: Names) -> Iterator[Notice]:

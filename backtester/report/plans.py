@@ -24,7 +24,7 @@ import numpy as np
 from backtester.config.values import Instant
 from backtester.enums import Liquidity, OrderReason, OrderStatus, Side
 from backtester.report.executions import ImpactLaw, PlanReport, Shortfall
-from backtester.report.impact_law import Activity, activities, beside_the_law
+from backtester.report.impact_law import Course, beside_the_law, courses, tells_volume
 from backtester.report.names import Grid, Names, moment
 from backtester.report.slippage import BPS, OrderFills, fees_of, split, taken_of
 from backtester.run.result import RunResult
@@ -68,8 +68,9 @@ def shortfall(side: int, size: Fraction, filled: Fraction, value: Fraction, stan
 
 
 class _Tape(NamedTuple):
-    """The end of a plan's life, and what the tape traded until then; ticks and lots."""
+    """A plan's life, its end, and what the tape traded meanwhile; ticks and lots."""
 
+    start_ts: int
     end_ts: int
     mid2: int
     traded: int
@@ -78,14 +79,14 @@ class _Tape(NamedTuple):
 
 def plan_reports(result: RunResult, names: Names) -> Iterator[PlanReport]:
     """Every plan of the portfolio, in its order."""
-    active = activities(result)
+    traded = courses(result)
     for account in range(len(result.world.accounts)):
         for number in result.index.plans[account]:
             market = int(result.state.positions[result.state.plans[number]["position"]]["market"])
-            yield _plan_report(result, names, number, active[market])
+            yield _plan_report(result, names, number, traded[market])
 
 
-def _plan_report(result: RunResult, names: Names, number: int, activity: Activity | None) -> PlanReport:
+def _plan_report(result: RunResult, names: Names, number: int, course: Course | None) -> PlanReport:
     plan = result.state.plans[number]
     position, side, lots = int(plan["position"]), int(plan["side"]), int(plan["lots"])
     grid = names.grid(position)
@@ -97,9 +98,11 @@ def _plan_report(result: RunResult, names: Names, number: int, activity: Activit
     tape = _tape_until(result, plan, children) if plan["start_ts"] >= 0 else None
     stand = _stand(plan, children, tape) if tape else None
     vwap = Fraction(value, filled) if filled else None
-    market_vwap = Fraction(tape.value, tape.traded) if tape and tape.traded else None
+    market = tape if tape and tells_volume(result, int(children["instrument"][0])) else None
+    market_vwap = Fraction(market.value, market.traded) if market and market.traded else None
     fees = fees_of(fills, Liquidity.MAKER), fees_of(fills, Liquidity.TAKER)
     arrival = stand.arrival if stand and (children["arrival_mid2"] > 0).any() else None
+    walked = _walked(zip(children, map(OrderFills(fills).of, numbers.tolist()), strict=True))
     return PlanReport(
         id=names.plan(number),
         account=names.account(int(plan["account"])),
@@ -120,7 +123,8 @@ def _plan_report(result: RunResult, names: Names, number: int, activity: Activit
         arrival_slippage_bps=_worse_bps(side, vwap, arrival),
         market_vwap=_price(grid, market_vwap),
         vwap_slippage_bps=_worse_bps(side, vwap, market_vwap),
-        participation=filled / tape.traded if tape and tape.traded else None,
+        market_volume=grid.size(market.traded) if market else None,
+        participation=filled / market.traded if market and market.traded else None,
         maker_share=sum(children["maker_lots"].tolist()) / filled if filled else None,
         fees=math.fsum(fees),
         fees_maker=fees[0],
@@ -130,7 +134,7 @@ def _plan_report(result: RunResult, names: Names, number: int, activity: Activit
         children_refused=int((sent["status"] == OrderStatus.REJECTED).sum()),
         largest_child=grid.size(int(sent["lots"].max(initial=0))),
         shortfall=_shortfall(plan, grid, (filled, value), stand, math.fsum(fees)) if stand else None,
-        law=_law(zip(children, map(OrderFills(fills).of, numbers.tolist()), strict=True), activity, grid),
+        law=_law(course, tape, filled, walked / (filled * stand.decision), grid) if tape and stand and filled else None,
         algo=names.algo(number),
     )
 
@@ -156,7 +160,8 @@ def _tape_until(result: RunResult, plan: Any, children: np.ndarray) -> _Tape:
         instrument = result.market.instruments[int(children["instrument"][0])]
         traded, value = int(instrument["traded"]), int(instrument["traded_value"])
         end_ts, mid2 = result.end_ts, int(instrument["mid2"])
-    return _Tape(end_ts, mid2, traded - int(plan["start_traded"]), value - int(plan["start_value"]))
+    meanwhile = traded - int(plan["start_traded"]), value - int(plan["start_value"])
+    return _Tape(int(plan["start_ts"]), end_ts, mid2, *meanwhile)
 
 
 def _stand(plan: Any, children: np.ndarray, tape: _Tape) -> Stand:
@@ -182,16 +187,20 @@ def _shortfall(plan: Any, grid: Grid, done: tuple[int, int], stand: Stand, fees:
     return Shortfall(*map(float, amounts), *(float(BPS * amount / paper) for amount in amounts))
 
 
-def _law(children: Iterable[tuple[Any, np.ndarray]], activity: Activity | None, grid: Grid) -> ImpactLaw | None:
-    """What the children (ORDER record, FILL[n]) of a plan paid beyond the best prices, beside the law for all of it."""
-    taken, cost, paper = 0, Fraction(0), Fraction(0)
+def _walked(children: Iterable[tuple[Any, np.ndarray]]) -> Fraction:
+    """Σ tick · lots that children (ORDER record, FILL[n]) paid beyond the best prices: depth and impact."""
+    cost = Fraction(0)
     for child, fills in children:
         took = taken_of(fills)
         if parts := split(child, took):
-            taken += took.lots
             cost += (parts.depth + parts.impact) * took.lots
-            paper += parts.decision * took.lots
-    return beside_the_law(activity, grid, taken, cost / paper) if taken else None
+    return cost
+
+
+def _law(course: Course | None, tape: _Tape, lots: int, walk: Fraction, grid: Grid) -> ImpactLaw | None:
+    """What all that a plan filled, made and taken, cost beyond the best prices (`walk`: fraction of the price), beside
+    the law of the time in which it ran."""
+    return beside_the_law(course.between(tape.start_ts, tape.end_ts), grid, lots, walk) if course else None
 
 
 def _price(grid: Grid, ticks: Fraction | None) -> float | None:

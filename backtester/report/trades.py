@@ -18,27 +18,27 @@ from backtester.enums import (
     OrderType,
     Side,
 )
-from backtester.report.executions import FillReport, OrderReport
-from backtester.report.impact_law import Activity, activities, beside_the_law
+from backtester.report.executions import FillReport, ImpactLaw, OrderReport
+from backtester.report.impact_law import Course, beside_the_law, courses
 from backtester.report.names import CROSS, ISOLATED, Grid, Names, known, moment
 from backtester.report.records import FundingPayment, LiquidationReport
-from backtester.report.slippage import BPS, OrderFills, fees_of, in_bps, liquidation_slippage, split, taken_of
+from backtester.report.slippage import BPS, OrderFills, Split, fees_of, in_bps, liquidation_slippage, split, taken_of
 from backtester.report.stops import audit
 from backtester.run.result import ACTUAL, RunResult
 
 
 def order_reports(result: RunResult, names: Names) -> Iterator[OrderReport]:
     """Every order of the portfolio, in its order."""
-    active, fills = activities(result), OrderFills(result.fills)
+    traded, fills = courses(result), OrderFills(result.fills)
     for account, described in enumerate(result.world.accounts):
         for place, number in enumerate(result.index.orders[account]):
             order = result.state.orders[number]
             asked = described.orders[place].lots if order["plan"] < 0 else int(order["lots"])
-            yield _order_report(names, number, order, asked, fills.of(number), active[order["market"]])
+            yield _order_report(names, number, order, asked, fills.of(number), traded[order["market"]])
 
 
 def _order_report(
-    names: Names, number: int, order: Any, asked: int, fills: np.ndarray, activity: Activity | None
+    names: Names, number: int, order: Any, asked: int, fills: np.ndarray, course: Course | None
 ) -> OrderReport:
     """The report of ORDER record `number`, of which `asked` lots were wanted; fills: FILL[n]."""
     position, plan = int(order["position"]), int(order["plan"])
@@ -76,9 +76,16 @@ def _order_report(
         peak_price=audited.peak_price,
         fees_maker=fees_of(fills, Liquidity.MAKER),
         fees_taker=fees_of(fills, Liquidity.TAKER),
-        law=beside_the_law(activity, grid, taken.lots, parts.walk_share) if parts else None,
+        law=_law(course, order, taken.lots, parts, grid),
         plan=names.plan(plan) if plan >= 0 else None,
     )
+
+
+def _law(course: Course | None, order: Any, lots: int, parts: Split | None, grid: Grid) -> ImpactLaw | None:
+    """What `lots` cost that an ORDER record took, beside the law of the moment at which it arrived."""
+    if course is None or parts is None:
+        return None
+    return beside_the_law(course.before(int(order["arrive_ts"])), grid, lots, parts.walk_share)
 
 
 def _fill_report(fill: Any, grid: Grid) -> FillReport:

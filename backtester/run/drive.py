@@ -78,6 +78,7 @@ class Engine:
 
     def attach(self, worlds: Sequence[spec.World]) -> None:
         """Let worlds begin at the start that was just answered."""
+        self.market.instruments["start_traded"] = self.market.instruments["traded"]
         self.worlds, self.index = allocate_worlds(self.market, worlds, self.start_ts, self.capacities)
         highest = int(self.worlds.orders["limit_tick"].max(initial=0))
         if highest >= self.market.instruments["capacity"].min():

@@ -80,11 +80,11 @@ cells.0.orders.0 id symbol type status reason trigger_ts trigger_price arrive_ts
   levels maker_share slippage account side done_ts stop_price result gap_bps fills
   limit_price limit_gap_bps activation_price peak_price fees_maker fees_taker law plan
 cells.0.orders.0.slippage delay_bps spread_bps depth_bps impact_bps fee_bps total_bps
-cells.0.orders.0.law prefactor volatility_day volume_day walk_bps law_bps ratio
+cells.0.orders.0.law prefactor volatility_day volume_day share walk_bps law_bps ratio
 cells.0.plans.0 id account symbol side status size filled_size unfilled_size vwap start_ts end_ts first_fill_ts
-  last_fill_ts decision_price arrival_price end_price arrival_slippage_bps market_vwap vwap_slippage_bps participation
-  maker_share fees fees_maker fees_taker children children_filled children_refused largest_child shortfall law
-  algo
+  last_fill_ts decision_price arrival_price end_price arrival_slippage_bps market_vwap vwap_slippage_bps
+  market_volume participation maker_share fees fees_maker fees_taker children children_filled children_refused
+  largest_child shortfall law algo
 cells.0.plans.0.shortfall delay trading opportunity fees total delay_bps trading_bps opportunity_bps fees_bps total_bps
 cells.0.trades.0 account symbol margin_mode price_pnl fees_maker fees_taker fees_liquidation funding net delay spread
   depth impact carried_in size closed_size entry_price exit_price mark_price breakeven_price breakeven_funding

@@ -56,7 +56,8 @@ def noticed(found: Cell) -> list[tuple[str, tuple[str, ...], float, Instant | No
 
 FLAGS = {
     "fired_behind_a_gap", "left_open_without_depth", "position_flipped", "stop_never_in_place", "stop_refused",
-    "oco_partial", "order_not_sent", "plan_not_started", "plan_unfinished", "trailing_active_from_start",
+    "oco_partial", "order_not_sent", "plan_not_started", "plan_unfinished", "participation_above_20_pct",
+    "trailing_active_from_start",
 }  # fmt: skip
 
 # --- gaps, empty order books -----------------------------------------------------------------------------------------

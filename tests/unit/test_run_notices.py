@@ -45,7 +45,8 @@ def test_a_notice(tmp_path: Path, tables: list[str], flag: str, ids: list[str], 
     made = run_cell(Request(path, tapes=(str(tape(tmp_path, FALL, more=[bought])),)))
     model = build_report([made])
     (cell,) = json.loads(render_report(model, "json", Console()))["cells"]
-    (found,) = cell["notices"]
+    # The tape trades 0.25 in all: no plan is a small part of that.
+    (found,) = (each for each in cell["notices"] if each["flag"] != "participation_above_20_pct")
     assert (found["flag"], found["ids"], found["size"]) == (flag, ids, pytest.approx(size))
     assert words in found["text"] and flag in cell["flags"]
     for format in ("table", "markdown"):

@@ -65,6 +65,7 @@ def test_margin_modes_of_any_position(tmp_path: Path) -> None:
     assert said in cross.assumptions and said not in isolated.assumptions
 
 
+@pytest.mark.compiled
 def test_venues_of_any_portfolio() -> None:
     """Each on its own order book, its dollars counted as those that the venue takes; as `--venue` does it."""
     made = Request(DEMO, overrides=("positions.size=1",))

@@ -23,6 +23,8 @@ from tests.unit.run_cases import (
     tape,
 )
 
+pytestmark = pytest.mark.compiled
+
 
 def request(directory: Path, *prices: str, written: str = "", stop: float = 97_000.0) -> Request:
     """1 BTC from 101,000 with a stop, on a tape that begins at 50,000 and falls by 10 %."""

@@ -37,6 +37,7 @@ def _enlist(w, order: int) -> None:
 @helper
 def _delist(w, order: int) -> None:
     o = w.orders[order]
+    w.accounts[o["account"]]["counted"] = -1
     if o["account_prev"] != 0:
         w.orders[o["account_prev"] - 1]["account_next"] = o["account_next"]
     else:

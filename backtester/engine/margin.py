@@ -125,20 +125,60 @@ def _margin_price(m, o: np.void, limit: int) -> float:
 
 
 @helper
-def _count_order(m, w, o: np.void, lots: int, limit: int) -> float:
-    """Add an order of `lots` to the sums of its position; returns what it would lose at once at its price, quote."""
-    x = w.positions[o["position"]]
+def _margin_value(m, w, o: np.void, lots: int, limit: int) -> tuple[float, float]:
+    """What an order of `lots` is worth for initial margin, and what it would lose at once at its price, quote."""
     k = m.markets[o["market"]]
-    r = m.rules[k["rules"]]
-    if r["order_margin"] == OrderMargin.EACH:
-        lots = opening_lots(x, o["side"], lots)
-    price = _margin_price(m, o, limit)
-    value = lots * k["unit"] * price
+    if m.rules[k["rules"]]["order_margin"] == OrderMargin.EACH:
+        lots = opening_lots(w.positions[o["position"]], o["side"], lots)
+    value = lots * k["unit"] * _margin_price(m, o, limit)
+    return value, max(0.0, o["side"] * (value - lots * k["unit"] * k["mark"]))
+
+
+@helper
+def _count_order(m, w, o: np.void) -> float:
+    """Add a resting order to the sums of its position; returns what it would lose at once at its price, quote."""
+    x = w.positions[o["position"]]
+    rest = o["lots"] - o["filled"]
+    value, loss = _margin_value(m, w, o, rest, o["limit_tick"])
     if o["side"] > 0:
-        x["bids"] += value
+        x["resting_bids"] += value
+        x["resting_buys"] += rest
     else:
-        x["asks"] += value
-    return max(0.0, o["side"] * (value - lots * k["unit"] * k["mark"]))
+        x["resting_asks"] += value
+        x["resting_sells"] += rest
+    return loss
+
+
+@helper
+def _count_resting(m, w, account: int) -> None:
+    """Bring the sums over the resting orders of an account up to date.
+
+    Only those that have begun to rest since the last time are added, unless an order ended or filled, a position or a
+    mark changed: a hundred thousand orders that arrive one behind the other are each counted once.
+    """
+    a = w.accounts[account]
+    last = w.pools[a["pool_first"] + a["pool_count"] - 1]
+    first, behind = w.pools[a["pool_first"]]["position_first"], last["position_first"] + last["position_count"]
+    holds = a["counted"] >= 0
+    for i in range(first, behind):
+        x = w.positions[i]
+        holds = holds and x["counted_mark"] == m.markets[x["market"]]["mark"] and x["counted_lots"] == x["lots"]
+    if not holds:
+        a["counted"] = 0
+        a["counted_loss"] = 0.0
+        for i in range(first, behind):
+            x = w.positions[i]
+            x["resting_bids"], x["resting_asks"] = 0.0, 0.0
+            x["resting_buys"], x["resting_sells"] = 0, 0
+            x["counted_mark"] = m.markets[x["market"]]["mark"]
+            x["counted_lots"] = x["lots"]
+    i = a["resting"]
+    while i != a["counted"]:
+        order = w.orders[i - 1]
+        if order["reduce_only"] == 0:
+            a["counted_loss"] += _count_order(m, w, order)
+        i = order["account_next"]
+    a["counted"] = a["resting"]
 
 
 @helper
@@ -165,18 +205,20 @@ def free_margin(m, w, account: int, arriving: int, lots: int, limit: int) -> flo
     cross = w.pools[a["pool_first"]]
     last = w.pools[a["pool_first"] + a["pool_count"] - 1]
     first, behind = cross["position_first"], last["position_first"] + last["position_count"]
+    _count_resting(m, w, account)
     for i in range(first, behind):
-        w.positions[i]["bids"] = 0.0
-        w.positions[i]["asks"] = 0.0
-    loss = 0.0
-    i = a["resting"]
-    while i != 0:
-        order = w.orders[i - 1]
-        if order["reduce_only"] == 0:
-            loss += _count_order(m, w, order, order["lots"] - order["filled"], order["limit_tick"])
-        i = order["account_next"]
+        w.positions[i]["bids"] = w.positions[i]["resting_bids"]
+        w.positions[i]["asks"] = w.positions[i]["resting_asks"]
+    loss = a["counted_loss"]
     if arriving >= 0:
-        loss += _count_order(m, w, w.orders[arriving], lots, limit)
+        o = w.orders[arriving]
+        value, lost = _margin_value(m, w, o, lots, limit)
+        x = w.positions[o["position"]]
+        if o["side"] > 0:
+            x["bids"] += value
+        else:
+            x["asks"] += value
+        loss += lost
     equity, _, _ = pool_state(m, w, a["pool_first"])
     for i in range(first, behind):
         x = w.positions[i]
@@ -191,10 +233,7 @@ def lots_to_open(m, w, order: int, lots: int) -> int:
     """What an arriving order of `lots` would open; where sides are netted, behind all resting ones of its side."""
     o = w.orders[order]
     if m.rules[m.markets[o["market"]]["rules"]]["order_margin"] == OrderMargin.LARGER_SIDE:
-        i = w.accounts[o["account"]]["resting"]
-        while i != 0:
-            other = w.orders[i - 1]
-            if other["position"] == o["position"] and other["side"] == o["side"] and other["reduce_only"] == 0:
-                lots += other["lots"] - other["filled"]
-            i = other["account_next"]
+        _count_resting(m, w, o["account"])
+        x = w.positions[o["position"]]
+        lots += x["resting_buys"] if o["side"] > 0 else x["resting_sells"]
     return opening_lots(w.positions[o["position"]], o["side"], lots)

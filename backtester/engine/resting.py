@@ -47,6 +47,7 @@ def _fill_resting(m, w, c: np.void, ts: int, order: int, lots: int, reason: int)
     tick = o["limit_tick"]
     price = tick * m.instruments[o["instrument"]]["tick_size"]
     o["filled"] += lots
+    w.accounts[o["account"]]["counted"] = -1
     o["maker_lots"] += lots
     o["fill_value"] += float(lots) * tick
     d = lots * o["side"]

@@ -174,6 +174,19 @@ def test_6_1_initial_margin_counts_positions_and_resting_orders() -> None:
     world = only_world(agreed(case(market_data(), one_account(100.0, orders, lots=4, entry_price=100.0), tape)))
     assert [order.status.name for order in world.orders] == ["RESTING", "REJECTED", "FILLED"]
     assert world.orders[1].reason == OrderReason.INSUFFICIENT_MARGIN
+
+
+@pytest.mark.parametrize(("lots", "status"), [(3, "REJECTED"), (2, "RESTING")])
+def test_6_1_resting_orders_count_at_the_mark_of_now(lots: int, status: str) -> None:
+    # at 110: equity 140, the position needs 44, bids for 5 and 1 need 66; 30 are left for 33 or 22
+    tape = [ladder(0, BIDS, ASKS), mark(0, 100.0), mark(1, 100.0), mark(3, 110.0), mark(5, 110.0)]
+    orders = [
+        limit_order(BUY, 5, 98),
+        limit_order(BUY, 1, 98, at_ns=2 * SECOND),
+        limit_order(BUY, lots, 98, at_ns=4 * SECOND),
+    ]
+    world = only_world(agreed(case(market_data(), one_account(100.0, orders, lots=4, entry_price=100.0), tape)))
+    assert [order.status.name for order in world.orders] == ["RESTING", "RESTING", status]
     tiers = (spec.Tier(0.0, 1 / 32, 16.0), spec.Tier(500.0, 1 / 16, 8.0))
     small = case(market_data(tiers=tiers), one_account(1e6, [market_order(BUY, lots) for lots in (4, 1, 1)]), tape)
     assert [order.reason.name for order in only_world(agreed(small)).orders] == ["NONE", "NONE", "LEVERAGE_TIER"]

@@ -129,14 +129,14 @@ MUTANTS = (
     Mutant("5.3 average of the touch", "exp2(-seconds * LOG2_E / INNER_S)", "exp2(-seconds * LOG2_E / BASIS_S)"),
     Mutant("5.3 left at a funding time", ' if k["next_funding"] > ts else interval', ""),
     Mutant("5.3 window of the mean", '(k["basis_count"] - 1) % slots] =', 'k["basis_count"] % slots] ='),
-    Mutant("6.1 rest of an order", 'order["lots"] - order["filled"], order', 'order["lots"], order'),
+    Mutant("6.1 rest of an order", 'rest = o["lots"] - o["filled"]', 'rest = o["lots"]'),
     Mutant("6.1 the larger side", 'abs(value - x["asks"]))', "abs(value))"),
     Mutant("6.1 what is lost at once", "return equity - loss", "return equity"),
     Mutant("6.1 a sell is worth the mark at least", 'else max(price, k["mark"])', "else price"),
     Mutant(
         "6.1 a cap belongs to its tier", 'tiers[row + 1]["floor"] < notional', 'tiers[row + 1]["floor"] <= notional'
     ),
-    Mutant("6.1 behind those of its side", 'other["side"] == o["side"] and', 'other["side"] != o["side"] and'),
+    Mutant("6.1 behind those of its side", 'x["resting_buys"] if o["side"] > 0', 'x["resting_buys"] if o["side"] < 0'),
     Mutant("6.3 deduction", "(tier.maintenance_rate - previous)", "tier.maintenance_rate"),
     Mutant("6.4 equal is no breach", "if buffer >= 0.0:", "if buffer > 0.0:"),
     Mutant("6.4 legs break together", 'if w.positions[p]["twin"] != 0:', 'if w.positions[p]["twin"] > 9:'),

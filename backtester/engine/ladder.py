@@ -50,6 +50,26 @@ def set_level(cells: np.ndarray, side: np.void, k: int, tick: int, lots: int, me
 
 
 @helper
+def delete_unnamed(cells: np.ndarray, side: np.void, k: int, message: int) -> None:
+    """End a snapshot: it shows the side as far as the outermost level it leaves, all of one that it leaves empty."""
+    tick, edge = side["best"], side["edge"]
+    side["best"] = NO_ASK if k & 1 else NO_BID
+    side["edge"] = NO_BID if k & 1 else NO_ASK
+    side["view"] = side["best"]
+    while not beyond(k, tick, edge):
+        cell = cells[side["offset"] + tick]
+        if cell["lots"] > 0:
+            if cell["message"] == message:
+                if beyond(k, side["best"], tick):
+                    side["best"] = tick
+                side["edge"] = tick
+                side["view"] = tick
+            else:
+                cell["lots"] = 0
+        tick += outward(k)
+
+
+@helper
 def impact_price(cells: np.ndarray, side: np.void, k: int, quote_lots: float) -> float:
     """Average tick of taking levels until Σ tick · lots reaches `quote_lots`, the last one in part (RULES 7.3).
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from backtester.engine.feed import note_message, weigh_trade
 from backtester.engine.jit import helper
-from backtester.engine.ladder import beyond, outward, set_level
+from backtester.engine.ladder import beyond, delete_unnamed, outward, set_level
 from backtester.engine.levels import update_queues
 from backtester.engine.outage import MARK_FROZEN
 from backtester.engine.stages import DUE, FILLS, INDEX_RECORD, MARKS, MESSAGE, OK, TRADE, TRIGGERS, WOKEN, fault
@@ -22,26 +22,6 @@ def _wake(c: np.void, stage: int, sub: int, instrument: int) -> None:
     c["stage"] = stage
     c["sub"] = sub
     c["instrument"] = instrument
-
-
-@helper
-def _delete_unnamed(cells: np.ndarray, side: np.void, k: int, message: int) -> None:
-    """End a snapshot: it shows the side as far as the outermost level it leaves, all of one that it leaves empty."""
-    tick, edge = side["best"], side["edge"]
-    side["best"] = NO_ASK if k & 1 else NO_BID
-    side["edge"] = NO_BID if k & 1 else NO_ASK
-    side["view"] = side["best"]
-    while not beyond(k, tick, edge):
-        cell = cells[side["offset"] + tick]
-        if cell["lots"] > 0:
-            if cell["message"] == message:
-                if beyond(k, side["best"], tick):
-                    side["best"] = tick
-                side["edge"] = tick
-                side["view"] = tick
-            else:
-                cell["lots"] = 0
-        tick += outward(k)
 
 
 @helper
@@ -62,7 +42,7 @@ def _end_snapshot(m, w, instrument: int, ts: int) -> None:
     row = m.instruments[instrument]
     row["snapshot"] = row["message"]
     for k in (2 * instrument, 2 * instrument + 1):
-        _delete_unnamed(m.cells, m.sides[k], k, row["message"])
+        delete_unnamed(m.cells, m.sides[k], k, row["message"])
         _set_own_levels(m, w.orders, k, ts)
 
 

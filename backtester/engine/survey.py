@@ -9,7 +9,7 @@ import numpy as np
 
 from backtester.engine.feed import GAP_NS, GAPS, hear_answer, weigh_trade
 from backtester.engine.jit import helper, kernel
-from backtester.engine.ladder import beyond, next_level, outward, set_level
+from backtester.engine.ladder import beyond, delete_unnamed, next_level, set_level
 from backtester.engine.levels import PRINTS_WITHIN_NS
 from backtester.enums import EventKind
 
@@ -84,18 +84,6 @@ def bin_of(value: int) -> int:
 
 
 @helper
-def _drop_stale(cells: NDArray[Any], side: Any, k: int, message: int) -> None:
-    """End of a snapshot: levels that its message did not name are gone."""
-    tick = side["best"]
-    while not beyond(k, tick, side["edge"]):
-        cell = cells[side["offset"] + tick]
-        if cell["lots"] > 0 and cell["message"] != message:
-            cell["lots"] = 0
-        tick += outward(k)
-    side["best"] = next_level(cells, side, k, side["best"])
-
-
-@helper
 def _close_message(
     cells: NDArray[Any],
     sides: NDArray[Any],
@@ -110,8 +98,8 @@ def _close_message(
     if not track["is_open"]:
         return False
     if track["is_snapshot"]:
-        _drop_stale(cells, bid, 2 * i, track["message"])
-        _drop_stale(cells, ask, 2 * i + 1, track["message"])
+        delete_unnamed(cells, bid, 2 * i, track["message"])
+        delete_unnamed(cells, ask, 2 * i + 1, track["message"])
     track["is_open"] = 0
     track["messages"] += 1
     best_bid = next_level(cells, bid, 2 * i, bid["best"])

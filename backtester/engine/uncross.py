@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from backtester.engine.jit import helper, kernel
-from backtester.engine.ladder import beyond, next_level, outward, set_level
+from backtester.engine.ladder import beyond, delete_unnamed, outward, set_level
 from backtester.enums import EventKind
 
 if TYPE_CHECKING:
@@ -49,18 +49,6 @@ def _gives_way(cells: NDArray[Any], bid: Any, ask: Any, i: int) -> int:
 
 
 @helper
-def _drop_unnamed(cells: NDArray[Any], side: Any, k: int, message: int) -> None:
-    """End of a snapshot: levels that its message did not name are gone."""
-    tick = side["best"]
-    while not beyond(k, tick, side["edge"]):
-        cell = cells[side["offset"] + tick]
-        if cell["message"] != message:
-            cell["lots"] = 0
-        tick += outward(k)
-    side["best"] = next_level(cells, side, k, side["best"])
-
-
-@helper
 def _close(
     cells: NDArray[Any],
     sides: NDArray[Any],
@@ -75,8 +63,8 @@ def _close(
     message, bid, ask = messages[i], sides[2 * i], sides[2 * i + 1]
     message["is_open"] = 0
     if message["is_snapshot"]:
-        _drop_unnamed(cells, bid, 2 * i, message["number"])
-        _drop_unnamed(cells, ask, 2 * i + 1, message["number"])
+        delete_unnamed(cells, bid, 2 * i, message["number"])
+        delete_unnamed(cells, ask, 2 * i + 1, message["number"])
     while bid["best"] >= ask["best"]:
         if count == len(deletions):
             return -1

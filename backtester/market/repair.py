@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from backtester.engine.encode import NO_TIME
 from backtester.engine.uncross import DELETION, MESSAGE, uncross
-from backtester.errors import BacktesterError, data_error
+from backtester.errors import BacktesterError, data_error, usage_error
 from backtester.market.read import CHUNK_ROWS, Batch, Tape, TapeFile, read_batches
 from backtester.market.rows import Ranking, row_fault, sequence, times
 from backtester.market.survey import Ladders
@@ -37,7 +37,12 @@ class Repaired(NamedTuple):
 
 
 def repair(tape: Tape, out: Path) -> Repaired:
-    """Write the repaired tape of one file. Raises a data error at the first fault of another kind."""
+    """Write the repaired tape of one file. Raises a data error at the first fault of another kind.
+
+    A file that is there is not replaced: it may be the only recording of its day.
+    """
+    if out.exists():
+        raise usage_error("--repair", f"{out} exists", "name another file")
     if len(tape.files) != 1:
         raise data_error(", ".join(str(file.path) for file in tape.files), "one file is repaired at a time")
     file = tape.files[0]

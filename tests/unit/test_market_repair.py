@@ -24,6 +24,7 @@ Level = tuple[int, str, int, float, float]
 def repaired(directory: Path, rows: list[Row]) -> tuple[Repaired, list[Level]]:
     """What was done to a tape, and its depth rows (ts, symbol, side, price, size)."""
     numbered = [row._replace(seq=number) for number, row in enumerate(rows)]
+    (directory / "out.parquet").unlink(missing_ok=True)
     done = repair(open_tape([write(directory / "t.parquet", numbered, [BTC, ETH])]), directory / "out.parquet")
     assert check(open_tape([done.path])).is_valid
     table = pq.read_table(done.path)
@@ -120,6 +121,14 @@ def test_any_tape_can_be_run_afterwards(
         rows.append(make(ts, float(price), float(size), "snapshot" if is_snapshot else "delta"))
     done, after = repaired(tmp_path_factory.mktemp("t"), rows)
     assert len(added(rows, after)) == done.levels
+
+
+def test_a_recording_is_not_replaced_by_its_repair(tmp_path: Path) -> None:
+    path = write(tmp_path / "t.parquet", [bid(1, 100.0), ask(1, 100.0)], [BTC])
+    before = path.read_bytes()
+    with pytest.raises(BacktesterError, match=r"--repair: .*t\.parquet exists"):
+        repair(open_tape([path]), path)
+    assert path.read_bytes() == before
 
 
 def test_other_faults_are_no_matter_of_repair(tmp_path: Path) -> None:

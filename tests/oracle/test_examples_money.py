@@ -174,6 +174,9 @@ def test_6_1_initial_margin_counts_positions_and_resting_orders() -> None:
     world = only_world(agreed(case(market_data(), one_account(100.0, orders, lots=4, entry_price=100.0), tape)))
     assert [order.status.name for order in world.orders] == ["RESTING", "REJECTED", "FILLED"]
     assert world.orders[1].reason == OrderReason.INSUFFICIENT_MARGIN
+    tiers = (spec.Tier(0.0, 1 / 32, 16.0), spec.Tier(500.0, 1 / 16, 8.0))
+    small = case(market_data(tiers=tiers), one_account(1e6, [market_order(BUY, lots) for lots in (4, 1, 1)]), tape)
+    assert [order.reason.name for order in only_world(agreed(small)).orders] == ["NONE", "NONE", "LEVERAGE_TIER"]
 
 
 @pytest.mark.parametrize(("lots", "status"), [(3, "REJECTED"), (2, "RESTING")])
@@ -187,9 +190,33 @@ def test_6_1_resting_orders_count_at_the_mark_of_now(lots: int, status: str) -> 
     ]
     world = only_world(agreed(case(market_data(), one_account(100.0, orders, lots=4, entry_price=100.0), tape)))
     assert [order.status.name for order in world.orders] == ["RESTING", "RESTING", status]
-    tiers = (spec.Tier(0.0, 1 / 32, 16.0), spec.Tier(500.0, 1 / 16, 8.0))
-    small = case(market_data(tiers=tiers), one_account(1e6, [market_order(BUY, lots) for lots in (4, 1, 1)]), tape)
-    assert [order.reason.name for order in only_world(agreed(small)).orders] == ["NONE", "NONE", "LEVERAGE_TIER"]
+
+
+def test_6_1_an_order_that_ended_counts_no_more() -> None:
+    # 40 for the position, 10 for the bid that stays: 60 are left for 50, once the first bid is cancelled
+    tape = [ladder(0, BIDS, ASKS), mark(0, 100.0), mark(1, 100.0), mark(5, 100.0)]
+    orders = [
+        limit_order(BUY, 5, 98, cancel_at_ns=3 * SECOND),
+        limit_order(BUY, 1, 98, at_ns=2 * SECOND),
+        limit_order(BUY, 5, 98, at_ns=4 * SECOND),
+    ]
+    world = only_world(agreed(case(market_data(), one_account(100.0, orders, lots=4, entry_price=100.0), tape)))
+    assert [order.status.name for order in world.orders] == ["CANCELLED", "RESTING", "RESTING"]
+
+
+def test_6_1_an_order_counts_with_what_is_left_of_it() -> None:
+    # bid and offer for 5 fill by 2 each, so the position is what it was: 40, 30 and nothing instead of 40, 50 and 10
+    trades = [trade(3, SELL, 97, 2), trade(3.5, BUY, 103, 2)]
+    tape = [ladder(0, BIDS, ASKS), mark(0, 100.0), mark(1, 100.0), *trades, mark(5, 100.0)]
+    orders = [
+        limit_order(BUY, 5, 98),
+        limit_order(SELL, 5, 101),
+        market_order(BUY, 1, at_s=2.0),
+        limit_order(BUY, 3, 98, at_ns=4 * SECOND),
+    ]
+    world = only_world(agreed(case(market_data(), one_account(100.0, orders, lots=4, entry_price=100.0), tape)))
+    assert [order.status.name for order in world.orders] == ["RESTING", "RESTING", "REJECTED", "RESTING"]
+    assert [int(order.filled) for order in world.orders] == [2, 2, 0, 0]
 
 
 NETTED = PLAIN._replace(

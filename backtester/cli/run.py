@@ -83,7 +83,10 @@ def run(
         int, typer.Option("--max", metavar="N", min=1, help="The most combinations of --compare that are run.")
     ] = 100,
     proxy: Annotated[
-        list[str] | None, typer.Option("--proxy", metavar="SOL=ETH*1.2", help="A path for a symbol without one.")
+        list[str] | None,
+        typer.Option(
+            "--proxy", metavar="SOL=ETH*1.2", help="A path, and an order book (at its --price), for a symbol without."
+        ),
     ] = None,
     rebase: Annotated[
         bool, typer.Option("--rebase", help="Move a portfolio written at other prices to the prices of the tape.")
@@ -133,7 +136,7 @@ def run(
     from backtester.run.prices import parse_price
     from backtester.run.resolve import Acceptances
     from backtester.run.session import Request, is_warm, run_cells, try_cells
-    from backtester.scenario.grid import parse_proxy
+    from backtester.scenario.grid import parse_proxies
     from backtester.scenario.shock import parse_shock
 
     request = Request(
@@ -145,7 +148,7 @@ def run(
         tapes=tuple(tape or ()),
         instruments=parse_instruments(instrument or ()),
         prices=tuple(map(parse_price, price or ())),
-        proxies=tuple(parse_proxy(text) for text in proxy or ()),
+        proxies=parse_proxies(proxy or ()),
         accept=Acceptances(
             assume_funding_zero, assume_index_mid, assume_order_book, as_written, assume_order_book_frozen
         ),

@@ -1,5 +1,8 @@
 """A tape at another price level: every price times k, every size divided by k, so that its notional stays.
 
+An instrument may also be made of another one's rows, which then come twice: a market that nobody recorded gets the
+order book of another, at its own price.
+
 A crash is a path of ratios, and an order book is a shape: levels so many bps away that hold so much money. Both are
 kept when the tape moves. Bids and asks move to the nearest tick and lot of a grid as fine as what it has to hold (the
 tape's own tick divided by 1, 2, 5, 10, …), so that no two levels fall on one tick and no level is lost.
@@ -23,11 +26,12 @@ from backtester.market.schema import TapeInstrument
 
 
 class Move(NamedTuple):
-    """How an instrument is moved: from the price `first` at which its tape begins to `price`."""
+    """How an instrument is made of one of the files: moved from the price `first`, at which it begins, to `price`."""
 
     written: TapeInstrument  # as its files have it
     first: float = 1.0
     price: float = 1.0
+    lent_to: str = ""  # the base that it stands for; empty: its own
 
     @property
     def factor(self) -> float:
@@ -46,9 +50,26 @@ class Move(NamedTuple):
 
     @property
     def moved(self) -> TapeInstrument:
-        """The instrument on its new grid."""
-        tick_size = self.written.tick_size / self.tick_parts
-        return self.written._replace(tick_size=tick_size, lot_size=self.written.lot_size / self.lot_parts)
+        """The instrument on its new grid. Example: BTCUSDT that is lent to SOL is SOLUSDT."""
+        written, base = self.written, self.lent_to or self.written.base
+        names_base = written.symbol.startswith(written.base)
+        symbol = base + written.symbol.removeprefix(written.base) if names_base else self.lent_to or written.symbol
+        tick_size, lot_size = written.tick_size / self.tick_parts, written.lot_size / self.lot_parts
+        return written._replace(symbol=symbol, base=base, tick_size=tick_size, lot_size=lot_size)
+
+
+def lent_events(events: NDArray[Any], sources: Sequence[int]) -> NDArray[Any]:
+    """EVENT[m] in which instrument i has the rows that `sources[i]` has in `events`, in the order (ts, instrument).
+
+    Example: sources (0, 0), ts 1 and 2 of instrument 0 → ts 1, 1, 2, 2 of instruments 0, 1, 0, 1.
+    """
+    if list(sources) == list(range(len(sources))):
+        return events
+    parts = [events[events["instrument"] == source] for source in sources]
+    for number, part in enumerate(parts):
+        part["instrument"] = number
+    out = np.concatenate(parts)
+    return out[np.lexsort((out["instrument"], out["ts"]))]
 
 
 def moved_events(events: NDArray[Any], moves: Sequence[Move]) -> NDArray[Any]:

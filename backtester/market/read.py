@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,7 +20,7 @@ from backtester.errors import BacktesterError, Diagnostic, data_error
 from backtester.filekinds import PARQUET, foreign
 from backtester.market.funding import Funding, placed
 from backtester.market.merge import merge_by_time
-from backtester.market.move import Move, moved_events
+from backtester.market.move import Move, lent_events, moved_events
 from backtester.market.rows import COLUMNS, Ranking, encode_batch, rank, row_fault, sequence, times
 from backtester.market.schema import (
     FLAG,
@@ -66,7 +66,7 @@ class Tape(NamedTuple):
     files: tuple[TapeFile, ...]
     instruments: tuple[TapeInstrument, ...]
     wanted: frozenset[int] | None = None  # instruments whose ladders are read; None: all
-    moves: tuple[Move, ...] = ()  # of each instrument to another price level; none: as its files have it
+    moves: tuple[Move, ...] = ()  # how each instrument is made of one of the files; none: as it is there
     funding: Funding | None = None  # stands in the place of the funding rows
 
     @property
@@ -90,9 +90,9 @@ class Tape(NamedTuple):
         A chunk has about `max_rows` records: reading stops there, and what belongs to its last ts comes with the next
         one. `funding_predicted` and `open_interest` rows are checked and left out: no rule of the engine reads them.
         So is the depth of instruments that are not `wanted`: a ladder that nobody needs takes no memory.
-        Instruments that are moved come at their new prices. Funding records are those of `funding`, if there is one,
-        else as they are written. Raises a data error that names file and row of the first row that cannot be used, or
-        that ends a hole.
+        Instruments that are moved or lent come at their own prices. Funding records are those of `funding`, if there is
+        one, else as they are written. Raises a data error that names file and row of the first row that cannot be used,
+        or that ends a hole.
         """
         chunks = self._recorded(max_rows)
         yield from chunks if self.funding is None else placed(chunks, self.funding.rows)
@@ -102,10 +102,11 @@ class Tape(NamedTuple):
         previous = None
         sources = [_ordered(file, self.ranking(file), max_rows) for file in self.files]
         stream = sources[0] if len(sources) == 1 else map(_in_order, merge_by_time(sources))
+        places = self._places
         for ts, events, _ in stream:
             self._refuse_hole(ts, previous)
             previous = ts[-1]
-            kept = _without_memos(events, self.wanted)
+            kept = _without_memos(lent_events(events, places), self.wanted)
             if len(kept):
                 yield moved_events(kept, self.moves) if self.moves else kept
 
@@ -123,7 +124,8 @@ class Tape(NamedTuple):
                 if found.size:
                     encode_batch(rows, ranking, NO_TIME, events, faults)
                 for n in np.flatnonzero(faults[: found.size] == 0):
-                    yield f"{file.path}:row {first_row + int(found[n])}", events[n]
+                    place = f"{file.path}:row {first_row + int(found[n])}"
+                    yield from ((place, row) for row in lent_events(events[n : n + 1], self._places))
                 first_row += batch.num_rows
 
     def _refuse_hole(self, ts: NDArray[np.int64], previous: int | None) -> None:
@@ -135,13 +137,28 @@ class Tape(NamedTuple):
 
     def ranking(self, file: TapeFile) -> Ranking:
         """Where the symbols of one of the files stand in `instruments`."""
-        written = tuple(move.written for move in self.moves) or self.instruments
-        return rank(written, {each.symbol: each.venue for each in file.instruments})
+        return rank(self._written, {each.symbol: each.venue for each in file.instruments})
 
-    def moved(self, moves: Mapping[int, Move]) -> Tape:
-        """The tape with instrument i moved by `moves[i]`, the others as they are."""
-        every = tuple(moves.get(number, Move(each)) for number, each in enumerate(self.instruments))
+    @property
+    def made(self) -> tuple[Move, ...]:
+        """How each instrument is made of one of the files."""
+        return self.moves or tuple(map(Move, self.instruments))
+
+    def made_by(self, moves: Iterable[Move]) -> Tape:
+        """The tape with the instruments that these make of those of its files."""
+        every = tuple(sorted(moves, key=lambda move: move.moved))
         return self._replace(instruments=tuple(move.moved for move in every), moves=every)
+
+    @property
+    def _written(self) -> tuple[TapeInstrument, ...]:
+        """The instruments of the files, in rank order."""
+        return tuple(sorted({move.written for move in self.made}))
+
+    @property
+    def _places(self) -> tuple[int, ...]:
+        """Of each instrument the place in `_written` of the one that it is made of."""
+        place = {each: number for number, each in enumerate(self._written)}
+        return tuple(place[move.written] for move in self.made)
 
 
 def open_tape(paths: Sequence[Path | str], overrides: Sequence[InstrumentFacts] = ()) -> Tape:

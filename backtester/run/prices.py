@@ -60,20 +60,33 @@ def move_tape(tape: Tape, prices: Iterable[Price]) -> Tape:
         if not found:
             known = ", ".join(dict.fromkeys(instrument.symbol for instrument in tape.instruments))
             problems.append(Diagnostic("config", each.where, f"{each.name} is not on the tape", f"it has {known}"))
+    problems += [_no_price(move) for n, move in enumerate(tape.moves) if move.lent_to and n not in wanted]
     if problems:
         raise BacktesterError(problems)
     if not wanted:
         return tape
     first = _first_prices(tape, wanted)
-    return tape.moved({n: Move(tape.instruments[n], first[n], price) for n, price in wanted.items()})
+    moves = enumerate(tape.made)
+    return tape.made_by(move._replace(first=first[n], price=wanted[n]) if n in wanted else move for n, move in moves)
 
 
 def moves_of(tape: Tape) -> Iterator[str]:
     """What a reader of the result should know of it."""
     for move in tape.moves:
-        if move.factor != 1.0:
-            said = f"begins at {move.price:.10g} instead of {move.first:.10g}"
-            yield f"{move.written.symbol}: the tape {said}, its prices × and its sizes ÷ {move.factor:.6g} ({FLAG})"
+        said = f"begins at {move.price:.10g} instead of {move.first:.10g}"
+        said = f"{said}, its prices × and its sizes ÷ {move.factor:.6g}"
+        if move.lent_to:
+            whose = f"{move.moved.symbol} has no order book of its own"
+            yield f"{whose}, that of {move.written.symbol} stands for it: it {said} (--proxy)"
+        elif move.factor != 1.0:
+            yield f"{move.written.symbol}: the tape {said} ({FLAG})"
+
+
+def _no_price(move: Move) -> Diagnostic:
+    """A market with another's order book, at a price that nobody knows."""
+    base, source = move.lent_to, move.written.base
+    message = f"nobody says what {base} costs, to which the order book of {source} has to be moved"
+    return Diagnostic("usage", f"--proxy {base}={source}", message, f"say it: {FLAG} {base}=PRICE, or in [prices]")
 
 
 def _called(name: str, tape: Tape) -> list[int]:

@@ -17,7 +17,8 @@ from backtester.market.feed import FLAG, bound_ns, frozen_feeds
 from backtester.market.read import Tape
 from backtester.market.schema import InstrumentFacts, TapeInstrument
 from backtester.run.drive import Engine
-from backtester.run.prices import Price, moves_of
+from backtester.run.lend import lend
+from backtester.run.prices import Price, move_tape, moves_of, prices_of
 from backtester.run.profiles import changes_by_hand
 from backtester.run.rebase import Rebased, rebase
 from backtester.run.resolve import (
@@ -159,7 +160,9 @@ def _set_stage(request: Request) -> Stage:
     named_path = library.find_runnable(request.scenario) if request.scenario else None
     overrides = combinations(request.overrides, request.compare)
     variants = read_variants(request.portfolio, overrides, request.venue, named_path)
-    tape = base_tape(variants, request.tapes, request.instruments, request.prices)
+    tape = base_tape(variants, request.tapes, request.instruments, request.proxies)
+    tape = lend(tape, variants, request.proxies, request.accept.order_book)
+    tape = move_tape(tape, (*prices_of(each.portfolio for each in variants), *request.prices))
     holders = [Holder(each.portfolio, each.profiles) for each in variants]
     resolved = resolve_markets(holders, tape.instruments, request.accept, request.seed)
     tape = tape._replace(wanted=frozenset(market.instrument for market in resolved[0].data.markets))

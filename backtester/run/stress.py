@@ -18,7 +18,7 @@ from backtester.run.result import ScenarioSource, digest_of, file_digest
 from backtester.scenario import library
 from backtester.scenario.apply import StressedTape, survey
 from backtester.scenario.compose import set_columns
-from backtester.scenario.grid import Proxy, Target
+from backtester.scenario.grid import Proxy, Target, has_own
 from backtester.scenario.path import Scenario, neutral
 from backtester.scenario.shock import Shock, shocked
 
@@ -47,14 +47,18 @@ def _as_it_is(tape: Tape) -> Scenario:
 
 
 def refuse_idle_proxies(proxies: Sequence[Proxy], path: Scenario | None, tape: Tape) -> None:
-    """Raise usage errors for proxies that would change nothing: no account has their market, or there is no path."""
+    """Raise usage errors for proxies that would change nothing: no account has their market, or there is no path.
+
+    Without a path an order book can be lent, but its moves cannot be multiplied.
+    """
     everything = range(len(tape.instruments))
     held = sorted({tape.instruments[number].base for number in tape.wanted or everything})
     problems = []
     for base in (proxy.base for proxy in proxies if proxy.base not in held):
         hint = did_you_mean(base, held) or f"they have {', '.join(held)}"
         problems.append(Diagnostic("usage", "--proxy", f"no account has a position in {base}", hint))
-    if proxies and path is None:
+    lent = {move.lent_to for move in tape.moves}
+    if path is None and any(proxy.beta != 1.0 or proxy.base not in lent for proxy in proxies):
         problems.append(Diagnostic("usage", "--proxy", "there is no path to lend", "name a scenario with --scenario"))
     if problems:
         raise BacktesterError(problems)
@@ -136,4 +140,7 @@ def stress_assumptions(name: str | None, tape: Tape, stressed: StressedTape, pro
         if each.index_from_mid:
             yield f"{each.symbol}: the base tape has no index, its mid stands for it"
     for proxy in proxies:
-        yield f"{proxy.base} moves like {proxy.source} times {proxy.beta:g} (--proxy)"
+        if any(target.base == proxy.base and has_own(path, "price_ratio", target) for target in stressed.targets):
+            yield f"{proxy.base} moves on its own path, which scenario {path.id} has: not like {proxy.source} (--proxy)"
+        else:
+            yield f"{proxy.base} moves like {proxy.source} times {proxy.beta:g} (--proxy)"

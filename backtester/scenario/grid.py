@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -35,7 +35,7 @@ class Target(NamedTuple):
 
 
 class Proxy(NamedTuple):
-    """`base` moves like `source`, times `beta`: ratio = 1 + beta · (source's ratio − 1)."""
+    """`base`, if the path has no prices of it, moves like `source`, times `beta`: ratio = 1 + beta · (source's − 1)."""
 
     base: str
     source: str
@@ -70,6 +70,16 @@ def parse_proxy(text: str) -> Proxy:
     if not (base.strip() and equals and source.strip() and 0.0 < factor < float("inf")):
         raise usage_error("--proxy", f"cannot read {text!r}", "write it like SOL=ETH*1.2")
     return Proxy(base.strip(), source.strip(), factor)
+
+
+def parse_proxies(texts: Iterable[str]) -> tuple[Proxy, ...]:
+    """Parse every --proxy; a base that has two is a usage error."""
+    parsed = tuple(map(parse_proxy, texts))
+    bases = [each.base for each in parsed]
+    twice = sorted({base for base in bases if bases.count(base) > 1})
+    if twice:
+        raise usage_error("--proxy", f"{', '.join(twice)} is named twice", "one --proxy per symbol")
+    return parsed
 
 
 def step_times(scenario: Scenario) -> NDArray[np.int64]:
@@ -126,29 +136,33 @@ def _check_paths(scenario: Scenario, targets: Sequence[Target], proxy_of: dict[s
     problems = []
     for target in targets:
         proxy = proxy_of.get(target.base)
-        series = scenario.find("price_ratio", target.venue, proxy.source if proxy else target.base)
+        series = _find(scenario, "price_ratio", target, proxy)
+        lent = proxy if proxy and not has_own(scenario, "price_ratio", target) else None
         have = scenario.symbols
         hint = f"have {', '.join(have)}; borrow one: --proxy {target.base}={have[0]}*1.2" if have else ""
         if series is None:
             what = f"the proxy {proxy.source}" if proxy else target.base
             problems.append(Diagnostic("config", f"scenario {scenario.id}", f"no price path for {what}", hint))
-        elif proxy and (1.0 + proxy.beta * (series.values - 1.0) <= 0.0).any():
-            message = f"{target.base} = {proxy.source}*{proxy.beta:g} falls to 0 or below"
+        elif lent and (1.0 + lent.beta * (series.values - 1.0) <= 0.0).any():
+            message = f"{target.base} = {lent.source}*{lent.beta:g} falls to 0 or below"
             problems.append(Diagnostic("config", f"scenario {scenario.id}", message, "choose a smaller factor"))
-        elif proxy and (1.0 + proxy.beta * (series.values - 1.0) > LARGEST_RATIO).any():
-            message = f"{target.base} = {proxy.source}*{proxy.beta:g} rises beyond {LARGEST_RATIO:g} times its start"
+        elif lent and (1.0 + lent.beta * (series.values - 1.0) > LARGEST_RATIO).any():
+            message = f"{target.base} = {lent.source}*{lent.beta:g} rises beyond {LARGEST_RATIO:g} times its start"
             problems.append(Diagnostic("config", f"scenario {scenario.id}", message, "choose a smaller factor"))
     if problems:
         raise BacktesterError(problems)
 
 
-def _find(scenario: Scenario, column: str, target: Target, proxy: Proxy | None) -> Series | None:
-    """The target's own series where the path has one; prices and all that is missing come from its proxy."""
-    source = proxy.source if proxy else target.base
+def has_own(scenario: Scenario, column: str, target: Target) -> bool:
+    """Whether the path says a column of this target, and not of all that there are."""
     own = scenario.find(column, target.venue, target.base)
-    if proxy and (own is None or own.symbol == ANY):
-        return scenario.find(column, target.venue, source)
-    return own
+    return own is not None and own.symbol != ANY
+
+
+def _find(scenario: Scenario, column: str, target: Target, proxy: Proxy | None) -> Series | None:
+    """The target's own series where the path has one; all that is missing comes from its proxy."""
+    lent = proxy is not None and not has_own(scenario, column, target)
+    return scenario.find(column, target.venue, proxy.source if proxy and lent else target.base)
 
 
 def _evaluate(
@@ -162,7 +176,8 @@ def _evaluate(
 
     steps = np.zeros(times.size, STEP)
     ratio = column("price_ratio")
-    steps["ratio"] = 1.0 + proxy.beta * (ratio - 1.0) if proxy else ratio
+    lent = proxy and not has_own(scenario, "price_ratio", target)
+    steps["ratio"] = 1.0 + proxy.beta * (ratio - 1.0) if proxy and lent else ratio
     steps["factor"] = steps["ratio"] * (1.0 + column("basis_bps") / 1e4)
     steps["spread"] = column("spread_mult")
     steps["volume"] = column("volume_mult")

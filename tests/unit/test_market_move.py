@@ -67,7 +67,7 @@ def test_prices_move_and_rates_and_codes_stay() -> None:
 def test_only_what_was_asked_for_moves(tmp_path: Path) -> None:
     rows = [Row(1, "BTC", "delta", 1, 100.1, 0.003), Row(2, "ETH", "delta", 1, 10.0, 1.0)]
     tape = open_tape([write(tmp_path / "t.parquet", rows, [BTC, ETH])])
-    moved = tape.moved({0: Move(BTC, first=100.0, price=200.0)})
+    moved = tape.made_by([Move(BTC, first=100.0, price=200.0), Move(ETH)])
     assert [each.tick_size for each in moved.instruments] == [0.1, 0.01]
     assert [each.lot_size for each in moved.instruments] == [0.0005, 0.01]
     assert join(moved.chunks())[["tick", "lots"]].tolist() == [(2_002, 3), (1_000, 100)]

@@ -103,9 +103,9 @@ def test_a_symbol_without_a_shipped_tape(tmp_path: Path) -> None:
     path = portfolio(tmp_path, account(position("SOL"), position("DOGE"), position()))
     assert [str(each) for each in problems(Request(path))] == [
         f"error[data] {path}:7 accounts.0.positions.0.symbol: no base tape is shipped for SOL on hyperliquid\n"
-        "  hint: give one with --tape",
+        "  hint: give one with --tape, or lend it another's: --proxy SOL=BTC --price SOL=PRICE",
         f"error[data] {path}:13 accounts.0.positions.1.symbol: no base tape is shipped for DOGE on hyperliquid\n"
-        "  hint: give one with --tape",
+        "  hint: give one with --tape, or lend it another's: --proxy DOGE=BTC --price DOGE=PRICE",
     ]
 
 

@@ -49,7 +49,12 @@ def run(
         ),
     ] = None,
     tape: Annotated[
-        list[str] | None, typer.Option("--tape", metavar="PATH|NAME", help="Base tape; may be given more than once.")
+        list[str] | None,
+        typer.Option(
+            "--tape",
+            metavar="PATH|NAME",
+            help="Base tape; may be given more than once. Under a scenario, shipped ones add the markets it lacks.",
+        ),
     ] = None,
     instrument: Annotated[
         list[str] | None,

@@ -40,7 +40,10 @@ _READ_BYTES = 1 << 20
 
 
 class TapeFile(NamedTuple):
-    """One Parquet file of a tape. `first_ts_ns` and `last_ts_ns` are None when it has no rows."""
+    """One Parquet file of a tape. `first_ts_ns` and `last_ts_ns` are None when it has no rows; rows later are not read.
+
+    `shift_ns` is added to the times that it was written with: of a file of another time, laid beside the others.
+    """
 
     path: Path
     metadata: TapeMetadata
@@ -48,6 +51,12 @@ class TapeFile(NamedTuple):
     rows: int
     first_ts_ns: int | None
     last_ts_ns: int | None
+    shift_ns: int | None = None
+
+    def laid(self, shift_ns: int | None, last_ts_ns: int) -> TapeFile:
+        """The file with its times shifted, up to a last one."""
+        first, last = (None if ts is None else ts + (shift_ns or 0) for ts in (self.first_ts_ns, self.last_ts_ns))
+        return self._replace(first_ts_ns=first, last_ts_ns=last and min(last, last_ts_ns), shift_ns=shift_ns)
 
 
 class Batch(NamedTuple):
@@ -100,7 +109,7 @@ class Tape(NamedTuple):
     def _recorded(self, max_rows: int) -> Iterator[NDArray[Any]]:
         """The chunks with the funding records that are written."""
         previous = None
-        sources = [_ordered(file, self.ranking(file), max_rows) for file in self.files]
+        sources = [_laid(file, _ordered(file, self.ranking(file), max_rows)) for file in self.files]
         stream = sources[0] if len(sources) == 1 else map(_in_order, merge_by_time(sources))
         places = self._places
         for ts, events, _ in stream:
@@ -123,7 +132,8 @@ class Tape(NamedTuple):
                 events, faults = np.empty(found.size, EVENT), np.empty(found.size, np.uint8)
                 if found.size:
                     encode_batch(rows, ranking, NO_TIME, events, faults)
-                for n in np.flatnonzero(faults[: found.size] == 0):
+                events["ts"] += file.shift_ns or 0
+                for n in np.flatnonzero((faults == 0) & (events["ts"] <= (file.last_ts_ns or 0))):
                     place = f"{file.path}:row {first_row + int(found[n])}"
                     yield from ((place, row) for row in lent_events(events[n : n + 1], self._places))
                 first_row += batch.num_rows
@@ -143,6 +153,16 @@ class Tape(NamedTuple):
     def made(self) -> tuple[Move, ...]:
         """How each instrument is made of one of the files."""
         return self.moves or tuple(map(Move, self.instruments))
+
+    def beside(self, other: Tape) -> Tape:
+        """This tape and one of another time: both begin when this one does, and end when the shorter one is over."""
+        begins, ends, theirs, their_end = (
+            each or 0 for each in (self.first_ts_ns, self.last_ts_ns, other.first_ts_ns, other.last_ts_ns)
+        )
+        last_ts_ns = begins + min(ends - begins, their_end - theirs)
+        files = [file.laid(None, last_ts_ns) for file in self.files]
+        files += [file.laid(begins - theirs, last_ts_ns) for file in other.files]
+        return Tape(tuple(files), tuple(sorted({*self.instruments, *other.instruments})))
 
     def made_by(self, moves: Iterable[Move]) -> Tape:
         """The tape with the instruments that these make of those of its files."""
@@ -230,6 +250,18 @@ def _ordered(file: TapeFile, ranking: Ranking, max_rows: int) -> Iterator[tuple[
         yield _in_order((events["ts"], events, seq))
 
 
+def _laid(file: TapeFile, blocks: Iterator[tuple[NDArray[Any], ...]]) -> Iterator[tuple[NDArray[Any], ...]]:
+    """The blocks of a file at the times at which it is laid, up to its last one."""
+    for ts, events, seq in blocks:
+        if file.shift_ns:
+            ts = events["ts"] = ts + file.shift_ns
+        rows = int(np.searchsorted(ts, file.last_ts_ns or 0, side="right"))
+        if rows:
+            yield ts[:rows], events[:rows], seq[:rows]
+        if rows < len(ts):
+            return
+
+
 def _in_order(block: tuple[NDArray[Any], ...]) -> tuple[NDArray[Any], ...]:
     """The block in the order (ts, instrument, seq)."""
     ts, events, seq = block
@@ -250,7 +282,7 @@ def _place_of(files: Sequence[TapeFile], ts_ns: int) -> tuple[Path, int]:
     for file in files:
         first_row = 0
         for rows in _arrow_batches(file.path, CHUNK_ROWS):
-            found = np.flatnonzero(times(rows.column("ts")) == ts_ns)
+            found = np.flatnonzero(times(rows.column("ts")) == ts_ns - (file.shift_ns or 0))
             if found.size:
                 return file.path, first_row + int(found[0])
             first_row += rows.num_rows

@@ -53,7 +53,7 @@ from backtester.run.stress import (
     stress_tape,
     without_index,
 )
-from backtester.run.tapes import base_tape, refuse_holes, with_funding
+from backtester.run.tapes import additions_of, base_tape, refuse_holes, with_funding
 from backtester.run.topup import find_topups
 from backtester.run.variants import Variant, combinations, named, read_variants
 from backtester.run.volumes import Volumes
@@ -160,7 +160,8 @@ def _set_stage(request: Request) -> Stage:
     named_path = library.find_runnable(request.scenario) if request.scenario else None
     overrides = combinations(request.overrides, request.compare)
     variants = read_variants(request.portfolio, overrides, request.venue, named_path)
-    tape = base_tape(variants, request.tapes, request.instruments, request.proxies)
+    any_time = named_path is not None and named_path.start_ns is not None
+    tape = base_tape(variants, request.tapes, request.instruments, request.proxies, any_time)
     tape = lend(tape, variants, request.proxies, request.accept.order_book)
     tape = move_tape(tape, (*prices_of(each.portfolio for each in variants), *request.prices))
     holders = [Holder(each.portfolio, each.profiles) for each in variants]
@@ -323,6 +324,7 @@ def _assumptions(request: Request, stage: Stage, profiles: Sequence[VenueProfile
     for file in stage.tape.files:
         if file.metadata.source:
             yield f"tape {file.path.name}: {file.metadata.source}"
+    yield from additions_of(stage.tape)
     yield from moves_of(stage.tape)
     if stage.stressed is not None:
         yield from stress_assumptions(request.scenario, stage.tape, stage.stressed, request.proxies)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from backtester.errors import BacktesterError, Diagnostic
 from backtester.market.funding import holes, read_funding
@@ -15,15 +16,50 @@ from backtester.scenario.grid import Proxy
 from backtester.shipped import data_dir
 from backtester.venue.profile import VenueProfile
 
+MINUTE_NS = 60_000_000_000
+
+
+class Market(NamedTuple):
+    """What an account has a position in."""
+
+    profile: VenueProfile
+    symbol: str
+    where: str  # for messages
+
+    @property
+    def base(self) -> str:
+        """BTC of BTCUSDT where accounts are kept in USDT."""
+        return self.symbol.removesuffix(self.profile.collateral) or self.symbol
+
 
 def base_tape(
-    variants: Sequence[Variant], named: Sequence[str], described: Sequence[InstrumentFacts], proxies: Sequence[Proxy]
+    variants: Sequence[Variant],
+    named: Sequence[str],
+    described: Sequence[InstrumentFacts],
+    proxies: Sequence[Proxy],
+    any_time: bool,
 ) -> Tape:
-    """The tapes that were named, else the shipped one of every market the portfolios use, or of its proxy."""
-    tape = open_tape(named or _shipped(variants, {each.base: each.source for each in proxies}), described)
+    """The tapes that were named, else the shipped one of every market the portfolios use, or of its proxy.
+
+    `any_time`: a scenario says when the run is. Then shipped tapes are laid beside the named ones for the markets that
+    those lack; without one, tapes of different days cannot be replayed together.
+    """
+    markets, sources = tuple(_markets(variants)), {each.base: each.source for each in proxies}
+    tape = open_tape(named or _shipped(markets, sources), described)
     if problems := list(too_old(tape)):
         raise BacktesterError(problems)
-    return tape
+    added = _lacking(tape, markets, sources) if any_time and tape.rows else []
+    return tape.beside(open_tape(added)) if added else tape
+
+
+def additions_of(tape: Tape) -> Iterator[str]:
+    """What a reader of the result should know of the shipped tapes beside the named ones."""
+    for file in tape.files:
+        if file.shift_ns is not None:
+            symbols = ", ".join(each.symbol for each in file.instruments)
+            minutes = ((tape.last_ts_ns or 0) - (tape.first_ts_ns or 0)) / MINUTE_NS
+            laid = f"{file.path.name}, of another time, is laid beside their first {minutes:.3g} minutes"
+            yield f"{symbols} is on none of the named tapes: {laid}"
 
 
 def with_funding(tape: Tape) -> Tape:
@@ -45,23 +81,38 @@ def refuse_holes(tape: Tape, stressed: StressedTape | None) -> None:
         raise BacktesterError(problems)
 
 
-def _shipped(variants: Sequence[Variant], proxies: Mapping[str, str]) -> list[str]:
-    """Names of the shipped tapes of all markets. Raises a data error for each that has none, nor a proxy that has."""
-    names: dict[str, None] = {}
-    problems: dict[Diagnostic, None] = {}
+def _markets(variants: Sequence[Variant]) -> Iterator[Market]:
     for variant in variants:
         accounts = variant.portfolio.portfolio.accounts
         for a, (account, profile) in enumerate(zip(accounts, variant.profiles, strict=True)):
             for p, position in enumerate(account.positions):
-                base = position.symbol.removesuffix(profile.collateral) or position.symbol
-                own, lent = (_shipped_name(profile, each) for each in (base, proxies.get(base, base)))
-                names[own if _is_shipped(own) else lent] = None
-                if not _is_shipped(own) and not _is_shipped(lent):
-                    where = variant.portfolio.where("accounts", a, "positions", p, "symbol")
-                    problems[_not_shipped(where, profile, position.symbol)] = None
-    if problems:
-        raise BacktesterError(problems)
-    return sorted(names)
+                where = variant.portfolio.where("accounts", a, "positions", p, "symbol")
+                yield Market(profile, position.symbol, where)
+
+
+def _shipped(markets: Sequence[Market], proxies: Mapping[str, str]) -> list[str]:
+    """Names of the shipped tapes of all markets. Raises a data error for each that has none, nor a proxy that has."""
+    found = {market: _shipped_for(market, proxies) for market in markets}
+    if problems := [_not_shipped(market) for market, name in found.items() if not name]:
+        raise BacktesterError(dict.fromkeys(problems))
+    return sorted({name for name in found.values() if name})
+
+
+def _lacking(tape: Tape, markets: Sequence[Market], proxies: Mapping[str, str]) -> list[str]:
+    """Names of the shipped tapes of the markets that a tape lacks at every venue; none if it lacks all of them."""
+    has = {name for each in tape.instruments for name in (each.symbol, each.base)}
+    lacking = [market for market in markets if has.isdisjoint((market.symbol, market.base))]
+    found = {_shipped_for(market, proxies, has) for market in lacking}
+    return sorted(name for name in found if name) if len(lacking) < len(markets) else []
+
+
+def _shipped_for(market: Market, proxies: Mapping[str, str], has: Collection[str] = ()) -> str | None:
+    """Name of the shipped tape of a market, else of its proxy unless a tape `has` that already."""
+    own, source = _shipped_name(market.profile, market.base), proxies.get(market.base, market.base)
+    if _is_shipped(own):
+        return own
+    lent = _shipped_name(market.profile, source)
+    return lent if source not in has and _is_shipped(lent) else None
 
 
 def _shipped_name(profile: VenueProfile, base: str) -> str:
@@ -72,9 +123,9 @@ def _is_shipped(name: str) -> bool:
     return (data_dir() / f"{name}.parquet").is_file()
 
 
-def _not_shipped(where: str, profile: VenueProfile, symbol: str) -> Diagnostic:
-    meant = base_meant(symbol)
+def _not_shipped(market: Market) -> Diagnostic:
+    meant = base_meant(market.symbol)
     hint = f"give one with --tape, or lend it another's: --proxy {meant}=BTC --price {meant}=PRICE"
-    if _is_shipped(_shipped_name(profile, meant)):
+    if _is_shipped(_shipped_name(market.profile, meant)):
         hint = f'did you mean "{meant}"?'
-    return Diagnostic("data", where, f"no base tape is shipped for {symbol} on {profile.id}", hint)
+    return Diagnostic("data", market.where, f"no base tape is shipped for {market.symbol} on {market.profile.id}", hint)

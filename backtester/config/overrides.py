@@ -125,8 +125,10 @@ class Spot(NamedTuple):
     record_type: type[Record]
 
 
-def override(document: Document, overrides: Iterable[str], record_type: type[Record]) -> Document:
-    """A copy of the document with every `key=value` applied, in order. Raises usage errors."""
+def override(document: Document, overrides: Sequence[str], record_type: type[Record]) -> Document:
+    """The document with every `key=value` applied to a copy, in order. Raises usage errors."""
+    if not overrides:
+        return document
     data = copy.deepcopy(document.data)
     overridden, changes = dict(document.overridden), [*document.changes]
     root = Spot((), data, record_type)

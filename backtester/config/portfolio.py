@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -184,7 +184,7 @@ class PortfolioFile:
         return self.document.where(place)
 
 
-def load_portfolio(path: str | Path, overrides: Iterable[str] = ()) -> PortfolioFile:
+def load_portfolio(path: str | Path, overrides: Sequence[str] = ()) -> PortfolioFile:
     """Read, override (`key=value`, see config.overrides) and validate. Raises one error with all faults."""
     document = override(read_document(path), overrides, Portfolio)
     return PortfolioFile(validate(Portfolio, document, portfolio_faults), document)

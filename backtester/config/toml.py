@@ -10,6 +10,7 @@ import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property, partial
 from inspect import isclass
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, TypeVar, get_args
@@ -92,7 +93,7 @@ class Document:
 
     name: str  # as the user wrote it
     data: dict[str, Any]
-    lines: Mapping[Place, int]
+    find_lines: Callable[[], Mapping[Place, int]]
     sha256: str  # of the file's bytes
     overridden: Mapping[Place, str] = field(default_factory=dict)  # place -> the `key=value` that put it there
     changes: tuple[str, ...] = ()  # what was overridden, in words
@@ -103,6 +104,14 @@ class Document:
         override = next((self.overridden[upper] for upper in _upwards(place) if upper in self.overridden), None)
         origin = f"{self.name}:{self.line(place)}" if override is None else f"--set {override}"
         return f"{origin} {path}".rstrip()
+
+    @cached_property
+    def lines(self) -> Mapping[Place, int]:
+        """Where everything stands; found when something is wrong, not before. Raises a configuration error."""
+        try:
+            return self.find_lines()
+        except RecursionError:
+            raise _too_deep(self.name) from None
 
     def line(self, place: Place) -> int:
         """The line of a place, or of the nearest table around it."""
@@ -124,15 +133,14 @@ def parse_document(raw: bytes, name: str) -> Document:
     try:
         text = raw.decode("utf-8-sig").replace("\r\n", "\n")
         data = tomllib.loads(text)
-        lines = index_lines(text)
     except RecursionError:
-        raise config_error(name, "tables or arrays are nested too deeply") from None
+        raise _too_deep(name) from None
     except UnicodeDecodeError as error:
         raise config_error(name, f"not UTF-8 at byte {error.start}") from error
     except tomllib.TOMLDecodeError as error:
         message, line = _syntax_error(str(error), raw.count(b"\n") + 1)
         raise config_error(f"{name}:{line}", message) from error
-    return Document(name, data, lines, hashlib.sha256(raw).hexdigest())
+    return Document(name, data, partial(index_lines, text), hashlib.sha256(raw).hexdigest())
 
 
 def validate(
@@ -247,6 +255,10 @@ def _syntax_error(message: str, last_line: int) -> tuple[str, int]:
     text, _, position = message.partition(" (at ")
     found = re.match(r"line (\d+)", position)
     return f"not TOML: {text[:1].lower()}{text[1:]}", int(found[1]) if found else last_line
+
+
+def _too_deep(name: str) -> BacktesterError:
+    return config_error(name, "tables or arrays are nested too deeply")
 
 
 def _upwards(place: Place) -> Iterator[Place]:

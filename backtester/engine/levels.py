@@ -23,6 +23,32 @@ def side_of(instrument: int, side: int) -> int:
 
 
 @helper
+def side_index(o: np.void) -> int:
+    """Where the sums over an order's side stand in a position: 0 for buys, 1 for sells."""
+    return 0 if o["side"] > 0 else 1
+
+
+@helper
+def note_resting(w, order: int, lots: int) -> None:
+    """Add what begins to rest of an order to the sums of its position; negative lots fill or end (RULES 6.1)."""
+    o = w.orders[order]
+    if o["reduce_only"] != 0:
+        return
+    x = w.positions[o["position"]]
+    s = side_index(o)
+    better = x["resting_lots"][s] == 0 or o["side"] * (o["limit_tick"] - x["resting_best"][s]) > 0
+    x["resting_lots"][s] += lots
+    x["resting_value"][s] += float(lots) * o["limit_tick"]
+    if x["resting_lots"][s] == 0:
+        x["resting_value"][s] = 0.0
+        x["resting_largest"][s] = 0
+    elif lots > 0:
+        x["resting_largest"][s] = max(x["resting_largest"][s], lots)
+        if better:
+            x["resting_best"][s] = o["limit_tick"]
+
+
+@helper
 def _enlist(w, order: int) -> None:
     """Put an order that begins to rest into its account's list."""
     o = w.orders[order]
@@ -32,12 +58,13 @@ def _enlist(w, order: int) -> None:
     if a["resting"] != 0:
         w.orders[a["resting"] - 1]["account_prev"] = order + 1
     a["resting"] = order + 1
+    note_resting(w, order, o["lots"] - o["filled"])
 
 
 @helper
 def _delist(w, order: int) -> None:
     o = w.orders[order]
-    w.accounts[o["account"]]["counted"] = -1
+    note_resting(w, order, o["filled"] - o["lots"])
     if o["account_prev"] != 0:
         w.orders[o["account_prev"] - 1]["account_next"] = o["account_next"]
     else:

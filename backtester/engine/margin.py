@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from backtester.engine.jit import helper, inlined
-from backtester.engine.levels import side_of
+from backtester.engine.levels import side_index, side_of
 from backtester.engine.state import NO_ASK, NO_BID
 from backtester.enums import OrderMargin, OrderMarginPrice
 
@@ -135,50 +135,46 @@ def _margin_value(m, w, o: np.void, lots: int, limit: int) -> tuple[float, float
 
 
 @helper
-def _count_order(m, w, o: np.void) -> float:
-    """Add a resting order to the sums of its position; returns what it would lose at once at its price, quote."""
-    x = w.positions[o["position"]]
-    rest = o["lots"] - o["filled"]
-    value, loss = _margin_value(m, w, o, rest, o["limit_tick"])
-    if o["side"] > 0:
-        x["resting_bids"] += value
-        x["resting_buys"] += rest
-    else:
-        x["resting_asks"] += value
-        x["resting_sells"] += rest
-    return loss
+def _resting_one_by_one(m, w, account: int, position: int, s: int) -> tuple[float, float]:
+    """What `_resting` says, order by order; its bounds are tight from now on."""
+    x = w.positions[position]
+    x["resting_largest"][s] = 0
+    value, loss = 0.0, 0.0
+    i = w.accounts[account]["resting"]
+    while i != 0:
+        o = w.orders[i - 1]
+        if o["position"] == position and side_index(o) == s and o["reduce_only"] == 0:
+            rest = o["lots"] - o["filled"]
+            if x["resting_largest"][s] == 0 or o["side"] * (o["limit_tick"] - x["resting_best"][s]) > 0:
+                x["resting_best"][s] = o["limit_tick"]
+            x["resting_largest"][s] = max(x["resting_largest"][s], rest)
+            counts, lost = _margin_value(m, w, o, rest, o["limit_tick"])
+            value += counts
+            loss += lost
+        i = o["account_next"]
+    return value, loss
 
 
 @helper
-def _count_resting(m, w, account: int) -> None:
-    """Bring the sums over the resting orders of an account up to date.
+def _resting(m, w, account: int, position: int, s: int) -> tuple[float, float]:
+    """What the resting orders of side `s` of a position count, and what they would lose at once, quote (RULES 6.1).
 
-    Only those that have begun to rest since the last time are added, unless an order ended or filled, a position or a
-    mark changed: a hundred thousand orders that arrive one behind the other are each counted once.
+    The sums answer it where each order opens all of its lots or none, and none is priced beyond the mark.
     """
-    a = w.accounts[account]
-    last = w.pools[a["pool_first"] + a["pool_count"] - 1]
-    first, behind = w.pools[a["pool_first"]]["position_first"], last["position_first"] + last["position_count"]
-    holds = a["counted"] >= 0
-    for i in range(first, behind):
-        x = w.positions[i]
-        holds = holds and x["counted_mark"] == m.markets[x["market"]]["mark"] and x["counted_lots"] == x["lots"]
-    if not holds:
-        a["counted"] = 0
-        a["counted_loss"] = 0.0
-        for i in range(first, behind):
-            x = w.positions[i]
-            x["resting_bids"], x["resting_asks"] = 0.0, 0.0
-            x["resting_buys"], x["resting_sells"] = 0, 0
-            x["counted_mark"] = m.markets[x["market"]]["mark"]
-            x["counted_lots"] = x["lots"]
-    i = a["resting"]
-    while i != a["counted"]:
-        order = w.orders[i - 1]
-        if order["reduce_only"] == 0:
-            a["counted_loss"] += _count_order(m, w, order)
-        i = order["account_next"]
-    a["counted"] = a["resting"]
+    x = w.positions[position]
+    k = m.markets[x["market"]]
+    r = m.rules[k["rules"]]
+    side = 1 - 2 * s
+    against = max(0, -side * x["lots"]) if r["order_margin"] == OrderMargin.EACH else 0
+    if x["resting_largest"][s] <= against:
+        return 0.0, 0.0
+    at_mark = r["order_margin_price"] == OrderMarginPrice.MARK
+    loses = not at_mark and side * (x["resting_best"][s] * k["tick_size"] - k["mark"]) > 0.0
+    if against > 0 or loses:
+        return _resting_one_by_one(m, w, account, position, s)
+    if at_mark:
+        return x["resting_lots"][s] * k["unit"] * k["mark"], 0.0
+    return x["resting_value"][s] * k["unit"] * k["tick_size"], 0.0
 
 
 @helper
@@ -205,11 +201,12 @@ def free_margin(m, w, account: int, arriving: int, lots: int, limit: int) -> flo
     cross = w.pools[a["pool_first"]]
     last = w.pools[a["pool_first"] + a["pool_count"] - 1]
     first, behind = cross["position_first"], last["position_first"] + last["position_count"]
-    _count_resting(m, w, account)
+    loss = 0.0
     for i in range(first, behind):
-        w.positions[i]["bids"] = w.positions[i]["resting_bids"]
-        w.positions[i]["asks"] = w.positions[i]["resting_asks"]
-    loss = a["counted_loss"]
+        bids, lost = _resting(m, w, account, i, 0)
+        asks, lost_too = _resting(m, w, account, i, 1)
+        w.positions[i]["bids"], w.positions[i]["asks"] = bids, asks
+        loss += lost + lost_too
     if arriving >= 0:
         o = w.orders[arriving]
         value, lost = _margin_value(m, w, o, lots, limit)
@@ -233,7 +230,5 @@ def lots_to_open(m, w, order: int, lots: int) -> int:
     """What an arriving order of `lots` would open; where sides are netted, behind all resting ones of its side."""
     o = w.orders[order]
     if m.rules[m.markets[o["market"]]["rules"]]["order_margin"] == OrderMargin.LARGER_SIDE:
-        _count_resting(m, w, o["account"])
-        x = w.positions[o["position"]]
-        lots += x["resting_buys"] if o["side"] > 0 else x["resting_sells"]
+        lots += w.positions[o["position"]]["resting_lots"][side_index(o)]
     return opening_lots(w.positions[o["position"]], o["side"], lots)

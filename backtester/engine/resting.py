@@ -7,7 +7,7 @@ import numpy as np
 from backtester.engine.jit import helper
 from backtester.engine.ladder import beyond, outward
 from backtester.engine.ledger import ROWS_OF_A_FILL, fill_position, lacks_rows, lacks_slots
-from backtester.engine.levels import side_of, unprinted
+from backtester.engine.levels import note_resting, side_of, unprinted
 from backtester.engine.links import cancel_others, finish_order
 from backtester.engine.margin import free_margin, opening_lots
 from backtester.engine.state import NONE
@@ -47,7 +47,7 @@ def _fill_resting(m, w, c: np.void, ts: int, order: int, lots: int, reason: int)
     tick = o["limit_tick"]
     price = tick * m.instruments[o["instrument"]]["tick_size"]
     o["filled"] += lots
-    w.accounts[o["account"]]["counted"] = -1
+    note_resting(w, order, -lots)
     o["maker_lots"] += lots
     o["fill_value"] += float(lots) * tick
     d = lots * o["side"]

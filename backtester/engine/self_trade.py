@@ -30,7 +30,8 @@ def nearest_met(m, w, ts: int, order: int, k: int, limit: int, lots: int) -> np.
     """Best tick of an own order that is met, or NONE."""
     o = w.orders[order]
     best = NONE
-    if m.sides[k]["own_count"] == 0 or o["tif"] == TimeInForce.POST_ONLY:
+    side = m.sides[k]
+    if side["own_count"] == 0 or beyond(k, side["own_best"], limit) or o["tif"] == TimeInForce.POST_ONLY:
         return best
     i = w.accounts[o["account"]]["resting"]
     while i != 0:

@@ -153,8 +153,6 @@ ACCOUNT = np.dtype(
         ("order_first", "i8"),
         ("order_count", "i8"),
         ("resting", "i8"),  # order number + 1 of the first resting order, 0 = none
-        ("counted", "i8"),  # that order when the sums over resting orders were taken; -1 = one of them is another now
-        ("counted_loss", "f8"),  # what they would lose at once at their prices, quote
         ("path", "i8"),  # row of the path table, -1 = not recorded
         ("last_arrival", "i8"),
         ("full_size_until", "i8"),
@@ -210,13 +208,13 @@ POSITION = np.dtype(
         ("fee", "f8"),
         ("funding", "f8"),
         ("liquidation_fee", "f8"),
-        ("resting_bids", "f8"),  # what its resting buys are worth for initial margin, quote: sums of ACCOUNT.counted
-        ("resting_asks", "f8"),
-        ("resting_buys", "i8"),  # their lots
-        ("resting_sells", "i8"),
-        ("counted_mark", "f8"),  # mark and lots when these were taken
-        ("counted_lots", "i8"),
-        ("bids", "f8"),  # the same with an order that arrives; scratch of `free_margin`
+        # What rests to [buy, sell] for it and counts for initial margin (RULES 6.1), in sums and bounds: no order has
+        # more left than `resting_largest`, or a limit better than `resting_best`.
+        ("resting_lots", "i8", (2,)),
+        ("resting_value", "f8", (2,)),  # lots · ticks
+        ("resting_largest", "i8", (2,)),
+        ("resting_best", "i8", (2,)),  # ticks
+        ("bids", "f8"),  # what its buys are worth with one that arrives, quote; scratch of `free_margin`
         ("asks", "f8"),
         ("send_lots", "i8"),  # size of the liquidation order of the round in progress
         ("distance_min", "f8"),  # smallest distance to the liquidation price, fraction of mark (RULES 6.4)

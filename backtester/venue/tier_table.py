@@ -94,7 +94,7 @@ def _parse(text: str, name: str, sha256: str) -> tuple[_Sheet, list[Fault]]:
         tiers = blocks[-1]["tiers"]
         lines["blocks", len(blocks) - 1, "tiers", len(tiers)] = line
         blocks[-1]["tiers"] = (*tiers, dict(zip(COLUMNS[1:], map(_number, cells), strict=True)))
-    return _Sheet(name, {"blocks": tuple(blocks)}, lines, sha256), faults
+    return _Sheet(name, {"blocks": tuple(blocks)}, lambda: lines, sha256), faults
 
 
 def _malformed(cells: list[str], *, is_orphan: bool) -> str:

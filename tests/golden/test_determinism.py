@@ -195,7 +195,7 @@ def slice_of(engine: Engine, world: int) -> dict[str, Any]:
 NUMBERED = ("account", "pool", "position", "order")
 LINKS = {"pool_first": "pool", "order_first": "order", "position_first": "position", "path": "account"}
 #: The same, where 0 is none and 1 the first.
-LISTS = ("resting", "counted", "account_prev", "account_next")  # of orders
+LISTS = ("resting", "account_prev", "account_next")  # of orders
 
 
 def _counted_from(table: Any, first: dict[str, int]) -> Any:

@@ -136,7 +136,16 @@ MUTANTS = (
     Mutant(
         "6.1 a cap belongs to its tier", 'tiers[row + 1]["floor"] < notional', 'tiers[row + 1]["floor"] <= notional'
     ),
-    Mutant("6.1 behind those of its side", 'x["resting_buys"] if o["side"] > 0', 'x["resting_buys"] if o["side"] < 0'),
+    Mutant("6.1 behind those of its side", '["resting_lots"][side_index(o)]', '["resting_lots"][1 - side_index(o)]'),
+    Mutant(
+        "6.1 sums of what is left",
+        'note_resting(w, order, o["lots"] - o["filled"])',
+        'note_resting(w, order, o["lots"])',
+    ),
+    Mutant("6.1 a fill is rest no more", "note_resting(w, order, -lots)", "pass"),
+    Mutant("6.1 what ended is rest no more", 'note_resting(w, order, o["filled"] - o["lots"])', "pass"),
+    Mutant("6.1 one of them opens", 'max(x["resting_largest"][s], lots)', 'x["resting_largest"][s]'),
+    Mutant("6.1 one of them loses", "loses = not at_mark and", "loses = False and"),
     Mutant("6.3 deduction", "(tier.maintenance_rate - previous)", "tier.maintenance_rate"),
     Mutant("6.4 equal is no breach", "if buffer >= 0.0:", "if buffer > 0.0:"),
     Mutant("6.4 legs break together", 'if w.positions[p]["twin"] != 0:', 'if w.positions[p]["twin"] > 9:'),

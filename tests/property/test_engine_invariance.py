@@ -20,7 +20,7 @@ NUMBERS = {
     "pools": ("pool", "pool_first"),
     "positions": ("position", "position_first"),
     "orders": (
-        *("order", "order_first", "resting", "counted", "account_prev", "account_next"),
+        *("order", "order_first", "resting", "account_prev", "account_next"),
         *("parent", "child", "sibling", "ended_next", "oco_next"),
     ),
     "plans": ("plan",),

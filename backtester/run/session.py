@@ -16,6 +16,7 @@ from backtester.errors import BacktesterError, Diagnostic
 from backtester.market.feed import FLAG, bound_ns, frozen_feeds
 from backtester.market.read import Tape
 from backtester.market.schema import InstrumentFacts, TapeInstrument
+from backtester.run.ahead import ahead
 from backtester.run.drive import Engine
 from backtester.run.lend import lend
 from backtester.run.prices import Price, move_tape, moves_of, prices_of
@@ -110,7 +111,7 @@ class Stage(NamedTuple):
 
     def chunks(self) -> Iterator[np.ndarray]:
         """The events of the run, from the beginning at every call."""
-        return self.stressed.chunks() if self.stressed else self.tape.chunks(self.chunk_rows)
+        return ahead(self.stressed.chunks() if self.stressed else self.tape.chunks(self.chunk_rows))
 
 
 class Started(NamedTuple):

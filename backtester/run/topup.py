@@ -26,10 +26,15 @@ Amounts = tuple[float, ...]
 
 #: Passes through the tape at most; two are enough unless an account's need goes in steps.
 PASSES = 6
-#: Amounts that are tried at a time; fewer where the portfolio has so many orders that their worlds would not fit.
-POINTS, FEWEST_POINTS, ORDERS_AT_A_TIME = 32, 6, 1_000_000
+#: Amounts that are tried at a time: a pass costs far more than its worlds do, until there are so many accounts,
+#: positions and orders in them that they would not fit.
+POINTS, FEWEST_POINTS, ROWS_AT_A_TIME = 256, 6, 1_000_000
+#: Share of the limit at which a search begins.
+SMALLEST = 1e-6
+#: So near to what is too little an answer is fine enough, if that is more than its unit.
+FINE = 1e-4
 #: A guess is tried together with this much more and this much less of it.
-MORE, LESS = 1.0001, 0.99
+MORE, LESS = 1.0 + FINE, 0.99
 #: Significant digits of an amount, beyond cents.
 DIGITS = 7
 
@@ -51,19 +56,25 @@ class Tried(NamedTuple):
 class Search:
     """The smallest top-up of one account, from which on every larger one that was tried saves it as well.
 
+    Isolated positions come first: nothing of the cross pool reaches them, while money that a partial close hands back
+    does reach the cross pool, though never more of it than was added. So the cross pool gets what it still needs then.
+
     world    as it was run, without any top-up
     account  number of the account in it
     missing  what each pool lacked while nobody was liquidated, quote: where to begin
     worth    what the positions of each pool and the orders for them are worth, quote: where to end
+    points   how many amounts to try at a time
     """
 
-    def __init__(self, world: spec.World, account: int, missing: Amounts, worth: Amounts) -> None:
+    def __init__(self, world: spec.World, account: int, missing: Amounts, worth: Amounts, points: int) -> None:
         self.world, self.account = world, account
         self._limit = math.fsum(worth)
         self._ray = tuple(lack + 0.01 * value for lack, value in zip(missing, worth, strict=True))
         self._unit = _unit(world.accounts[account].balance)
-        self._points = max(FEWEST_POINTS, min(POINTS, ORDERS_AT_A_TIME // (1 + _orders(world))))
-        self._low: Amounts = (0.0,) * len(worth)
+        self._points = points
+        self._saved: list[Tried] = []
+        self._failed: list[Amounts] = []
+        self._low: Amounts = (0.0,) * len(worth)  # too little for each pool, whatever the others have
         self._high: Tried | None = None
         self._over = self._limit == 0.0
 
@@ -73,31 +84,44 @@ class Search:
             return []
         if self._high is None:
             return [self._whole(share * self._limit, self._ray) for share in _geometric(self._points)]
-        guess, ends = self._guess(self._high), list(zip(self._low, self._high.amounts, strict=True))
-        parts = (step / (self._points + 1) for step in range(1, self._points + 1))
-        between = [self._rounded(low + part * (high - low) for low, high in ends) for part in parts]
-        return [*between, *(self._rounded(scale * amount for amount in guess) for scale in (LESS, 1.0, MORE))]
+        enough, guess = self._high.amounts, self._guess(self._high)
+        used = [p for p, amount in enumerate(enough) if amount > 0.0]
+        steps = max(FEWEST_POINTS, self._points // len(used))
+        asked = [guess, tuple(MORE * amount for amount in guess)]
+        for p in used:
+            asked += (_with(guess, p, max(0.0, less)) for less in (LESS * guess[p], guess[p] - self._unit))
+            low, gap = self._low[p], enough[p] - self._low[p]
+            beside = enough if p > 0 else (0.0, *guess[1:])
+            asked += (_with(beside, p, low + gap * step / steps) for step in range(1, steps + 1))
+        return list(dict.fromkeys(map(self._rounded, asked)))
 
     def learn(self, tried: Iterable[Tried]) -> None:
-        """Take the results of what was asked: the least that survived with all above it, and the most that did not."""
-        known = [*tried, *([self._high] if self._high else [])]
-        for each in sorted(known, key=lambda one: one.total, reverse=True):
-            if not each.survived:
-                self._low = each.amounts
-                break
-            self._high = each
+        """Take the results of what was asked: the least that saves, as all do that have no pool smaller."""
+        for each in tried:
+            if each.survived:
+                self._saved.append(each)
+            else:
+                self._failed.append(each.amounts)
+        saved = sorted(self._saved, key=lambda one: (math.fsum(one.amounts[1:]), one.total))
+        self._high = next((one for one in saved if not any(_covers(less, one.amounts) for less in self._failed)), None)
         if self._high is None:  # the largest amount does not save it
             self._over = True
             return
-        gap = self._high.total - math.fsum(self._low)
-        self._over = gap <= self._unit * len(self._low) or self._guess(self._high) == self._high.amounts
+        enough = self._high.amounts
+        self._low = tuple(
+            max((less[p] for less in self._failed if _covers(_with(less, p, enough[p]), enough)), default=0.0)
+            for p in range(len(enough))
+        )
+        gaps = (high - low for high, low in zip(enough, self._low, strict=True))
+        self._over = all(gap <= max(1.5 * self._unit, FINE * high) for gap, high in zip(gaps, enough, strict=True))
 
     def answer(self) -> TopUp:
         """What was found."""
-        too_little = math.fsum(self._low)
         if self._high is None:
-            return TopUp(None, too_little, None, self._limit)
-        return TopUp(self._high.amounts, too_little, self._high.equity_end - self._high.total, self._limit)
+            return TopUp(None, self._limit, None, self._limit)
+        gaps = (high - low for high, low in zip(self._high.amounts, self._low, strict=True) if high > 0.0)
+        too_little, equity_end = self._high.total - min(gaps), self._high.equity_end - self._high.total
+        return TopUp(self._high.amounts, too_little, equity_end, self._limit)
 
     def _guess(self, high: Tried) -> Amounts:
         """What is enough if money does nothing but wait: what was enough, less what was left of it in each pool."""
@@ -122,12 +146,15 @@ def find_topups(
     engine  finished; it ran each world as ACTUAL and as UNLIQUIDATED, one behind the other
     chunks  the tape from its beginning, anew at every call
     """
-    searches = {
-        (n, account): _search(engine, n, world, account)
+    lacking = [
+        (n, account)
         for n, world in enumerate(worlds)
         for account in range(len(world.accounts))
         if _lacked(engine, WORLDS * n + ACTUAL, account)
-    }
+    ]
+    rows = sum(_rows(worlds[n]) for n, _ in lacking)
+    points = max(FEWEST_POINTS, min(POINTS, ROWS_AT_A_TIME // max(1, rows)))
+    searches = {(n, account): _search(engine, n, worlds[n], account, points) for n, account in lacking}
     for _ in range(PASSES):
         asked = [(search, search.ask()) for search in searches.values()]
         tried = [richer(search.world, search.account, more) for search, them in asked for more in them]
@@ -142,10 +169,10 @@ def find_topups(
     return [tuple(answers.get((n, a)) for a in range(len(world.accounts))) for n, world in enumerate(worlds)]
 
 
-def _search(engine: Engine, n: int, world: spec.World, account: int) -> Search:
+def _search(engine: Engine, n: int, world: spec.World, account: int, points: int) -> Search:
     free = _pools(engine, WORLDS * n + UNLIQUIDATED, account)
     missing = tuple(max(0.0, -buffer) for buffer in engine.worlds.pools["buffer_min"][free].tolist())
-    return Search(world, account, missing, _worth(engine, WORLDS * n + ACTUAL, account))
+    return Search(world, account, missing, _worth(engine, WORLDS * n + ACTUAL, account), points)
 
 
 def richer(world: spec.World, account: int, amounts: Amounts) -> spec.World:
@@ -206,14 +233,22 @@ def _worth(engine: Engine, world: int, account: int) -> Amounts:
     return tuple(worth.values())
 
 
-def _orders(world: spec.World) -> int:
-    return sum(len(account.orders) for account in world.accounts)
+def _rows(world: spec.World) -> int:
+    return sum(1 + len(account.positions) + len(account.orders) for account in world.accounts)
+
+
+def _with(amounts: Amounts, pool: int, amount: float) -> Amounts:
+    return (*amounts[:pool], amount, *amounts[pool + 1 :])
+
+
+def _covers(more: Amounts, less: Amounts) -> bool:
+    """Whether every pool has as much in `more` as in `less`."""
+    return all(map(float.__ge__, more, less))
 
 
 def _geometric(points: int) -> Iterator[float]:
-    """Shares of a whole, each two thirds of the next, up to all of it."""
-    for n in reversed(range(points)):
-        yield 2**n / 3**n
+    """Shares of a whole, from the smallest by equal factors up to all of it."""
+    return (SMALLEST ** (n / points) for n in reversed(range(points)))
 
 
 def _unit(balance: float) -> float:

@@ -1,0 +1,18 @@
+"""A tape is made while the engine works: the next chunk is ready when the last one is done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+
+def ahead(chunks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    """The same chunks in the same order, each made by another thread while the one before it is in use."""
+    source = iter(chunks)
+    with ThreadPoolExecutor(1) as maker:
+        coming = maker.submit(next, source, None)
+        while (chunk := coming.result()) is not None:
+            coming = maker.submit(next, source, None)
+            yield chunk

@@ -260,6 +260,15 @@ def test_6_1_an_order_beyond_the_mark_is_asked_for_what_it_loses_at_once() -> No
     assert asked(58_500.0, 0, order, at_mark) == ["FILLED"]
 
 
+@pytest.mark.parametrize(("balance", "status"), [(106.7, "REJECTED"), (106.9, "RESTING")])
+def test_6_1_a_bid_that_the_mark_has_left_behind_loses_at_once(balance: float, status: str) -> None:
+    # at 90: bids for 5 and 1 at 98 need (490 + 98) / 10 and would lose 40 and 8
+    tape = [ladder(0, BIDS, ASKS), mark(0, 100.0), mark(1, 100.0), mark(3, 90.0), mark(5, 90.0)]
+    orders = [limit_order(BUY, 5, 98), limit_order(BUY, 1, 98, at_ns=4 * SECOND)]
+    world = only_world(agreed(case(market_data(NETTED), one_account(balance, orders), tape)))
+    assert [order.status.name for order in world.orders] == ["RESTING", status]
+
+
 def test_6_5_an_isolated_fill_moves_its_margin_and_releases_its_share() -> None:
     orders = [market_order(BUY, 3), market_order(SELL, 1), market_order(SELL, 2)]
     tape = [ladder(0, BIDS, ASKS), mark(0, 100.0), mark(1, 100.0)]

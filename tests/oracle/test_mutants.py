@@ -145,7 +145,6 @@ MUTANTS = (
     Mutant("6.1 a fill is rest no more", "note_resting(w, order, -lots)", "pass"),
     Mutant("6.1 what ended is rest no more", 'note_resting(w, order, o["filled"] - o["lots"])', "pass"),
     Mutant("6.1 one of them opens", 'max(x["resting_largest"][s], lots)', 'x["resting_largest"][s]'),
-    Mutant("6.1 one of them loses", "loses = not at_mark and", "loses = False and"),
     Mutant("6.3 deduction", "(tier.maintenance_rate - previous)", "tier.maintenance_rate"),
     Mutant("6.4 equal is no breach", "if buffer >= 0.0:", "if buffer > 0.0:"),
     Mutant("6.4 legs break together", 'if w.positions[p]["twin"] != 0:', 'if w.positions[p]["twin"] > 9:'),

@@ -1,286 +1,37 @@
 """What came out otherwise than a portfolio's words suggest, and would stay unsaid: each with order, size and time.
 
-filled_on_stale_order_book   an order filled on an order book too old to believe (report.old_books)
-fired_behind_a_gap           a stop fired on the first price after a gap in the recording (report.old_books)
-left_open_without_depth      an order that closes found no more order book: its position stayed open to the end
-position_flipped             a fill turned a long position short or a short one long
-stop_never_in_place          a stop or take-profit was refused as it was placed: it protected nothing
-stop_refused                 a stop or take-profit fired and was refused, for lack of margin for instance
-oco_partial                  one of a group was done in part, which cancelled another: the rest is unprotected
-order_not_sent               an order is due after the end of the run: it never was anywhere
-plan_not_started             a plan begins after the end of the run
-plan_unfinished              a plan did not do all of its size
-participation_above_20_pct   a plan did more than a fifth of what the market traded meanwhile: prices would have moved
-trailing_active_from_start   the activation price of a trailing stop was passed already at the start
+Told by three rooms: `old_books` (fills and triggers that no market would give), `unprotected` (positions whose stops
+were not there, or that were turned) and `undone` (orders and plans that did less than they should, or too much).
 """
 
 from __future__ import annotations
 
-import math
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
-from backtester.config.values import Instant
-from backtester.engine import spec
-from backtester.enums import CONDITIONAL, OrderReason, OrderStatus, OrderType, PriceSeries, TriggerRounding
 from backtester.report.executions import OrderReport, PlanReport
 from backtester.report.names import Names
 from backtester.report.old_books import stale_fills, triggers_behind_gaps
 from backtester.report.records import Notice
-from backtester.report.text import bps, percent, price, size, when, word
-from backtester.run.result import ACTUAL, RunResult
-
-#: Reasons that say nothing about why a child of a plan did less than it should.
-_SILENT = (OrderReason.NONE, OrderReason.NOTHING_DUE)
-#: Of the volume of the market while a plan ran. Assumed: the bound that desks give their own execution algorithms.
-MOST_PARTICIPATION = 0.2
+from backtester.report.undone import left_open, orders_not_sent, plans_not_started, too_large_plans, unfinished_plans
+from backtester.report.unprotected import flips, half_done_groups, refused_stops, trailing_from_start
+from backtester.run.result import RunResult
 
 
 def notices(
     result: RunResult, names: Names, orders: Sequence[OrderReport], plans: Sequence[PlanReport]
 ) -> Iterator[Notice]:
     """All of them, the gravest kind first, each kind in the order of the portfolio or of time."""
-    start = Instant(result.start_ts)
     return chain(
         stale_fills(result, names),
         triggers_behind_gaps(result, names),
-        _left_open(result, names, orders),
-        _flips(result, names),
-        (_refused(each, start) for each in orders if _is_refused_stop(each)),
-        _half_done_groups(result, names),
-        _orders_not_sent(result, orders),
-        _plans_not_started(result, plans),
-        (_unfinished(result, each, orders) for each in plans if each.start_ts and each.unfilled_size > 0.0),
-        (_too_large(each, Instant(result.start_ts)) for each in plans if _is_too_large(each)),
-        _trailing_from_start(result, names),
+        left_open(result, names, orders),
+        flips(result, names),
+        refused_stops(result, orders),
+        half_done_groups(result, names),
+        orders_not_sent(result, orders),
+        plans_not_started(result, plans),
+        unfinished_plans(result, orders, plans),
+        too_large_plans(result, plans),
+        trailing_from_start(result, names),
     )
-
-
-def _left_open(result: RunResult, names: Names, orders: Sequence[OrderReport]) -> Iterator[Notice]:
-    """Orders of the user that ended where the ladder did, and what they should have closed was open at the end."""
-    numbers = chain.from_iterable(result.index.orders[account] for account in range(len(result.world.accounts)))
-    for number, told in zip(numbers, orders, strict=True):
-        order = result.state.orders[number]
-        position, side = int(order["position"]), int(order["side"])
-        rest = min(int(order["lots"] - order["filled"]), -side * int(result.state.positions[position]["lots"]))
-        if told.plan is not None or told.reason is not OrderReason.BEYOND_VISIBLE_DEPTH or rest <= 0:
-            continue
-        left = names.grid(position).size(rest)
-        text = (
-            f"{told.id} ({told.account} {told.symbol}) found no more order book at "
-            f"{when(told.done_ts, Instant(result.start_ts))}: {size(left)} stayed open to the end"
-        )
-        yield Notice("left_open_without_depth", told.done_ts, told.account, told.symbol, (told.id,), left, text)
-
-
-class _Flip:
-    """What an order or a plan did to a position: when it turned it, and what it opened on the other side since."""
-
-    def __init__(self, ts: int, number: int) -> None:
-        self.ts, self.number, self.opened = ts, number, 0
-
-
-def _flips(result: RunResult, names: Names) -> Iterator[Notice]:
-    """A position of 0 keeps the side it had: closed by one order and opened the other way by another is a flip, too."""
-    held = result.state.positions["lots_start"].tolist()
-    sides = [_sign(lots) for lots in held]
-    found: dict[tuple[int, int, int], _Flip] = {}
-    fills = result.fills[result.fills["world"] == ACTUAL]
-    for ts, position, number, side, lots in zip(
-        *(fills[name].tolist() for name in ("ts", "position", "order", "side", "lots")), strict=True
-    ):
-        before, after = held[position], held[position] + side * lots
-        held[position] = after
-        if number >= 0 and after * side > 0:
-            author = (position, int(result.state.orders[number]["plan"]), number)
-            key = (position, author[1], -1) if author[1] >= 0 else author
-            if sides[position] * after < 0:
-                found.setdefault(key, _Flip(ts, number))
-            if key in found:
-                found[key].opened += after * side - max(before * side, 0)
-        sides[position] = _sign(after) or sides[position]
-    for (position, plan, _), flip in found.items():
-        yield _flip(result, names, position, plan, flip)
-
-
-def _flip(result: RunResult, names: Names, position: int, plan: int, flip: _Flip) -> Notice:
-    order = result.state.orders[flip.number]
-    author = names.order(flip.number) if plan < 0 else names.plan(plan)
-    account, symbol = names.account(int(order["account"])), names.symbol(position)
-    old, new = ("short", "long") if order["side"] > 0 else ("long", "short")
-    ts, opened = Instant(flip.ts), names.grid(position).size(flip.opened)
-    at = when(ts, Instant(result.start_ts))
-    text = f"{author} turned {account} {symbol} from {old} to {new} at {at}: it opened {size(opened)}, not reduce_only"
-    return Notice("position_flipped", ts, account, symbol, (author,), opened, text)
-
-
-def _is_refused_stop(order: OrderReport) -> bool:
-    return order.type in CONDITIONAL and order.status is OrderStatus.REJECTED
-
-
-def _refused(order: OrderReport, start: Instant) -> Notice:
-    """A stop or take-profit that was refused as it was placed, or as it fired: either way it protected nothing."""
-    told = f"{word(order.type.name.lower())}, {order.side.name.lower()} {size(order.size)} at {price(order.stop_price)}"
-    at, why = when(order.done_ts, start), word(order.reason.name.lower())
-    if order.trigger_ts is None:
-        flag, fate = "stop_never_in_place", f"was never in place: refused at {at}, {why}"
-    else:
-        flag, fate = "stop_refused", f"fired at {when(order.trigger_ts, start)} and was refused at {at}, {why}"
-    text = f"{order.id} ({order.account} {order.symbol} {told}) {fate}"
-    return Notice(flag, order.done_ts, order.account, order.symbol, (order.id,), order.size, text)
-
-
-def _half_done_groups(result: RunResult, names: Names) -> Iterator[Notice]:
-    for account, described in enumerate(result.world.accounts):
-        groups: dict[int, list[int]] = {}
-        for number, order in zip(result.index.orders[account], described.orders, strict=True):
-            if order.oco >= 0:
-                groups.setdefault(order.oco, []).append(number)
-        for members in groups.values():
-            yield from _half_done(result, names, members)
-
-
-def _half_done(result: RunResult, names: Names, members: Sequence[int]) -> Iterator[Notice]:
-    """The first of a group that went and was not done at once, while its position was still there to close."""
-    table = result.state.orders
-    gone = [number for number in members if table[number]["reason"] == OrderReason.OCO]
-    went = [n for n in members if n not in gone and (table[n]["filled"] > 0 or table[n]["trigger_ts"] >= 0)]
-    if not gone or not went:
-        return
-    first = table[went[0]]
-    position, side = int(first["position"]), int(first["side"])
-    ts = max(int(table[gone[0]]["done_ts"]), int(first["arrive_ts"]))
-    fills = result.fills[(result.fills["world"] == ACTUAL) & (result.fills["ts"] <= ts)]
-    here = fills[fills["position"] == position]
-    filled = int(here["lots"][here["order"] == went[0]].sum())
-    held = int(result.state.positions[position]["lots_start"]) + int((here["side"] * here["lots"]).sum())
-    rest = min(int(first["lots"]) - filled, -side * held)
-    if rest <= 0:
-        return
-    grid, account, symbol = names.grid(position), names.account(int(first["account"])), names.symbol(position)
-    ids = [names.order(number) for number in (went[0], *gone)]
-    done = f"{size(grid.size(filled))} of {size(grid.size(int(first['lots'])))}"
-    at = when(Instant(ts), Instant(result.start_ts))
-    later = int(first["done_ts"]) if first["status"] == OrderStatus.FILLED else -1
-    until = f" until it filled the rest at {when(Instant(later), Instant(result.start_ts))}" if later >= 0 else ""
-    text = (
-        f"{ids[0]} ({account} {symbol}) filled {done} by {at} and cancelled {', '.join(ids[1:])}: "
-        f"{size(grid.size(rest))} left unprotected{until}"
-    )
-    yield Notice("oco_partial", Instant(ts), account, symbol, tuple(ids), grid.size(rest), text)
-
-
-def _orders_not_sent(result: RunResult, orders: Sequence[OrderReport]) -> Iterator[Notice]:
-    """Those that have a time of their own; the children of plans go with their plan."""
-    start, end = Instant(result.start_ts), Instant(result.end_ts)
-    described = [order for account in result.world.accounts for order in account.orders]
-    for order, told in zip(described, orders, strict=True):
-        if order.at_ns > result.end_ts and told.plan is None:
-            kind, at = word(told.type.name.lower()), Instant(order.at_ns)
-            text = (
-                f"{told.id} ({told.account} {told.symbol} {kind}, {told.side.name.lower()} {size(told.size)}) is due "
-                f"at {when(at, start)}, after the end of the run at {when(end, start)}: it was never sent"
-            )
-            yield Notice("order_not_sent", at, told.account, told.symbol, (told.id,), told.size, text)
-
-
-def _plans_not_started(result: RunResult, plans: Sequence[PlanReport]) -> Iterator[Notice]:
-    start = Instant(result.start_ts)
-    for plan, due in zip(plans, _due_times(result), strict=True):
-        if plan.start_ts is None:
-            begins, ends = when(Instant(due[0]), start), when(Instant(result.end_ts), start)
-            text = (
-                f"plan {plan.id} ({plan.account} {plan.symbol}, {size(plan.size)}) begins at {begins}, after the end "
-                f"of the run at {ends}: nothing was sent"
-            )
-            yield Notice(
-                "plan_not_started", Instant(due[0]), plan.account, plan.symbol, (plan.id,), plan.unfilled_size, text
-            )
-
-
-def _due_times(result: RunResult) -> Iterator[list[int]]:
-    """When the timed children of each plan are decided, in the order of the plans."""
-    for described in result.world.accounts:
-        for place in range(len(described.plans)):
-            yield sorted(each.at_ns for each in described.orders if each.plan == place and each.at_ns >= 0)
-
-
-def _unfinished(result: RunResult, plan: PlanReport, orders: Sequence[OrderReport]) -> Notice:
-    start = Instant(result.start_ts)
-    state = (
-        "was still at work at the end of the run" if plan.status == "working" else f"ended {when(plan.end_ts, start)}"
-    )
-    children = [each for each in orders if (each.account, each.plan) == (plan.account, plan.id)]
-    reasons = Counter(each.reason for each in children if each.unfilled_size > 0.0 and each.reason not in _SILENT)
-    why = "".join(
-        f"; {count} of {plan.children} children: {word(reason.name.lower())}"
-        for reason, count in reasons.most_common(1)
-    )
-    text = (
-        f"plan {plan.id} ({plan.account} {plan.symbol}) left {size(plan.unfilled_size)} of {size(plan.size)} undone; "
-        f"it {state}{why}"
-    )
-    return Notice("plan_unfinished", plan.end_ts, plan.account, plan.symbol, (plan.id,), plan.unfilled_size, text)
-
-
-def _is_too_large(plan: PlanReport) -> bool:
-    """A plan of seconds is measured against the minutes around it, as its law is."""
-    if plan.market_volume is None or (plan.law and plan.law.share <= MOST_PARTICIPATION):
-        return False
-    return plan.filled_size > MOST_PARTICIPATION * plan.market_volume
-
-
-def _too_large(plan: PlanReport, start: Instant) -> Notice:
-    volume = size(plan.market_volume or 0.0)
-    share = f" ({percent(plan.participation)} of it)" if plan.participation else ""
-    law = plan.law
-    compared = f"; it paid {bps(law.walk_bps)} bps of depth and impact, the law says {bps(law.law_bps)}" if law else ""
-    text = (
-        f"plan {plan.id} ({plan.account} {plan.symbol}, {plan.side.name.lower()}) filled {size(plan.filled_size)} "
-        f"while the market traded {volume}{share}, {when(plan.start_ts, start)} to {when(plan.end_ts, start)}: that "
-        f"size would have moved it{compared}"
-    )
-    return Notice(
-        "participation_above_20_pct", plan.start_ts, plan.account, plan.symbol, (plan.id,), plan.filled_size, text
-    )
-
-
-def _trailing_from_start(result: RunResult, names: Names) -> Iterator[Notice]:
-    """Of those on the mark that are armed at the start: the mark of that moment is known (RULES 4.5)."""
-    for account, described in enumerate(result.world.accounts):
-        for number, order in zip(result.index.orders[account], described.orders, strict=True):
-            trails = order.type is OrderType.TRAILING_STOP and order.activation_tick > 0
-            if trails and order.trigger_by is PriceSeries.MARK and _is_armed_at_start(order, result.start_ts):
-                yield from _active_at_once(result, names, number, order)
-
-
-def _active_at_once(result: RunResult, names: Names, number: int, order: spec.Order) -> Iterator[Notice]:
-    row = result.state.orders[number]
-    position = int(row["position"])
-    mark = float(result.state.positions[position]["mark_start"])
-    if order.side * (_mark_tick(result, int(row["market"]), mark) - order.activation_tick) > 0:
-        return
-    grid, account, symbol = names.grid(position), names.account(int(row["account"])), names.symbol(position)
-    text = (
-        f"{order.id} ({account} {symbol}): its activation price {price(grid.price(order.activation_tick))} was passed "
-        f"already (mark {price(mark)}): active from the start"
-    )
-    start = Instant(result.start_ts)
-    yield Notice("trailing_active_from_start", start, account, symbol, (order.id,), grid.size(order.lots), text)
-
-
-def _is_armed_at_start(order: spec.Order, start_ts: int) -> bool:
-    return order.parent < 0 and order.at_ns <= start_ts
-
-
-def _mark_tick(result: RunResult, market: int, mark: float) -> int:
-    """A mark in ticks, rounded as the venue's triggers do (RULES 4.1)."""
-    row = result.market.markets[market]
-    rounds_down = result.market.rules[row["rules"]]["trigger_rounding"] == TriggerRounding.DOWN
-    tick_size = float(result.market.instruments[row["instrument"]]["tick_size"])
-    return math.floor(mark / tick_size + (1e-6 if rounds_down else 0.5))
-
-
-def _sign(lots: int) -> int:
-    return (lots > 0) - (lots < 0)

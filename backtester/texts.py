@@ -82,6 +82,11 @@ def _is_number(text: str) -> bool:
     return True
 
 
+def counted(number: int, one: str, many: str = "") -> str:
+    """A number and its noun. Examples: 1 row; 2,000 rows; `counted(0, "child", "children")` is 0 children."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
 def iso_time(ts_ns: int) -> str:
     """ISO-8601 UTC with nanoseconds. 1760130900000000000 → 2025-10-10T21:15:00.000000000Z."""
     seconds, nanos = divmod(ts_ns, 1_000_000_000)

@@ -15,6 +15,7 @@ import typer
 
 from backtester.cli.console import Settings, emit_rows, settings, talk
 from backtester.errors import ExitCode
+from backtester.texts import counted
 
 PACKAGES = ("numba", "numpy", "polars", "pyarrow", "pydantic", "rich", "typer")
 OLDEST_PYTHON = (3, 11)
@@ -112,7 +113,7 @@ def check_stale(directory: Path) -> Check:
     if not stale:
         return Check("old kernels", "ok", "none")
     size_mb = sum(file.stat().st_size for root in stale for file in root.rglob("*") if file.is_file()) / 1e6
-    return Check("old kernels", "ok", f"{len(stale)} sets, {size_mb:.0f} MB", "backtester doctor --clean")
+    return Check("old kernels", "ok", f"{counted(len(stale), 'set')}, {size_mb:.0f} MB", "backtester doctor --clean")
 
 
 def check_shipped() -> Iterator[Check]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from backtester.cli.console import Cell, emit_rows, settings
+from backtester.texts import counted
 
 if TYPE_CHECKING:
     from backtester.venue.profile import MarketRules, VenueProfile
@@ -123,7 +124,7 @@ def _table_rows(profile: VenueProfile) -> Iterator[tuple[Cell, ...]]:
     of_table = [market for market in profile.markets if market.table]
     for file in dict.fromkeys(market.table for market in of_table):
         markets = [market for market in of_table if market.table == file]
-        value = f"{len(markets)} markets; --symbol {markets[0].symbol} shows one"
+        value = f"{counted(len(markets), 'market')}; --symbol {markets[0].symbol} shows one"
         yield f"table {file}", value, all(market.assumed for market in markets), markets[0].source
 
 
@@ -138,7 +139,7 @@ def _market_text(market: MarketRules) -> str:
         parts.append(f"{start}{tier.max_leverage:g}x, maintenance {tier.maintenance_rate:.6g}{less}")
     parts.append(f"impact {market.impact_notional_quote:,.0f}")
     if market.size_decimals is not None:
-        parts.append(f"{market.size_decimals} size decimals")
+        parts.append(counted(market.size_decimals, "size decimal"))
     parts += (f"{own.rule} {own.value:,.10g}" for own in market.own)
     return "; ".join(parts)
 

@@ -21,7 +21,7 @@ from pydantic_core import ErrorDetails
 from backtester.config.lines import Place, index_lines
 from backtester.errors import BacktesterError, Diagnostic, config_error
 from backtester.filekinds import TOML, foreign
-from backtester.texts import shortened
+from backtester.texts import counted, shortened
 
 #: So many faults of a document are said; the others are counted.
 MOST_FAULTS = 20
@@ -157,7 +157,7 @@ def validate(
         found = error.errors(include_url=False)
         faults += (fault_of(details, record_type) for details in found[:MOST_FAULTS])
         if len(found) > MOST_FAULTS:
-            faults.append(Fault((), f"and {len(found) - MOST_FAULTS:,} faults more"))
+            faults.append(Fault((), f"and {counted(len(found) - MOST_FAULTS, 'fault')} more"))
     faults += rules(document.data)
     if faults or record is None:
         raise faults_error(document, faults)

@@ -19,6 +19,7 @@ from backtester.market.feed import FLAG, bound_ns, frozen_feeds, seconds
 from backtester.market.read import CHUNK_ROWS, Batch, Tape, TapeFile, hole_fault, read_batches
 from backtester.market.rows import row_fault, sequence
 from backtester.market.schema import KIND_NAMES
+from backtester.texts import counted
 
 #: So many faults of one kind and file are named one by one; the rest is counted.
 SHOWN = 5
@@ -241,7 +242,7 @@ def _note(tape: Tape, file: TapeFile, notes: NDArray[Any], faults: Findings, war
 
 
 def _meanwhile(trades: int) -> str:
-    return f", while {trades:,} trades print" if trades else ""
+    return f", while {counted(trades, 'trade prints', 'trades print')}" if trades else ""
 
 
 def _where(tape: Tape) -> str:

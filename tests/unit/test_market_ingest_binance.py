@@ -146,7 +146,7 @@ def test_the_first_diff_spans_the_snapshot(tmp_path: Path, last: int, first_delt
 @pytest.mark.parametrize("last", [4, 10, 16])  # before the first U, between two diffs, behind the last u
 def test_a_snapshot_that_no_diff_spans(tmp_path: Path, last: int) -> None:
     lines = [diff(1_050, 5, 9, 4, BIDS), diff(1_100, 12, 15, 9, BIDS), snapshot(1_040, last)]
-    assert failure(tmp_path, lines) == ["raw.txt: none of 1 snapshots joins any of 2 diffs"]
+    assert failure(tmp_path, lines) == ["raw.txt: none of 1 snapshot joins any of 2 diffs"]
 
 
 def test_a_snapshot_before_its_diffs_waits_for_them(tmp_path: Path) -> None:
@@ -156,7 +156,7 @@ def test_a_snapshot_before_its_diffs_waits_for_them(tmp_path: Path) -> None:
 
 def test_diffs_wait_for_60_s(tmp_path: Path) -> None:
     early = [diff(1_000 + 20_000 * place, 10 * place + 1, 10 * place + 9, 10 * place - 1) for place in range(5)]
-    assert failure(tmp_path, [*early, snapshot(1_000, 5)]) == ["raw.txt: none of 1 snapshots joins any of 5 diffs"]
+    assert failure(tmp_path, [*early, snapshot(1_000, 5)]) == ["raw.txt: none of 1 snapshot joins any of 5 diffs"]
     summary = ingest(tmp_path, [*early, snapshot(21_000, 15)])
     assert counts(summary)["diffs without a snapshot, left out"] == 1
 

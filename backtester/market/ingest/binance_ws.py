@@ -62,7 +62,7 @@ from backtester.market.ingest.trades import Trades
 from backtester.market.merge import Columns, merge_by_time
 from backtester.market.schema import TapeInstrument
 from backtester.market.write import Rows, TapeWriter
-from backtester.texts import iso_time
+from backtester.texts import counted, iso_time
 
 _BLOCK = 4_096  # events
 
@@ -137,7 +137,7 @@ def _choose(path: Path, stitched: Stitcher, stretch: int | None) -> int:
     stretches, gaps = stitched.stretches, stitched.gaps
     hint = "--snapshot: an order book from REST, fetched while the diffs were recorded"
     if not stretches:
-        message = f"none of {stitched.snapshots} snapshots joins any of {stitched.diffs} diffs"
+        message = f"none of {counted(stitched.snapshots, 'snapshot')} joins any of {counted(stitched.diffs, 'diff')}"
         raise data_error(str(path), message, hint)
     if stretch is not None:
         if not 1 <= stretch <= len(stretches):
@@ -159,7 +159,7 @@ def _say_gap(gap: Gap) -> str:
 
 
 def _say_stretch(stretch: Stretch) -> str:
-    return f"{stretch.diffs:,} diffs from {iso_time(stretch.first_ns)} to {iso_time(stretch.last_ns)}"
+    return f"{counted(stretch.diffs, 'diff')} from {iso_time(stretch.first_ns)} to {iso_time(stretch.last_ns)}"
 
 
 def _order_book(

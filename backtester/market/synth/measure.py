@@ -19,6 +19,7 @@ from backtester.market.synth.figures import BANDS_BPS, SHARES, Bands, Figures, P
 from backtester.market.synth.looks import Scene, Sights, Steps, look_over
 from backtester.market.synth.resilience import bursts, recovery
 from backtester.market.synth.views import Looks, Takers, group_takers, mean
+from backtester.texts import counted
 
 #: Levels of a side that are looked at one by one.
 LEVELS = 20
@@ -58,7 +59,7 @@ def measure(events: NDArray[Any], lot_size: float, by: Yardstick | None = None) 
     depth, trades = events[events["kind"] <= EventKind.DELTA], events[events["kind"] == EventKind.TRADE]
     if len(depth) < 2 or len(trades) < _LEAST_TRADES:
         hint = f"{_LEAST_TRADES} trades are the least"
-        raise data_error("tape", f"has {len(depth)} depth rows and {len(trades)} trades", hint)
+        raise data_error("tape", f"has {counted(len(depth), 'depth row')} and {counted(len(trades), 'trade')}", hint)
     gaps = np.diff(np.unique(depth["ts"])) / _MS
     by = by or Yardstick(max(_LEAST_LOOK_MS, round(float(np.median(gaps)))), _usual_tick(depth) / 1e4)
     step = by.look_ms

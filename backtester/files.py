@@ -41,6 +41,13 @@ def prove_directory(directory: Path) -> None:
     _probe(existing)
 
 
+def names_in(directory: Path) -> set[str]:
+    """What a directory holds, none if it is missing; what a killed writer left behind does not count."""
+    if not directory.exists():
+        return set()
+    return {name for name in os.listdir(directory) if not name.startswith(_PREFIX)}
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Give a path to write to, and put what was written there in the place of `path` unless the block raises.

@@ -66,7 +66,7 @@ def root(
     no_color: Annotated[bool, _option("--no-color", help="No colours (also NO_COLOR).")] = False,
     no_progress: Annotated[bool, _option("--no-progress", help="No progress on the terminal.")] = False,
     seed: Annotated[int, _option("--seed", metavar="N", min=0, help="Seed of everything drawn.")] = 0,
-    force: Annotated[bool, _option("--force", help="Replace the file of --output if it exists.")] = False,
+    force: Annotated[bool, _option("--force", help="Replace what is written if it exists.")] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
@@ -79,7 +79,7 @@ def root(
     source = ctx.get_parameter_source("format")
     if source is None or source.name != "COMMANDLINE":
         format = FORMAT_OF.get(Path(output).suffix.lower(), format)
-    ctx.obj = Settings(format, output, quiet, verbose, wants_color(no_color), progress, seed)
+    ctx.obj = Settings(format, output, quiet, verbose, wants_color(no_color), progress, seed, force)
     check_output(output, force)
 
 

@@ -44,6 +44,7 @@ class Settings:
     color: bool = False
     progress: bool = False
     seed: int = 0
+    force: bool = False
 
     @property
     def to_terminal(self) -> bool:
@@ -62,21 +63,25 @@ def wants_color(no_color: bool) -> bool:
 
 
 def check_output(output: str, force: bool) -> None:
-    """Prove that `output` can be written, before a long run; raise a usage error otherwise.
+    """`check_file` for the file of --output, unless that is stdout."""
+    if output != STDOUT:
+        check_file("--output", output, force, "name a file, or - for stdout")
 
-    A file that is there is replaced only by `force`.
+
+def check_file(option: str, file: Path | str, force: bool, hint: str = "name a file") -> None:
+    """Prove that the file of an option or argument can be written, before a long run; raise a usage error otherwise.
+
+    One that is there is replaced only by `force`.
     """
-    if output == STDOUT:
-        return
-    if not output:
-        raise usage_error("--output", "is empty", "name a file, or - for stdout")
-    path = Path(output)
+    if not str(file):
+        raise usage_error(option, "is empty", hint)
+    path = Path(file)
     if path.is_dir():
-        raise usage_error("--output", f"{output} is a directory", "name a file, or - for stdout")
-    with written_for("--output", output):
+        raise usage_error(option, f"{file} is a directory", hint)
+    with written_for(option, file):
         prove_writable(path)
         if path.exists() and not force and not is_written_through(path):
-            raise usage_error("--output", f"{output} exists", "name another file, or replace it with --force")
+            raise usage_error(option, f"{file} exists", "name another file, or replace it with --force")
 
 
 @contextmanager

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from backtester.cli import ingest
-from backtester.cli.console import Cell, emit_rows, settings, talk, written_for
+from backtester.cli.console import Cell, check_file, emit_rows, settings, talk, written_for
 from backtester.errors import ExitCode
 from backtester.files import write_text
-from backtester.texts import iso_time
+from backtester.texts import counted, iso_time
 
 if TYPE_CHECKING:
     from backtester.market.inspect import TapeSummary
@@ -74,9 +74,9 @@ def check_tape(
 
     tape, rows = _open(tapes, instrument), list[tuple[Cell, ...]]()
     if repaired is not None:
+        check_file("--repair", repaired, settings(ctx).force)
         done = repair(tape, repaired)
-        said = f"{done.levels:,} levels deleted that left {done.messages:,} messages crossed or locked"
-        rows.append(("repaired", str(done.path), said, ""))
+        rows.append(("repaired", str(done.path), done.words, ""))
         tape = _open([str(repaired)], None)
     report = check(tape, gap)
     rows += [
@@ -86,7 +86,7 @@ def check_tape(
     ]
     verdict = "valid" if report.is_valid else "invalid"
     names = ", ".join(str(file.path) for file in tape.files)
-    rows.append((verdict, names, f"{report.rows:,} rows, {report.fault_count:,} faults", ""))
+    rows.append((verdict, names, f"{counted(report.rows, 'row')}, {counted(report.fault_count, 'fault')}", ""))
     emit_rows("tape_check", ("level", "where", "message", "hint"), rows, settings(ctx))
     return ExitCode.OK if report.is_valid else ExitCode.DATA
 
@@ -121,6 +121,9 @@ def synth(
     from backtester.market.synth.tape import find_profile, synth_tape
 
     options = settings(ctx)
+    check_file("OUT", out, options.force)
+    if keep:
+        check_file("--keep", keep, options.force)
     profile = find_profile(market, lambda trials, misfit: talk(f"trial {trials}: misfit {misfit:.2f}", options))
     made = synth_tape(profile, out, options.seed, minutes, start_price)
     if keep:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from backtester.cli.console import Cell, Settings, emit_rows, settings, talk
+from backtester.cli.console import Cell, Settings, check_file, emit_rows, settings, talk
 
 if TYPE_CHECKING:
     from backtester.market.ingest.binance_ws import RecordingSummary
@@ -82,6 +82,8 @@ def binance_ws(
     from backtester.market.ingest.binance_ws import ingest_binance_ws
     from backtester.market.schema import ingest_instrument
 
+    options = settings(ctx)
+    check_file("OUT", out, options.force)
     summary = ingest_binance_ws(
         recording,
         ingest_instrument(instrument, symbol, venue, quote),
@@ -92,7 +94,7 @@ def binance_ws(
         source,
         licence,
     )
-    _emit(_recording_rows(str(recording), summary), out, summary.rows, settings(ctx))
+    _emit(_recording_rows(str(recording), summary), out, summary.rows, options)
 
 
 @app.command("wide-snapshots")
@@ -139,6 +141,7 @@ def wide_snapshots(
             trade_price, trade_size, trade_side, clock, recv(trade_recv_ts or recv_ts), trade_id
         )
     options = settings(ctx)
+    check_file("OUT", out, options.force)
     summary = ingest_wide_snapshots(
         order_books,
         BookColumns(bid_price, bid_size, ask_price, ask_size, Clock(ts, ts_unit.value), recv(recv_ts)),

@@ -13,6 +13,7 @@ import typer
 from backtester.cli.console import Settings, emit, make_console, settings, talk, written_for
 from backtester.errors import usage_error
 from backtester.files import prove_directory
+from backtester.texts import counted
 
 if TYPE_CHECKING:
     from backtester.report.model import ReportModel
@@ -122,7 +123,12 @@ def run(
         ),
     ] = None,
     out: Annotated[
-        str | None, typer.Option("--out", metavar="DIR", help="Store result.json and the tables there.")
+        str | None,
+        typer.Option(
+            "--out",
+            metavar="DIR",
+            help="Store result.json and the tables there: a new directory, or with --force that of an earlier result.",
+        ),
     ] = None,
 ) -> int:
     """Replay crashes through the order book and report what became of the portfolio.
@@ -131,7 +137,7 @@ def run(
     backtester run data/demo-portfolio.toml --scenario 2025-10-10 --compare held=venue,client
     """
     chosen = settings(ctx)
-    _check_directory(out)
+    _check_directory(out, chosen.force)
     _check_size(compare or [], most, chosen)
     from backtester.engine.jit import CACHE_DIR
     from backtester.market.schema import parse_instruments
@@ -209,16 +215,23 @@ def _check_size(compare: list[str], most: int, chosen: Settings) -> None:
         message = f"makes {count:,} combinations, more than {most:,}"
         raise usage_error("--compare", message, f"name fewer values, or run them all with --max {count}")
     if compare:
-        talk(f"{count:,} combinations", chosen)
+        talk(counted(count, "combination"), chosen)
 
 
-def _check_directory(out: str | None) -> None:
-    """Prove that the target of --out can be written before the run, so that a bad one fails at once."""
-    if out == "":
+def _check_directory(out: str | None, force: bool) -> None:
+    """Prove that the target of --out can be written before the run, so that a bad one fails at once.
+
+    What it holds is a matter of `check_directory`.
+    """
+    if out is None:
+        return
+    if not out:
         raise usage_error("--out", "is empty", "name a directory of yours")
-    if out is not None:
-        with written_for("--out", out, "name a directory of yours"):
-            prove_directory(Path(out))
+    from backtester.report.tables import check_directory
+
+    with written_for("--out", out, "name a directory of yours"):
+        prove_directory(Path(out))
+        check_directory(Path(out), force)
 
 
 @contextmanager

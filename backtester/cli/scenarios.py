@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from backtester.cli.console import Cell, Settings, emit_rows, settings, talk
+from backtester.cli.console import Cell, Settings, check_file, emit_rows, settings, talk
 
 if TYPE_CHECKING:
     from backtester.scenario.path import Scenario
@@ -97,17 +97,18 @@ def build(
     ctx: typer.Context,
     facts: Annotated[list[Path], typer.Argument(metavar="FACTS.toml…", help="Facts files.")],
 ) -> None:
-    """Compile facts into the path table beside them (<id>.parquet)."""
-    from backtester.scenario.build import build_file
+    """Compile facts into the path table beside them (<id>.parquet); another file of that name stays but for --force."""
+    from backtester.scenario.build import build_file, is_compiled
     from backtester.scenario.path import load
 
-    rows = []
+    rows, options = [], settings(ctx)
     for path in facts:
-        talk(f"compiling {path}", settings(ctx))
+        check_file("build", path.with_suffix(".parquet"), options.force or is_compiled(path))
+        talk(f"compiling {path}", options)
         target = build_file(path)
         scenario = load(target)
         rows.append((scenario.id, str(target), len(scenario.series), sum(s.values.size for s in scenario.series)))
-    emit_rows("scenarios_built", ("id", "file", "series", "knots"), rows, settings(ctx))
+    emit_rows("scenarios_built", ("id", "file", "series", "knots"), rows, options)
 
 
 @app.command()

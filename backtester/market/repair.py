@@ -22,6 +22,7 @@ from backtester.market.read import CHUNK_ROWS, Batch, Tape, TapeFile, read_batch
 from backtester.market.rows import Ranking, row_fault, sequence, times
 from backtester.market.survey import Ladders
 from backtester.market.write import Rows, TapeWriter
+from backtester.texts import counted
 
 #: Deletions that a chunk may need beyond one for each of its rows.
 ROOM = 4_096
@@ -35,24 +36,30 @@ class Repaired(NamedTuple):
     messages: int
     levels: int
 
+    @property
+    def words(self) -> str:
+        """Example: 2 levels deleted that left 1 message crossed or locked."""
+        return (
+            f"{counted(self.levels, 'level')} deleted that left {counted(self.messages, 'message')} crossed or locked"
+        )
+
 
 def repair(tape: Tape, out: Path) -> Repaired:
     """Write the repaired tape of one file. Raises a data error at the first fault of another kind.
 
-    A file that is there is not replaced: it may be the only recording of its day.
+    The file itself is never replaced: it may be the only recording of its day.
     """
-    if out.exists():
-        raise usage_error("--repair", f"{out} exists", "name another file")
+    if any(out.exists() and out.samefile(file.path) for file in tape.files):
+        raise usage_error("--repair", f"{out} is the tape itself", "name another file")
     if len(tape.files) != 1:
         raise data_error(", ".join(str(file.path) for file in tape.files), "one file is repaired at a time")
     file = tape.files[0]
-    messages, levels = _count(tape, file)
-    done = f"{levels:,} levels deleted that left {messages:,} messages crossed or locked" if levels else ""
-    source = "; ".join(filter(None, (file.metadata.source, done)))
+    found = Repaired(out, file.rows, *_count(tape, file))
+    source = "; ".join(filter(None, (file.metadata.source, found.words if found.levels else "")))
     with TapeWriter(out, tape.instruments, source, file.metadata.licence) as writer:
         for batch, deletions in _passes(tape, file):
             writer.write(_with_deletions(batch, deletions, tape))
-    return Repaired(out, writer.rows, messages, levels)
+    return found._replace(rows=writer.rows)
 
 
 def _count(tape: Tape, file: TapeFile) -> tuple[int, int]:

@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 
 from backtester.enums import FillReason, LedgerKind, Liquidity, Party
 from backtester.errors import BacktesterError, usage_error
-from backtester.files import replacing_directory, write_text
+from backtester.files import names_in, replacing_directory, write_text
 from backtester.report.json import render_json
 from backtester.report.model import ReportModel
 from backtester.report.names import Names
@@ -31,7 +31,21 @@ from backtester.run.result import RunFailure, RunResult
 
 _TIME = pa.timestamp("ns", tz="UTC")
 DOCUMENT = "result.json"
+FILES = frozenset({DOCUMENT, "fills.parquet", "ledger.parquet", "path.parquet", "depth.parquet"})
 _WORD = pa.dictionary(pa.int32(), pa.string())
+
+
+def check_directory(directory: Path, force: bool) -> None:
+    """Prove that `write_tables` takes nothing away there. An earlier result is replaced only by `force`.
+
+    Raises a usage error, also for a directory that holds other things than a result.
+    """
+    there = names_in(directory)
+    if there and not (DOCUMENT in there or there <= FILES):
+        raise usage_error("--out", f"{directory} holds no result but other files", "name a new or an empty directory")
+    if there and not force:
+        message = f"{directory} holds an earlier result"
+        raise usage_error("--out", message, "name another directory, or replace it with --force")
 
 
 def write_tables(outcomes: Sequence[RunResult | RunFailure], model: ReportModel, directory: Path) -> None:

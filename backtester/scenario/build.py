@@ -25,7 +25,7 @@ from backtester.errors import BacktesterError, Diagnostic
 from backtester.files import replacing
 from backtester.scenario.candles import Habits, Knots, Lines, price_lines
 from backtester.scenario.facts import Candles, Facts, Price
-from backtester.scenario.path import ANY, COLUMNS, LINEAR, PREFIX, SCHEMA_VERSION, Series, series_faults
+from backtester.scenario.path import ANY, COLUMNS, LINEAR, PREFIX, SCHEMA_VERSION, Series, load, series_faults
 from backtester.scenario.reader import read_facts
 
 #: Decimal places that are kept: ratios and factors 1e-9, bps, ms and money are coarse enough with fewer.
@@ -70,6 +70,14 @@ def build_file(toml: Path) -> Path:
     with replacing(target) as written:
         pq.write_table(build(facts), written, compression="zstd", version="2.6")
     return target
+
+
+def is_compiled(toml: Path) -> bool:
+    """Whether the file beside these facts is a path table of their id: a compiler may replace its own work."""
+    try:
+        return load(toml.with_suffix(".parquet")).id == toml.stem
+    except BacktesterError:
+        return False
 
 
 def check_file(toml: Path) -> None:

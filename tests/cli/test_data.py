@@ -63,7 +63,7 @@ def test_a_repaired_tape_is_checked_in_its_place(tmp_path: Path, capsys: pytest.
     code, out, _ = call(capsys, "data", "check", locked, "--repair", tmp_path / "out.parquet", "--format", "json")
     document = json.loads(out)
     assert code == 0
-    assert document["rows"][0]["message"] == "1 levels deleted that left 1 messages crossed or locked"
+    assert document["rows"][0]["message"] == "1 level deleted that left 1 message crossed or locked"
     assert document["rows"][-1]["level"] == "valid"
 
 
@@ -158,6 +158,38 @@ def test_synth_prints_tape_and_recording_side_by_side(tmp_path: Path, capsys: py
 def test_synth_of_an_unknown_market(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, _, err = call(capsys, "data", "synth", "nowhere", tmp_path / "tape.parquet")
     assert code == 2 and "hyperliquid-btc" in err and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "option"),
+    [
+        (["synth", "binance-usdm-btc", "HERE"], "OUT"),
+        (["synth", "binance-usdm-btc", "new", "--keep", "HERE"], "--keep"),
+        (["ingest", "binance-ws", "r.gz", "HERE", "--symbol", "X", "--instrument", "X:tick=1,lot=1"], "OUT"),
+        (
+            ["ingest", "wide-snapshots", "b.csv", "HERE", "--symbol=X", "--instrument=X:tick=1,lot=1", "--venue=v"],
+            "OUT",
+        ),
+        (["check", "TAPE", "--repair", "HERE"], "--repair"),
+    ],
+)
+def test_no_file_is_replaced_without_force(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], option: str
+) -> None:
+    here, tape = tmp_path / "here", write(tmp_path / "t.parquet", GOOD)
+    here.write_text("mine")
+    places = {"HERE": here, "TAPE": tape, "new": tmp_path / "new"}
+    code, out, err = call(capsys, "data", *(places.get(each, each) for each in arguments))
+    assert (code, out) == (2, "")
+    assert err == f"error[usage] {option}: {here} exists\n  hint: name another file, or replace it with --force\n"
+    assert here.read_text() == "mine" and len(list(tmp_path.iterdir())) == 2
+
+
+def test_force_replaces_a_tape(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tape, here = write(tmp_path / "t.parquet", GOOD), tmp_path / "here.parquet"
+    here.write_text("old")
+    assert call(capsys, "data", "check", tape, "--repair", here, "--force")[0] == 0
+    assert here.read_bytes()[:4] == b"PAR1"
 
 
 @pytest.mark.parametrize(

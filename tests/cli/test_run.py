@@ -147,6 +147,32 @@ def test_a_bad_out_fails_before_the_run(
     assert err.startswith(f"error[usage] --out: cannot write {places[target]}: ")
 
 
+def test_an_earlier_result_is_replaced_only_by_force(shell: Shell, small: list[str], tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    assert shell(*small, "--out", out, "-q")[0] == 0  # empty: nothing is lost
+    before = (out / "result.json").read_bytes()
+    code, text, err = shell(*small, "--seed", "7", "--out", out)
+    assert (code, text) == (ExitCode.USAGE, "")
+    assert err.startswith(f"error[usage] --out: {out} holds an earlier result\n") and "--force" in err
+    assert (out / "result.json").read_bytes() == before
+    assert shell(*small, "--seed", "7", "--out", out, "-q", "--force")[0] == 0
+    assert json.loads((out / "result.json").read_text())["seed"] == 7
+
+
+@pytest.mark.parametrize("force", [[], ["--force"]])
+def test_a_directory_of_other_files_is_no_place_for_a_result(
+    shell: Shell, small: list[str], tmp_path: Path, force: list[str]
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "thesis.txt").write_text("mine")
+    code, text, err = shell(*small, "--out", out, *force)
+    assert (code, text) == (ExitCode.USAGE, "")
+    assert err.startswith(f"error[usage] --out: {out} holds no result but other files\n")
+    assert [path.name for path in out.iterdir()] == ["thesis.txt"]
+
+
 # --- options -------------------------------------------------------------------------------------------------------
 
 

@@ -78,6 +78,18 @@ def test_build_and_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert [row["status"] for row in rows_of(capsys, "check", str(facts), "2025-10-10")] == ["ok", "ok"]
 
 
+def test_build_replaces_its_own_work_and_nothing_else(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    facts = tmp_path / "2025-10-10.toml"
+    shutil.copy(scenarios_dir() / facts.name, facts)
+    target = facts.with_suffix(".parquet")
+    target.write_text("mine")
+    assert main(["scenarios", "build", str(facts)]) == ExitCode.USAGE
+    assert capsys.readouterr().err.startswith(f"error[usage] build: {target} exists\n")
+    assert target.read_text() == "mine"
+    assert main(["scenarios", "build", str(facts), "--force"]) == 0
+    assert main(["scenarios", "build", str(facts)]) == 0
+
+
 def test_check_tells_a_stale_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for suffix in (".toml", ".parquet"):
         shutil.copy(scenarios_dir() / f"2025-10-10{suffix}", tmp_path)

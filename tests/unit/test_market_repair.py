@@ -126,7 +126,7 @@ def test_any_tape_can_be_run_afterwards(
 def test_a_recording_is_not_replaced_by_its_repair(tmp_path: Path) -> None:
     path = write(tmp_path / "t.parquet", [bid(1, 100.0), ask(1, 100.0)], [BTC])
     before = path.read_bytes()
-    with pytest.raises(BacktesterError, match=r"--repair: .*t\.parquet exists"):
+    with pytest.raises(BacktesterError, match=r"--repair: .*t\.parquet is the tape itself"):
         repair(open_tape([path]), path)
     assert path.read_bytes() == before
 

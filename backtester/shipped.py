@@ -1,4 +1,4 @@
-"""Where the shipped scenarios and tapes are: beside the package in a checkout, inside it when installed."""
+"""Where the shipped scenarios, tapes and venues are: beside the package in a checkout, inside it when installed."""
 
 from __future__ import annotations
 
@@ -15,6 +15,11 @@ def scenarios_dir() -> Path:
 def data_dir() -> Path:
     """The directory of the small base tapes and the demo portfolio."""
     return _shipped("data")
+
+
+def venues_dir() -> Path:
+    """The directory of `<id>.toml`, one per venue, with their tier tables."""
+    return _PACKAGE / "venue"
 
 
 def _shipped(name: str) -> Path:

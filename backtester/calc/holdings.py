@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from datetime import date
 from typing import NamedTuple
 
 from backtester.calc.liquidation import Inputs
 from backtester.calc.quotes import Quotes
 from backtester.config.portfolio import PortfolioFile, Position
+from backtester.config.toml import Judge
 from backtester.config.values import Notional, RelativePrice
 from backtester.errors import BacktesterError, Diagnostic, config_error, usage_error
-from backtester.venue.loader import VenueRef, load_profile
+from backtester.venue.accounts import Choice, judge_accounts
+from backtester.venue.loader import VenueRef
 from backtester.venue.profile import VenueProfile, maintenance_margin
 
 
@@ -35,10 +38,20 @@ def find_profile(venue: str | None) -> VenueProfile:
     """The rules of `ID` or `ID@DATE`. Raises for none, and for `@scenario`: there is none here."""
     if venue is None:
         raise usage_error("--venue", "is missing", "see `backtester venues list`")
-    ref = VenueRef.parse(venue)
-    if ref.at_scenario:
-        raise usage_error(f"venue {venue}", "there is no scenario here", f"name a date: {ref.id}@2025-10-10")
-    return load_profile(ref.id, ref.on)
+    return Choice(None, _no_day).profile(venue, None, "")
+
+
+def judge(venue: str | None) -> Judge:
+    """What finds the venues and fee tiers of a portfolio that are not known; `venue` stands for that of every account.
+
+    Raises as `find_profile` does where `venue` cannot be read.
+    """
+    choice = Choice(VenueRef.parse(venue) if venue else None, _no_day)
+    return lambda document: judge_accounts(document, choice)
+
+
+def _no_day(ref: VenueRef) -> date:
+    raise usage_error(f"venue {ref.id}@scenario", "there is no scenario here", f"name a date: {ref.id}@2025-10-10")
 
 
 def held_positions(portfolio: PortfolioFile, venue: str | None) -> tuple[Held, ...]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from backtester.cli.completion import symbols, venues
 from backtester.cli.console import emit, render, settings
 from backtester.errors import usage_error
 from backtester.texts import printable
@@ -29,9 +30,14 @@ app = typer.Typer(
 
 Venue = Annotated[
     str | None,
-    typer.Option("--venue", metavar="ID[@DATE]", help="Rules of a venue; with a portfolio, in place of its venues."),
+    typer.Option(
+        "--venue",
+        metavar="ID[@DATE]",
+        autocompletion=venues,
+        help="Rules of a venue; with a portfolio, in place of its venues.",
+    ),
 ]
-Symbol = Annotated[str | None, typer.Option("--symbol", metavar="BTC", help="Market.")]
+Symbol = Annotated[str | None, typer.Option("--symbol", metavar="BTC", autocompletion=symbols, help="Market.")]
 SideOption = Annotated[Literal["long", "short"] | None, typer.Option("--side", help="Direction.")]
 Size = Annotated[float | None, typer.Option("--size", metavar="UNITS", help="Size in units of the base.")]
 Leverage = Annotated[float | None, typer.Option("--leverage", metavar="X", help="Leverage setting.")]
@@ -84,7 +90,7 @@ def liquidation(
     from backtester.calc.liquidation import liquidation as answer
 
     flags = Flags(venue, symbol, side, size, entry, mode, margin, leverage, other_maintenance, other_pnl)
-    marks, file = _prices("--mark", mark), _load(portfolio, override)
+    marks, file = _prices("--mark", mark), _load(portfolio, override, venue)
     if file is None:
         asked = liquidation_inputs(flags, marks)
         answers = [answer(find_profile(venue), asked)]
@@ -115,7 +121,7 @@ def maintenance(
     from backtester.calc.maintenance import maintenance as answer
 
     flags = Flags(venue, symbol, size=size, leverage=leverage)
-    marks, file = _prices("--mark", mark), _load(portfolio, override)
+    marks, file = _prices("--mark", mark), _load(portfolio, override, venue)
     if file is None:
         asked = maintenance_inputs(flags, marks)
         answers = [answer(find_profile(venue), asked)]
@@ -168,7 +174,7 @@ def funding(
     from backtester.calc.funding_inputs import Origin, funding_inputs, one_payer, payers
     from backtester.calc.quotes import parse_quotes, read_fraction
 
-    flags, file = Flags(venue, symbol, side, size), _load(portfolio, override)
+    flags, file = Flags(venue, symbol, side, size), _load(portfolio, override, venue)
     rates = parse_quotes("--rate", rate or (), read_fraction)
     origin = Origin(rates, parse_quotes("--premium", premium or (), read_fraction), impact_bid, impact_ask)
     paid = None if cost is None else read_fraction("--cost", cost)
@@ -211,7 +217,7 @@ def safe_leverage(
     from backtester.calc.leverage import FORMULA, Inputs, leverage
 
     flags, shock = Flags(venue, symbol, side, size, margin=margin), read_shock(move, cost)
-    marks, file = _prices("--mark", mark), _load(portfolio, override)
+    marks, file = _prices("--mark", mark), _load(portfolio, override, venue)
     if file is None:
         asked = leverage_inputs(flags, marks, shock)
         answers = [leverage(find_profile(venue), asked)]
@@ -227,14 +233,15 @@ def _prices(option: str, given: list[str] | None) -> Quotes:
     return parse_quotes(option, given or (), read_price)
 
 
-def _load(portfolio: Path | None, overrides: list[str] | None) -> PortfolioFile | None:
+def _load(portfolio: Path | None, overrides: list[str] | None, venue: str | None) -> PortfolioFile | None:
     if portfolio is None:
         if overrides:
             raise usage_error("--set", "changes a portfolio, and there is none", "add --portfolio")
         return None
+    from backtester.calc.holdings import judge
     from backtester.config.portfolio import load_portfolio
 
-    return load_portfolio(portfolio, overrides or ())
+    return load_portfolio(portfolio, overrides or (), judge(venue))
 
 
 def _emit(

@@ -13,7 +13,7 @@ from backtester.config.order_rules import misfits_of_order
 from backtester.config.overrides import override
 from backtester.config.plan_rules import ALGOS, misfits_of_plan
 from backtester.config.portfolio_rules import misfits_of_position, portfolio_faults
-from backtester.config.toml import Document, Record, read_document, validate
+from backtester.config.toml import Document, Judge, Record, read_document, validate
 from backtester.config.values import (
     Collateral,
     Instant,
@@ -184,7 +184,10 @@ class PortfolioFile:
         return self.document.where(place)
 
 
-def load_portfolio(path: str | Path, overrides: Sequence[str] = ()) -> PortfolioFile:
-    """Read, override (`key=value`, see config.overrides) and validate. Raises one error with all faults."""
+def load_portfolio(path: str | Path, overrides: Sequence[str] = (), judge: Judge = lambda _: ()) -> PortfolioFile:
+    """Read, override (`key=value`, see config.overrides) and validate.
+
+    `judge` knows what its names stand for (venues, fee tiers, symbols). Raises one error with all faults.
+    """
     document = override(read_document(path), overrides, Portfolio)
-    return PortfolioFile(validate(Portfolio, document, portfolio_faults), document)
+    return PortfolioFile(validate(Portfolio, document, portfolio_faults, judge), document)

@@ -118,6 +118,11 @@ class Document:
         return next(self.lines[upper] for upper in _upwards(place) if upper in self.lines)
 
 
+#: A problem at a place of a document, and whoever finds such where the keys alone do not tell.
+Placed = tuple[Place, Diagnostic]
+Judge = Callable[[Document], Iterable[Placed]]
+
+
 def read_document(path: str | Path) -> Document:
     """Read a TOML file. Raises a configuration error when it is missing, not UTF-8 or not TOML."""
     if problems := foreign(path, "config", TOML):
@@ -147,27 +152,45 @@ def validate(
     record_type: type[RecordT],
     document: Document,
     rules: Callable[[Mapping[str, Any]], Iterable[Fault]] = lambda _: (),
+    judge: Judge = lambda _: (),
 ) -> RecordT:
-    """The document as a record. Raises one error with all faults, of single keys and of `rules` between keys."""
+    """The document as a record.
+
+    Raises one error with all faults: of single keys, of `rules` between keys, and of what `judge` knows of its words.
+    """
     faults: list[Fault] = []
-    record = None
+    record, untold = None, 0
     try:
         record = record_type.model_validate(document.data)
     except ValidationError as error:
         found = error.errors(include_url=False)
         faults += (fault_of(details, record_type) for details in found[:MOST_FAULTS])
-        if len(found) > MOST_FAULTS:
-            faults.append(Fault((), f"and {counted(len(found) - MOST_FAULTS, 'fault')} more"))
+        untold = max(0, len(found) - MOST_FAULTS)
     faults += rules(document.data)
-    if faults or record is None:
-        raise faults_error(document, faults)
+    problems = [*placed(document, faults), *judge(document)]
+    if problems or record is None:
+        raise _listed(document, problems, untold)
     return record
 
 
+def placed(document: Document, faults: Iterable[Fault]) -> Iterator[Placed]:
+    """Faults with their lines, each once."""
+    for fault in dict.fromkeys(faults):
+        yield fault.place, Diagnostic("config", document.where(fault.place), fault.message, fault.hint)
+
+
 def faults_error(document: Document, faults: Iterable[Fault]) -> BacktesterError:
-    """All faults of a document, in the order of its lines."""
-    ordered = sorted(dict.fromkeys(faults), key=lambda fault: document.line(fault.place))
-    return BacktesterError(Diagnostic("config", document.where(f.place), f.message, f.hint) for f in ordered)
+    """The faults of a document, in the order of its lines."""
+    return _listed(document, placed(document, faults))
+
+
+def _listed(document: Document, problems: Iterable[Placed], untold: int = 0) -> BacktesterError:
+    """The first MOST_FAULTS in the order of the lines; the others, and those `untold` before, are counted."""
+    ordered = [each for _, each in sorted(problems, key=lambda placed: document.line(placed[0]))]
+    told, more = ordered[:MOST_FAULTS], len(ordered[MOST_FAULTS:]) + untold
+    if more:
+        told.append(Diagnostic("config", document.name, f"and {counted(more, 'fault')} more"))
+    return BacktesterError(told)
 
 
 def did_you_mean(word: object, candidates: Iterable[str]) -> str:

@@ -14,7 +14,8 @@ from backtester.config.values import Collateral
 from backtester.config.venue import BY_MARKET
 from backtester.errors import BacktesterError, Diagnostic, usage_error
 from backtester.scenario.path import Scenario
-from backtester.venue.loader import VenueRef, load_profile
+from backtester.venue.accounts import Choice
+from backtester.venue.loader import VenueRef
 from backtester.venue.profile import MarketRules, Provenance, VenueProfile
 
 #: What a changed rule names as its source.
@@ -23,24 +24,25 @@ BY_HAND = "--set"
 DOLLARS = frozenset({"USDC", "USDT", "USD"})
 
 
-def find_profiles(
-    portfolio: PortfolioFile, venue: str | None, scenario: Scenario | None, settings: Sequence[Setting] = ()
-) -> tuple[VenueProfile, ...]:
-    """The rules of each account. Raises BacktesterError with all that cannot be found or set.
-
-    `venue` is `ID`, `ID@DATE` or `ID@scenario` for every account; `@DATE` and `@scenario` leave each its own venue.
-    """
-    chosen = VenueRef.parse(venue) if venue is not None else None
+def choice_of(venue: str | None, scenario: Scenario | None) -> Choice:
+    """What `--venue` says: `ID`, `ID@DATE` or `ID@scenario` for every account; `@DATE` leaves each its own venue."""
     if venue == "":
         raise usage_error("--venue", "names none", "see `backtester venues list`")
+    ref = VenueRef.parse(venue) if venue is not None else None
+    if ref is not None and ref.at_scenario:
+        _day(scenario)  # a fault of the command line, not of a portfolio
+    return Choice(ref, lambda _: _day(scenario))
+
+
+def find_profiles(
+    portfolio: PortfolioFile, choice: Choice, settings: Sequence[Setting] = ()
+) -> tuple[VenueProfile, ...]:
+    """The rules of each account. Raises BacktesterError with all that cannot be found or set."""
     profiles, problems = [], list[Diagnostic]()
     for a, account in enumerate(portfolio.portfolio.accounts):
         where = portfolio.where("accounts", a, "fee_tier")
         try:
-            own = VenueRef.parse(account.venue)
-            ref = own if chosen is None else chosen._replace(id=chosen.id or own.id)
-            profile = load_profile(ref.id, _day(scenario) if ref.at_scenario else ref.on)
-            profiles.append(profile.with_fee_tier(account.fee_tier, where) if account.fee_tier else profile)
+            profiles.append(choice.profile(account.venue, account.fee_tier, where))
         except BacktesterError as error:
             problems += error.diagnostics
     if problems:

@@ -120,7 +120,7 @@ def _instruments_of(
         place = portfolio.where("accounts", a, "positions", p, "symbol")
         number = find_instrument(position.symbol, profile.id, instruments, accept.order_book)
         if number is None:
-            problems.append(_not_found(place, position.symbol, profile.id, instruments))
+            problems.append(not_found(place, position.symbol, profile.id, instruments))
             continue
         if instruments[number].contract != "linear" or instruments[number].size_unit != "base":
             problems.append(Diagnostic("config", place, "only linear contracts sized in the base are supported"))
@@ -146,7 +146,8 @@ def take_intervals(resolved: Resolved, firsts: NDArray[Any]) -> Resolved:
     return resolved._replace(data=data._replace(markets=tuple(markets)))
 
 
-def _not_found(place: str, symbol: str, venue: str, instruments: Sequence[TapeInstrument]) -> Diagnostic:
+def not_found(place: str, symbol: str, venue: str, instruments: Sequence[TapeInstrument]) -> Diagnostic:
+    """Why a symbol of an account at `venue` means no instrument of the tape, or more than one."""
     named = [each for each in instruments if symbol in (each.symbol, each.base)]
     if any(each.venue in (venue, "") for each in named):
         return Diagnostic("config", place, f"{symbol} may mean more than one instrument of the tape")

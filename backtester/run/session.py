@@ -19,6 +19,7 @@ from backtester.market.schema import InstrumentFacts, TapeInstrument
 from backtester.run.ahead import ahead
 from backtester.run.drive import Engine
 from backtester.run.lend import lend
+from backtester.run.names import Names
 from backtester.run.prices import Price, move_tape, moves_of, prices_of
 from backtester.run.profiles import changes_by_hand
 from backtester.run.rebase import Rebased, rebase
@@ -160,8 +161,9 @@ def _set_stage(request: Request) -> Stage:
     settings = sort_overrides(request.overrides).scenario
     named_path = library.find_runnable(request.scenario) if request.scenario else None
     overrides = combinations(request.overrides, request.compare)
-    variants = read_variants(request.portfolio, overrides, request.venue, named_path)
     any_time = named_path is not None and named_path.start_ns is not None
+    names = Names(request.tapes, request.instruments, request.proxies, request.accept.order_book, any_time)
+    variants = read_variants(request.portfolio, overrides, request.venue, named_path, names)
     tape = base_tape(variants, request.tapes, request.instruments, request.proxies, any_time)
     tape = lend(tape, variants, request.proxies, request.accept.order_book)
     tape = move_tape(tape, (*prices_of(each.portfolio for each in variants), *request.prices))

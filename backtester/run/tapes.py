@@ -2,34 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
 
-from backtester.errors import BacktesterError, Diagnostic
+from backtester.errors import BacktesterError
 from backtester.market.funding import holes, read_funding
 from backtester.market.read import Tape, open_tape, too_old
 from backtester.market.schema import InstrumentFacts
-from backtester.run.resolve import base_meant
+from backtester.run.names import Market, shipped_for
 from backtester.run.variants import Variant
 from backtester.scenario.apply import StressedTape
 from backtester.scenario.grid import Proxy
-from backtester.shipped import data_dir
-from backtester.venue.profile import VenueProfile
 
 MINUTE_NS = 60_000_000_000
-
-
-class Market(NamedTuple):
-    """What an account has a position in."""
-
-    profile: VenueProfile
-    symbol: str
-    where: str  # for messages
-
-    @property
-    def base(self) -> str:
-        """BTC of BTCUSDT where accounts are kept in USDT."""
-        return self.symbol.removesuffix(self.profile.collateral) or self.symbol
 
 
 def base_tape(
@@ -91,41 +75,13 @@ def _markets(variants: Sequence[Variant]) -> Iterator[Market]:
 
 
 def _shipped(markets: Sequence[Market], proxies: Mapping[str, str]) -> list[str]:
-    """Names of the shipped tapes of all markets. Raises a data error for each that has none, nor a proxy that has."""
-    found = {market: _shipped_for(market, proxies) for market in markets}
-    if problems := [_not_shipped(market) for market, name in found.items() if not name]:
-        raise BacktesterError(dict.fromkeys(problems))
-    return sorted({name for name in found.values() if name})
+    """Names of the shipped tapes of all markets: `run.names` has refused those that have none, nor a proxy that has."""
+    return sorted({name for market in markets if (name := shipped_for(market, proxies))})
 
 
 def _lacking(tape: Tape, markets: Sequence[Market], proxies: Mapping[str, str]) -> list[str]:
     """Names of the shipped tapes of the markets that a tape lacks at every venue; none if it lacks all of them."""
     has = {name for each in tape.instruments for name in (each.symbol, each.base)}
     lacking = [market for market in markets if has.isdisjoint((market.symbol, market.base))]
-    found = {_shipped_for(market, proxies, has) for market in lacking}
+    found = {shipped_for(market, proxies, has) for market in lacking}
     return sorted(name for name in found if name) if len(lacking) < len(markets) else []
-
-
-def _shipped_for(market: Market, proxies: Mapping[str, str], has: Collection[str] = ()) -> str | None:
-    """Name of the shipped tape of a market, else of its proxy unless a tape `has` that already."""
-    own, source = _shipped_name(market.profile, market.base), proxies.get(market.base, market.base)
-    if _is_shipped(own):
-        return own
-    lent = _shipped_name(market.profile, source)
-    return lent if source not in has and _is_shipped(lent) else None
-
-
-def _shipped_name(profile: VenueProfile, base: str) -> str:
-    return f"{profile.id}-{base.lower()}"
-
-
-def _is_shipped(name: str) -> bool:
-    return (data_dir() / f"{name}.parquet").is_file()
-
-
-def _not_shipped(market: Market) -> Diagnostic:
-    meant = base_meant(market.symbol)
-    hint = f"give one with --tape, or lend it another's: --proxy {meant}=BTC --price {meant}=PRICE"
-    if _is_shipped(_shipped_name(market.profile, meant)):
-        hint = f'did you mean "{meant}"?'
-    return Diagnostic("data", market.where, f"no base tape is shipped for {market.symbol} on {market.profile.id}", hint)

@@ -11,8 +11,10 @@ from typing import NamedTuple
 from backtester.config.overrides import alternatives, sort_overrides
 from backtester.config.portfolio import PortfolioFile, load_portfolio
 from backtester.errors import BacktesterError, Diagnostic
-from backtester.run.profiles import find_profiles, move_collateral
+from backtester.run.names import Names
+from backtester.run.profiles import choice_of, find_profiles, move_collateral
 from backtester.scenario.path import Scenario
+from backtester.venue.accounts import judge_accounts
 from backtester.venue.profile import VenueProfile
 
 
@@ -36,13 +38,13 @@ def count_combinations(compare: Sequence[str]) -> int:
 
 
 def read_variants(
-    path: Path, overrides: Sequence[tuple[str, ...]], venue: str | None, scenario: Scenario | None
+    path: Path, overrides: Sequence[tuple[str, ...]], venue: str | None, scenario: Scenario | None, names: Names
 ) -> tuple[Variant, ...]:
     """Every variant, validated. Raises the problems of them all: words are wrong or right before anything runs."""
     found, problems = [], list[Diagnostic]()
     for each in overrides:
         try:
-            found.append(_read(path, each, venue, scenario))
+            found.append(_read(path, each, venue, scenario, names))
         except BacktesterError as error:
             problems += error.diagnostics
     if problems:
@@ -56,10 +58,13 @@ def named(overrides: Sequence[str]) -> tuple[tuple[str, str], ...]:
     return tuple((key, value) for key, _, value in pairs)
 
 
-def _read(path: Path, overrides: tuple[str, ...], venue: str | None, scenario: Scenario | None) -> Variant:
+def _read(
+    path: Path, overrides: tuple[str, ...], venue: str | None, scenario: Scenario | None, names: Names
+) -> Variant:
     said = sort_overrides(overrides)
     venue = venue if said.at is None else said.at
-    portfolio = load_portfolio(path, said.portfolio)
-    profiles = find_profiles(portfolio, venue, scenario, said.venue)
+    choice = choice_of(venue, scenario)
+    portfolio = load_portfolio(path, said.portfolio, lambda document: judge_accounts(document, choice, names.judge))
+    profiles = find_profiles(portfolio, choice, said.venue)
     portfolio, moved = move_collateral(portfolio, profiles) if venue else (portfolio, ())
     return Variant(overrides, portfolio, profiles, moved)

@@ -22,10 +22,11 @@ from backtester.config.venue import (
     read_venue,
 )
 from backtester.errors import config_error, usage_error
+from backtester.shipped import venues_dir
 from backtester.venue.profile import MarketRules, OwnRule, Provenance, SourceDocument, VenueProfile
 from backtester.venue.tier_table import TierTable, read_tier_table
 
-SHIPPED = Path(__file__).parent
+SHIPPED = venues_dir()
 
 
 class VenueRef(NamedTuple):

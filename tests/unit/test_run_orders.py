@@ -11,7 +11,7 @@ from backtester.config.portfolio import load_portfolio
 from backtester.engine import spec
 from backtester.enums import After, Held, OrderType, PriceSeries, Side, TimeInForce
 from backtester.market.schema import TapeInstrument
-from backtester.run.profiles import find_profiles
+from backtester.run.profiles import choice_of, find_profiles
 from backtester.run.resolve import Acceptances, Holder, resolve_markets
 from tests.unit.run_cases import BTC, account, order, plan, portfolio, position
 from tests.unit.run_cases import S as SECOND
@@ -167,7 +167,9 @@ def test_a_fee_tier_is_a_rules_row_of_its_own(tmp_path: Path) -> None:
     path = portfolio(tmp_path, account(position()), tier("volume-6"), tier("maker-3"), tier("volume-6+maker-3"))
     file = load_portfolio(path)
     instruments: tuple[TapeInstrument, ...] = (BTC, ETH)
-    (resolved,) = resolve_markets([Holder(file, find_profiles(file, None, None))], instruments, Acceptances(), seed=7)
+    (resolved,) = resolve_markets(
+        [Holder(file, find_profiles(file, choice_of(None, None)))], instruments, Acceptances(), seed=7
+    )
     assert [(each.taker_fee, each.maker_fee) for each in resolved.data.rules] == [
         (0.00045, 0.00015), (0.00024, 0.0), (0.00045, -0.00003), (0.00024, -0.00003),
     ]  # fmt: skip
@@ -181,14 +183,14 @@ def test_an_unknown_fee_tier_is_found_with_its_hint(tmp_path: Path) -> None:
     with pytest.raises(
         Exception, match=r'p\.toml:6 accounts\.0\.fee_tier: hyperliquid@2026-08-22 has no fee tier "volume-9"'
     ):
-        find_profiles(file, None, None)
+        find_profiles(file, choice_of(None, None))
 
 
 def test_the_largest_orders_of_a_market(tmp_path: Path) -> None:
     accounts = account(position()), account(position(), name="b", venue="binance-usdm", collateral=USDT)
     file = load_portfolio(portfolio(tmp_path, *accounts))
     (resolved,) = resolve_markets(
-        [Holder(file, find_profiles(file, None, None))], (BTC, ETH), Acceptances(order_book=True)
+        [Holder(file, find_profiles(file, choice_of(None, None)))], (BTC, ETH), Acceptances(order_book=True)
     )
     here, there = resolved.data.markets
     assert (here.max_market_quote, here.max_limit_quote, here.max_market_lots) == (30e6, 300e6, 0)

@@ -10,7 +10,7 @@ import pytest
 from backtester.config.overrides import sort_overrides
 from backtester.config.portfolio import load_portfolio
 from backtester.errors import BacktesterError, ExitCode
-from backtester.run.profiles import changes_by_hand, find_profiles, move_collateral
+from backtester.run.profiles import changes_by_hand, choice_of, find_profiles, move_collateral
 from backtester.scenario.path import Scenario, neutral
 from backtester.venue.profile import VenueProfile
 from tests.unit.run_cases import S, account, portfolio, position, venue
@@ -19,7 +19,7 @@ SPRING_2024 = 1_710_500_000 * S  # 2024-03-15
 
 
 def profiles(path: Path, ref: str | None, *changes: str, scenario: Scenario | None = None) -> tuple[VenueProfile, ...]:
-    return find_profiles(load_portfolio(path), ref, scenario, sort_overrides(changes).venue)
+    return find_profiles(load_portfolio(path), choice_of(ref, scenario), sort_overrides(changes).venue)
 
 
 def faults(path: Path, ref: str | None, *changes: str) -> list[str]:

@@ -109,6 +109,42 @@ def test_a_symbol_without_a_shipped_tape(tmp_path: Path) -> None:
     ]
 
 
+def many_faults(tmp_path: Path) -> Path:
+    """A missing key, a value that cannot be read, and names that nobody knows, each in a place of its own."""
+    first = account(position("SOL", leverage=None), position(size="many")).replace(
+        "[[accounts.", 'fee_tier = "vip"\n[[accounts.', 1
+    )
+    return portfolio(tmp_path, first, account(position("DOGE"), name="b", venue="hyperliqid"))
+
+
+def test_one_run_tells_all_that_is_wrong(tmp_path: Path) -> None:
+    path = many_faults(tmp_path)
+    assert [str(each).splitlines()[0] for each in problems(Request(path))] == [
+        f'error[config] {path}:6 accounts.0.fee_tier: hyperliquid@2026-08-22 has no fee tier "vip"',
+        f"error[config] {path}:7 accounts.0.positions.0.leverage: missing key",
+        f"error[data] {path}:8 accounts.0.positions.0.symbol: no base tape is shipped for SOL on hyperliquid",
+        f"error[config] {path}:15 accounts.0.positions.1.size: expected a number or a notional such as "
+        '"50_000 USD", was "many"',
+        f"error[config] {path}:20 accounts.1.venue: venue hyperliqid: unknown venue",
+    ]
+
+
+def test_with_a_tape_its_symbols_are_judged_beside_the_rest(tmp_path: Path) -> None:
+    path, there = many_faults(tmp_path), tape(tmp_path)
+    found = [str(each).splitlines()[0] for each in problems(Request(path, tapes=(str(there),)))]
+    assert f"error[config] {path}:8 accounts.0.positions.0.symbol: the tape has no SOL" in found and len(found) == 5
+    unread = problems(Request(path, tapes=("absent.parquet",)))  # the tape is told when the portfolio is right
+    assert [str(each).splitlines()[0] for each in unread] == [each for each in found if "the tape" not in each]
+
+
+def test_a_venue_for_all_is_told_once_and_not_of_the_portfolio(tmp_path: Path) -> None:
+    path = portfolio(tmp_path, account(position(leverage=None)), account(position(), name="b"))
+    assert [str(each).splitlines()[0] for each in problems(Request(path, venue="binanze"))] == [
+        "error[config] venue binanze: unknown venue",
+        f"error[config] {path}:6 accounts.0.positions.0.leverage: missing key",
+    ]
+
+
 def test_a_bare_tape_is_described_on_the_command_line(tmp_path: Path) -> None:
     path = portfolio(tmp_path, account(position()))
     bare = tape(tmp_path, instrument=BTC._replace(symbol="PERP"), described=False)

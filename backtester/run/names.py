@@ -1,0 +1,103 @@
+"""What the symbols of a portfolio can mean: instruments of the tapes that were named, else of the shipped ones.
+
+They are judged while the portfolio is read, so that one run tells all that is wrong with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import NamedTuple
+
+from backtester.config.lines import Place
+from backtester.config.tables import Table, tables, text
+from backtester.config.toml import Document, Placed
+from backtester.errors import BacktesterError, Diagnostic
+from backtester.market.read import open_tape
+from backtester.market.schema import InstrumentFacts, TapeInstrument
+from backtester.run.resolve import base_meant, find_instrument, not_found
+from backtester.scenario.grid import Proxy
+from backtester.shipped import data_dir
+from backtester.venue.profile import VenueProfile
+
+
+class Market(NamedTuple):
+    """What an account has a position in."""
+
+    profile: VenueProfile
+    symbol: str
+    where: str  # for messages
+
+    @property
+    def base(self) -> str:
+        """BTC of BTCUSDT where accounts are kept in USDT."""
+        return self.symbol.removesuffix(self.profile.collateral) or self.symbol
+
+
+class Names:
+    """The symbols that a run can trade.
+
+    `any_venue`: also on the order book of another venue. `any_time`: shipped tapes are laid beside the named ones.
+    """
+
+    def __init__(
+        self,
+        tapes: Sequence[str],
+        described: Sequence[InstrumentFacts],
+        proxies: Sequence[Proxy],
+        any_venue: bool,
+        any_time: bool,
+    ) -> None:
+        self.tapes, self.described, self.proxies = tapes, described, proxies
+        self.any_venue, self.any_time = any_venue, any_time
+
+    @cached_property
+    def instruments(self) -> Sequence[TapeInstrument] | None:
+        """Those of the named tapes; None where they cannot be read, which is told when they are opened."""
+        try:
+            return open_tape(self.tapes, self.described).instruments
+        except BacktesterError:
+            return None
+
+    def judge(self, document: Document, account: Table, place: Place, profile: VenueProfile) -> Iterator[Placed]:
+        """The symbols of an account's positions that mean no instrument."""
+        for number, position in tables(account, "positions"):
+            symbol, there = text(position, "symbol"), (*place, "positions", number, "symbol")
+            found = self._problem(Market(profile, symbol, document.where(there))) if symbol else None
+            if found is not None:
+                yield there, found
+
+    def _problem(self, market: Market) -> Diagnostic | None:
+        lent = {each.base: each.source for each in self.proxies}
+        if not self.tapes:
+            return None if shipped_for(market, lent) else _not_shipped(market)
+        known, venue = self.instruments, market.profile.id
+        is_added = market.base in lent or (self.any_time and shipped_for(market, lent) is not None)
+        if known is None or is_added or find_instrument(market.symbol, venue, known, self.any_venue) is not None:
+            return None
+        return not_found(market.where, market.symbol, venue, known)
+
+
+def shipped_for(market: Market, proxies: Mapping[str, str], has: Collection[str] = ()) -> str | None:
+    """Name of the shipped tape of a market, else of its proxy unless a tape `has` that already."""
+    own, source = _shipped_name(market.profile, market.base), proxies.get(market.base, market.base)
+    if _is_shipped(own):
+        return own
+    lent = _shipped_name(market.profile, source)
+    return lent if source not in has and _is_shipped(lent) else None
+
+
+def _shipped_name(profile: VenueProfile, base: str) -> str:
+    return f"{profile.id}-{base.lower()}"
+
+
+def _is_shipped(name: str) -> bool:
+    return (data_dir() / f"{name}.parquet").is_file()
+
+
+def _not_shipped(market: Market) -> Diagnostic:
+    meant = base_meant(market.symbol)
+    hint = f"give one with --tape, or lend it another's: --proxy {meant}=BTC --price {meant}=PRICE"
+    if _is_shipped(_shipped_name(market.profile, meant)):
+        hint = f'did you mean "{meant}"?'
+    return Diagnostic("data", market.where, f"no base tape is shipped for {market.symbol} on {market.profile.id}", hint)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from backtester.cli import ingest
+from backtester.cli import completion, ingest
 from backtester.cli.console import Cell, check_file, emit_rows, settings, talk, written_for
 from backtester.errors import ExitCode
 from backtester.files import write_text
@@ -28,7 +28,11 @@ app.add_typer(ingest.app, name="ingest")
 
 Tapes = Annotated[
     list[str],
-    typer.Argument(metavar="TAPE…", help="Parquet files that are read as one tape, or a shipped tape's name."),
+    typer.Argument(
+        metavar="TAPE…",
+        autocompletion=completion.tapes,
+        help="Parquet files that are read as one tape, or a shipped tape's name.",
+    ),
 ]
 Instruments = Annotated[
     list[str] | None,
@@ -98,6 +102,7 @@ def synth(
         str,
         typer.Argument(
             metavar="MARKET",
+            autocompletion=completion.tapes,
             help="What to imitate: a shipped tape's name, a recording (a tape of one instrument; fitting takes "
             "minutes), or a profile that --keep wrote.",
         ),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from backtester.cli.completion import scenarios_or_all, tapes, venues
 from backtester.cli.console import Settings, emit, make_console, settings, talk, written_for
 from backtester.errors import usage_error
 from backtester.files import prove_directory
@@ -28,6 +29,7 @@ def run(
         typer.Option(
             "--scenario",
             metavar="ID[+ID…],…|all",
+            autocompletion=scenarios_or_all,
             help="Crashes to replay, also laid over each other (2025-10-10+outage); none: the tape as it is. "
             "May be given more than once.",
         ),
@@ -46,6 +48,7 @@ def run(
         typer.Option(
             "--venue",
             metavar="[ID][@DATE|@scenario]",
+            autocompletion=venues,
             help="Rules for every account, newest unless dated; without an ID each keeps its own venue.",
         ),
     ] = None,
@@ -54,6 +57,7 @@ def run(
         typer.Option(
             "--tape",
             metavar="PATH|NAME",
+            autocompletion=tapes,
             help="Base tape; may be given more than once. Under a scenario, shipped ones add the markets it lacks.",
         ),
     ] = None,

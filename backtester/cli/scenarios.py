@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from backtester.cli.completion import scenarios
 from backtester.cli.console import Cell, Settings, check_file, emit_rows, settings, talk
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ Name = Annotated[
     str,
     typer.Argument(
         metavar="ID|FILE[+…]",
+        autocompletion=scenarios,
         help="A shipped scenario, or a .parquet or .toml file; several laid over each other by +.",
     ),
 ]
@@ -114,7 +116,10 @@ def build(
 @app.command()
 def check(
     ctx: typer.Context,
-    names: Annotated[list[str] | None, typer.Argument(metavar="[ID|FILE]…", help="Default: all shipped ones.")] = None,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[ID|FILE]…", autocompletion=scenarios, help="Default: all shipped ones."),
+    ] = None,
 ) -> None:
     """Check that path tables are valid and are what their facts compile to."""
     from backtester.errors import BacktesterError, Diagnostic

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from backtester.cli.completion import symbols, venues
 from backtester.cli.console import Cell, emit_rows, settings
 from backtester.texts import counted
 
@@ -19,7 +20,12 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-Venue = Annotated[str, typer.Argument(metavar="ID[@DATE]", help="A venue of `venues list`, or a .toml file of yours.")]
+Venue = Annotated[
+    str,
+    typer.Argument(
+        metavar="ID[@DATE]", autocompletion=venues, help="A venue of `venues list`, or a .toml file of yours."
+    ),
+]
 
 
 @app.command("list")
@@ -48,7 +54,10 @@ def show(
     ctx: typer.Context,
     venue: Venue,
     symbol: Annotated[
-        str | None, typer.Option(metavar="SYMBOL", help="Only this market, as BTCUSDT or BTC; also one of a table.")
+        str | None,
+        typer.Option(
+            metavar="SYMBOL", autocompletion=symbols, help="Only this market, as BTCUSDT or BTC; also one of a table."
+        ),
     ] = None,
 ) -> None:
     """Show every rule of a venue on a date: value, whether it is assumed, source. Example: hyperliquid@2025-10-10.

@@ -49,14 +49,40 @@ def csv_cell(value: Any) -> Any:
 
 
 def json_text(document: Any) -> str:
-    """A JSON document, its strings as they are but for the characters that a terminal would obey: those are escaped.
+    """A JSON document in which a record stands on one line, unless it has a table of its own.
 
-    Raises ValueError for a number that is not finite.
+    Strings are as they are but for the characters that a terminal would obey: those are escaped. Raises ValueError for
+    a number that is not finite.
     """
-    text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
+    text = _laid_out(document, "\n")
     return re.sub(
         r"[^\n\x20-\x7e]", lambda found: found[0] if found[0].isprintable() else json.dumps(found[0])[1:-1], text
     )
+
+
+_ON_ONE_LINE = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+
+
+def _laid_out(value: Any, line: str) -> str:
+    """JSON, the members of a document or of a table on lines of their own; `line` begins one, with its indent."""
+    deeper = line + "  "
+    if isinstance(value, dict):
+        members = [
+            f"{_ON_ONE_LINE(key)}: {_laid_out(each, deeper) if _has_table(each) else _ON_ONE_LINE(each)}"
+            for key, each in value.items()
+        ]
+        left, right = "{}"
+    else:
+        members = [_laid_out(each, deeper) if _has_table(each) else _ON_ONE_LINE(each) for each in value]
+        left, right = "[]"
+    return f"{left}{deeper}{f',{deeper}'.join(members)}{line}{right}"
+
+
+def _has_table(value: Any) -> bool:
+    """Whether there are records in it, one below the other."""
+    if isinstance(value, list):
+        return bool(value) and isinstance(value[0], dict)
+    return isinstance(value, dict) and any(map(_has_table, value.values()))
 
 
 def replace_unencodable(error: UnicodeError) -> tuple[str, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from enum import IntEnum
 from typing import Any
 
@@ -21,29 +22,40 @@ def render_json(model: ReportModel) -> str:
 
     Raises an engine fault for a number that is not finite.
     """
-    return json_text(plain(model)) + "\n"
+    document = plain(model)
+    try:
+        return json_text(document) + "\n"
+    except ValueError:
+        place, number = next(_not_finite(document, "result"))
+        raise engine_fault(place, f"{number} is not a finite number") from None
 
 
-def plain(value: Any, where: str = "result") -> Any:
+def plain(value: Any) -> Any:
     """A part of the model as what JSON knows: records are objects, enums their names in lower case."""
     if isinstance(value, Instant):
         return iso_time(value.ts_ns)
     if isinstance(value, Named):
-        return {key: plain(each, f"{where}.{key}") for key, each in value.items}
+        return {key: plain(each) for key, each in value.items}
     if isinstance(value, FailedCell):  # with every key of a cell: a reader asks what it says, not what it is
-        return dict.fromkeys(key for key in Cell._fields if key not in NOT_IN_DOCUMENT) | _fields(value, where)
+        return dict.fromkeys(key for key in Cell._fields if key not in NOT_IN_DOCUMENT) | _fields(value)
     if isinstance(value, IntEnum):
         return value.name.lower()
     if isinstance(value, tuple):
-        fields = getattr(value, "_fields", None)
-        if fields is None:
-            return [plain(each, f"{where}[{i}]") for i, each in enumerate(value)]
-        return _fields(value, where)
-    if isinstance(value, float) and not math.isfinite(value):
-        raise engine_fault(where, f"{value} is not a finite number")
+        return _fields(value) if hasattr(value, "_fields") else [plain(each) for each in value]
     return value
 
 
-def _fields(record: Any, where: str) -> dict[str, Any]:
-    names = (name for name in record._fields if name not in NOT_IN_DOCUMENT)
-    return {name: plain(getattr(record, name), f"{where}.{name}") for name in names}
+def _fields(record: Any) -> dict[str, Any]:
+    return {name: plain(getattr(record, name)) for name in record._fields if name not in NOT_IN_DOCUMENT}
+
+
+def _not_finite(value: Any, where: str) -> Iterator[tuple[str, float]]:
+    """Places of numbers that JSON has no word for."""
+    if isinstance(value, dict):
+        for key, each in value.items():
+            yield from _not_finite(each, f"{where}.{key}")
+    elif isinstance(value, list):
+        for i, each in enumerate(value):
+            yield from _not_finite(each, f"{where}[{i}]")
+    elif isinstance(value, float) and not math.isfinite(value):
+        yield where, value

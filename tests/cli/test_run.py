@@ -14,6 +14,7 @@ import pytest
 from backtester.cli.app import main
 from backtester.cli.run import _scenarios
 from backtester.errors import ExitCode
+from backtester.texts import json_text
 from tests.unit.run_cases import CRASH, DEMO, START, S, account, crash, order, portfolio, position, tape, venue
 
 TABLES = ["depth.parquet", "fills.parquet", "ledger.parquet", "path.parquet"]
@@ -70,7 +71,7 @@ def test_json_is_exactly_one_document(shell: Shell, small: list[str]) -> None:
     assert (code, err) == (0, "")
     document = json.loads(out)
     assert document["kind"] == "run" and {"schema_version", "engine_version", "seed", "assumptions"} <= document.keys()
-    assert json.dumps(document, indent=2, ensure_ascii=False) + "\n" == out
+    assert json_text(document) + "\n" == out
 
 
 @pytest.mark.parametrize("format", ["table", "markdown", "csv"])

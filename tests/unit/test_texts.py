@@ -86,3 +86,27 @@ def test_a_report_with_names_of_a_prankster(tmp_path: Path, capsys: pytest.Captu
         assert "<script" not in out
     if format == "csv":
         assert ",'=" in out
+
+
+def test_a_record_stands_on_one_line_unless_it_has_a_table() -> None:
+    document = {"kind": "run", "none": [], "cells": [{"id": 1, "orders": [{"id": "a", "fills": []}, {"id": "b"}]}]}
+    assert json_text(document).splitlines() == [
+        "{",
+        '  "kind": "run",',
+        '  "none": [],',
+        '  "cells": [',
+        "    {",
+        '      "id": 1,',
+        '      "orders": [',
+        '        {"id": "a", "fills": []},',
+        '        {"id": "b"}',
+        "      ]",
+        "    }",
+        "  ]",
+        "}",
+    ]
+
+
+def test_json_has_no_word_for_what_is_not_finite() -> None:
+    with pytest.raises(ValueError):
+        json_text({"rows": [{"x": float("inf")}]})

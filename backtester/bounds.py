@@ -17,6 +17,7 @@ FIRST_MARKET_NS = 1_230_768_000 * _SECOND_NS
 LAST_NS = 4_102_444_800 * _SECOND_NS
 #: Of a latency, a plan, an interval: nobody waits longer than ten years.
 LONGEST_NS = 3_650 * _DAY_NS
+LONGEST_S = LONGEST_NS // _SECOND_NS
 #: A tape without a row of any kind for a day tells of no market: its clocks would only tick through the hole.
 LONGEST_HOLE_NS = _DAY_NS
 #: A mark, premium or slice every millisecond is finer than any venue's; finer clocks would never arrive.
@@ -32,10 +33,12 @@ MOST_LOTS = 1 << 44
 SMALLEST_STEP, LARGEST_STEP = 1e-12, 1e12
 #: Digits of a price or size: more have no exact float.
 MOST_DIGITS = 15
-#: A mark or index in quote currency.
-LARGEST_PRICE = 1e12
-#: A price or an amount of money as somebody writes it down: beyond it nothing is meant seriously.
+#: A mark or index in quote currency; what somebody asks for is no smaller than the smallest tick.
+SMALLEST_PRICE, LARGEST_PRICE = 1e-12, 1e12
+#: A price, a size or an amount of money as somebody writes it down: beyond it nothing is meant seriously.
 LARGEST_AMOUNT = 1e18
+#: Seeds are int64.
+LARGEST_SEED = (1 << 63) - 1
 
 #: A price path may rise to a thousand times its start and stand at twice the index.
 LARGEST_RATIO = 1_000.0

@@ -14,6 +14,7 @@ import typer
 from typer.main import get_command
 
 from backtester import __version__
+from backtester.bounds import LARGEST_SEED
 from backtester.cli import calc, data, doctor, run, scenarios, venues
 from backtester.cli.console import FORMAT_OF, STDOUT, Format, Settings, check_output, wants_color
 from backtester.cli.signals import interruptible
@@ -65,7 +66,7 @@ def root(
     verbose: Annotated[bool, _option("--verbose", "-v", help="Say more; tracebacks with errors.")] = False,
     no_color: Annotated[bool, _option("--no-color", help="No colours (also NO_COLOR).")] = False,
     no_progress: Annotated[bool, _option("--no-progress", help="No progress on the terminal.")] = False,
-    seed: Annotated[int, _option("--seed", metavar="N", min=0, help="Seed of everything drawn.")] = 0,
+    seed: Annotated[int, _option("--seed", metavar="N", min=0, max=LARGEST_SEED, help="Seed of everything drawn.")] = 0,
     force: Annotated[bool, _option("--force", help="Replace what is written if it exists.")] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")

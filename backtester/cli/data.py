@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from backtester.bounds import LONGEST_S
 from backtester.cli import completion, ingest
 from backtester.cli.console import Cell, check_file, emit_rows, settings, talk, written_for
 from backtester.errors import ExitCode
@@ -66,7 +67,9 @@ def check_tape(
     ctx: typer.Context,
     tapes: Tapes,
     instrument: Instruments = None,
-    gap: Annotated[float, typer.Option("--gap", min=0, help="Warn of a longer time without a message, in s.")] = 5.0,
+    gap: Annotated[
+        float, typer.Option("--gap", min=0, max=LONGEST_S, help="Warn of a longer time without a message, in s.")
+    ] = 5.0,
     repaired: Annotated[
         Path | None,
         typer.Option("--repair", metavar="OUT", help="Write the tape without crossed and locked ladders, check that."),

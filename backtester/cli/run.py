@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from backtester.bounds import LONGEST_S
 from backtester.cli.completion import scenarios_or_all, tapes, venues
 from backtester.cli.console import Settings, emit, make_console, settings, talk, written_for
 from backtester.errors import usage_error
@@ -122,6 +123,7 @@ def run(
         typer.Option(
             "--stale-after",
             min=0,
+            max=LONGEST_S,
             help="Flag fills on an order book older than this, in s. Default: 20 times the median time between two of "
             "its messages, 10 to 120.",
         ),

@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, PlainValidator
 
+from backtester.bounds import LARGEST_AMOUNT
 from backtester.config.order_rules import misfits_of_order
 from backtester.config.overrides import override
 from backtester.config.plan_rules import ALGOS, misfits_of_plan
@@ -39,7 +40,7 @@ from backtester.enums import After, Held, OrderType, PriceSeries, Side, TimeInFo
 
 Algo = Literal["market", "twap", "vwap", "pov", "iceberg", "passive"]
 Text = Annotated[str, Field(min_length=1)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, lt=LARGEST_AMOUNT, allow_inf_nan=False)]
 Price = Annotated[float | RelativePrice, PlainValidator(parse_price)]
 Amount = Annotated[float | Notional, PlainValidator(parse_amount)]
 Size = Annotated[float | Notional | PositionShare, PlainValidator(parse_size)]

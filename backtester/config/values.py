@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import Enum
 from typing import Any, Literal, NamedTuple, TypeVar
 
-from backtester.bounds import FIRST_NS, LARGEST_AMOUNT, LARGEST_PRICE, LAST_NS, LONGEST_NS, SHORTEST_CLOCK_NS
+from backtester.bounds import (
+    FIRST_NS,
+    LARGEST_AMOUNT,
+    LARGEST_PRICE,
+    LAST_NS,
+    LONGEST_NS,
+    SHORTEST_CLOCK_NS,
+    SMALLEST_PRICE,
+)
 
 _NS_PER = {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9, "d": 86400 * 10**9}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ns|us|ms|s|m|h|d)")
@@ -142,7 +149,7 @@ def _instant(ts_ns: int) -> Instant:
 
 def parse_price(value: Any) -> float | RelativePrice:
     """A number above 0, `"mark"` or `"mark-1.5%"`. Raises ValueError."""
-    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < LARGEST_AMOUNT:
+    if _is_number(value) and 0 < value < LARGEST_AMOUNT:
         return float(value)
     found = _RELATIVE.fullmatch(value) if isinstance(value, str) else None
     if not found:
@@ -164,7 +171,7 @@ def parse_percent(value: Any) -> Percent:
 
 def parse_distance(value: Any) -> Percent | float:
     """How far a price may go back: a share such as `"1%"`, or a distance in quote currency. Raises ValueError."""
-    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < LARGEST_AMOUNT:
+    if _is_number(value) and 0 < value < LARGEST_AMOUNT:
         return float(value)
     try:
         return parse_percent(value)
@@ -207,10 +214,10 @@ def _amount(value: Any) -> float | Notional | None:
         if not 0 < amount < LARGEST_AMOUNT:
             raise ValueError("expected a notional above 0")
         return Notional(amount, found[3].upper())
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if not _is_number(value):
         return None
-    if not abs(value) < sys.float_info.max:
-        raise ValueError("expected a finite number")
+    if not abs(value) < LARGEST_AMOUNT:
+        raise ValueError(f"expected a number below {LARGEST_AMOUNT:g}")
     return float(value)
 
 
@@ -219,7 +226,7 @@ def parse_curve(value: Any) -> Literal["tape"] | tuple[float, ...]:
     if value == "tape":
         return "tape"
     weights = value if isinstance(value, list) else []
-    if not all(isinstance(w, int | float) and not isinstance(w, bool) and 0 <= w < LARGEST_AMOUNT for w in weights):
+    if not all(_is_number(w) and 0 <= w < LARGEST_AMOUNT for w in weights):
         weights = []
     if not any(weights):
         raise ValueError('expected "tape" or weights such as [1, 3, 2]')
@@ -233,7 +240,7 @@ def parse_collateral(value: Any) -> Collateral:
     if len(value) > 1:
         raise ValueError(f"one collateral asset is supported, found {', '.join(value)}")
     [(asset, amount)] = value.items()
-    if isinstance(amount, bool) or not isinstance(amount, int | float) or not 0 < amount < LARGEST_AMOUNT:
+    if not (_is_number(amount) and 0 < amount < LARGEST_AMOUNT):
         raise ValueError(f"the amount of {asset} must be a number above 0")
     return Collateral(asset, float(amount))
 
@@ -243,9 +250,14 @@ def parse_prices(value: Any) -> dict[str, float]:
     if not isinstance(value, dict):
         raise ValueError("expected a table such as { BTC = 68_000 }")
     for name, price in value.items():
-        if isinstance(price, bool) or not isinstance(price, int | float) or not 0 < price <= LARGEST_PRICE:
+        if not (_is_number(price) and SMALLEST_PRICE <= price <= LARGEST_PRICE):
             raise ValueError(f"the price of {name} must be a number above 0")
     return {name: float(price) for name, price in value.items()}
+
+
+def _is_number(value: Any) -> bool:
+    """Whether TOML has it as a number: to Python `true` is one, too."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def one_of(**meanings: T) -> Callable[[Any], T]:

@@ -79,18 +79,15 @@ def moved_events(events: NDArray[Any], moves: Sequence[Move]) -> NDArray[Any]:
     """
     out = events.copy()
     number, kind = events["instrument"], events["kind"]
-    factors = np.array([each.factor for each in moves])[number]
-    priced = kind <= EventKind.TRADE
-    tick_parts = np.array([each.tick_parts for each in moves])[number]
-    lot_parts = np.array([each.lot_parts for each in moves])[number]
-    ticks = _nearest(events["tick"] * (factors * tick_parts))
-    lots = _nearest(events["lots"] * (lot_parts / factors))
-    values = events["value"] * factors
-    series = (kind == EventKind.MARK) | (kind == EventKind.INDEX)
+    factors = np.array([each.factor for each in moves])
+    ticks = events["tick"] * (factors * [float(each.tick_parts) for each in moves])[number]
+    lots = events["lots"] * ([float(each.lot_parts) for each in moves] / factors)[number]
+    values = events["value"] * factors[number]  # all float64: what is too large is no int64 yet
+    priced, series = kind <= EventKind.TRADE, (kind == EventKind.MARK) | (kind == EventKind.INDEX)
     _refuse(moves, number, priced & ((ticks > MOST_TICKS) | (lots > MOST_LOTS)) | series & (values > LARGEST_PRICE))
-    out["tick"] = np.where(priced, ticks, events["tick"])
-    out["lots"] = np.where(priced, lots, events["lots"])
-    out["value"] = np.where(series, values, events["value"])
+    out["tick"][priced] = _nearest(ticks[priced])
+    out["lots"][priced] = _nearest(lots[priced])
+    out["value"][series] = values[series]
     return out
 
 

@@ -12,7 +12,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from backtester.bounds import LARGEST_PRICE
+from backtester.bounds import LARGEST_PRICE, SMALLEST_PRICE
 from backtester.config.portfolio import PortfolioFile
 from backtester.enums import EventKind
 from backtester.errors import BacktesterError, Diagnostic, data_error, usage_error
@@ -23,7 +23,7 @@ FLAG = "--price"
 
 
 class Price(NamedTuple):
-    """What a symbol, or all symbols of a base, shall cost where the tape begins."""
+    """What an instrument, or all instruments of a base, shall cost where the tape begins."""
 
     name: str
     price: float
@@ -37,7 +37,7 @@ def parse_price(text: str) -> Price:
         price = float(value)
     except ValueError:
         price = math.nan
-    if not name or not 0.0 < price <= LARGEST_PRICE:
+    if not name or not SMALLEST_PRICE <= price <= LARGEST_PRICE:
         raise usage_error(f"{FLAG} {text}", "expected SYMBOL=PRICE, a price above 0", f"for example {FLAG} BTC=68_000")
     return Price(name, price, f"{FLAG} {text}")
 
@@ -90,10 +90,8 @@ def _no_price(move: Move) -> Diagnostic:
 
 
 def _called(name: str, tape: Tape) -> list[int]:
-    """Numbers of the instruments with this symbol; without any, of those with this base."""
-    symbols, bases = [each.symbol for each in tape.instruments], [each.base for each in tape.instruments]
-    names = symbols if name in symbols else bases
-    return [number for number, each in enumerate(names) if each == name]
+    """Numbers of the instruments with this symbol or base: BTC is the symbol of one venue, the base of all."""
+    return [number for number, each in enumerate(tape.instruments) if name in (each.symbol, each.base)]
 
 
 def _first_prices(tape: Tape, wanted: Mapping[int, float]) -> dict[int, float]:

@@ -157,6 +157,7 @@ def test_a_flag_wins_over_the_environment_and_that_over_the_default(
         (["tell", "--format"], "--format: needs a value"),
         (["tell", "--format", "yaml"], "backtester: Invalid value for '--format'"),
         (["tell", "--seed", "-1"], "backtester: Invalid value for '--seed'"),
+        (["tell", "--seed", str(2**63)], "backtester: Invalid value for '--seed'"),
         (["tell", "--output", "missing/dir/out.json"], "--output: cannot write missing/dir/out.json"),
         (["tell", "--output", "."], "--output: . is a directory"),
     ],

@@ -71,6 +71,7 @@ def test_check_gap(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = write(tmp_path / "t.parquet", [*GOOD, Row(4_000_000_000, size=1.0)])
     assert "no message of BTC" not in call(capsys, "data", "check", path)[1]
     assert "no message of BTC for 3.000 s" in call(capsys, "data", "check", path, "--gap", "2")[1]
+    assert call(capsys, "data", "check", path, "--gap", "inf")[0] == 2
 
 
 @pytest.mark.parametrize("verb", ["inspect", "check"])

@@ -109,6 +109,13 @@ def test_talk_is_not_the_result(shell: Shell, small: list[str], monkeypatch: pyt
     assert err.startswith("compiling kernels, once per machine and version") if flag == "-v" else err == ""
 
 
+@pytest.mark.parametrize("seconds", ["-1", "nan", "inf", "1e300"])
+def test_an_age_that_is_none(shell: Shell, small: list[str], seconds: str) -> None:
+    code, out, err = shell(*small, "--stale-after", seconds)
+    assert (code, out) == (ExitCode.USAGE, "")
+    assert err.startswith("error[usage] backtester run: Invalid value for '--stale-after'")
+
+
 # --- tables --------------------------------------------------------------------------------------------------------
 
 

@@ -149,7 +149,7 @@ ONE_FAULT = [
         '9 accounts.0.positions.0.size: expected a number or a notional such as "50_000 USD", was "5"',
         "",
     ),
-    ("size = 5\n", "size = inf\n", "9 accounts.0.positions.0.size: expected a finite number, was Infinity", ""),
+    ("size = 5\n", "size = inf\n", "9 accounts.0.positions.0.size: expected a number below 1e+18, was Infinity", ""),
     (
         '"cross"',
         '"croos"',

@@ -80,3 +80,11 @@ def test_only_what_was_asked_for_moves(tmp_path: Path) -> None:
 def test_what_no_ladder_holds_is_refused(row: tuple[EventKind, int, int, float]) -> None:
     with pytest.raises(BacktesterError, match="BTC: a price or size of the tape is too large once its prices"):
         moved_events(events(row), [Move(BTC, first=1.0, price=3.0)])
+
+
+@pytest.mark.parametrize("price", [1e-12, 1e12])
+def test_nothing_wraps_at_the_ends_of_what_a_price_may_be(price: float) -> None:
+    """1e17 times as many lots, or ten million times as many ticks: refused before they are made whole numbers."""
+    delta, move = EventKind.DELTA, Move(BTC, first=100_000.0, price=price)
+    with pytest.raises(BacktesterError, match="BTC: a price or size of the tape is too large once its prices"):
+        moved_events(events((delta, 1_001, 1 << 44, 0.0), (delta, 1 << 27, 0, 0.0)), [move])

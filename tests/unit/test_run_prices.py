@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 
 from backtester.errors import BacktesterError
-from backtester.run.prices import Price, parse_price
+from backtester.market.read import open_tape
+from backtester.market.schema import TapeInstrument
+from backtester.run.prices import Price, move_tape, parse_price
 from backtester.run.session import Request, run_cell, run_cells
+from tests.unit.market_tapes import Row, write
 from tests.unit.run_cases import (
     BTC,
     account,
@@ -88,6 +91,20 @@ def test_a_tape_without_a_price_to_begin_at(tmp_path: Path) -> None:
     assert "BTC: the tape has neither index nor mark rows" in str(found)
 
 
+def test_a_base_is_meant_at_every_venue(tmp_path: Path) -> None:
+    """BTC is the symbol of one and the base of the other: both begin at the price, unless one is named alone."""
+    here = TapeInstrument("hyperliquid", "BTC", "BTC", tick_size=0.1, lot_size=0.001, quote="USDC")
+    there = TapeInstrument("binance-usdm", "BTCUSDT", "BTC", tick_size=0.1, lot_size=0.001, quote="USDT")
+    files = [
+        write(tmp_path / f"{each.venue}.parquet", [Row(symbol=each.symbol, kind="index", side=0, price=100.0)], [each])
+        for each in (here, there)
+    ]
+    both = move_tape(open_tape(files), [parse_price("BTC=50")])
+    assert [(move.written.symbol, move.price) for move in both.moves] == [("BTCUSDT", 50.0), ("BTC", 50.0)]
+    apart = move_tape(open_tape(files), map(parse_price, ("BTC=50", "BTCUSDT=51")))
+    assert [(move.written.symbol, move.price) for move in apart.moves] == [("BTCUSDT", 51.0), ("BTC", 50.0)]
+
+
 def test_variants_share_one_tape(tmp_path: Path) -> None:
     asked = request(tmp_path, written="[prices]\nBTC = 100_000\n")
     with pytest.raises(BacktesterError, match="all variants share one tape"):
@@ -98,7 +115,9 @@ def test_prices_on_the_command_line() -> None:
     assert parse_price(" BTC = 68_000") == Price("BTC", 68_000.0, "--price  BTC = 68_000")
 
 
-@pytest.mark.parametrize("text", ["BTC", "BTC=", "=1", "BTC=0", "BTC=-1", "BTC=nan", "BTC=inf", "BTC=1e13", "BTC=x"])
+@pytest.mark.parametrize(
+    "text", ["BTC", "BTC=", "=1", "BTC=0", "BTC=-1", "BTC=nan", "BTC=inf", "BTC=1e13", "BTC=1e-13", "BTC=x"]
+)
 def test_prices_that_are_none(text: str) -> None:
     with pytest.raises(BacktesterError, match="expected SYMBOL=PRICE"):
         parse_price(text)

@@ -180,7 +180,7 @@ def _check_trigger(written: Written, made: spec.Order, market: int, values: Valu
     if order.type not in PLAIN and order.trigger_by is PriceSeries.INDEX and not known:
         values.fault("the tape has no index to trigger on", *written.place, "trigger_by", hint="use mark or last")
     start = made.activation_tick * values.instrument(market).tick_size or values.mark(market)
-    if isinstance(order.callback, float) and order.callback >= start:
+    if order.side is Side.SELL and isinstance(order.callback, float) and order.callback >= start:
         message = f"{order.callback:.10g} below {start:.10g} is no price: the stop would never be reached"
         values.fault(message, *written.place, "callback")
 
@@ -205,7 +205,7 @@ def _terms(
 ) -> Terms:
     """A plan in numbers. What only its algorithm needs is read for that one."""
     market, place, iceberg = values.market(plan.symbol), ("plans", number), plan.algo == "iceberg"
-    number_of_instrument, instrument = values.resolved.data.markets[market].instrument, values.instrument(market)
+    instrument = values.instrument(market)
     position = place_of(account, plan.symbol, plan.position_side)
     held = abs(positions[position].lots)
     lots = values.lots(plan.size, market, *place, "size", held=held)
@@ -223,6 +223,6 @@ def _terms(
         rules=values.profile.rules,
         limit_tick=0 if limit is None else values.tick(limit, plan.side, market, *place, "price"),
         display_lots=0 if shown is None else values.lots(shown, market, *place, "display", held=held),
-        curve=lambda slices: curve(number_of_instrument, slices),
+        curve=lambda slices: curve(values.resolved.data.markets[market].instrument, slices),
         draw=lambda n: plan_draw(values.resolved.data.seed, account.name, plan.id, n),
     )

@@ -147,6 +147,12 @@ def test_a_trailing_stop_that_the_venue_does_not_take(tmp_path: Path, keys: dict
     assert len(world(own).accounts[0].orders) == 1
 
 
+def test_a_trailing_stop_to_buy_may_follow_from_any_distance(tmp_path: Path) -> None:
+    """To sell, 50,000 below 50,000 is no price; above it, it is one."""
+    wide = order(type="trailing_stop", side="buy", callback=50_000.0, held="client")
+    assert world(portfolio(tmp_path, account(position(), wide))).accounts[0].orders[0].callback_ticks == 50_000
+
+
 @pytest.mark.parametrize("tif", ["gtc", "ioc", "fok", "post_only"])
 def test_binance_takes_every_time_in_force(tmp_path: Path, tif: str) -> None:
     keys: dict[str, Any] = {"type": "stop_limit", "trigger_price": 49_000.0, "price": 49_000.0, "tif": tif}

@@ -55,22 +55,27 @@ def _no_day(ref: VenueRef) -> date:
 
 
 def held_positions(portfolio: PortfolioFile, venue: str | None) -> tuple[Held, ...]:
-    """What is held, in the order of the file; `venue` stands for that of every account."""
-    return tuple(
+    """What is held, in the order of the file; `venue` stands for that of every account.
+
+    Raises a configuration error for a notional in an asset whose price is not known here.
+    """
+    held = tuple(
         Held(account.name, profile, position)
         for account in portfolio.portfolio.accounts
         for profile in [find_profile(venue or account.venue)]
         for position in account.positions
-        if position.size != 0.0 and _is_known(account.name, profile, position)
+        if position.size != 0.0
     )
+    for each in held:
+        _check_asset(each)
+    return held
 
 
-def _is_known(account: str, profile: VenueProfile, position: Position) -> bool:
-    """Raise a configuration error for a notional in an asset whose price is not known here."""
-    size, known = position.size, dict.fromkeys(("USD", profile.collateral))
+def _check_asset(held: Held) -> None:
+    size, known = held.position.size, dict.fromkeys(("USD", held.profile.collateral))
     if isinstance(size, Notional) and size.asset not in known:
-        raise config_error(f"{account} {position.symbol}", f"expected a size in {' or '.join(known)}, was {size}")
-    return True
+        where = f"{held.account} {held.position.symbol}"
+        raise config_error(where, f"expected a size in {' or '.join(known)}, was {size}")
 
 
 def units(size: float | Notional, price: float) -> float:

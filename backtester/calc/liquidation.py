@@ -140,8 +140,12 @@ def _share_of_pool(asked: Inputs, tiers: Sequence[TierRow]) -> float:
 
 def _maintenance(asked: Inputs, tiers: Sequence[TierRow]) -> float:
     """Of the contract at mark, both legs, quote."""
-    opposite = maintenance_margin(tiers, abs(asked.opposite) * asked.mark_price) if asked.opposite else 0.0
-    return maintenance_margin(tiers, asked.notional) + opposite
+    return maintenance_margin(tiers, asked.notional) + _opposite_maintenance(asked, tiers)
+
+
+def _opposite_maintenance(asked: Inputs, tiers: Sequence[TierRow]) -> float:
+    """Of the contract's other leg at mark, quote."""
+    return maintenance_margin(tiers, abs(asked.opposite) * asked.mark_price)
 
 
 def _figures(asked: Inputs, tiers: Sequence[TierRow], backstop: _Backstop | None) -> Figures:
@@ -175,7 +179,7 @@ def _lines(asked: Inputs, figures: Figures, backstop: _Backstop | None, tiers: S
     yield Line("equity", number(figures.equity), f"{number(asked.margin)}{gained}" if gained else "margin")
     here = figures.tier_at_mark
     working = f"{number(figures.notional)} × {percent(here.maintenance_rate)}"
-    others = asked.other_maintenance + _maintenance(asked, tiers) - figures.maintenance_margin
+    others = asked.other_maintenance + _opposite_maintenance(asked, tiers)
     working += terms(-here.deduction, others)
     yield Line("maintenance margin", number(figures.maintenance_margin + others), working)
     yield Line("buffer", number(figures.buffer), "equity − maintenance margin")
@@ -196,10 +200,8 @@ def _working(asked: Inputs, figures: Figures, tiers: Sequence[TierRow]) -> str:
         above = terms(-asked.margin, -asked.other_pnl, asked.other_maintenance, -tier.deduction)
         return f"({size} × {number(asked.entry_price)}{above}) / ({size} − {needed})"
     other = tier_at(tiers, abs(asked.opposite) * price)
-    net, needed = (
-        number(asked.net_size),
-        f"{needed} − {number(abs(asked.opposite))} × {percent(other.maintenance_rate)}",
-    )
+    net = number(asked.net_size)
+    needed += f" − {number(abs(asked.opposite))} × {percent(other.maintenance_rate)}"
     above = terms(-asked.equity, asked.other_maintenance, -tier.deduction - other.deduction)
     return f"({net} × {number(asked.mark_price)}{above}) / ({net} − {needed})"
 

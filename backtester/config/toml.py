@@ -210,11 +210,9 @@ def shown(value: Any) -> str:
         return "a table"
     if isinstance(value, list):
         return "an array"
-    return (
-        value.isoformat()
-        if isinstance(value, date)
-        else json.dumps(shortened(value) if isinstance(value, str) else value, ensure_ascii=False, default=str)
-    )
+    if isinstance(value, date):
+        return value.isoformat()
+    return json.dumps(shortened(value) if isinstance(value, str) else value, ensure_ascii=False, default=str)
 
 
 _EXPECTED = {

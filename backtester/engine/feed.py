@@ -9,7 +9,7 @@ from backtester.engine.state import NO_ASK, NO_BID, NONE
 
 #: Times between two messages are counted in bins of GAP_NS, the last one open.
 GAP_NS, GAPS = 100_000_000, 61
-#: A shorter time without a message is never worth a word: the least bound of age (run.feed).
+#: A shorter time without a message is never worth a word: the least bound of age (market.feed).
 SHORTEST_NS = 10_000_000_000
 #: So many trades contradict a touch.
 WITNESSES = 3

@@ -326,7 +326,7 @@ def _take_over(m, w, c: np.void, ts: int, pool: int) -> None:
             _note(m, w, c, ts, i, LiquidationStage.TAKEOVER, abs(lots))
             w.liquidations[c["liquidations"]]["takeover_price"] = price
             fill_position(m, w, c, ts, i, NONE, -lots, NONE, price, FillReason.TAKEOVER, Liquidity.TAKER)
-            _close_note(w, c, i, abs(lots), np.int64(0), np.int64(0), 0.0)
+            _close_note(w, c, i, abs(lots), 0.0, np.int64(0), 0.0)
             _dispose(m, w, c, ts, i, lots, price)
     margin = row["balance"]
     row["takeover"] += margin

@@ -23,7 +23,7 @@ LONGEST_NS = 120_000_000_000
 FROZEN_BOUNDS = 3
 
 #: What a user says to have such a feed taken as it is.
-FLAG = "--assume-order-book-frozen"
+ASSUME_FROZEN = "--assume-order-book-frozen"
 
 
 def bound_ns(gaps: NDArray[np.int64], stale_after_ns: int | None = None) -> int:

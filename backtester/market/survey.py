@@ -15,7 +15,7 @@ from backtester.engine.encode import RowFault
 from backtester.engine.feed import GAPS
 from backtester.engine.state import CELL, FEED, NO_ASK, NO_BID, SIDE
 from backtester.errors import Diagnostic
-from backtester.market.feed import FLAG, bound_ns, frozen_feeds, seconds
+from backtester.market.feed import ASSUME_FROZEN, bound_ns, frozen_feeds, seconds
 from backtester.market.read import CHUNK_ROWS, Batch, Tape, TapeFile, hole_fault, read_batches
 from backtester.market.rows import row_fault, sequence
 from backtester.market.schema import KIND_NAMES
@@ -253,7 +253,7 @@ def _frozen(tape: Tape, state: _State) -> Iterator[Diagnostic]:
     """Order books that stand still under their trades."""
     bounds = [bound_ns(gaps) for gaps in state.gaps]
     for _, text in frozen_feeds(tape.instruments, range(len(tape.instruments)), state.feeds, bounds):
-        yield Diagnostic("data", _where(tape), text, f"a run refuses it, or takes it as it is with {FLAG}")
+        yield Diagnostic("data", _where(tape), text, f"a run refuses it, or takes it as it is with {ASSUME_FROZEN}")
 
 
 def _silent_ends(tape: Tape, state: _State, gap_ns: int) -> Iterator[Diagnostic]:

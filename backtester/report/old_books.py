@@ -8,7 +8,7 @@ from itertools import groupby
 import numpy as np
 
 from backtester.config.values import Instant
-from backtester.market.feed import FLAG, frozen_feeds, seconds
+from backtester.market.feed import ASSUME_FROZEN, frozen_feeds, seconds
 from backtester.report.names import Names
 from backtester.report.records import Notice
 from backtester.report.text import size, when
@@ -65,7 +65,7 @@ def warnings(result: RunResult) -> Iterator[str]:
     instruments = [each.tape for each in result.instruments]
     used = result.market.markets["instrument"].tolist()
     for _, text in frozen_feeds(instruments, used, result.market.feeds, result.book_bounds_ns):
-        yield f"{text}; taken as it is ({FLAG})"
+        yield f"{text}; taken as it is ({ASSUME_FROZEN})"
     fills = _old_fills(result)
     places = _instruments(result, fills["position"])
     for number in sorted({*used}):

@@ -13,7 +13,7 @@ from backtester.engine import jit, spec
 from backtester.engine.state import DEFAULT_CAPACITIES, Capacities
 from backtester.enums import Advance, MarkFormula
 from backtester.errors import BacktesterError, Diagnostic
-from backtester.market.feed import FLAG, bound_ns, frozen_feeds
+from backtester.market.feed import ASSUME_FROZEN, bound_ns, frozen_feeds
 from backtester.market.read import Tape
 from backtester.market.schema import InstrumentFacts, TapeInstrument
 from backtester.run.ahead import ahead
@@ -233,7 +233,7 @@ def _refuse_frozen(engine: Engine, tape: Tape, request: Request) -> None:
     used = engine.market.markets["instrument"].tolist()
     found = frozen_feeds(tape.instruments, used, engine.market.feeds, _book_bounds(engine, request))
     if found and not request.accept.frozen_order_book:
-        hint = f"see `backtester data check`, or take it as it is with {FLAG}"
+        hint = f"see `backtester data check`, or take it as it is with {ASSUME_FROZEN}"
         raise BacktesterError(Diagnostic("data", symbol, text, hint) for symbol, text in found)
 
 

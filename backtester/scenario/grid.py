@@ -137,17 +137,17 @@ def _check_paths(scenario: Scenario, targets: Sequence[Target], proxy_of: dict[s
     for target in targets:
         proxy = proxy_of.get(target.base)
         series = _find(scenario, "price_ratio", target, proxy)
-        lent = proxy if proxy and not has_own(scenario, "price_ratio", target) else None
+        lender = _lender(scenario, "price_ratio", target, proxy)
         have = scenario.symbols
         hint = f"have {', '.join(have)}; borrow one: --proxy {target.base}={have[0]}*1.2" if have else ""
         if series is None:
             what = f"the proxy {proxy.source}" if proxy else target.base
             problems.append(Diagnostic("config", f"scenario {scenario.id}", f"no price path for {what}", hint))
-        elif lent and (1.0 + lent.beta * (series.values - 1.0) <= 0.0).any():
-            message = f"{target.base} = {lent.source}*{lent.beta:g} falls to 0 or below"
+        elif lender and (1.0 + lender.beta * (series.values - 1.0) <= 0.0).any():
+            message = f"{target.base} = {lender.source}*{lender.beta:g} falls to 0 or below"
             problems.append(Diagnostic("config", f"scenario {scenario.id}", message, "choose a smaller factor"))
-        elif lent and (1.0 + lent.beta * (series.values - 1.0) > LARGEST_RATIO).any():
-            message = f"{target.base} = {lent.source}*{lent.beta:g} rises beyond {LARGEST_RATIO:g} times its start"
+        elif lender and (1.0 + lender.beta * (series.values - 1.0) > LARGEST_RATIO).any():
+            message = f"{target.base} = {lender.source}*{lender.beta:g} rises beyond {LARGEST_RATIO:g} times its start"
             problems.append(Diagnostic("config", f"scenario {scenario.id}", message, "choose a smaller factor"))
     if problems:
         raise BacktesterError(problems)
@@ -159,10 +159,15 @@ def has_own(scenario: Scenario, column: str, target: Target) -> bool:
     return own is not None and own.symbol != ANY
 
 
+def _lender(scenario: Scenario, column: str, target: Target, proxy: Proxy | None) -> Proxy | None:
+    """The proxy of a target, where the path does not say the column of the target itself."""
+    return None if proxy is None or has_own(scenario, column, target) else proxy
+
+
 def _find(scenario: Scenario, column: str, target: Target, proxy: Proxy | None) -> Series | None:
     """The target's own series where the path has one; all that is missing comes from its proxy."""
-    lent = proxy is not None and not has_own(scenario, column, target)
-    return scenario.find(column, target.venue, proxy.source if proxy and lent else target.base)
+    lender = _lender(scenario, column, target, proxy)
+    return scenario.find(column, target.venue, lender.source if lender else target.base)
 
 
 def _evaluate(
@@ -176,8 +181,8 @@ def _evaluate(
 
     steps = np.zeros(times.size, STEP)
     ratio = column("price_ratio")
-    lent = proxy and not has_own(scenario, "price_ratio", target)
-    steps["ratio"] = 1.0 + proxy.beta * (ratio - 1.0) if proxy and lent else ratio
+    lender = _lender(scenario, "price_ratio", target, proxy)
+    steps["ratio"] = 1.0 + lender.beta * (ratio - 1.0) if lender else ratio
     steps["factor"] = steps["ratio"] * (1.0 + column("basis_bps") / 1e4)
     steps["spread"] = column("spread_mult")
     steps["volume"] = column("volume_mult")

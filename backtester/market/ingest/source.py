@@ -11,10 +11,11 @@ import pyarrow as pa
 import pyarrow.csv as csv
 from numpy.typing import NDArray
 
+from backtester.bounds import FIRST_MARKET_NS, LAST_NS
 from backtester.engine.encode import NO_TIME
 from backtester.errors import BacktesterError, Diagnostic, data_error
 from backtester.filekinds import CSV, foreign
-from backtester.market.ingest.stamps import END_NS, FIRST_NS, UNITS, wrong_stamp
+from backtester.market.ingest.stamps import UNITS, wrong_stamp
 from backtester.market.merge import Columns
 from backtester.texts import iso_time
 
@@ -138,7 +139,7 @@ def times(
 def _stamps(path: Path, block: Block, clock: Clock) -> NDArray[np.int64]:
     column = block.rows.column(clock.column)
     ns = to_ns(column)
-    wrong = np.flatnonzero((ns != NO_TIME) & ((ns < FIRST_NS) | (ns >= END_NS)))
+    wrong = np.flatnonzero((ns != NO_TIME) & ((ns < FIRST_MARKET_NS) | (ns >= LAST_NS)))
     if len(wrong):
         value = column[int(wrong[0])].as_py()
         if clock.unit == "iso":

@@ -13,9 +13,6 @@ from backtester.bounds import FIRST_MARKET_NS, LAST_NS
 
 #: Decimal digits between a unit and ns: 1757015216.673878 s has exact ns, which no float64 holds.
 UNITS = {"s": 9, "ms": 6, "us": 3, "ns": 0}
-#: Every stamp lies in the years 2009 to 2099.
-FIRST_NS, END_NS = FIRST_MARKET_NS, LAST_NS
-
 _YEAR_NS = 31_557_600 * 10**9
 
 
@@ -24,12 +21,12 @@ class StampError(ValueError):
 
 
 def stamp_ns(value: int, unit: str) -> int:
-    """A stamp in ns. Raises StampError outside of the years above.
+    """A stamp in ns. Raises StampError outside of the years 2009 to 2099.
 
     Example: stamp_ns(1760000400000, "ms") is 1760000400000000000.
     """
     ns: int = value * 10 ** UNITS[unit]
-    if not FIRST_NS <= ns < END_NS:
+    if not FIRST_MARKET_NS <= ns < LAST_NS:
         raise StampError(wrong_stamp(Decimal(value), unit))
     return ns
 
@@ -41,7 +38,7 @@ def wrong_stamp(value: Decimal, unit: str, flag: str = "") -> str:
     `1760000400000000 as ms is the year 57741; did you mean --ts-unit us?`
     """
     said = f"{value:f} as {unit} is the year {_year(int(value * 10 ** UNITS[unit]))}"
-    fitting = [each for each, digits in UNITS.items() if FIRST_NS <= value * 10**digits < END_NS]
+    fitting = [each for each, digits in UNITS.items() if FIRST_MARKET_NS <= value * 10**digits < LAST_NS]
     if not fitting:
         return f"{said}, not one of 2009 to 2099"
     return f"{said}; did you mean {flag} {fitting[0]}?" if flag else f"{said}; it would fit as {fitting[0]}"

@@ -50,7 +50,7 @@ THIRD_PARTY = {
     "rich": {"cli", "report"},
 }
 #: What the command line may load before it knows the verb, and what it may not.
-LIGHT = {"", "cli", "enums", "errors", "files", "texts"}
+LIGHT = {"", "bounds", "cli", "enums", "errors", "files", "texts"}
 HEAVY = {"numba", "numpy", "polars", "pyarrow", "pydantic", "rich"}
 
 

@@ -250,6 +250,7 @@ class After(IntEnum):
     ALL = 0  # filled completely
     ANY = 1  # ended with a fill
     END = 2  # ended
+    FIRST = 3  # filled for the first time, ended or not
 
 
 class Peg(IntEnum):

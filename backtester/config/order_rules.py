@@ -55,7 +55,7 @@ def misfits_of_order(order: Table) -> dict[str, str]:
         strangers = set().union(*_KEYS_OF_TYPE.values()) - of_type - ({"held"} if "parent" in order else set())
         found = {key: f"{_NAMES_OF_TYPE[kind]} has no {key}" for key in strangers}
     if "parent" in order:
-        found["at"] = "an order with a parent is sent when that has ended"
+        found["at"] = "an order with a parent waits for that one, not for a time"
     else:
         found["after"] = "only an order with a parent has it"
     if order.get("reduce_only") is True:
@@ -116,8 +116,10 @@ def link_faults(account: Table, place: Place) -> Iterator[Fault]:
     for number, order in orders:
         parent, group = text(order, "parent"), text(order, "oco")
         if parent and parent not in parents:
-            where = (*place, "orders", number, "parent")
-            yield Fault(where, f'the account has no order "{parent}"', did_you_mean(parent, parents))
+            plans = [text(plan, "id") for _, plan in tables(account, "plans")]
+            is_plan = "that is a plan: an order waits for another order, or for a time (at)"
+            hint = is_plan if parent in plans else did_you_mean(parent, parents)
+            yield Fault((*place, "orders", number, "parent"), f'the account has no order "{parent}"', hint)
         elif parent and _is_own_ancestor(text(order, "id"), parents):
             yield Fault((*place, "orders", number, "parent"), "the order waits for itself")
         if group and groups[group] == 1:

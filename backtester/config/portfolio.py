@@ -92,7 +92,7 @@ class Order(Record):
     cancel_at: Moment | None = None  # when the user cancels it
     cancel_after_ns: Duration = 0  # the same, counted from its decision
     reaction_ns: Duration = 0  # what the client takes to decide; of no account for what the venue sends
-    parent: Text | None = None  # id of an order that must have ended before this one is sent
+    parent: Text | None = None  # id of the order that this one waits for
     after: Annotated[After, PlainValidator(name_in(After))] = After.ALL  # what must have become of the parent
     oco: Text | None = None  # one of the orders with this word cancels the others
     take_profit: Price | None = None  # triggers of two orders that close what this one filled, one cancels the other
@@ -106,6 +106,11 @@ class Order(Record):
 
 class Plan(Record):
     """A size that is worked off by orders of the plan's own. Keys of other algorithms than `algo` are of no account."""
+
+    unsupported: ClassVar[Mapping[str, str]] = dict.fromkeys(
+        ("take_profit", "stop_loss"),
+        "no bracket stands behind a plan; protect it by an order of its size with trigger_price and reduce_only = true",
+    )
 
     id: Text
     symbol: Text

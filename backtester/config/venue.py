@@ -18,6 +18,7 @@ from backtester.config.lines import Place
 from backtester.config.toml import Document, Fault, Record, did_you_mean, fault_of, faults_error, validate
 from backtester.config.values import name_in, one_of, parse_clock_ns, parse_duration_ns
 from backtester.enums import (
+    After,
     CloseOrder,
     Disposal,
     ForcedPrice,
@@ -80,6 +81,7 @@ class VenueRules(Record):
     callback_min: Fraction  # smallest rate of a trailing stop that the venue watches
     callback_max: Fraction  # the largest; 0 = any, or a distance in price
     reject_breached_trigger: bool
+    exits_after: Annotated[After, PlainValidator(name_in(After))]  # what an entry must have done before its exits act
     trigger_rounding: Annotated[TriggerRounding, PlainValidator(name_in(TriggerRounding))]
     trigger_protect: Fraction  # largest |mark - last| / mark at which a protected trigger fires; 0 = any
     feed_latency_ns: Duration

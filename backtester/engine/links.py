@@ -73,13 +73,13 @@ def _release(m, w, c: np.void, ts: int, first: int, last: int) -> None:
         child = parent["child"]
         while child != 0:
             o = w.orders[child - 1]
-            if o["status"] == OrderStatus.PENDING and _lets_go(parent, o["after"]):
-                schedule(w, c, np.int64(child - 1), ts, DECISION)
-            elif o["status"] == OrderStatus.PENDING:
+            if o["status"] == OrderStatus.PENDING and not _lets_go(parent, o["after"]):
                 _end(m, w, ts, np.int64(child - 1), OrderStatus.CANCELLED, OrderReason.PARENT_ENDED)
                 if o["child"] != 0:
                     w.orders[last - 1]["ended_next"] = child
                     last = child
+            elif o["status"] == OrderStatus.PENDING and o["after"] != After.FIRST:  # such a one went with the fill
+                schedule(w, c, np.int64(child - 1), ts, DECISION)
             child = o["sibling"]
         first = parent["ended_next"]
 
@@ -108,3 +108,17 @@ def cancel_others(m, w, c: np.void, ts: int, order: int) -> None:
                 last = i
         i = o["oco_next"]
     _release(m, w, c, ts, first, last)
+
+
+@helper
+def note_fill(m, w, c: np.void, ts: int, order: int, lots: int) -> None:
+    """An order filled `lots`: the others of its group end; at its first fill, children that wait for it are decided."""
+    cancel_others(m, w, c, ts, order)
+    if w.orders[order]["filled"] != lots:
+        return
+    child = w.orders[order]["child"]
+    while child != 0:
+        o = w.orders[child - 1]
+        if o["status"] == OrderStatus.PENDING and o["after"] == After.FIRST:
+            schedule(w, c, np.int64(child - 1), ts, DECISION)
+        child = o["sibling"]

@@ -7,9 +7,10 @@ import numpy as np
 from backtester.engine.jit import helper
 from backtester.engine.ledger import ROWS_OF_A_FILL, lacks_rows, lacks_slots
 from backtester.engine.levels import rest, side_of
-from backtester.engine.links import cancel_others, finish_order
+from backtester.engine.links import finish_order, note_fill
 from backtester.engine.margin import free_margin, lots_to_open, max_leverage, need
 from backtester.engine.outage import MATCHING_HALTED, ORDERS_REFUSED
+from backtester.engine.plans import take_size_of_parent
 from backtester.engine.resting import reducible
 from backtester.engine.self_trade import cancel_met, nearest_met, walk_limit
 from backtester.engine.state import NO_ASK, NO_BID, NONE
@@ -167,6 +168,7 @@ def _settle_rest(m, w, c: np.void, ts: int, order: int, limit: int, why: int) ->
 def execute(m, w, c: np.void, ts: int, order: int) -> int:
     """Work an arriving order whole, or say what is lacking and change nothing (RULES 3.1)."""
     o = w.orders[order]
+    take_size_of_parent(w, o)
     k = side_of(o["instrument"], -o["side"])
     rules = m.markets[o["market"]]["rules"]
     own_rule = m.rules[rules]["self_trade"]
@@ -200,6 +202,6 @@ def execute(m, w, c: np.void, ts: int, order: int) -> int:
     o["levels"] = levels
     if got > 0:
         o["fee"] += take(m, w, c, ts, o["world"], k, rules, end, got, o["position"], order, FillReason.TAKER_WALK)
-        cancel_others(m, w, c, ts, order)
+        note_fill(m, w, c, ts, order, got)
     _settle_rest(m, w, c, ts, order, limit, ended)
     return DONE

@@ -41,9 +41,15 @@ def take_size(m, w, ts: int, order: int) -> bool:
     o = w.orders[order]
     if o["plan"] >= 0:
         return _take_share(m, w, ts, order)
-    if o["size_of_parent"] != 0:
-        o["lots"] = w.orders[o["parent"]]["filled"]
+    take_size_of_parent(w, o)
     return o["lots"] > 0
+
+
+@helper
+def take_size_of_parent(w, o: np.void) -> None:
+    """Make an order as large as what its parent has filled by now, if that is its size."""
+    if o["size_of_parent"] != 0 and o["plan"] < 0:
+        o["lots"] = w.orders[o["parent"]]["filled"]
 
 
 @helper

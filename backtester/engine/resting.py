@@ -8,7 +8,7 @@ from backtester.engine.jit import helper
 from backtester.engine.ladder import beyond, outward
 from backtester.engine.ledger import ROWS_OF_A_FILL, fill_position, lacks_rows, lacks_slots
 from backtester.engine.levels import note_resting, side_of, unprinted
-from backtester.engine.links import cancel_others, finish_order
+from backtester.engine.links import finish_order, note_fill
 from backtester.engine.margin import free_margin, opening_lots
 from backtester.engine.state import NONE
 from backtester.engine.walk import measure, take
@@ -52,7 +52,7 @@ def _fill_resting(m, w, c: np.void, ts: int, order: int, lots: int, reason: int)
     o["fill_value"] += float(lots) * tick
     d = lots * o["side"]
     o["fee"] += fill_position(m, w, c, ts, o["position"], order, d, tick, price, reason, Liquidity.MAKER)
-    cancel_others(m, w, c, ts, order)
+    note_fill(m, w, c, ts, order, lots)
     if o["filled"] == o["lots"]:
         finish_order(m, w, c, ts, order, OrderStatus.FILLED, OrderReason.NONE)
 

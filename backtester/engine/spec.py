@@ -166,7 +166,7 @@ class Order(NamedTuple):
     oco: int = -1  # number of a group of the account's orders, of which one cancels the others; -1 = none
     parent: int = -1  # index of another order of the account, before which it is not sent; -1 = none
     after: After = After.ALL  # what must have become of the parent
-    size_of_parent: bool = False  # its lots are those that the parent filled
+    size_of_parent: bool = False  # its lots are those that the parent has filled
     plan: int = -1  # index into the account's plans, of which it is a child; -1 = none
     target: float = 1.0  # part of the plan that should be done with this child
     peg: Peg = Peg.NONE  # LIMIT: where the limit is taken from at the decision

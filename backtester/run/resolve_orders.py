@@ -41,7 +41,7 @@ def resolve_orders(
     account: Account, values: Values, curve: Curve, positions: Sequence[spec.Position]
 ) -> tuple[tuple[spec.Order, ...], tuple[spec.Plan, ...]]:
     """All orders of an account that holds `positions`, those of its plans behind its own. `values` has the faults."""
-    written = list(_written(account))
+    written = list(_written(account, values.profile.rules.exits_after))
     orders = list(_linked(written, [_order(account, each, values, positions) for each in written]))
     _check_brackets(written, orders, values)
     plans: list[spec.Plan] = []
@@ -102,7 +102,7 @@ def reduces(side: Side, position_side: Side | None, reduce_only: bool) -> bool:
     return reduce_only if position_side is None else side != position_side
 
 
-def _written(account: Account) -> Iterator[Written]:
+def _written(account: Account, exits_after: After) -> Iterator[Written]:
     for n, order in enumerate(account.orders):
         place = ("orders", n)
         yield Written(order, place, group=("oco", order.oco) if order.oco else None)
@@ -112,12 +112,12 @@ def _written(account: Account) -> Iterator[Written]:
         )
         for price, key, end, kind in exits:
             if price is not None:
-                made = _exit(order, f"{order.id}{end}", kind, price)
+                made = _exit(order, f"{order.id}{end}", kind, price, exits_after)
                 yield Written(made, place, key, ("exit", order.id), is_exit=True)
 
 
-def _exit(entry: Order, name: str, kind: OrderType, price: float | RelativePrice) -> Order:
-    """An order of the venue that closes what `entry` opened: of its size, or what was filled of that."""
+def _exit(entry: Order, name: str, kind: OrderType, price: float | RelativePrice, after: After) -> Order:
+    """An order of the venue that closes what `entry` has filled, from the moment on at which the venue places it."""
     return Order.model_construct(
         id=name,
         symbol=entry.symbol,
@@ -128,7 +128,7 @@ def _exit(entry: Order, name: str, kind: OrderType, price: float | RelativePrice
         trigger_price=price,
         reduce_only=True,
         parent=entry.id,
-        after=After.ANY,
+        after=after,
     )
 
 

@@ -15,7 +15,7 @@ from backtester.enums import (
     TimeInForce,
     TradingStatus,
 )
-from tests.oracle import links, liquidation, queues
+from tests.oracle import links, liquidation, plans, queues
 from tests.oracle.account import Order
 from tests.oracle.resting import resting
 
@@ -23,6 +23,7 @@ from tests.oracle.resting import resting
 def arrive(order: Order, t: int) -> None:
     """An order without a trigger, or one that has fired; the pool is checked when it traded."""
     world = order.account.world
+    plans.tell_fill(order)
     refused = _refuse(order)
     if refused != OrderReason.NONE:
         links.end(order, OrderStatus.REJECTED, refused, t)

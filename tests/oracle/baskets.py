@@ -116,7 +116,7 @@ def _add_bracket(random: Random, scale: Scale, places: int, orders: Orders) -> N
     entry = single(random, scale, places)._replace(type=random.choice([OrderType.MARKET, OrderType.LIMIT]))
     if entry.type == OrderType.MARKET:
         entry = entry._replace(tif=TimeInForce.IOC, peg=Peg.NONE)
-    parent, after = len(orders), random.choice([After.ALL, After.ANY])
+    parent, after = len(orders), random.choice([After.ALL, After.ANY, After.FIRST])
     orders.append(entry)
     stops = [OrderType.STOP_MARKET, OrderType.STOP_LIMIT, OrderType.TRAILING_STOP]
     takes = [OrderType.TAKE_PROFIT_MARKET, OrderType.TAKE_PROFIT_LIMIT, OrderType.LIMIT]

@@ -12,13 +12,15 @@ def end(order: Order, status: OrderStatus, reason: OrderReason, t: int) -> None:
     _let_go(order, t)
 
 
-def filled(order: Order, t: int) -> None:
-    """Some of it was filled, perhaps the rest of it."""
+def filled(order: Order, lots: int, t: int) -> None:
+    """So many lots of it were filled, perhaps the first ones, perhaps the last ones."""
     if order.remaining == 0:
         _close(order, OrderStatus.FILLED, OrderReason.NONE)
     cancelled = fired(order, t, and_let_go=False)
     for ended in ([order] if order.ended else []) + cancelled:
         _let_go(ended, t)
+    if order.filled == lots:
+        _let_go_first(order, t)
 
 
 def fired(order: Order, t: int, and_let_go: bool = True) -> list[Order]:
@@ -50,8 +52,18 @@ def _let_go(parent: Order, t: int) -> None:
         if child.ended:
             continue
         after = child.spec.after
+        if after == After.FIRST and parent.filled > 0:
+            continue  # it went with the first fill
         if parent.status == OrderStatus.FILLED or (after == After.ANY and parent.filled > 0) or after == After.END:
             child.account.world.note(after)
             child.is_due(t, Phase.DECISION)
         else:
             end(child, OrderStatus.CANCELLED, OrderReason.PARENT_ENDED, t)
+
+
+def _let_go_first(parent: Order, t: int) -> None:
+    """Those of its children that wait for its first fill only."""
+    for child in parent.children:
+        if child.spec.after == After.FIRST and not child.ended:
+            child.account.world.note(After.FIRST, not parent.ended)
+            child.is_due(t, Phase.DECISION)

@@ -30,7 +30,8 @@ def tell(order: Order) -> bool:
 def _tell_size(order: Order) -> bool:
     plan, world = order.plan, order.account.world
     if plan is None:
-        return not order.spec.size_of_parent or _tell_fill(order)
+        tell_fill(order)
+        return order.remaining > 0
     if plan.traded is None:
         plan.traded = 0
     due = _wanted(plan, order.spec.target, world.judge) - _committed(plan)
@@ -43,12 +44,14 @@ def _tell_size(order: Order) -> bool:
     return due > 0
 
 
-def _tell_fill(order: Order) -> bool:
-    """As large as what its parent filled."""
-    account = order.account
+def tell_fill(order: Order) -> None:
+    """As large as what its parent has filled by now, if that is its size."""
+    if not order.spec.size_of_parent or order.plan is not None:
+        return
+    account, before = order.account, order.remaining
     order.remaining = account.orders[order.spec.parent].filled
     account.world.note("size of the parent", order.remaining not in (0, order.spec.lots))
-    return order.remaining > 0
+    account.world.note("grown with the parent", order.decided and order.remaining > before)
 
 
 def _wanted(plan: Plan, target: float, judge: Judge) -> int:

@@ -55,6 +55,7 @@ ACTED: tuple[type[Enum], ...] = (OrderType, After, Peg, QueueModel, SelfTrade, P
 
 #: Rules without a code of their own, counted in the same way.
 RULES = {
+    "grown with the parent",
     "level out of view",
     "queue out of view",
     "larger side",

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from backtester.engine import spec
-from backtester.enums import After, Held, OrderReason, OrderStatus, OrderType, Peg, TimeInForce
+from backtester.enums import After, Held, OrderReason, OrderStatus, OrderType, Peg, SelfTrade, TimeInForce
 from tests.oracle.compare import agreed
 from tests.oracle.examples import (
     BUY,
@@ -67,7 +67,13 @@ def test_4_6_a_bracket_is_an_entry_with_two_children_in_one_group() -> None:
 
 
 @pytest.mark.parametrize(
-    ("after", "sent"), [(After.ALL, [True, False, False]), (After.ANY, [True, True, False]), (After.END, [True] * 3)]
+    ("after", "sent"),
+    [
+        (After.ALL, [True, False, False]),
+        (After.ANY, [True, True, False]),
+        (After.END, [True] * 3),
+        (After.FIRST, [True, True, False]),
+    ],
 )
 def test_4_6_what_must_have_become_of_the_parent(after: After, sent: list[bool]) -> None:
     filled = limit_order(BUY, 2, 100, TimeInForce.IOC)
@@ -88,6 +94,49 @@ def test_4_6_a_child_may_be_as_large_as_what_its_parent_filled() -> None:
     nothing = limit_order(BUY, 4, 99, TimeInForce.IOC)
     child = played([nothing, limit_order(BUY, 4, 97, parent=0, after=After.END, size_of_parent=True)]).orders[1]
     assert (child.status, child.reason) == (OrderStatus.CANCELLED, OrderReason.NOTHING_DUE)
+
+
+RESTING_BRACKET = [
+    limit_order(BUY, 4, 99),
+    *(each._replace(after=After.FIRST, size_of_parent=True) for each in bracket()[1:]),
+]
+
+
+def test_4_6_the_first_fill_of_an_entry_that_goes_on_resting_places_its_exits() -> None:
+    entry, stop, take = played(RESTING_BRACKET, [trade(2, SELL, 99, 401)]).orders
+    assert (entry.status, entry.filled) == (OrderStatus.RESTING, 1)
+    assert [(each.status, each.remaining, each.arrival_ns) for each in (stop, take)] == [
+        (OrderStatus.UNTRIGGERED, 1, 2 * SECOND)
+    ] * 2
+
+
+def test_4_6_an_exit_closes_what_its_entry_has_filled_when_it_arrives_and_nothing_later() -> None:
+    trades = [trade(2, SELL, 99, 401), trade(3, SELL, 99, 2)]
+    tape = [*trades, mark(5, 90.0), trade(6, SELL, 98, 1)]
+    entry, stop, take = played(RESTING_BRACKET, tape).orders
+    assert (entry.filled, entry.reason, stop.filled) == (3, OrderReason.SELF_TRADE, 3)
+    assert (stop.status, take.reason) == (OrderStatus.FILLED, OrderReason.OCO)
+    entry, stop, _ = played(RESTING_BRACKET, tape, PLAIN._replace(self_trade=SelfTrade.NONE)).orders
+    assert (entry.filled, stop.filled) == (4, 3)
+
+
+def test_4_6_while_a_fired_exit_is_on_its_way_it_grows_with_its_entry() -> None:
+    rules = PLAIN._replace(engine_latency_ns=SECOND, self_trade=SelfTrade.NONE)
+    tape = [trade(2, SELL, 99, 401), mark(5, 90.0), trade(5.5, SELL, 99, 1), trade(6.5, SELL, 99, 1)]
+    entry, stop, _ = played(RESTING_BRACKET, tape, rules).orders
+    assert (entry.filled, stop.filled, stop.arrival_ns) == (3, 2, 6 * SECOND)
+
+
+def test_4_6_exits_of_an_entry_that_never_fills_end_with_it() -> None:
+    entry = RESTING_BRACKET[0]._replace(cancel_at_ns=3 * SECOND)
+    orders = played([entry, *RESTING_BRACKET[1:]], [mark(5, 90.0)]).orders
+    assert [each.reason for each in orders] == [OrderReason.CANCEL_REQUEST] + [OrderReason.PARENT_ENDED] * 2
+
+
+def test_4_6_the_first_of_two_fills_in_one_moment_sends_a_child_once() -> None:
+    orders = [limit_order(BUY, 4, 99), limit_order(BUY, 1, 97, parent=0, after=After.FIRST)]
+    entry, child = played(orders, [trade(2, SELL, 99, 401), trade(2, SELL, 99, 1)]).orders
+    assert (entry.filled, child.status, child.remaining) == (2, OrderStatus.RESTING, 1)
 
 
 def test_4_6_a_venue_held_child_waits_for_the_engine_only_a_client_held_one_travels() -> None:

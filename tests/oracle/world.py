@@ -199,7 +199,7 @@ class World:
         self.note(order.spec.tif)
         if liquidity == Liquidity.MAKER and order.account.rules.maker_fee < 0:
             self.note("rebate")
-        links.filled(order, t)
+        links.filled(order, size, t)
         self.fill(t, order.position, order.side * size, Fraction(price), reason, liquidity, order)
 
     def _release(

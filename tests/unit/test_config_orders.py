@@ -129,9 +129,12 @@ ORDER_FAULTS = [
     ([order(type="limit", price=1.0, bound="1%")], "orders.0.bound: a limit order has no bound"),
     ([order(after="any")], "orders.0.after: only an order with a parent has it"),
     ([order("a"), order("b", parent="a", at="5s")],
-     "orders.1.at: an order with a parent is sent when that has ended"),
+     "orders.1.at: an order with a parent waits for that one, not for a time"),
     ([order("entry"), order("b", parent="entri")],
      'orders.1.parent: the account has no order "entri" (did you mean "entry"?)'),
+    ([order("b", parent="p"), plan("p", algo="passive")],
+     'orders.0.parent: the account has no order "p" (that is a plan: an order waits for another order, or for a time '
+     "(at))"),
     ([order("a", parent="a")], "orders.0.parent: the order waits for itself"),
     ([order("a", oco="x")],
      'orders.0.oco: no other order is in the group "x" (give another order of the account the same oco)'),
@@ -145,6 +148,9 @@ ORDER_FAULTS = [
      'orders.0.position_side: a one-way account has one position in a symbol (say position_mode = "hedge" in the '
      "account)"),
     ([plan(algo="twap")], "plans.0.duration: missing key (a plan of algo twap needs it)"),
+    ([plan(algo="passive", stop_loss=1.0)],
+     "plans.0.stop_loss: unknown key (no bracket stands behind a plan; protect it by an order of its size with "
+     "trigger_price and reduce_only = true)"),
     ([plan(algo="vwap", duration="1m")], "plans.0.curve: missing key (a plan of algo vwap needs it)"),
     ([plan(algo="vwap", duration="1m", curve=[0, 0])],
      'plans.0.curve: expected "tape" or weights such as [1, 3, 2], was an array'),

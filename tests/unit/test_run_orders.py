@@ -76,6 +76,15 @@ def test_a_bracket(tmp_path: Path) -> None:
     assert (made["in"].oco, made["x"].oco) == (-1, -1)
 
 
+def test_when_the_exits_act_is_a_rule_of_the_venue(tmp_path: Path) -> None:
+    """Binance protects an entry from its first fill on, Hyperliquid when it has ended."""
+    entry = order("in", side="buy", type="limit", price=49_500.0, stop_loss=49_000.0)
+    text = account(position(), entry, venue="binance-usdm", collateral=USDT)
+    (found,) = world(portfolio(tmp_path, text)).accounts
+    assert [each.after for each in found.orders] == [After.ALL, After.FIRST]
+    assert orders(tmp_path, entry)["in.sl"].after is After.ANY
+
+
 def test_two_brackets_are_two_groups(tmp_path: Path) -> None:
     made = orders(tmp_path, *(order(name, side="buy", take_profit=51_000.0, stop_loss=49_000.0) for name in "ab"))
     assert [each.oco for each in made.values()] == [-1, 0, 0, -1, 1, 1]

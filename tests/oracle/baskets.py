@@ -117,6 +117,9 @@ def _add_bracket(random: Random, scale: Scale, places: int, orders: Orders) -> N
     if entry.type == OrderType.MARKET:
         entry = entry._replace(tif=TimeInForce.IOC, peg=Peg.NONE)
     parent, after = len(orders), random.choice([After.ALL, After.ANY, After.FIRST])
+    if after == After.FIRST:  # one that rests at the touch, for more than a trade has
+        entry = entry._replace(type=OrderType.LIMIT, tif=TimeInForce.GTC, peg=Peg.NONE, limit_tick=12 - entry.side)
+        entry = entry._replace(lots=12, at_ns=spec.START_NS, reduce_only=False, cancel_at_ns=-1, cancel_after_ns=0)
     orders.append(entry)
     stops = [OrderType.STOP_MARKET, OrderType.STOP_LIMIT, OrderType.TRAILING_STOP]
     takes = [OrderType.TAKE_PROFIT_MARKET, OrderType.TAKE_PROFIT_LIMIT, OrderType.LIMIT]

@@ -116,10 +116,10 @@ def _add_bracket(random: Random, scale: Scale, places: int, orders: Orders) -> N
     entry = single(random, scale, places)._replace(type=random.choice([OrderType.MARKET, OrderType.LIMIT]))
     if entry.type == OrderType.MARKET:
         entry = entry._replace(tif=TimeInForce.IOC, peg=Peg.NONE)
-    parent, after = len(orders), random.choice([After.ALL, After.ANY, After.FIRST])
+    parent, after = len(orders), random.choice([After.ALL, After.ANY, After.FIRST, After.FIRST])
     if after == After.FIRST:  # one that rests at the touch, for more than a trade has
-        entry = entry._replace(type=OrderType.LIMIT, tif=TimeInForce.GTC, peg=Peg.NONE, limit_tick=12 - entry.side)
-        entry = entry._replace(lots=12, at_ns=spec.START_NS, reduce_only=False, cancel_at_ns=-1, cancel_after_ns=0)
+        entry = entry._replace(type=OrderType.LIMIT, tif=TimeInForce.GTC, peg=Peg.NONE, limit_tick=12)
+        entry = entry._replace(lots=30, at_ns=spec.START_NS, reduce_only=False, cancel_at_ns=-1, cancel_after_ns=0)
     orders.append(entry)
     stops = [OrderType.STOP_MARKET, OrderType.STOP_LIMIT, OrderType.TRAILING_STOP]
     takes = [OrderType.TAKE_PROFIT_MARKET, OrderType.TAKE_PROFIT_LIMIT, OrderType.LIMIT]
@@ -134,7 +134,7 @@ def _add_bracket(random: Random, scale: Scale, places: int, orders: Orders) -> N
             oco=7,
         )
         tif = random.choice([TimeInForce.GTC, TimeInForce.IOC])
-        leg = leg._replace(tif=tif, peg=Peg.NONE, size_of_parent=random.random() < 0.7)
+        leg = leg._replace(tif=tif, peg=Peg.NONE, size_of_parent=random.random() < 0.7 or after == After.FIRST)
         orders.append(child_of(leg, parent, after))
 
 

@@ -42,6 +42,7 @@ _ALSO_SAID = {
     "gtx": ("post_only",),
     "alo": ("post_only",),
     "crossed": ("cross",),
+    "stop_price": ("trigger_price",),
 }
 
 RecordT = TypeVar("RecordT", bound="Record")

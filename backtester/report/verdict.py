@@ -11,16 +11,20 @@ from backtester.enums import CONDITIONAL, FillReason, LiquidationStage, OrderRea
 from backtester.report.reconcile import account_equity
 from backtester.run.result import ACTUAL, RunResult
 
+#: Share of an account's equity at the start that counts as nothing.
+DUST = 1e-9
+
 
 def account_verdict(result: RunResult, account: int) -> Verdict:
     """The worst that happened to one account of ACTUAL; the first that holds.
 
-    insolvent   others paid for it: a pool went flat or was taken over below 0; or its equity is below 0 at the end
+    insolvent   its equity is below 0 at the end, or nothing is left of it and others paid for a pool
     liquidated  the venue sent a liquidation order for it or took a position over, filled or not
     reduced     a conditional or a reduce-only order of the user made a position smaller
     survived    none of these
     """
-    if account_deficit(result, account) > 0.0 or account_equity(result, account) < 0.0:
+    left = account_equity(result, account)
+    if left < 0.0 or (account_deficit(result, account) > 0.0 and left <= DUST * account_equity(result, account, True)):
         return Verdict.INSOLVENT
     if (result.liquidations["account"] == account).any():
         return Verdict.LIQUIDATED

@@ -10,7 +10,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from backtester.bounds import LARGEST_PRICE, SMALLEST_PRICE
 from backtester.config.portfolio import PortfolioFile
@@ -95,9 +98,12 @@ def _called(name: str, tape: Tape) -> list[int]:
 
 
 def _first_prices(tape: Tape, wanted: Mapping[int, float]) -> dict[int, float]:
-    """The first index of each instrument; without one on the tape its first mark."""
-    indices, marks = dict[int, float](), dict[int, float]()
+    """The first index of each instrument; without one on the tape its first mark, without that its first mid."""
+    indices, marks, mids = dict[int, float](), dict[int, float](), dict[int, float]()
     for chunk in tape.chunks():
+        for number in wanted.keys() - mids.keys():
+            if (mid := _first_mid(chunk[chunk["instrument"] == number])) is not None:
+                mids[number] = mid * tape.made[number].written.tick_size
         for kind, found in ((EventKind.INDEX, indices), (EventKind.MARK, marks)):
             rows = chunk[chunk["kind"] == kind]
             for number in wanted.keys() - found.keys():
@@ -106,8 +112,19 @@ def _first_prices(tape: Tape, wanted: Mapping[int, float]) -> dict[int, float]:
                     found[number] = float(values[0])
         if len(indices) == len(wanted):
             break
-    first = marks | indices
+    first = mids | marks | indices
     for number in wanted.keys() - first.keys():
-        message = "the tape has neither index nor mark rows: nobody knows where it begins"
+        message = "the tape has neither index, mark nor a snapshot of two sides: nobody knows where it begins"
         raise data_error(tape.instruments[number].symbol, message, "move the portfolio instead, with --rebase")
     return first
+
+
+def _first_mid(events: NDArray[Any]) -> float | None:
+    """Mid of the first snapshot in EVENT[n] of one instrument that shows both sides, ticks."""
+    levels = events[(events["kind"] == EventKind.SNAPSHOT) & (events["side"] != 0) & (events["lots"] > 0)]
+    for ts in np.unique(levels["ts"]):
+        shown = levels[levels["ts"] == ts]
+        bids, asks = (shown["tick"][shown["side"] == side] for side in (1, -1))
+        if len(bids) and len(asks):
+            return 0.5 * float(bids.max() + asks.min())
+    return None

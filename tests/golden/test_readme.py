@@ -12,6 +12,10 @@ from pathlib import Path
 import pytest
 
 from backtester.cli.app import main
+from backtester.errors import usage_error
+from backtester.run import session
+from backtester.run.result import RunFailure
+from backtester.run.session import Request
 
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
@@ -29,6 +33,27 @@ def printed(command: str, capsys: pytest.CaptureFixture[str]) -> str:
     seen = capsys.readouterr()
     text = seen.out + seen.err
     return "".join(text.splitlines(keepends=True)[: int(lines)]) if lines else text
+
+
+def runs() -> list[str]:
+    """Commands that README invites to type with what is shipped, and whose output it does not show."""
+    return re.findall(r"^backtester (run data/[^\n]*)", README.read_text("utf-8"), re.MULTILINE)
+
+
+@pytest.mark.parametrize("command", runs())
+def test_readme_runs_what_it_invites_to_run(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    staged: list[Request] = []
+
+    def stage(request: Request, progress: object) -> tuple[RunFailure, ...]:
+        session._set_stage(request)
+        staged.append(request)
+        return (RunFailure(request.scenario, "", (), usage_error("test", "goes no further")),)
+
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(session, "run_cells", stage)
+    monkeypatch.setattr(session, "try_cells", stage)
+    main(shlex.split(command, comments=True))
+    assert staged
 
 
 def test_readme_has_commands_with_their_output() -> None:

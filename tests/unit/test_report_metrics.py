@@ -196,3 +196,11 @@ def test_half_of_the_equity_gone_is_a_severe_loss(price: float, flagged: bool) -
     """Long 8 from 100 with 400: at 75 half of it is gone; the portfolio's threshold is 50 %."""
     found = cell([account(400.0, [cross(8)])], [*START, mark(3.0, price), *END])
     assert ("severe_loss" in found.flags) is flagged
+
+
+def test_a_fenced_position_that_others_paid_for_is_no_insolvency() -> None:
+    """Fenced 8 with 50 lose 312 at 61, of which others pay 262; 150 lie in the cross pool, and stay there."""
+    tape = [*START, ladder(2.5, {60: 90}, {62: 90}), mark(3.0, 61.0), *END]
+    found = cell([account(200.0, [isolated(8, 50.0)])], tape, insurance=500.0)
+    assert (found.verdict, found.accounts[0].equity_end) == (Verdict.LIQUIDATED, 150.0)
+    assert "deficit" in found.flags

@@ -84,11 +84,13 @@ def test_names_that_are_not_on_the_tape(tmp_path: Path) -> None:
     ]
 
 
-def test_a_tape_without_a_price_to_begin_at(tmp_path: Path) -> None:
-    asked = request(tmp_path, "BTC=100000")
+def test_a_tape_of_depth_and_trades_begins_at_its_mid(tmp_path: Path) -> None:
+    asked = request(tmp_path, "BTC=100000", stop=95_000.0)
     bare = tape(tmp_path, [50_000] * 60, index=False)
-    (found,) = problems(asked._replace(tapes=(str(bare),)))
-    assert "BTC: the tape has neither index nor mark rows" in str(found)
+    found = run_cell(asked._replace(tapes=(str(bare),)))
+    assert (
+        "BTC: the tape begins at 100000 instead of 50000, its prices × and its sizes ÷ 2 (--price)" in found.assumptions
+    )
 
 
 def test_a_base_is_meant_at_every_venue(tmp_path: Path) -> None:

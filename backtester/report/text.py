@@ -183,12 +183,21 @@ def _remedy(account: AccountReport, currency: str) -> list[str]:
         most = f"{money(account.topup_limit)} {currency}"
         return [f"saved by no top-up: {account.name} was lost even with {most} more, all that it trades"]
     short = [pool for pool in account.pools if pool.required_topup]
+    enough, too_little = _apart(account.required_topup, account.topup_too_little or 0.0)
     kept = f"{money(account.topup_equity_end)} besides the top-up"
     return [
-        f"saved by {money(account.required_topup)} {currency} more in {account.name} from the start: "
-        f"{', '.join(map(_pool_need, short))}; {money(account.topup_too_little)} is too little",
+        f"saved by {enough} {currency} more in {account.name} from the start: "
+        f"{', '.join(map(_pool_need, short))}; {too_little} is too little",
         f"  {account.name} would then have ended with {kept}, instead of {money(account.equity_end)}",
     ]
+
+
+def _apart(more: float, less: float) -> tuple[str, str]:
+    """Two amounts with as many digits as tell them apart. Example: 11,020.800 and 11,020.799."""
+    decimals = 2
+    while decimals < 9 and more > less and f"{more:,.{decimals}f}" == f"{less:,.{decimals}f}":
+        decimals += 1
+    return (money(more), money(less)) if decimals == 2 else (f"{more:,.{decimals}f}", f"{less:,.{decimals}f}")
 
 
 def _pool_need(pool: PoolReport) -> str:

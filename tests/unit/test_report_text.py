@@ -11,7 +11,7 @@ from backtester.report.execution_sheets import comparison_sheets
 from backtester.report.records import FailedCell, Named
 from backtester.report.sheet import Column, Sheet
 from backtester.report.table import fitting, path_lines
-from backtester.report.text import bps, clock, delay, headline, money, offset, percent, price, rate, size, story
+from backtester.report.text import _apart, bps, clock, delay, headline, money, offset, percent, price, rate, size, story
 from tests.golden.handmade import CRASH, MAIN, PLAN, SMALLER, at
 
 SECOND = 1_000_000_000
@@ -169,3 +169,9 @@ def test_what_took_one_pool_and_left_another_is_told_pool_by_pool() -> None:
 def test_a_severe_loss_is_no_plain_survival() -> None:
     lost = SMALLER._replace(verdict=Verdict.REDUCED, flags=("severe_loss",))
     assert story(lost, "USDC")[0].startswith("severe loss without a liquidation; conditional and reduce-only orders")
+
+
+def test_amounts_have_as_many_digits_as_tell_them_apart() -> None:
+    assert _apart(11_020.8, 11_020.799) == ("11,020.800", "11,020.799")
+    assert _apart(2.5, 2.4) == ("2.50", "2.40")
+    assert _apart(2.5, 2.5) == ("2.50", "2.50")

@@ -119,7 +119,6 @@ MUTANTS = (
         "OrderStatus.CANCELLED, OrderReason.OCO",
         "OrderStatus.CANCELLED, OrderReason.NONE",
     ),
-    Mutant("4.6 only with the first fill", 'w.orders[order]["filled"] != lots', "lots < 1"),
     Mutant("4.6 with the fill, not with the end", 'o["after"] == After.FIRST:', "lots < 1:"),
     Mutant("4.6 told again on arrival", "take_size_of_parent(w, o)\n    k =", "k ="),
     Mutant("4.6 size of the parent", 'w.orders[o["parent"]]["filled"]', 'w.orders[o["parent"]]["lots"]'),

@@ -65,14 +65,17 @@ def _buffer_slope(m, x: np.void) -> float:
 def liquidation_distance(m, w, p: int, buffer: float) -> float:
     """How far the mark of position `p` may move until `buffer` is gone, a fraction of it (RULES 6.4), or infinite.
 
-    Other contracts held fixed, at the tier of now, both legs of a hedge together: buffer / |Σ(N − |N|·rate)|.
+    Other contracts held fixed, at the tier of now, both legs of a hedge together: buffer / |Σ(N − |N|·rate)|, unless
+    the price there, mark · (1 − buffer / Σ), is not above 0.
     Examples: long 1 BTC at 100,000 with 2,500 margin, 1.25 %: buffer 1,250 → 1.2658 %, that is 98,734.18. Long 2 and
-    short 1 at 100,000 with 20,000, 0.4 %: 18,800 / (100,000 − 1,200) → 19.03 %.
+    short 1 at 100,000 with 20,000, 0.4 %: 18,800 / (100,000 − 1,200) → 19.03 %; with 100,000 of margin none.
     """
     slope = _buffer_slope(m, w.positions[p])
     if w.positions[p]["twin"] != 0:
         slope += _buffer_slope(m, w.positions[p + w.positions[p]["twin"]])
-    return buffer / abs(slope) if slope != 0.0 else np.inf
+    if slope == 0.0 or buffer / slope >= 1.0:
+        return np.inf
+    return buffer / abs(slope)
 
 
 @inlined

@@ -68,11 +68,15 @@ class Position:
 
     @property
     def distance(self) -> Fraction | None:
-        """How far the mark may move until the pool's buffer is gone; None: for ever (RULES 6.4)."""
+        """How far the mark may move until the pool's buffer is gone; None: no price above 0 ends it (RULES 6.4)."""
         legs = [leg for leg in self.pool.open_positions if leg.market is self.market]
         slope = sum((leg.lots * leg.market.unit * leg.market.mark for leg in legs), ZERO)
         slope -= sum((leg.notional * leg.market.rate(leg.notional) for leg in legs), ZERO)
-        return (self.pool.equity - self.pool.maintenance) / abs(slope) if slope else None
+        buffer = self.pool.equity - self.pool.maintenance
+        fall = buffer if slope > 0 else -buffer  # · mark / |slope| is how far the mark falls until then
+        if not slope or not self.pool.account.world.judge.less(fall, abs(slope)):
+            return None
+        return buffer / abs(slope)
 
     def opposite_lots(self, side: int) -> int:
         """Lots that an order of `side` would close."""

@@ -167,6 +167,29 @@ def test_6_3_hyperliquid_maintenance_of_200_million_btc() -> None:
     assert floats(*(market.largest_leverage(Fraction(notional)) for notional in notionals)) == [40, 40, 20]
 
 
+@pytest.mark.parametrize(
+    ("legs", "balance", "distance"),
+    [
+        ([2, -1], 20_000.0, 18_800 / 98_800),
+        ([2, -1], 100_000.0, None),  # 98,800 / 98,800: only at a mark of 0
+        ([1], 57_000.0, 56_600 / 99_600),
+        ([1], 100_000.0, None),  # 99,600 / 99,600
+        ([1], 132_000.0, None),
+        ([-1], 150_000.0, 149_600 / 100_400),  # a rise may be longer than the price
+        ([-1], -150_000.0, None),  # in breach at any price
+    ],
+)
+def test_6_4_the_distance_to_a_price_that_is_not_above_0_does_not_exist(
+    legs: list[int], balance: float, distance: float | None
+) -> None:
+    places = tuple(spec.Position(0, lots, 100_000.0, 10.0) for lots in legs)
+    world = spec.World((spec.Account("a", 0, balance, places, ()),), liquidation=False)
+    tape = [ladder(0, {99_990: 9}, {100_010: 9}), mark(0, 100_000.0), mark(1, 100_000.0)]
+    positions = only_world(agreed(case(market_data(tiers=(spec.Tier(0.0, 0.004, 50.0),)), (world,), tape))).positions
+    found = [None if place.distance_min is None else float(place.distance_min) for place in positions]
+    assert found == [distance if distance is None else pytest.approx(distance)] * len(legs)
+
+
 def test_6_1_initial_margin_counts_positions_and_resting_orders() -> None:
     # equity 100, long 4 at mark 100 with 10x needs 40; a bid for 5 at 98 needs 50; 10 are left
     tape = [ladder(0, BIDS, ASKS), mark(0, 100.0), mark(1, 100.0)]

@@ -150,6 +150,8 @@ MUTANTS = (
     Mutant("6.3 deduction", "(tier.maintenance_rate - previous)", "tier.maintenance_rate"),
     Mutant("6.4 equal is no breach", "if buffer >= 0.0:", "if buffer > 0.0:"),
     Mutant("6.4 legs break together", 'if w.positions[p]["twin"] != 0:', 'if w.positions[p]["twin"] > 9:'),
+    Mutant("6.4 no price below 0", "if slope == 0.0 or buffer / slope >= 1.0:", "if slope == 0.0:"),
+    Mutant("6.4 a rise may be longer", "or buffer / slope >= 1.0:", "or buffer / abs(slope) >= 1.0:"),
     Mutant("6.4 the buffer loses what maintenance gains", "value - abs(value) * m.tiers", "value - 0.0 * m.tiers"),
     Mutant("6.5 share of the margin", "before * (closed / size) + realised", "before * (closed / size)"),
     Mutant("7.1 the long pays", '-x["lots"] * k["unit"] * price * rate', 'x["lots"] * k["unit"] * price * rate'),

@@ -74,6 +74,12 @@ def test_break_prices_at_start_and_end() -> None:
     assert place.liquidation_distance_min == pytest.approx(1 - 700 / 775)
 
 
+def test_a_long_with_more_equity_than_notional_never_comes_near() -> None:
+    [found] = cell([account(1_057.0, [cross(8)])], [*START, mark(3.0, 60.0), *END]).accounts
+    [place] = found.positions
+    assert (place.liquidation_price, place.liquidation_price_end, place.liquidation_distance_min) == (None, None, None)
+
+
 def test_a_flat_place_breaks_nowhere() -> None:
     [found] = cell([account(100.0, [cross(0)])], [*START, *END]).accounts
     [place] = found.positions

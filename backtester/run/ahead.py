@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
 
-def ahead(chunks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+def ahead(chunks: Iterable[np.ndarray]) -> Generator[np.ndarray, None, None]:
     """The same chunks in the same order, each made by another thread while the one before it is in use."""
     source = iter(chunks)
     with ThreadPoolExecutor(1) as maker:

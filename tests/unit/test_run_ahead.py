@@ -33,5 +33,5 @@ def test_one_chunk_is_made_ahead_and_no_more() -> None:
     made: list[int] = []
     stream = ahead(chunks(3, made))
     next(stream)
-    stream.close()  # type: ignore[attr-defined]
+    stream.close()
     assert made == [0, 1]

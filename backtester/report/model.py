@@ -167,6 +167,7 @@ def _scenario_input(source: ScenarioSource) -> ScenarioInput:
     realised = tuple(
         RealisedPrices(each.symbol, *map(known, (each.low, each.high, each.path_low, each.path_high)))
         for each in source.summary.realised
+        if known(each.low) is not None  # a market that only lends its order book is never shown
     )
     return ScenarioInput(
         source.id, source.sha256, source.assumed_share, source.title, source.type, source.summary.tiles, realised

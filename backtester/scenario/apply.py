@@ -46,7 +46,7 @@ class Survey(NamedTuple):
 
 
 class Realised(NamedTuple):
-    """One driven instrument that was shown at a step. Lows and highs: mids at steps, quote currency."""
+    """One driven instrument after the run. Lows and highs: mids at steps, quote currency, NaN without any."""
 
     symbol: str
     low: float
@@ -221,15 +221,15 @@ def _realised(targets: Sequence[Target], state: NDArray[np.void], grid: Grid, ti
     realised = []
     for i, target in enumerate(targets):
         s = state[i]
-        if not s["driven"] or s["high2"] == 0:
+        if not s["driven"]:
             continue
         tick = target.tick_size
         factors = grid.steps["factor"][:, i] * (s["anchor"] * tick) if tiled else np.full(1, np.nan)
         realised.append(
             Realised(
                 symbol=target.symbol,
-                low=float(s["low2"]) * 0.5 * tick,
-                high=float(s["high2"]) * 0.5 * tick,
+                low=float(s["low2"]) * 0.5 * tick if s["high2"] else np.nan,
+                high=float(s["high2"]) * 0.5 * tick if s["high2"] else np.nan,
                 path_low=float(factors.min()),
                 path_high=float(factors.max()),
                 index_from_mid=not s["index_from_tape"],

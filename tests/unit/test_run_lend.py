@@ -10,6 +10,7 @@ from backtester.enums import EventKind
 from backtester.errors import BacktesterError
 from backtester.market.move import Move, lent_events
 from backtester.market.read import open_tape
+from backtester.report.model import build_report
 from backtester.run.prices import parse_price
 from backtester.run.session import Request, run_cell
 from backtester.scenario.grid import parse_proxies
@@ -50,6 +51,15 @@ def test_the_report_says_whose_order_book_it_is(tmp_path: Path) -> None:
     lent = "SOL has no order book of its own, that of BTC stands for it: it begins at 100 instead of 50000, "
     assert f"{lent}its prices × and its sizes ÷ 0.002 (--proxy)" in said
     assert "SOL moves like BTC times 1 (--proxy)" in said
+
+
+def test_a_market_that_only_lends_has_no_prices_to_show(tmp_path: Path) -> None:
+    """The scenario drives BTC as well, but nobody holds it: its ladder is not laid out."""
+    asked = request(tmp_path, "SOL=BTC", "SOL=200")
+    alone = portfolio(tmp_path, account(position("SOL", size=500.0)))
+    found = run_cell(asked._replace(portfolio=alone))
+    (shown,) = build_report([found]).inputs.scenarios
+    assert [each.symbol for each in shown.realised] == ["SOL"]
 
 
 def test_a_market_that_lends_stays_what_it_is(tmp_path: Path) -> None:

@@ -177,7 +177,7 @@ def _measure_accounts(m, w, c: np.void, first: int) -> int:
             hit = evaluate(m, w, t, pool)
             row["breach"] = hit
             breach = breach or hit
-            equity += row["equity"]
+            equity += max(0.0, row["equity"]) if row["isolated"] != 0 else row["equity"]
             needed += row["maintenance"]
             if row["maintenance"] > 0.0:
                 tightest = min(tightest, row["equity"] - row["maintenance"])

@@ -16,7 +16,7 @@ from backtester.engine.records import PATH_BUCKETS
 from backtester.enums import LedgerKind, Liquidity, Party
 from backtester.report.exit_value import exit_cost
 from backtester.report.names import CROSS, ISOLATED, Names, known, moment
-from backtester.report.reconcile import account_equity, unrealised
+from backtester.report.reconcile import account_equity, added_up, uncovered, unrealised
 from backtester.report.records import (
     AccountReport,
     MarginBucket,
@@ -52,8 +52,10 @@ def _account_report(result: RunResult, names: Names, account: int, error: float,
     ratios = [math.inf if pool.margin_ratio_max is None else pool.margin_ratio_max for pool in measured]
     topup = result.topups[account]
     needed = [pool.required_topup for pool in pools if pool.required_topup is not None]
-    positions = tuple(_position_report(result, names, number, fills) for number in result.index.positions[account])
+    held = result.index.positions[account]
+    positions = tuple(_position_report(result, names, number, fills) for number in held)
     before, after = account_equity(result, account, at_start=True), account_equity(result, account)
+    others = uncovered(result, account), uncovered(result, account, at_start=True)
     paid = _paid_by_kind(result, account)
     own = result.fills[result.fills["account"] == account]
     forced = (paid[LedgerKind.LIQUIDATION_FEE], paid[LedgerKind.TAKEOVER], paid[LedgerKind.DEFICIT])
@@ -61,7 +63,7 @@ def _account_report(result: RunResult, names: Names, account: int, error: float,
         name=names.account(account),
         venue=result.profiles[account].name,
         collateral=result.world.accounts[account].balance,
-        carried_in=math.fsum(unrealised(result, n, at_start=True) for n in result.index.positions[account]),
+        carried_in=math.fsum((*(unrealised(result, n, at_start=True) for n in held), others[1])),
         equity_start=before,
         equity_end=after,
         equity_min=min(before, float(row["equity_min"])),
@@ -75,14 +77,14 @@ def _account_report(result: RunResult, names: Names, account: int, error: float,
         pnl_price=math.fsum(position.pnl_price for position in positions),
         pnl_funding=paid[LedgerKind.FUNDING],
         pnl_fees=paid[LedgerKind.FEE],
-        pnl_liquidation=math.fsum(forced),
+        pnl_liquidation=math.fsum((*forced, others[0], -others[1])),
         pnl_adl=0.0,
         pnl_socialised=0.0,
         pnl_collateral=0.0,
         slippage=math.fsum(position.slippage for position in positions),
         reconciliation_error=error,
         positions=positions,
-        equity_end_unliquidated=account_equity(result, account + result.index.accounts[UNLIQUIDATED]),
+        equity_end_unliquidated=added_up(result, account + result.index.accounts[UNLIQUIDATED]),
         pools=pools,
         fees_maker=fees_of(own, Liquidity.MAKER),
         fees_taker=fees_of(own, Liquidity.TAKER),
@@ -246,7 +248,7 @@ def _equity_min(result: RunResult, accounts: Sequence[AccountReport]) -> float:
 
 
 def system_report(result: RunResult) -> SystemReport:
-    """The insurance fund of ACTUAL, and what it and others paid for the accounts."""
+    """The insurance fund of ACTUAL, and what it and others bear for the accounts."""
     accounts = range(len(result.world.accounts))
     return SystemReport(
         insurance_start=result.world.insurance_start,

@@ -45,9 +45,9 @@ def reconcile(result: RunResult) -> tuple[float, ...]:
 
 
 def account_error(result: RunResult, account: int) -> float:
-    """|equity_end - (equity_start + Σ ledger + Δ unrealised)| of one account, quote."""
+    """|equity_end - (equity_start + Σ ledger + Δ unrealised)| of one account's pools added up as they are, quote."""
     booked = math.fsum(_rows(result, "account", account)["amount"])
-    before, after = float(result.state.accounts[account]["equity_start"]), account_equity(result, account)
+    before, after = float(result.state.accounts[account]["equity_start"]), added_up(result, account)
     drift = math.fsum(
         sign * unrealised(result, position, at_start)
         for position in np.flatnonzero(result.state.positions["account"] == account).tolist()
@@ -59,6 +59,16 @@ def account_error(result: RunResult, account: int) -> float:
 def account_equity(result: RunResult, account: int, at_start: bool = False) -> float:
     """`run.equity.account_equity` of a result."""
     return equity.account_equity(result.state, result.market, account, at_start)
+
+
+def added_up(result: RunResult, account: int) -> float:
+    """`run.equity.added_up` of a result."""
+    return equity.added_up(result.state, result.market, account)
+
+
+def uncovered(result: RunResult, account: int, at_start: bool = False) -> float:
+    """`run.equity.uncovered` of a result."""
+    return equity.uncovered(result.state, result.market, account, at_start)
 
 
 def unrealised(result: RunResult, position: int, at_start: bool = False) -> float:

@@ -138,7 +138,7 @@ class AccountReport(NamedTuple):
     slippage: float
     reconciliation_error: float
     positions: tuple[PositionReport, ...]
-    equity_end_unliquidated: float  # had nobody liquidated it, the missing margin not counted
+    equity_end_unliquidated: float  # had nobody liquidated it: pools below 0 count as they are
     pools: tuple[PoolReport, ...]
     fees_maker: float  # of resting orders; a rebate is positive
     fees_taker: float

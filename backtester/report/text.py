@@ -156,7 +156,7 @@ def _reason(cell: Cell, currency: str) -> str:
         orders = f"{len(cell.liquidations)} liquidation order{'s' if len(cell.liquidations) > 1 else ''}"
         text = f"{orders} ({symbols}), first at {clock(first.ts)} ({offset(first.ts, cell.start_ts)})"
         if cell.verdict is Verdict.INSOLVENT:
-            text += f"; others paid {money(cell.system.deficit)} {currency} of losses beyond the margin"
+            text += f"; others bear {money(cell.system.deficit)} {currency} of losses beyond the margin"
         return text
     if cell.verdict is Verdict.INSOLVENT:
         return "an account ended below 0"

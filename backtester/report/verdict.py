@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from backtester.enums import CONDITIONAL, FillReason, LiquidationStage, OrderReason, OrderStatus, Verdict
-from backtester.report.reconcile import account_equity
+from backtester.report.reconcile import account_equity, uncovered
 from backtester.run.result import ACTUAL, RunResult
 
 #: Share of an account's equity at the start that counts as nothing.
@@ -18,7 +18,7 @@ DUST = 1e-9
 def account_verdict(result: RunResult, account: int) -> Verdict:
     """The worst that happened to one account of ACTUAL; the first that holds.
 
-    insolvent   its equity is below 0 at the end, or nothing is left of it and others paid for a pool
+    insolvent   its equity is below 0 at the end, or nothing is left of it and others bear what a pool lost beyond 0
     liquidated  the venue sent a liquidation order for it or took a position over, filled or not
     reduced     a conditional or a reduce-only order of the user made a position smaller
     survived    none of these
@@ -37,9 +37,10 @@ def cell_verdict(result: RunResult) -> Verdict:
 
 
 def account_deficit(result: RunResult, account: int) -> float:
-    """Losses of an account that others paid, quote: what its pools were below 0 when settled or taken over."""
+    """Losses of an account that others bear, quote: what its pools were below 0 when settled or taken over, and what
+    isolated ones are below 0 at the end."""
     pools = result.state.pools
-    return math.fsum(pools["deficit"][pools["account"] == account])
+    return math.fsum((*pools["deficit"][pools["account"] == account], uncovered(result, account)))
 
 
 def _lost(result: RunResult, account: int) -> bool:

@@ -235,3 +235,8 @@ class Account:
     def cross(self) -> Pool:
         """The pool that all positions share that are not isolated."""
         return self.pools[0]
+
+    @property
+    def equity(self) -> Fraction:
+        """Of the cross pool, and of each isolated one what it has above 0 (RULES 6.4)."""
+        return self.cross.equity + sum((max(ZERO, pool.equity) for pool in self.pools[1:]), ZERO)

@@ -35,7 +35,7 @@ def check_account(world: World, account: Account, t: int) -> None:
     """RULES 8.1 at a margin stage: all pools are judged first, then the breached ones are liquidated."""
     breached = [pool for pool in account.pools if judge_pool(world, pool, t)]
     ranked = sorted((pool for pool in breached if _may_be_liquidated(world, pool)), key=_urgency)
-    equity = sum((pool.equity for pool in account.pools), ZERO)
+    equity = account.equity
     account.equity_min = equity if account.equity_min is None else min(account.equity_min, equity)
     _note_close_ranks(world, [pool for pool in ranked if not _only_waits(pool, t)])
     for pool in ranked:

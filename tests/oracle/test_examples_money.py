@@ -190,6 +190,15 @@ def test_6_4_the_distance_to_a_price_that_is_not_above_0_does_not_exist(
     assert found == [distance if distance is None else pytest.approx(distance)] * len(legs)
 
 
+def test_6_4_an_account_does_not_lose_what_an_isolated_pool_lies_below_0() -> None:
+    world = spec.World((spec.Account("a", 0, 150.0, (spec.Position(0, 10, 100.0, 10.0, True, 50.0),), ()),), False)
+    tape = [ladder(0, BIDS, ASKS), mark(0, 100.0), mark(1, 99.0), mark(2, 94.0), mark(3, 100.0)]
+    [account] = only_world(agreed(case(market_data(), (world,), tape))).accounts
+    assert account.equity_min == 100
+    [account] = only_world(agreed(case(market_data(), (world,), tape[:3]))).accounts
+    assert account.equity_min == 140
+
+
 def test_6_1_initial_margin_counts_positions_and_resting_orders() -> None:
     # equity 100, long 4 at mark 100 with 10x needs 40; a bid for 5 at 98 needs 50; 10 are left
     tape = [ladder(0, BIDS, ASKS), mark(0, 100.0), mark(1, 100.0)]

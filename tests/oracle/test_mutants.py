@@ -149,6 +149,7 @@ MUTANTS = (
     Mutant("6.1 one of them opens", 'max(x["resting_largest"][s], lots)', 'x["resting_largest"][s]'),
     Mutant("6.3 deduction", "(tier.maintenance_rate - previous)", "tier.maintenance_rate"),
     Mutant("6.4 equal is no breach", "if buffer >= 0.0:", "if buffer > 0.0:"),
+    Mutant("6.4 fenced losses", 'max(0.0, row["equity"]) if row["isolated"] != 0 else row', "row"),
     Mutant("6.4 legs break together", 'if w.positions[p]["twin"] != 0:', 'if w.positions[p]["twin"] > 9:'),
     Mutant("6.4 no price below 0", "if slope == 0.0 or buffer / slope >= 1.0:", "if slope == 0.0:"),
     Mutant("6.4 a rise may be longer", "or buffer / slope >= 1.0:", "or buffer / abs(slope) >= 1.0:"),

@@ -62,6 +62,28 @@ def test_the_lowest_buffer_and_its_time() -> None:
     assert (found.required_topup, found.required_topup_by) == (0.0, None)
 
 
+@pytest.mark.parametrize(
+    ("bids", "equity_end", "price", "beyond"),
+    [
+        ([], 140.0, -10.0, 0.0),  # forced at 94, sold at 99
+        ([delta(2.0, BUY, 99, 0)], 100.0, -60.0, 10.0),  # nobody buys: still open, 10 below its margin of 50
+    ],
+)
+def test_what_an_isolated_pool_lies_below_0_is_not_the_accounts_loss(
+    bids: Tape, equity_end: float, price: float, beyond: float
+) -> None:
+    found = cell([account(150.0, [isolated(10, 50.0)])], [*START, *bids, mark(3.0, 94.0), *END])
+    [books] = found.accounts
+    assert (books.equity_min, books.equity_min_ts, books.equity_end) == (100.0, at(3), equity_end)
+    assert (books.pnl_price, books.pnl_liquidation, books.pnl_total) == (price, beyond, equity_end - 150.0)
+    assert (found.verdict, found.system.deficit, books.reconciliation_error) == (Verdict.LIQUIDATED, beyond, 0.0)
+
+
+def test_an_isolated_pool_below_0_from_the_start_carries_in_no_more_than_its_margin() -> None:
+    [books] = cell([account(150.0, [isolated(10, 50.0, entry_price=106.0)])], [*START, *END]).accounts
+    assert (books.collateral, books.carried_in, books.equity_start) == (150.0, -50.0, 100.0)
+
+
 def test_break_prices_at_start_and_end() -> None:
     # 31/32 of the price is left after maintenance: (800 - 100) / (8 · 31/32), at the end with 4 and 90 of balance.
     orders = [limit_order(SELL, 4, 99)]

@@ -67,7 +67,7 @@ def test_the_story_of_an_account_that_no_money_saves() -> None:
 
 def test_the_story_of_who_others_paid_for() -> None:
     broke = CRASH._replace(verdict=Verdict.INSOLVENT, system=CRASH.system._replace(deficit=12.5))
-    assert story(broke, "USDC")[0].endswith("; others paid 12.50 USDC of losses beyond the margin")
+    assert story(broke, "USDC")[0].endswith("; others bear 12.50 USDC of losses beyond the margin")
 
 
 def test_the_story_of_survival() -> None:

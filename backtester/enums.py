@@ -127,7 +127,7 @@ class OrderReason(IntEnum):
     POST_ONLY_WOULD_CROSS = 3
     INSUFFICIENT_MARGIN = 4
     LEVERAGE_TIER = 5  # position would exceed what its tier allows at this leverage
-    TRIGGER_BREACHED = 6  # already triggered on arrival, and the venue refuses that
+    TRIGGER_BREACHED = 6  # triggered or active at once, and the venue refuses that
     VENUE_REFUSED = 7  # halted, cancel-only or post-only
     PRICE_BOUND = 8  # the walk stopped at the limit or at the venue's bound
     BEYOND_VISIBLE_DEPTH = 9  # the walk stopped at the last known level

@@ -80,7 +80,7 @@ class VenueRules(Record):
     trigger_series: Annotated[tuple[Series, ...], Field(strict=False)]  # of a trigger that the venue watches
     callback_min: Fraction  # smallest rate of a trailing stop that the venue watches
     callback_max: Fraction  # the largest; 0 = any, or a distance in price
-    reject_breached_trigger: bool
+    reject_breached_trigger: bool  # of a trailing stop: whose activation is passed
     exits_after: Annotated[After, PlainValidator(name_in(After))]  # what an entry must have done before its exits act
     trigger_rounding: Annotated[TriggerRounding, PlainValidator(name_in(TriggerRounding))]
     trigger_protect: Fraction  # largest |mark - last| / mark at which a protected trigger fires; 0 = any

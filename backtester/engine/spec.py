@@ -75,7 +75,7 @@ class Rules(NamedTuple):
     limit_band: float  # how far beyond the reference a limit may be; 0 = any
     post_only: PostOnly
     self_trade: SelfTrade
-    reject_breached_trigger: bool
+    reject_breached_trigger: bool  # also of a trailing stop whose activation is passed
     trigger_rounding: TriggerRounding
     trigger_protect: float  # a protected trigger is held while |mark - last| exceeds this part of the mark; 0 = never
     feed_latency_ns: int

@@ -118,6 +118,23 @@ def _reached(o: np.void, tick: int) -> bool:
 
 
 @helper
+def _is_asleep(o: np.void, tick: int) -> bool:
+    """Whether a trailing order that was never active is not so either when its series stands at `tick` (RULES 4.5)."""
+    return o["activation_tick"] != 0 and o["side"] * (tick - o["activation_tick"]) > 0
+
+
+@helper
+def _is_breached(o: np.void, tick: int) -> bool:
+    """Whether a new order's series, at `tick` (-1: no value yet), is at the price it is to wait for (RULES 4.2).
+
+    Example: trailing to sell from 101: not at 100, but at 101 and at 102.
+    """
+    if o["type"] == OrderType.TRAILING_STOP:
+        return tick >= 0 and o["activation_tick"] != 0 and not _is_asleep(o, tick)
+    return _reached(o, tick)
+
+
+@helper
 def _trail(o: np.void, tick: int) -> None:
     """Move the peak of a trailing order, and its trigger with it (RULES 4.5).
 
@@ -125,7 +142,7 @@ def _trail(o: np.void, tick: int) -> None:
     """
     side = o["side"]
     if o["peak"] < 0:
-        if o["activation_tick"] != 0 and side * (tick - o["activation_tick"]) > 0:
+        if _is_asleep(o, tick):
             return
         o["peak"] = tick
     elif side * (tick - o["peak"]) < 0:
@@ -214,20 +231,29 @@ def look_again(m, w, c: np.void, ts: int, order: int) -> None:
 
 
 @helper
+def _refuses(m, w, o: np.void, tick: int) -> int:
+    """Why the venue does not take an order, or NONE: it never sees one that the client watches (RULES 1.7, 4.2)."""
+    if o["held"] == Held.CLIENT:
+        return OrderReason.NONE
+    if not sent_by_venue(o) and m.instruments[o["instrument"]]["outage"] & ORDERS_REFUSED:
+        return OrderReason.VENUE_REFUSED
+    rejects = m.rules[w.accounts[o["account"]]["rules"]]["reject_breached_trigger"] != 0
+    return OrderReason.TRIGGER_BREACHED if rejects and _is_breached(o, tick) else OrderReason.NONE
+
+
+@helper
 def wait_for_trigger(m, w, c: np.void, ts: int, order: int) -> None:
-    """Arm a conditional order; one that is already beyond its trigger is refused or fires (RULES 4.2)."""
+    """Arm a conditional order, unless the venue refuses it or its trigger is reached already (RULES 4.2)."""
     o = w.orders[order]
     o["arrive_ts"] = ts
     price, tick = series_price(m, o["trigger_by"], o["instrument"], o["market"])
-    refused = o["held"] == Held.VENUE and not sent_by_venue(o)
-    if refused and m.instruments[o["instrument"]]["outage"] & ORDERS_REFUSED:
-        finish_order(m, w, c, ts, order, OrderStatus.REJECTED, OrderReason.VENUE_REFUSED)
-    elif not _reached(o, tick):
-        _arm(m, w, order, tick)
-    elif m.rules[w.accounts[o["account"]]["rules"]]["reject_breached_trigger"] != 0:
-        finish_order(m, w, c, ts, order, OrderStatus.REJECTED, OrderReason.TRIGGER_BREACHED)
-    else:
+    why = _refuses(m, w, o, tick)
+    if why != OrderReason.NONE:
+        finish_order(m, w, c, ts, order, OrderStatus.REJECTED, why)
+    elif _reached(o, tick):
         _fire_or_hold(m, w, c, ts, order, price)
+    else:
+        _arm(m, w, order, tick)
 
 
 @helper

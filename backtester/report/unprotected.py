@@ -75,7 +75,7 @@ def _is_refused_stop(order: OrderReport) -> bool:
 
 def _refused(order: OrderReport, start: Instant) -> Notice:
     """A stop or take-profit that was refused as it was placed, or as it fired: either way it protected nothing."""
-    told = f"{word(order.type.name.lower())}, {order.side.name.lower()} {size(order.size)} at {price(order.stop_price)}"
+    told = f"{word(order.type.name.lower())}, {order.side.name.lower()} {size(order.size)}{_condition(order)}"
     at, why = when(order.done_ts, start), word(order.reason.name.lower())
     if order.trigger_ts is None:
         flag, fate = "stop_never_in_place", f"was never in place: refused at {at}, {why}"
@@ -83,6 +83,13 @@ def _refused(order: OrderReport, start: Instant) -> Notice:
         flag, fate = "stop_refused", f"fired at {when(order.trigger_ts, start)} and was refused at {at}, {why}"
     text = f"{order.id} ({order.account} {order.symbol} {told}) {fate}"
     return Notice(flag, order.done_ts, order.account, order.symbol, (order.id,), order.size, text)
+
+
+def _condition(order: OrderReport) -> str:
+    """What an order waits for: its stop price; of a trailing one that was never active, its activation, if any."""
+    if order.stop_price is not None:
+        return f" at {price(order.stop_price)}"
+    return "" if order.activation_price is None else f" from {price(order.activation_price)} on"
 
 
 def half_done_groups(result: RunResult, names: Names) -> Iterator[Notice]:
@@ -139,7 +146,8 @@ def _active_at_once(result: RunResult, names: Names, number: int, order: spec.Or
     row = result.state.orders[number]
     position = int(row["position"])
     mark = float(result.state.positions[position]["mark_start"])
-    if order.side * (_mark_tick(result, int(row["market"]), mark) - order.activation_tick) > 0:
+    was_active = row["peak"] >= 0  # never of one that the venue refused
+    if not was_active or order.side * (_mark_tick(result, int(row["market"]), mark) - order.activation_tick) > 0:
         return
     grid, account, symbol = names.grid(position), names.account(int(row["account"])), names.symbol(position)
     text = (

@@ -15,6 +15,7 @@ from backtester.enums import (
     OrderStatus,
     OrderType,
     PostOnly,
+    PriceSeries,
     QueueModel,
     SelfTrade,
     Side,
@@ -22,6 +23,7 @@ from backtester.enums import (
     TriggerRounding,
 )
 from tests.oracle import latency
+from tests.oracle.account import Order
 from tests.oracle.compare import agreed
 from tests.oracle.exact import Judge
 from tests.oracle.examples import (
@@ -262,3 +264,44 @@ def test_4_5_a_trailing_stop_follows_the_peak_once_it_is_active(order: spec.Orde
     assert found.trigger_ns == (None if fired_s is None else fired_s * SECOND)
     if fired_s is not None:
         assert (found.peak, found.trigger_tick) == (103, 101)
+
+
+LAST = PriceSeries.LAST
+
+
+@pytest.mark.parametrize(
+    ("side", "activation", "more", "refused"),
+    [
+        (SELL, 101, {"trigger_by": LAST}, False),
+        (SELL, 100, {"trigger_by": LAST}, True),
+        (BUY, 99, {"trigger_by": LAST}, False),
+        (BUY, 100, {"trigger_by": LAST}, True),
+        (SELL, 99, {}, False),
+        (SELL, 98, {}, True),
+        (SELL, 0, {"trigger_by": LAST}, False),  # waits for nothing
+        (SELL, 98, {"trigger_by": PriceSeries.INDEX}, False),  # no index yet
+        (SELL, 98, {"held": Held.CLIENT}, False),  # the venue never sees it
+    ],
+)
+def test_4_2_the_venue_refuses_a_trailing_stop_whose_activation_is_passed(
+    side: Side, activation: int, more: dict[str, Any], refused: bool
+) -> None:
+    order = trailing(callback_ticks=50, activation_tick=activation, **more)._replace(side=side)
+    found = placed_at_98_and_100(order, refuses=True)
+    expected = (OrderStatus.REJECTED, OrderReason.TRIGGER_BREACHED) if refused else (OrderStatus.UNTRIGGERED, 0)
+    assert (found.status, found.reason) == expected
+    assert placed_at_98_and_100(order, refuses=False).status == OrderStatus.UNTRIGGERED
+
+
+def test_4_2_the_venue_refuses_no_stop_that_the_client_watches() -> None:
+    stop = stop_order(SELL, 1, 100, trigger_by=LAST)
+    assert placed_at_98_and_100(stop, refuses=True).reason == OrderReason.TRIGGER_BREACHED
+    fired = placed_at_98_and_100(stop._replace(held=Held.CLIENT), refuses=True)
+    assert (fired.trigger_ns, fired.trigger_price, fired.status) == (0, 100.0, OrderStatus.FILLED)
+
+
+def placed_at_98_and_100(order: spec.Order, refuses: bool) -> Order:
+    """What becomes of an order that is placed with the mark at 98 and the last trade at 100."""
+    data = market_data(PLAIN._replace(reject_breached_trigger=refuses))
+    tape = [ladder(0, {97: 9}, {103: 9}), trade(0, BUY, 100, 1), mark(0, 98.0), mark(9, 98.0)]
+    return only_world(agreed(case(data, one_account(1e6, [order]), tape))).orders[0]

@@ -76,6 +76,12 @@ MUTANTS = (
     Mutant("4.1 rounded series", "HALF, HAIR = 0.5, 1e-6", "HALF, HAIR = 0.4, 1e-6"),
     Mutant("4.1 rounded down but for a hair", "HALF, HAIR = 0.5, 1e-6", "HALF, HAIR = 0.5, 0.0"),
     Mutant("4.2 reached is breached", 'tick >= o["trigger_tick"] if', 'tick > o["trigger_tick"] if'),
+    Mutant("4.2 activated is breached", 'o["activation_tick"] != 0 and not _is_asleep(o, tick)', "False"),
+    Mutant(
+        "4.2 the venue never sees it",
+        'if o["held"] == Held.CLIENT:\n        return OrderReason.NONE',
+        "if False:\n        return OrderReason.NONE",
+    ),
     Mutant("4.4 a protected stop", '> bound * k["mark"]:', '> 2.0 * bound * k["mark"]:'),
     Mutant("4.4 first moment kept", 'if o["hold_ts"] < 0:', "if True:"),
     Mutant("4.4 the next mark", "(ts // grid + 1) * grid, SECOND_LOOK", "(ts // grid + 2) * grid, SECOND_LOOK"),
@@ -104,7 +110,7 @@ MUTANTS = (
     Mutant(
         "4.1 a take-profit", 'o["type"] == OrderType.TAKE_PROFIT_MARKET or', 'o["type"] == OrderType.STOP_MARKET or'
     ),
-    Mutant("4.5 activation", 'side * (tick - o["activation_tick"]) > 0', 'side * (tick - o["activation_tick"]) < 0'),
+    Mutant("4.5 activation", '* (tick - o["activation_tick"]) > 0', '* (tick - o["activation_tick"]) < 0'),
     Mutant("4.5 peak", 'elif side * (tick - o["peak"]) < 0', 'elif side * (tick - o["peak"]) > 0'),
     Mutant("4.5 callback in ticks", '["peak"] + side * o["callback_ticks"]', '["peak"] - side * o["callback_ticks"]'),
     Mutant(

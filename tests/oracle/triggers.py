@@ -24,13 +24,14 @@ def trigger(orders: Iterable[Order], series: PriceSeries, market: Market, t: int
 
 
 def place(order: Order, t: int) -> None:
-    """A conditional order begins to wait (RULES 4.2)."""
-    _arm(order)
-    if order.spec.type == OrderType.TRAILING_STOP or not _beyond(order):
-        return
-    if order.account.rules.reject_breached_trigger:
+    """A conditional order begins to wait, unless what it waits for is there already (RULES 4.2)."""
+    trails = order.spec.type == OrderType.TRAILING_STOP
+    is_there = _past_activation(order) if trails else _beyond(order)
+    if is_there and order.account.rules.reject_breached_trigger and not order.with_client:
         links.end(order, OrderStatus.REJECTED, OrderReason.TRIGGER_BREACHED, t)
-    else:
+        return
+    _arm(order)
+    if is_there and not trails:
         _fire_or_hold(order, t)
 
 
@@ -96,13 +97,19 @@ def _beyond(order: Order) -> bool:
     return _direction(order) * tick >= _direction(order) * order.trigger_tick
 
 
+def _past_activation(order: Order) -> bool:
+    """Whether the series of a trailing stop that has an activation is there or beyond."""
+    tick, activation = _series_tick(order), order.spec.activation_tick
+    return activation != 0 and tick is not None and order.side * tick <= order.side * activation
+
+
 def _trail(order: Order) -> None:
     """The peak of an active trailing stop, and its trigger (RULES 4.5)."""
     given, tick = order.spec, _series_tick(order)
     if given.type != OrderType.TRAILING_STOP or tick is None:
         return
     if order.peak is None:
-        if given.activation_tick and order.side * tick > order.side * given.activation_tick:
+        if given.activation_tick and not _past_activation(order):
             return
         order.peak = tick
         order.account.world.note("trailing activation" if given.activation_tick else "trailing at once")

@@ -184,6 +184,16 @@ def test_a_trailing_stop_whose_activation_is_passed_at_the_start(order: spec.Ord
     assert noticed(found) == (expected if is_passed else [])
 
 
+def test_one_that_the_venue_refuses_is_not_active() -> None:
+    rules = PLAIN._replace(reject_breached_trigger=True)
+    (notice,) = cell([trailing(95)._replace(held=Held.VENUE)], rules=rules).notices
+    assert (notice.flag, notice.ids) == ("stop_never_in_place", ("trail",))
+    assert notice.text == (
+        "trail (main X trailing stop, sell 4 from 95.0000 on) was never in place: refused at 00:00:01 +00:00, "
+        "trigger breached"
+    )
+
+
 def test_its_words() -> None:
     assert cell([trailing(95)]).notices[0].text == (
         "trail (main X): its activation price 95.0000 was passed already (mark 100.00): active from the start"

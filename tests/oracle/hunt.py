@@ -1,23 +1,57 @@
-"""Look for a difference between engine and oracle: `python -m tests.oracle.hunt FIRST_SEED LAST_SEED`.
+"""Look for a difference between engine and oracle: `python -m tests.oracle.hunt ENDS`.
 
-Exit code 0: none found; DIFFERENT: the first one is printed. `test_mutants` runs this on altered kernels.
+ENDS is a JSON list of what `end` says of the unaltered engine, by seed. A universe in which this engine ends alike is
+passed over: an engine alone takes a fifth of the time of a comparison. Exit code 0: no difference found; DIFFERENT: the
+first one is printed. `test_mutants` runs this on altered kernels.
 """
 
 from __future__ import annotations
 
+import json
 import sys
+from collections.abc import Sequence
+from hashlib import sha256
+from pathlib import Path
 from random import Random
 
-from tests.oracle.compare import Pair
-from tests.oracle.universe import universe
+from backtester.enums import Advance
+from backtester.errors import BacktesterError
+from backtester.run.drive import Engine
+from tests.oracle.compare import SMALL, Pair, as_array
+from tests.oracle.examples import cut
+from tests.oracle.universe import Universe, universe
 
 DIFFERENT = 10
 
 
-def hunt(first_seed: int, last_seed: int) -> int:
+def seeded(seed: int) -> Universe:
+    """The universe of a seed."""
+    return universe(Random(seed), steps=60, fault=seed % 5 == 0)
+
+
+def end(inputs: Universe) -> str:
+    """A digest of all that the engine holds at the end, fed as `Pair` feeds it; compiled or not, it is the same."""
+    engine = Engine(inputs.data, SMALL)
+    try:
+        for step in cut(inputs.events):
+            if engine.feed(as_array(step)) == Advance.STARTED:
+                engine.attach(inputs.worlds)
+                engine.resume()
+        engine.finish()
+    except BacktesterError:
+        pass  # the fault stands in the control block
+    records = (engine.fills, engine.ledger, engine.liquidations, engine.payments)
+    held = (*engine.market, *engine.worlds, engine.control, *records)
+    return sha256(b"".join(array.tobytes() for array in held)).hexdigest()
+
+
+def hunt(ends: Sequence[str]) -> int:
     """The exit code."""
-    for seed in range(first_seed, last_seed + 1):
-        pair = Pair(universe(Random(seed), steps=60, fault=seed % 5 == 0))
+    for seed, unaltered in enumerate(ends):
+        inputs = seeded(seed)
+        if end(inputs) == unaltered:
+            continue
+        pair = Pair(inputs)
         found = pair.run()
         if found and not pair.close:
             print(f"seed {seed}", *found, sep="\n")
@@ -26,4 +60,4 @@ def hunt(first_seed: int, last_seed: int) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(hunt(int(sys.argv[1]), int(sys.argv[2])))
+    sys.exit(hunt(json.loads(Path(sys.argv[1]).read_text())))

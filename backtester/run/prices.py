@@ -1,7 +1,7 @@
 """`[prices]` of a portfolio and `--price BTC=68_000`: the tape moved to the prices of the portfolio.
 
-A portfolio is written at today's prices, a recording is of another day. The index of an instrument, where the tape
-begins, becomes the price that was asked for; all its prices are multiplied by the same k, its sizes divided by it
+A portfolio is written at today's prices, a recording is of another day. The price of an instrument, where the tape
+begins, becomes the one that was asked for; all its prices are multiplied by the same k, its sizes divided by it
 (market.move). So the crash falls as deep in percent, through an order book that holds as much money, and every figure
 of the report is in the user's prices. `--rebase` goes the other way: it moves the portfolio to the tape.
 """
@@ -23,6 +23,16 @@ from backtester.market.move import Move
 from backtester.market.read import Tape
 
 FLAG = "--price"
+#: What says where an instrument begins, the best first; a better one counts if it comes so soon after the first of all.
+BEGINNINGS = (EventKind.INDEX, EventKind.MARK, EventKind.SNAPSHOT)
+MINUTE_NS = 60_000_000_000
+
+
+class _Seen(NamedTuple):
+    """A price, quote, and its time."""
+
+    ts: int
+    price: float
 
 
 class Price(NamedTuple):
@@ -98,33 +108,47 @@ def _called(name: str, tape: Tape) -> list[int]:
 
 
 def _first_prices(tape: Tape, wanted: Mapping[int, float]) -> dict[int, float]:
-    """The first index of each instrument; without one on the tape its first mark, without that its first mid."""
-    indices, marks, mids = dict[int, float](), dict[int, float](), dict[int, float]()
+    """Where each instrument begins: at its first index, mark or mid, the best of those that come within a minute."""
+    seen = {number: dict[EventKind, _Seen]() for number in wanted}
     for chunk in tape.chunks():
-        for number in wanted.keys() - mids.keys():
-            if (mid := _first_mid(chunk[chunk["instrument"] == number])) is not None:
-                mids[number] = mid * tape.made[number].written.tick_size
-        for kind, found in ((EventKind.INDEX, indices), (EventKind.MARK, marks)):
-            rows = chunk[chunk["kind"] == kind]
-            for number in wanted.keys() - found.keys():
-                values = rows["value"][rows["instrument"] == number]
-                if len(values):
-                    found[number] = float(values[0])
-        if len(indices) == len(wanted):
+        for number, found in seen.items():
+            rows, tick_size = chunk[chunk["instrument"] == number], tape.made[number].written.tick_size
+            found |= {
+                kind: first
+                for kind in BEGINNINGS
+                if kind not in found and (first := _first_of(kind, rows, tick_size)) is not None
+            }
+        if all(_is_known(found, int(chunk["ts"][-1])) for found in seen.values()):
             break
-    first = mids | marks | indices
-    for number in wanted.keys() - first.keys():
+    return {number: _beginning(found, tape.instruments[number].symbol) for number, found in seen.items()}
+
+
+def _is_known(seen: Mapping[EventKind, _Seen], now: int) -> bool:
+    """Whether nothing that a tape shows after `now` can change where an instrument begins."""
+    return BEGINNINGS[0] in seen or any(each.ts + MINUTE_NS < now for each in seen.values())
+
+
+def _beginning(seen: Mapping[EventKind, _Seen], symbol: str) -> float:
+    """The best of the prices with which an instrument begins. Raises a data error without one."""
+    if not seen:
         message = "the tape has neither index, mark nor a snapshot of two sides: nobody knows where it begins"
-        raise data_error(tape.instruments[number].symbol, message, "move the portfolio instead, with --rebase")
-    return first
+        raise data_error(symbol, message, "move the portfolio instead, with --rebase")
+    until = min(each.ts for each in seen.values()) + MINUTE_NS
+    price = next(seen[kind].price for kind in BEGINNINGS if kind in seen and seen[kind].ts <= until)
+    if not SMALLEST_PRICE <= price <= LARGEST_PRICE:
+        raise data_error(symbol, f"begins at {price:.10g}: no price", "is the tape what it says it is?")
+    return price
 
 
-def _first_mid(events: NDArray[Any]) -> float | None:
-    """Mid of the first snapshot in EVENT[n] of one instrument that shows both sides, ticks."""
-    levels = events[(events["kind"] == EventKind.SNAPSHOT) & (events["side"] != 0) & (events["lots"] > 0)]
-    for ts in np.unique(levels["ts"]):
-        shown = levels[levels["ts"] == ts]
-        bids, asks = (shown["tick"][shown["side"] == side] for side in (1, -1))
+def _first_of(kind: EventKind, rows: NDArray[Any], tick_size: float) -> _Seen | None:
+    """The first index or mark in EVENT[n] of one instrument, or the mid of its first snapshot with both sides."""
+    shown = rows[rows["kind"] == kind]
+    if kind != EventKind.SNAPSHOT:
+        return _Seen(int(shown["ts"][0]), float(shown["value"][0])) if len(shown) else None
+    shown = shown[(shown["side"] != 0) & (shown["lots"] > 0)]
+    for ts in np.unique(shown["ts"]):
+        levels = shown[shown["ts"] == ts]
+        bids, asks = (levels["tick"][levels["side"] == side] for side in (1, -1))
         if len(bids) and len(asks):
-            return 0.5 * float(bids.max() + asks.min())
+            return _Seen(int(ts), 0.5 * float(bids.max() + asks.min()) * tick_size)
     return None

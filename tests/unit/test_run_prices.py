@@ -93,6 +93,22 @@ def test_a_tape_of_depth_and_trades_begins_at_its_mid(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(("late_s", "begins"), [(30, 60.0), (90, 100.0)])
+def test_an_index_that_comes_late_is_not_where_the_tape_begins(tmp_path: Path, late_s: int, begins: float) -> None:
+    levels = [Row(kind="snapshot", side=side, price=100.0 + 0.1 * -side) for side in (1, -1)]
+    clear = Row(kind="snapshot", side=0, price=None, size=0.0)
+    late = Row(ts=1_000 + late_s * 10**9, kind="index", side=0, price=60.0, size=None)
+    file = write(tmp_path / "t.parquet", [clear, *levels, late])
+    [move] = move_tape(open_tape([file]), [parse_price("BTC=50")]).moves
+    assert move.first == pytest.approx(begins)
+
+
+def test_an_index_that_is_no_price_is_refused(tmp_path: Path) -> None:
+    file = write(tmp_path / "t.parquet", [Row(kind="index", side=0, price=1e-300, size=None)])
+    with pytest.raises(BacktesterError, match="BTC: begins at 1e-300: no price"):
+        move_tape(open_tape([file]), [parse_price("BTC=50")])
+
+
 def test_a_base_is_meant_at_every_venue(tmp_path: Path) -> None:
     """BTC is the symbol of one and the base of the other: both begin at the price, unless one is named alone."""
     here = TapeInstrument("hyperliquid", "BTC", "BTC", tick_size=0.1, lot_size=0.001, quote="USDC")

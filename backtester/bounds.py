@@ -37,6 +37,8 @@ MOST_DIGITS = 15
 SMALLEST_PRICE, LARGEST_PRICE = 1e-12, 1e12
 #: A price, a size or an amount of money as somebody writes it down: beyond it nothing is meant seriously.
 LARGEST_AMOUNT = 1e18
+#: More than any venue lends.
+LARGEST_LEVERAGE = 1_000.0
 #: Seeds are int64.
 LARGEST_SEED = (1 << 63) - 1
 

@@ -144,7 +144,6 @@ def run(
     """
     chosen = settings(ctx)
     _check_directory(out, chosen.force)
-    _check_size(compare or [], most, chosen)
     from backtester.engine.jit import CACHE_DIR
     from backtester.market.schema import parse_instruments
     from backtester.report.model import build_report
@@ -174,6 +173,7 @@ def run(
         seed=chosen.seed,
     )
     names = _scenarios(None if scenario is None else ",".join(scenario))
+    _check_size(compare or [], len(names), most, chosen)
     if not is_warm():
         talk(f"compiling kernels, once per machine and version (cache: {CACHE_DIR})", chosen)
     outcomes: list[RunResult | RunFailure] = []
@@ -212,13 +212,14 @@ def _tell_failures(report: ReportModel) -> int:
     return max((cell.exit_code for cell in report.failed), default=0)
 
 
-def _check_size(compare: list[str], most: int, chosen: Settings) -> None:
+def _check_size(compare: list[str], scenarios: int, most: int, chosen: Settings) -> None:
     """Say how many combinations are to be run, and refuse more than `most`: two keys more can mean hours."""
     from backtester.run.variants import count_combinations
 
-    count = count_combinations(compare)
+    count = count_combinations(compare) * scenarios
     if count > most:
-        message = f"makes {count:,} combinations, more than {most:,}"
+        over = ", those of the scenarios counted" if scenarios > 1 else ""
+        message = f"makes {count:,} combinations{over}, more than {most:,}"
         raise usage_error("--compare", message, f"name fewer values, or run them all with --max {count}")
     if compare:
         talk(counted(count, "combination"), chosen)

@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, PlainValidator
 
-from backtester.bounds import LARGEST_AMOUNT
+from backtester.bounds import LARGEST_AMOUNT, LARGEST_LEVERAGE
 from backtester.config.order_rules import misfits_of_order
 from backtester.config.overrides import override
 from backtester.config.plan_rules import ALGOS, misfits_of_plan
@@ -60,7 +60,7 @@ class Position(Record):
     size: Amount  # units of the base, or a notional at the first mark
     entry_price: Price = RelativePrice("mark", 0.0)
     margin_mode: Literal["isolated", "cross"]
-    leverage: Annotated[float, Field(ge=1, allow_inf_nan=False)] | None = None  # initial margin = notional / leverage
+    leverage: Annotated[float, Field(ge=1, le=LARGEST_LEVERAGE)] | None = None  # initial margin = notional / leverage
     margin: Positive | None = None  # quote: what an isolated position has behind it, a cross one as initial margin
 
     @classmethod

@@ -13,7 +13,14 @@ from backtester.report.executions import OrderReport, PlanReport
 from backtester.report.names import Names
 from backtester.report.old_books import stale_fills, triggers_behind_gaps
 from backtester.report.records import Notice
-from backtester.report.undone import left_open, orders_not_sent, plans_not_started, too_large_plans, unfinished_plans
+from backtester.report.undone import (
+    left_open,
+    orders_not_sent,
+    plans_not_started,
+    too_large_orders,
+    too_large_plans,
+    unfinished_plans,
+)
 from backtester.report.unprotected import flips, half_done_groups, refused_stops, trailing_from_start
 from backtester.run.result import RunResult
 
@@ -33,5 +40,6 @@ def notices(
         plans_not_started(result, plans),
         unfinished_plans(result, orders, plans),
         too_large_plans(result, plans),
+        too_large_orders(orders),
         trailing_from_start(result, names),
     )

@@ -4,7 +4,8 @@ left_open_without_depth      an order that closes found no more order book: its 
 order_not_sent               an order is due after the end of the run: it never was anywhere
 plan_not_started             a plan begins after the end of the run
 plan_unfinished              a plan did not do all of its size
-participation_above_20_pct   a plan did more than a fifth of what the market traded meanwhile: prices would have moved
+participation_above_20_pct   a plan did more than a fifth of what the market traded meanwhile, or an order of what it
+                             traded in the minutes before: prices would have moved
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from itertools import chain
 
 from backtester.config.values import Instant
 from backtester.enums import OrderReason
-from backtester.report.executions import OrderReport, PlanReport
+from backtester.report.executions import ImpactLaw, OrderReport, PlanReport
 from backtester.report.names import Names
 from backtester.report.records import Notice
 from backtester.report.text import bps, percent, size, when, word
@@ -24,8 +25,9 @@ from backtester.texts import counted
 
 #: Reasons that say nothing about why a child of a plan did less than it should.
 _SILENT = (OrderReason.NONE, OrderReason.NOTHING_DUE)
-#: Of the volume of the market while a plan ran. Assumed: the bound that desks give their own execution algorithms.
+#: Of the volume of the market. Assumed: the bound that desks give their own execution algorithms.
 MOST_PARTICIPATION = 0.2
+FLAG = "participation_above_20_pct"
 
 
 def left_open(result: RunResult, names: Names, orders: Sequence[OrderReport]) -> Iterator[Notice]:
@@ -110,6 +112,19 @@ def too_large_plans(result: RunResult, plans: Sequence[PlanReport]) -> Iterator[
     return (_too_large(each, start) for each in plans if _is_too_large(each))
 
 
+def too_large_orders(orders: Sequence[OrderReport]) -> Iterator[Notice]:
+    """Orders that took more at once than such a share of what was traded in the moment of their law."""
+    for told in orders:
+        law = told.law
+        if told.plan is None and law is not None and law.share > MOST_PARTICIPATION:
+            text = (
+                f"{told.id} ({told.account} {told.symbol}, {told.side.name.lower()}) filled {size(told.filled_size)}, "
+                f"at once {percent(law.share)} of what the market traded in the minutes before: that size would have "
+                f"moved it{_beside_the_law(law)}"
+            )
+            yield Notice(FLAG, told.arrive_ts, told.account, told.symbol, (told.id,), told.filled_size, text)
+
+
 def _is_too_large(plan: PlanReport) -> bool:
     """A plan of seconds is measured against the minutes around it, as its law is."""
     if plan.market_volume is None or (plan.law and plan.law.share <= MOST_PARTICIPATION):
@@ -120,13 +135,13 @@ def _is_too_large(plan: PlanReport) -> bool:
 def _too_large(plan: PlanReport, start: Instant) -> Notice:
     volume = size(plan.market_volume or 0.0)
     share = f" ({percent(plan.participation)} of it)" if plan.participation else ""
-    law = plan.law
-    compared = f"; it paid {bps(law.walk_bps)} bps of depth and impact, the law says {bps(law.law_bps)}" if law else ""
     text = (
         f"plan {plan.id} ({plan.account} {plan.symbol}, {plan.side.name.lower()}) filled {size(plan.filled_size)} "
         f"while the market traded {volume}{share}, {when(plan.start_ts, start)} to {when(plan.end_ts, start)}: that "
-        f"size would have moved it{compared}"
+        f"size would have moved it{_beside_the_law(plan.law)}"
     )
-    return Notice(
-        "participation_above_20_pct", plan.start_ts, plan.account, plan.symbol, (plan.id,), plan.filled_size, text
-    )
+    return Notice(FLAG, plan.start_ts, plan.account, plan.symbol, (plan.id,), plan.filled_size, text)
+
+
+def _beside_the_law(law: ImpactLaw | None) -> str:
+    return f"; it paid {bps(law.walk_bps)} bps of depth and impact, the law says {bps(law.law_bps)}" if law else ""

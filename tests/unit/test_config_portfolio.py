@@ -159,6 +159,12 @@ ONE_FAULT = [
     ("leverage = 20", "leverage = 0.5", "11 accounts.0.positions.0.leverage: expected at least 1, was 0.5", ""),
     (
         "leverage = 20",
+        "leverage = 1e9",
+        "11 accounts.0.positions.0.leverage: expected at most 1000, was 1000000000.0",
+        "",
+    ),
+    (
+        "leverage = 20",
         "",
         "6 accounts.0.positions.0.leverage: missing key",
         "a position needs its leverage or its margin",

@@ -126,6 +126,23 @@ def test_a_mark_that_never_moved_expects_no_impact() -> None:
     assert (order.law.law_bps, order.law.ratio) == (0.0, None)
 
 
+def test_an_order_above_a_fifth_of_the_minutes_before_says_so_beside_the_law() -> None:
+    def said(lots: int) -> list[str]:
+        deep = [hour(crash=1)[0], ladder(1.0, {99: 5000}, {101: 5000}), *hour(crash=1)[2:]]
+        result = finished(
+            [account(1_000_000.0, [cross(lots)], [market_order(SELL, lots, at_s=1200.0, id="all")])], deep
+        )
+        found = build_report([result]).finished[0].notices
+        return [each.text for each in found if each.flag == "participation_above_20_pct"]
+
+    assert said(30) == []  # 150 were traded in 15 minutes
+    [text] = said(60)
+    assert text.startswith(
+        "all (main X, sell) filled 60, at once 40.0 % of what the market traded in the minutes before: that size would "
+        "have moved it; it paid 0.0 bps of depth and impact, the law says "
+    )
+
+
 # --- plans -----------------------------------------------------------------------------------------------------------
 
 

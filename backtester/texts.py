@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from itertools import groupby
 from typing import Any
 
 _LONGEST_VALUE, _LONGEST_LINE = 200, 1_000
@@ -60,29 +62,46 @@ def json_text(document: Any) -> str:
     )
 
 
-_ON_ONE_LINE = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+def _encoder(between: str) -> Callable[[Any], str]:
+    """JSON with `between` between any two members."""
+    return json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(between, ": ")).encode
+
+
+_ON_ONE_LINE = _encoder(", ")
+_NESTED = (dict, list)
 
 
 def _laid_out(value: Any, line: str) -> str:
     """JSON, the members of a document or of a table on lines of their own; `line` begins one, with its indent."""
     deeper = line + "  "
     if isinstance(value, dict):
-        members = [
-            f"{_ON_ONE_LINE(key)}: {_laid_out(each, deeper) if _has_table(each) else _ON_ONE_LINE(each)}"
-            for key, each in value.items()
-        ]
+        members = _members(value, deeper)
         left, right = "{}"
     else:
-        members = [_laid_out(each, deeper) if _has_table(each) else _ON_ONE_LINE(each) for each in value]
+        members = (_member(each, deeper) for each in value)
         left, right = "[]"
     return f"{left}{deeper}{f',{deeper}'.join(members)}{line}{right}"
+
+
+def _members(record: dict[str, Any], line: str) -> Iterator[str]:
+    """Those of a record. Single values that follow each other are encoded at once: a document is mostly of them."""
+    on_lines = _encoder(f",{line}")
+    for is_nested, run in groupby(record.items(), lambda member: isinstance(member[1], _NESTED)):
+        if is_nested:
+            yield from (f"{_ON_ONE_LINE(key)}: {_member(each, line)}" for key, each in run)
+        else:
+            yield on_lines(dict(run))[1:-1]
+
+
+def _member(value: Any, line: str) -> str:
+    return _laid_out(value, line) if _has_table(value) else _ON_ONE_LINE(value)
 
 
 def _has_table(value: Any) -> bool:
     """Whether there are records in it, one below the other."""
     if isinstance(value, list):
         return bool(value) and isinstance(value[0], dict)
-    return isinstance(value, dict) and any(map(_has_table, value.values()))
+    return isinstance(value, dict) and any(_has_table(each) for each in value.values() if isinstance(each, _NESTED))
 
 
 def replace_unencodable(error: UnicodeError) -> tuple[str, int]:
@@ -116,4 +135,4 @@ def counted(number: int, one: str, many: str = "") -> str:
 def iso_time(ts_ns: int) -> str:
     """ISO-8601 UTC with nanoseconds. 1760130900000000000 → 2025-10-10T21:15:00.000000000Z."""
     seconds, nanos = divmod(ts_ns, 1_000_000_000)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{nanos:09d}Z"
+    return f"{datetime.fromtimestamp(seconds, UTC).isoformat()[:19]}.{nanos:09d}Z"

@@ -38,7 +38,7 @@ def find_profile(venue: str | None) -> VenueProfile:
     """The rules of `ID` or `ID@DATE`. Raises for none, and for `@scenario`: there is none here."""
     if venue is None:
         raise usage_error("--venue", "is missing", "see `backtester venues list`")
-    return Choice(None, _no_day).profile(venue, None, "")
+    return Choice(None, _no_day).profile(venue)
 
 
 def judge(venue: str | None) -> Judge:
@@ -98,7 +98,7 @@ def holdings(portfolio: PortfolioFile, venue: str | None, marks: Quotes) -> tupl
         at_mark = [_at_mark(each, marks) for each in own]
         isolated = math.fsum(each.margin for each in at_mark)
         if isolated > account.collateral.amount:
-            where = portfolio.where("accounts", number, "collateral")
+            where = str(portfolio.where("accounts", number, "collateral"))
             problems.append(Diagnostic("config", where, f"isolated margins of {isolated:,.2f} exceed the collateral"))
         found += _backed(own, at_mark, account.collateral.amount - isolated)
     raise_any(problems)

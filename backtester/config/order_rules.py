@@ -27,6 +27,7 @@ _KEYS_OF_TYPE: dict[str, set[str]] = {
     "take_profit_limit": _TRIGGER | _LIMIT,
     "trailing_stop": _TRAILING | {"bound"},
 }
+_KEYS_OF_SOME_TYPE = set().union(*_KEYS_OF_TYPE.values())
 _NEEDED_BY_TYPE = {
     "limit": ("price",),
     "stop_market": ("trigger_price",),
@@ -52,7 +53,7 @@ def misfits_of_order(order: Table) -> dict[str, str]:
     of_type = _KEYS_OF_TYPE.get(kind)
     found = {}
     if of_type is not None:
-        strangers = set().union(*_KEYS_OF_TYPE.values()) - of_type - ({"held"} if "parent" in order else set())
+        strangers = _KEYS_OF_SOME_TYPE - of_type - ({"held"} if "parent" in order else set())
         found = {key: f"{_NAMES_OF_TYPE[kind]} has no {key}" for key in strangers}
     if "parent" in order:
         found["at"] = "an order with a parent waits for that one, not for a time"
@@ -113,6 +114,7 @@ def link_faults(account: Table, place: Place) -> Iterator[Fault]:
         seen.update(ids)
     parents = {text(order, "id"): text(order, "parent") for _, order in orders}
     groups = Counter(text(order, "oco") for _, order in orders)
+    circular = _circular(parents)
     for number, order in orders:
         parent, group = text(order, "parent"), text(order, "oco")
         if parent and parent not in parents:
@@ -120,7 +122,7 @@ def link_faults(account: Table, place: Place) -> Iterator[Fault]:
             is_plan = "that is a plan: an order waits for another order, or for a time (at)"
             hint = is_plan if parent in plans else did_you_mean(parent, parents)
             yield Fault((*place, "orders", number, "parent"), f'the account has no order "{parent}"', hint)
-        elif parent and _is_own_ancestor(text(order, "id"), parents):
+        elif parent and text(order, "id") in circular:
             yield Fault((*place, "orders", number, "parent"), "the order waits for itself")
         if group and groups[group] == 1:
             hint = did_you_mean(group, groups.keys() - {group}) or "give another order of the account the same oco"
@@ -137,10 +139,17 @@ def ids_of(order: Table) -> Iterator[str]:
 _ENDS = {"take_profit": TAKE_PROFIT_ID, "stop_loss": STOP_LOSS_ID}
 
 
-def _is_own_ancestor(name: str, parents: Mapping[str, str]) -> bool:
-    above = parents.get(name, "")
-    for _ in parents:
-        if above == name:
-            return True
-        above = parents.get(above, "")
-    return False
+def _circular(parents: Mapping[str, str]) -> set[str]:
+    """Names that are their own ancestors. Every name is walked over once, however long the chains are."""
+    found: set[str] = set()
+    walked: set[str] = set()
+    for name in parents:
+        way: dict[str, None] = {}  # ordered
+        while name in parents and name not in walked:
+            walked.add(name)
+            way[name] = None
+            name = parents[name]
+        if name in way:  # back on the way that was just walked: a circle from there on
+            names = list(way)
+            found.update(names[names.index(name) :])
+    return found

@@ -14,7 +14,7 @@ from backtester.config.order_rules import misfits_of_order
 from backtester.config.overrides import override
 from backtester.config.plan_rules import ALGOS, misfits_of_plan
 from backtester.config.portfolio_rules import misfits_of_position, portfolio_faults
-from backtester.config.toml import Document, Judge, Record, read_document, validate
+from backtester.config.toml import Document, Judge, Record, Where, read_document, validate
 from backtester.config.values import (
     Collateral,
     Instant,
@@ -185,7 +185,7 @@ class PortfolioFile:
         """Of the file's bytes; overrides are not in it."""
         return self.document.sha256
 
-    def where(self, *place: str | int) -> str:
+    def where(self, *place: str | int) -> Where:
         """The place of a value for a message: `where("accounts", 0, "positions", 1, "symbol")`."""
         return self.document.where(place)
 

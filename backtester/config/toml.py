@@ -88,6 +88,16 @@ class Fault(NamedTuple):
     hint: str = ""
 
 
+class Where(NamedTuple):
+    """A place of a document on its way to a message: `str` says it, and only then its line is looked for."""
+
+    document: Document
+    place: Place
+
+    def __str__(self) -> str:
+        return self.document.said(self.place)
+
+
 @dataclass(frozen=True)
 class Document:
     """A TOML file as read, before validation."""
@@ -99,7 +109,11 @@ class Document:
     overridden: Mapping[Place, str] = field(default_factory=dict)  # place -> the `key=value` that put it there
     changes: tuple[str, ...] = ()  # what was overridden, in words
 
-    def where(self, place: Place) -> str:
+    def where(self, place: Place) -> Where:
+        """A place of it for a message."""
+        return Where(self, place)
+
+    def said(self, place: Place) -> str:
         """`portfolio.toml:7 accounts.0.margin_mode`, or the override that put the value there."""
         path = ".".join(map(str, place))
         override = next((self.overridden[upper] for upper in _upwards(place) if upper in self.overridden), None)
@@ -177,7 +191,7 @@ def validate(
 def placed(document: Document, faults: Iterable[Fault]) -> Iterator[Placed]:
     """Faults with their lines, each once."""
     for fault in dict.fromkeys(faults):
-        yield fault.place, Diagnostic("config", document.where(fault.place), fault.message, fault.hint)
+        yield fault.place, Diagnostic("config", document.said(fault.place), fault.message, fault.hint)
 
 
 def faults_error(document: Document, faults: Iterable[Fault]) -> BacktesterError:

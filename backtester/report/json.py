@@ -32,21 +32,19 @@ def render_json(model: ReportModel) -> str:
 
 def plain(value: Any) -> Any:
     """A part of the model as what JSON knows: records are objects, enums their names in lower case."""
+    if not isinstance(value, tuple):
+        return value.name.lower() if isinstance(value, IntEnum) else value
     if isinstance(value, Instant):
         return iso_time(value.ts_ns)
     if isinstance(value, Named):
         return {key: plain(each) for key, each in value.items}
     if isinstance(value, FailedCell):  # with every key of a cell: a reader asks what it says, not what it is
         return dict.fromkeys(key for key in Cell._fields if key not in NOT_IN_DOCUMENT) | _fields(value)
-    if isinstance(value, IntEnum):
-        return value.name.lower()
-    if isinstance(value, tuple):
-        return _fields(value) if hasattr(value, "_fields") else [plain(each) for each in value]
-    return value
+    return _fields(value) if hasattr(value, "_fields") else [plain(each) for each in value]
 
 
 def _fields(record: Any) -> dict[str, Any]:
-    return {name: plain(getattr(record, name)) for name in record._fields if name not in NOT_IN_DOCUMENT}
+    return {name: plain(each) for name, each in zip(record._fields, record, strict=True) if name not in NOT_IN_DOCUMENT}
 
 
 def _not_finite(value: Any, where: str) -> Iterator[tuple[str, float]]:

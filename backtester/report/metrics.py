@@ -15,7 +15,7 @@ from backtester.config.values import Instant
 from backtester.engine.records import PATH_BUCKETS
 from backtester.enums import LedgerKind, Liquidity, Party
 from backtester.report.exit_value import exit_cost
-from backtester.report.names import CROSS, ISOLATED, Names, known, moment
+from backtester.report.names import CROSS, ISOLATED, Names, known, moment, rows_of
 from backtester.report.reconcile import account_equity, added_up, uncovered, unrealised
 from backtester.report.records import (
     AccountReport,
@@ -57,7 +57,7 @@ def _account_report(result: RunResult, names: Names, account: int, error: float,
     before, after = account_equity(result, account, at_start=True), account_equity(result, account)
     others = uncovered(result, account), uncovered(result, account, at_start=True)
     paid = _paid_by_kind(result, account)
-    own = result.fills[result.fills["account"] == account]
+    own = list(rows_of(result.fills[result.fills["account"] == account], "liquidity", "fee"))
     forced = (paid[LedgerKind.LIQUIDATION_FEE], paid[LedgerKind.TAKEOVER], paid[LedgerKind.DEFICIT])
     return AccountReport(
         name=names.account(account),

@@ -15,7 +15,7 @@ the parts are this sum exactly.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from typing import Any, NamedTuple
 
@@ -25,7 +25,7 @@ from backtester.config.values import Instant
 from backtester.enums import Liquidity, OrderReason, OrderStatus, Side
 from backtester.report.executions import ImpactLaw, PlanReport, Shortfall
 from backtester.report.impact_law import Course, beside_the_law, courses, tells_volume
-from backtester.report.names import Grid, Names, moment
+from backtester.report.names import Grid, Names, Row, moment, rows_of
 from backtester.report.slippage import BPS, OrderFills, fees_of, split, taken_of
 from backtester.run.result import RunResult
 
@@ -100,9 +100,10 @@ def _plan_report(result: RunResult, names: Names, number: int, course: Course | 
     vwap = Fraction(value, filled) if filled else None
     market = tape if tape and tells_volume(result, int(children["instrument"][0])) else None
     market_vwap = Fraction(market.value, market.traded) if market and market.traded else None
-    fees = fees_of(fills, Liquidity.MAKER), fees_of(fills, Liquidity.TAKER)
+    paid_for = list(rows_of(fills, "liquidity", "fee"))
+    fees = fees_of(paid_for, Liquidity.MAKER), fees_of(paid_for, Liquidity.TAKER)
     arrival = stand.arrival if stand and (children["arrival_mid2"] > 0).any() else None
-    walked = _walked(zip(children, map(OrderFills(fills).of, numbers.tolist()), strict=True))
+    walked = _walked(zip(rows_of(children), map(OrderFills(fills).of, numbers.tolist()), strict=True))
     return PlanReport(
         id=names.plan(number),
         account=names.account(int(plan["account"])),
@@ -187,8 +188,8 @@ def _shortfall(plan: Any, grid: Grid, done: tuple[int, int], stand: Stand, fees:
     return Shortfall(*map(float, amounts), *(float(BPS * amount / paper) for amount in amounts))
 
 
-def _walked(children: Iterable[tuple[Any, np.ndarray]]) -> Fraction:
-    """Σ tick · lots that children (ORDER record, FILL[n]) paid beyond the best prices: depth and impact."""
+def _walked(children: Iterable[tuple[Any, Sequence[Row]]]) -> Fraction:
+    """Σ tick · lots that children (ORDER record, FILL rows) paid beyond the best prices: depth and impact."""
     cost = Fraction(0)
     for child, fills in children:
         took = taken_of(fills)

@@ -15,6 +15,8 @@ mid is not a cost of execution.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from typing import Any, NamedTuple
 
@@ -22,7 +24,7 @@ import numpy as np
 
 from backtester.enums import Liquidity
 from backtester.report.executions import Slippage
-from backtester.report.names import Grid
+from backtester.report.names import Grid, Row, rows_of
 
 BPS = 10_000
 NOT_TAKEN = Slippage(None, None, None, None, None, None)
@@ -56,29 +58,32 @@ class Taken(NamedTuple):
     fee: float
 
 
-def taken_of(fills: np.ndarray) -> Taken:
-    """Sum the fills (FILL[n]) of one order that took liquidity."""
-    took = fills[fills["liquidity"] == Liquidity.TAKER]
-    pairs = list(zip(took["lots"].tolist(), took["tick"].tolist(), strict=True))
-    return Taken(sum(lots for lots, _ in pairs), sum(lots * tick for lots, tick in pairs), math.fsum(took["fee"]))
+def taken_of(fills: Iterable[Row]) -> Taken:
+    """Sum the fills (FILL rows) of one order that took liquidity."""
+    took = [fill for fill in fills if fill["liquidity"] == Liquidity.TAKER]
+    return Taken(
+        lots=sum(fill["lots"] for fill in took),
+        value=sum(fill["lots"] * fill["tick"] for fill in took),
+        fee=math.fsum(fill["fee"] for fill in took),
+    )
 
 
 class OrderFills:
     """The fills of each order, found without looking through all of them again."""
 
     def __init__(self, fills: np.ndarray) -> None:
-        self._rows = fills[np.argsort(fills["order"], kind="stable")]
+        self._fills = fills[np.argsort(fills["order"], kind="stable")]
+        self._orders: list[int] = self._fills["order"].tolist()
 
-    def of(self, order: int) -> np.ndarray:
-        """FILL[n] of one order, in order of time."""
-        first, last = np.searchsorted(self._rows["order"], (order, order + 1))
-        rows: np.ndarray = self._rows[first:last]
-        return rows
+    def of(self, order: int) -> Sequence[Row]:
+        """FILL rows of one order, in order of time."""
+        first, last = bisect_left(self._orders, order), bisect_right(self._orders, order)
+        return tuple(rows_of(self._fills[first:last]))
 
 
-def fees_of(fills: np.ndarray, liquidity: Liquidity) -> float:
-    """Fees of fills (FILL[n]) of one liquidity as cash: paid is negative, a rebate positive."""
-    return 0.0 - math.fsum(fills["fee"][fills["liquidity"] == liquidity])
+def fees_of(fills: Iterable[Row], liquidity: Liquidity) -> float:
+    """Fees of fills (FILL rows) of one liquidity as cash: paid is negative, a rebate positive."""
+    return 0.0 - math.fsum(fill["fee"] for fill in fills if fill["liquidity"] == liquidity)
 
 
 def split(order: Any, taken: Taken) -> Split | None:

@@ -28,7 +28,7 @@ import numpy as np
 
 from backtester.enums import Liquidity
 from backtester.report.executions import TradeReport
-from backtester.report.names import CROSS, ISOLATED, Grid, Names
+from backtester.report.names import CROSS, ISOLATED, Grid, Names, rows_of
 from backtester.report.reconcile import unrealised
 from backtester.report.slippage import OrderFills, Split, fees_of, liquidation_slippage, split, taken_of
 from backtester.run.result import RunResult
@@ -114,7 +114,8 @@ def _trade_report(result: RunResult, names: Names, number: int, order_fills: Ord
     market = result.market.markets[row["market"]]
     unit = float(market["unit"])
     fills = result.fills[result.fills["position"] == number]
-    fees = (fees_of(fills, Liquidity.MAKER), fees_of(fills, Liquidity.TAKER), float(row["liquidation_fee"]))
+    paid_for = list(rows_of(fills, "liquidity", "fee"))
+    fees = (fees_of(paid_for, Liquidity.MAKER), fees_of(paid_for, Liquidity.TAKER), float(row["liquidation_fee"]))
     funding, carried_in = float(row["funding"]), unrealised(result, number, at_start=True)
     price_pnl = math.fsum((float(row["realised"]), unrealised(result, number), -carried_in))
     cost = slipped(result, number, grid, order_fills)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from typing import Any
 
-import numpy as np
-
 from backtester.config.values import Instant
+from backtester.engine import spec
 from backtester.enums import (
     FillReason,
     LiquidationStage,
@@ -20,7 +19,7 @@ from backtester.enums import (
 )
 from backtester.report.executions import FillReport, ImpactLaw, OrderReport
 from backtester.report.impact_law import Course, beside_the_law, courses
-from backtester.report.names import CROSS, ISOLATED, Grid, Names, known, moment
+from backtester.report.names import CROSS, ISOLATED, Grid, Names, Row, known, moment, rows_of
 from backtester.report.records import FundingPayment, LiquidationReport
 from backtester.report.slippage import BPS, OrderFills, Split, fees_of, in_bps, liquidation_slippage, split, taken_of
 from backtester.report.stops import audit
@@ -31,40 +30,40 @@ def order_reports(result: RunResult, names: Names) -> Iterator[OrderReport]:
     """Every order of the portfolio, in its order."""
     traded, fills = courses(result), OrderFills(result.fills)
     for account, described in enumerate(result.world.accounts):
-        for place, number in enumerate(result.index.orders[account]):
-            order = result.state.orders[number]
-            asked = described.orders[place].lots if order["plan"] < 0 else int(order["lots"])
-            yield _order_report(names, number, order, asked, fills.of(number), traded[order["market"]])
+        numbers = result.index.orders[account]
+        rows = rows_of(result.state.orders[numbers.start : numbers.stop])
+        for number, written, order in zip(numbers, described.orders, rows, strict=True):
+            yield _order_report(names, written, order, fills.of(number), traded[order["market"]])
 
 
 def _order_report(
-    names: Names, number: int, order: Any, asked: int, fills: np.ndarray, course: Course | None
+    names: Names, written: spec.Order, order: Row, fills: Sequence[Row], course: Course | None
 ) -> OrderReport:
-    """The report of ORDER record `number`, of which `asked` lots were wanted; fills: FILL[n]."""
-    position, plan = int(order["position"]), int(order["plan"])
+    """The report of an order as it was `written`, and as it became: its ORDER row and its FILL rows."""
+    position, plan, filled = order["position"], order["plan"], order["filled"]
+    asked = written.lots if plan < 0 else order["lots"]
     grid = names.grid(position)
     taken = taken_of(fills)
     parts = split(order, taken)
-    filled = int(order["filled"])
     audited = audit(order, grid)
     return OrderReport(
-        id=names.order(number),
+        id=written.id,
         symbol=names.symbol(position),
-        type=OrderType(int(order["type"])),
-        status=OrderStatus(int(order["status"])),
-        reason=OrderReason(int(order["reason"])),
+        type=OrderType(order["type"]),
+        status=OrderStatus(order["status"]),
+        reason=OrderReason(order["reason"]),
         trigger_ts=moment(order["trigger_ts"]),
-        trigger_price=float(order["trigger_price"]) if order["trigger_ts"] >= 0 else None,
+        trigger_price=order["trigger_price"] if order["trigger_ts"] >= 0 else None,
         arrive_ts=moment(order["arrive_ts"]),
         size=grid.size(asked),
         filled_size=grid.size(filled),
         vwap=grid.price(Fraction(int(order["fill_value"]), filled)) if filled else None,
         unfilled_size=grid.size(asked - filled),
-        levels=int(order["levels"]),
-        maker_share=int(order["maker_lots"]) / filled if filled else None,
+        levels=order["levels"],
+        maker_share=order["maker_lots"] / filled if filled else None,
         slippage=in_bps(parts, taken, grid),
-        account=names.account(int(order["account"])),
-        side=Side(int(order["side"])),
+        account=names.account(order["account"]),
+        side=Side(order["side"]),
         done_ts=moment(order["done_ts"]),
         stop_price=audited.stop_price,
         result=audited.result,
@@ -81,21 +80,21 @@ def _order_report(
     )
 
 
-def _law(course: Course | None, order: Any, lots: int, parts: Split | None, grid: Grid) -> ImpactLaw | None:
-    """What `lots` cost that an ORDER record took, beside the law of the moment at which it arrived."""
+def _law(course: Course | None, order: Row, lots: int, parts: Split | None, grid: Grid) -> ImpactLaw | None:
+    """What `lots` cost that an ORDER row took, beside the law of the moment at which it arrived."""
     if course is None or parts is None:
         return None
-    return beside_the_law(course.before(int(order["arrive_ts"])), grid, lots, parts.walk_share)
+    return beside_the_law(course.before(order["arrive_ts"]), grid, lots, parts.walk_share)
 
 
-def _fill_report(fill: Any, grid: Grid) -> FillReport:
+def _fill_report(fill: Row, grid: Grid) -> FillReport:
     return FillReport(
-        Instant(int(fill["ts"])),
-        grid.price(int(fill["tick"])),
-        grid.size(int(fill["lots"])),
-        Liquidity(int(fill["liquidity"])),
-        FillReason(int(fill["reason"])),
-        int(fill["age_ns"]),
+        Instant(fill["ts"]),
+        grid.price(fill["tick"]),
+        grid.size(fill["lots"]),
+        Liquidity(fill["liquidity"]),
+        FillReason(fill["reason"]),
+        fill["age_ns"],
     )
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from backtester.config.lines import Place
 from backtester.config.tables import Table, tables, text
-from backtester.config.toml import Document, Placed
+from backtester.config.toml import Document, Placed, Where
 from backtester.errors import BacktesterError, Diagnostic
 from backtester.market.read import open_tape
 from backtester.market.schema import InstrumentFacts, TapeInstrument
@@ -26,7 +26,6 @@ class Market(NamedTuple):
 
     profile: VenueProfile
     symbol: str
-    where: str  # for messages
 
     @property
     def base(self) -> str:
@@ -63,19 +62,19 @@ class Names:
         """The symbols of an account's positions that mean no instrument."""
         for number, position in tables(account, "positions"):
             symbol, there = text(position, "symbol"), (*place, "positions", number, "symbol")
-            found = self._problem(Market(profile, symbol, document.where(there))) if symbol else None
+            found = self._problem(Market(profile, symbol), document.where(there)) if symbol else None
             if found is not None:
                 yield there, found
 
-    def _problem(self, market: Market) -> Diagnostic | None:
+    def _problem(self, market: Market, where: Where) -> Diagnostic | None:
         lent = {each.base: each.source for each in self.proxies}
         if not self.tapes:
-            return None if shipped_for(market, lent) else _not_shipped(market)
+            return None if shipped_for(market, lent) else _not_shipped(market, where)
         known, venue = self.instruments, market.profile.id
         is_added = market.base in lent or (self.any_time and shipped_for(market, lent) is not None)
         if known is None or is_added or find_instrument(market.symbol, venue, known, self.any_venue) is not None:
             return None
-        return not_found(market.where, market.symbol, venue, known)
+        return not_found(where, market.symbol, venue, known)
 
 
 def shipped_for(market: Market, proxies: Mapping[str, str], has: Collection[str] = ()) -> str | None:
@@ -95,9 +94,9 @@ def _is_shipped(name: str) -> bool:
     return (data_dir() / f"{name}.parquet").is_file()
 
 
-def _not_shipped(market: Market) -> Diagnostic:
+def _not_shipped(market: Market, where: Where) -> Diagnostic:
     meant = base_meant(market.symbol)
     hint = f"give one with --tape, or lend it another's: --proxy {meant}=BTC --price {meant}=PRICE"
     if _is_shipped(_shipped_name(market.profile, meant)):
         hint = f'did you mean "{meant}"?'
-    return Diagnostic("data", market.where, f"no base tape is shipped for {market.symbol} on {market.profile.id}", hint)
+    return Diagnostic("data", str(where), f"no base tape is shipped for {market.symbol} on {market.profile.id}", hint)

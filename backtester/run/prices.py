@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from backtester.bounds import LARGEST_PRICE, SMALLEST_PRICE
 from backtester.config.portfolio import PortfolioFile
+from backtester.config.toml import Where
 from backtester.enums import EventKind
 from backtester.errors import BacktesterError, Diagnostic, data_error, usage_error
 from backtester.market.move import Move
@@ -40,7 +41,7 @@ class Price(NamedTuple):
 
     name: str
     price: float
-    where: str  # for messages
+    where: str | Where  # for messages
 
 
 def parse_price(text: str) -> Price:
@@ -72,7 +73,7 @@ def move_tape(tape: Tape, prices: Iterable[Price]) -> Tape:
         wanted |= dict.fromkeys(found, each.price)
         if not found:
             known = ", ".join(dict.fromkeys(instrument.symbol for instrument in tape.instruments))
-            problems.append(Diagnostic("config", each.where, f"{each.name} is not on the tape", f"it has {known}"))
+            problems.append(Diagnostic("config", str(each.where), f"{each.name} is not on the tape", f"it has {known}"))
     problems += [_no_price(move) for n, move in enumerate(tape.moves) if move.lent_to and n not in wanted]
     if problems:
         raise BacktesterError(problems)

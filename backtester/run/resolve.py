@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from backtester.bounds import MOST_LOTS
 from backtester.config.portfolio import Account, PortfolioFile, Position
+from backtester.config.toml import Where
 from backtester.config.values import RelativePrice
 from backtester.engine import spec
 from backtester.enums import Side
@@ -114,18 +115,18 @@ def _instruments_of(
     """The symbols of an account and the instruments they mean."""
     account, seen = portfolio.portfolio.accounts[a], dict[int, str]()
     if account.position_mode == "hedge" and "hedge_mode" not in profile.rules.services:
-        where = portfolio.where("accounts", a, "position_mode")
-        problems.append(Diagnostic("config", where, f"{profile.id} has no hedge mode, its accounts are one-way"))
+        mode = str(portfolio.where("accounts", a, "position_mode"))
+        problems.append(Diagnostic("config", mode, f"{profile.id} has no hedge mode, its accounts are one-way"))
     for p, position in enumerate(account.positions):
-        place = portfolio.where("accounts", a, "positions", p, "symbol")
+        where = portfolio.where("accounts", a, "positions", p, "symbol")
         number = find_instrument(position.symbol, profile.id, instruments, accept.order_book)
         if number is None:
-            problems.append(not_found(place, position.symbol, profile.id, instruments))
+            problems.append(not_found(where, position.symbol, profile.id, instruments))
             continue
         if instruments[number].contract != "linear" or instruments[number].size_unit != "base":
-            problems.append(Diagnostic("config", place, "only linear contracts sized in the base are supported"))
+            problems.append(Diagnostic("config", str(where), "only linear contracts sized in the base are supported"))
         if seen.setdefault(number, position.symbol) != position.symbol:
-            problems.append(Diagnostic("config", place, "the account has another position in this instrument"))
+            problems.append(Diagnostic("config", str(where), "the account has another position in this instrument"))
         yield position.symbol, number
 
 
@@ -146,19 +147,19 @@ def take_intervals(resolved: Resolved, firsts: NDArray[Any]) -> Resolved:
     return resolved._replace(data=data._replace(markets=tuple(markets)))
 
 
-def not_found(place: str, symbol: str, venue: str, instruments: Sequence[TapeInstrument]) -> Diagnostic:
+def not_found(where: Where, symbol: str, venue: str, instruments: Sequence[TapeInstrument]) -> Diagnostic:
     """Why a symbol of an account at `venue` means no instrument of the tape, or more than one."""
     named = [each for each in instruments if symbol in (each.symbol, each.base)]
     if any(each.venue in (venue, "") for each in named):
-        return Diagnostic("config", place, f"{symbol} may mean more than one instrument of the tape")
+        return Diagnostic("config", str(where), f"{symbol} may mean more than one instrument of the tape")
     if named:
         others = " and ".join(dict.fromkeys(each.venue for each in named))
         hint = f"give a tape of {venue} with --tape, or accept that of {others} with --assume-order-book"
-        return Diagnostic("config", place, f"the tape has {symbol} of {others}, the account is at {venue}", hint)
+        return Diagnostic("config", str(where), f"the tape has {symbol} of {others}, the account is at {venue}", hint)
     meant = sorted(each.symbol for each in instruments if each.base == base_meant(symbol) and each.venue in (venue, ""))
     have = ", ".join(sorted(each.symbol for each in instruments))
     hint = f'did you mean "{meant[0]}"?' if meant else f"it has {have}"
-    return Diagnostic("config", place, f"the tape has no {symbol}", hint)
+    return Diagnostic("config", str(where), f"the tape has no {symbol}", hint)
 
 
 def base_meant(symbol: str) -> str:

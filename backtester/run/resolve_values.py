@@ -56,7 +56,7 @@ class Values:
 
     def fault(self, message: str, *place: str | int, hint: str = "") -> None:
         """Something wrong at a place of the account."""
-        where = self._portfolio.where("accounts", self._number, *place)
+        where = str(self._portfolio.where("accounts", self._number, *place))
         self.problems.append(Diagnostic("config", where, message, hint))
 
     def add(self, error: BacktesterError) -> None:

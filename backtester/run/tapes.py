@@ -67,11 +67,8 @@ def refuse_holes(tape: Tape, stressed: StressedTape | None) -> None:
 
 def _markets(variants: Sequence[Variant]) -> Iterator[Market]:
     for variant in variants:
-        accounts = variant.portfolio.portfolio.accounts
-        for a, (account, profile) in enumerate(zip(accounts, variant.profiles, strict=True)):
-            for p, position in enumerate(account.positions):
-                where = variant.portfolio.where("accounts", a, "positions", p, "symbol")
-                yield Market(profile, position.symbol, where)
+        for account, profile in zip(variant.portfolio.portfolio.accounts, variant.profiles, strict=True):
+            yield from (Market(profile, position.symbol) for position in account.positions)
 
 
 def _shipped(markets: Sequence[Market], proxies: Mapping[str, str]) -> list[str]:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from backtester.config.lines import Place
 from backtester.config.tables import Table, tables, text
-from backtester.config.toml import Document, Placed
+from backtester.config.toml import Document, Placed, Where
 from backtester.errors import BacktesterError
 from backtester.venue.loader import VenueRef, load_profile
 from backtester.venue.profile import VenueProfile
@@ -24,7 +24,7 @@ class Choice(NamedTuple):
     ref: VenueRef | None
     day: Callable[[VenueRef], date]  # of the scenario; raises a usage error where there is none
 
-    def profile(self, own: str, fee_tier: str | None, where: str) -> VenueProfile:
+    def profile(self, own: str, fee_tier: str | None = None, where: Where | None = None) -> VenueProfile:
         """The rules of an account of the venue `own`. Raises BacktesterError; `where` is said of the fee tier."""
         ref = VenueRef.parse(own)
         if self.ref is not None:
@@ -46,7 +46,7 @@ def judge_accounts(document: Document, choice: Choice, more: More = lambda *_: i
         if not own:
             continue
         try:
-            profile = choice.profile(own, None, "")
+            profile = choice.profile(own)
         except BacktesterError as error:
             yield from _unknown(document, (*place, "venue"), error, choice.takes_own)
             continue
@@ -60,4 +60,4 @@ def judge_accounts(document: Document, choice: Choice, more: More = lambda *_: i
 def _unknown(document: Document, place: Place, error: BacktesterError, is_own: bool) -> Iterator[Placed]:
     """What is wrong with a venue, and where the portfolio names it if it does."""
     for each in error.diagnostics:
-        yield place, replace(each, where=f"{document.where(place)}: {each.where}") if is_own else each
+        yield place, replace(each, where=f"{document.said(place)}: {each.where}") if is_own else each

@@ -11,7 +11,7 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import NamedTuple
 
-from backtester.config.toml import did_you_mean
+from backtester.config.toml import Where, did_you_mean
 from backtester.config.venue import FeeTier, TierRow, VenueRules
 from backtester.enums import Side
 from backtester.errors import config_error
@@ -112,7 +112,7 @@ class VenueProfile:
         of_venue: float = getattr(self.rules, rule)
         return dict(market.own).get(rule, of_venue)
 
-    def with_fee_tier(self, name: str, where: str = "fee tier") -> VenueProfile:
+    def with_fee_tier(self, name: str, where: Where | None = None) -> VenueProfile:
         """The profile with the rates of a fee tier, or of several joined by `+`; a later one says more.
 
         Example: on Hyperliquid `volume-4+maker-2` takes at 0.028 % and earns 0.002 % as a maker.
@@ -123,7 +123,11 @@ class VenueProfile:
         for word in name.split("+"):
             if word not in tiers:
                 known = f"known: {', '.join(tiers)}" if tiers else "none are known on this date"
-                raise config_error(where, f'{self.name} has no fee tier "{word}"', did_you_mean(word, tiers) or known)
+                raise config_error(
+                    str(where or "fee tier"),
+                    f'{self.name} has no fee tier "{word}"',
+                    did_you_mean(word, tiers) or known,
+                )
             tier = tiers[word]
             for rule, rate in (("taker_fee", tier.taker_fee), ("maker_fee", tier.maker_fee)):
                 if rate is not None:

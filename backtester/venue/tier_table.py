@@ -47,7 +47,7 @@ class TierTable(NamedTuple):
 class _Sheet(Document):
     """A table as a document: a place is said as its column."""
 
-    def where(self, place: Place) -> str:
+    def said(self, place: Place) -> str:
         column = next((key for key in reversed(place) if key in COLUMNS), "")
         return f"{self.name}:{self.line(place)} {column}".rstrip()
 

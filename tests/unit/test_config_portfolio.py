@@ -101,7 +101,7 @@ def test_a_good_portfolio(folder: Path) -> None:
     )  # fmt: skip
     assert (stop.reduce_only, stop.reaction_ns, stop.at) == (True, 200_000_000, None)
     assert isinstance(stop, Order)
-    assert file.where("accounts", 0, "positions", 1, "size") == "portfolio.toml:15 accounts.0.positions.1.size"
+    assert str(file.where("accounts", 0, "positions", 1, "size")) == "portfolio.toml:15 accounts.0.positions.1.size"
     assert len(file.sha256) == 64
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from backtester.engine.records import FILL, LIQUIDATION
 from backtester.engine.state import ORDER
 from backtester.enums import Liquidity
-from backtester.report.names import Grid, Names
+from backtester.report.names import Grid, Names, rows_of
 from backtester.report.slippage import NOT_TAKEN, Taken, in_bps, liquidation_slippage, split, taken_of
 from backtester.report.trades import order_reports
 from tests.oracle.examples import BUY, PLAIN, SECOND, SELL, delta, ladder, limit_order, mark, market_order
@@ -61,7 +61,7 @@ def test_only_fills_that_took_liquidity_count() -> None:
     fills = np.zeros(3, FILL)
     fills["liquidity"] = (Liquidity.TAKER, Liquidity.MAKER, Liquidity.TAKER)
     fills["lots"], fills["tick"], fills["fee"] = (2, 100, 3), (10, 1, 11), (0.1, 9.0, 0.2)
-    assert taken_of(fills) == pytest.approx((5, 53, 0.3))
+    assert taken_of(rows_of(fills)) == pytest.approx((5, 53, 0.3))
 
 
 ticks = st.integers(1, 10**7)

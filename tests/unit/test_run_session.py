@@ -88,6 +88,12 @@ def test_without_a_tape_the_shipped_ones_of_the_portfolio_are_taken() -> None:
     assert len(result.liquidations) == 0
 
 
+def test_lines_are_looked_for_only_to_be_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    request = plain(tmp_path, order(type="limit", price=101.0))
+    monkeypatch.setattr("backtester.config.toml.index_lines", lambda _: pytest.fail("a second walk over the file"))
+    run_cell(request)
+
+
 def test_sources_are_the_digests_of_the_files(tmp_path: Path) -> None:
     request = plain(tmp_path)
     result = run_cell(request)

@@ -107,6 +107,21 @@ def test_a_record_stands_on_one_line_unless_it_has_a_table() -> None:
     ]
 
 
+def test_the_values_of_a_record_with_a_table_have_lines_of_their_own() -> None:
+    document = {"id": "a", "n": 1.5, "cost": {"x": 1, "y": [2, 3]}, "side": None, "fills": [{"lots": 1}]}
+    assert json_text(document).splitlines() == [
+        "{",
+        '  "id": "a",',
+        '  "n": 1.5,',
+        '  "cost": {"x": 1, "y": [2, 3]},',
+        '  "side": null,',
+        '  "fills": [',
+        '    {"lots": 1}',
+        "  ]",
+        "}",
+    ]
+
+
 def test_json_has_no_word_for_what_is_not_finite() -> None:
     with pytest.raises(ValueError):
         json_text({"rows": [{"x": float("inf")}]})

@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeAlias
 from backtester.calc.answer import Answer, Line, direction, grounds, number, percent, warnings
 from backtester.config.venue import VenueRules
 from backtester.enums import PriceReference, Side
-from backtester.venue.funding import eight_hour_rate, interval_rate, payment, premium
+from backtester.formulas.funding import eight_hour_rate, interval_rate, payment, premium
 from backtester.venue.profile import VenueProfile
 
 FORMULA = (
@@ -91,7 +91,7 @@ def funding(profile: VenueProfile, asked: Inputs) -> Answer[Inputs, Figures]:
     notional, side = asked.size * asked.price, asked.side
     cap = profile.market_rule("funding_cap", market)
     rate = _rate(asked.given, rules, cap)
-    paid = payment(side, notional, rate.value)
+    paid = payment(side * notional, rate.value)
     interval_s = rules.funding_interval_ns / 1e9
     cost = 2.0 * rules.taker_fee if asked.cost is None else asked.cost
     per_day = paid * (DAY_S / interval_s)
@@ -106,8 +106,8 @@ def funding(profile: VenueProfile, asked: Inputs) -> Answer[Inputs, Figures]:
         payment_total=paid * asked.intervals,
         per_day=per_day,
         per_year=per_day * DAYS_PER_YEAR,
-        per_bp=payment(side, notional, BP),
-        at_cap=payment(side, notional, side * cap),
+        per_bp=payment(side * notional, BP),
+        at_cap=payment(side * notional, side * cap),
         breakeven_cost=cost,
         breakeven_rate=-side * cost / asked.intervals,
     )

@@ -15,7 +15,8 @@ from backtester.config.values import Notional, RelativePrice
 from backtester.errors import BacktesterError, Diagnostic, config_error, usage_error
 from backtester.venue.accounts import Choice, judge_accounts
 from backtester.venue.loader import VenueRef
-from backtester.venue.profile import VenueProfile, maintenance_margin
+from backtester.venue.margin import maintenance_margin
+from backtester.venue.profile import VenueProfile
 
 
 class Held(NamedTuple):

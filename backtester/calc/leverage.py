@@ -10,8 +10,15 @@ from backtester.calc.holdings import Holding
 from backtester.config.venue import TierRow
 from backtester.enums import Side
 from backtester.errors import usage_error
-from backtester.venue.margin import Tier, largest_leverage, liquidation_price, margin_for_move, tier_at
-from backtester.venue.profile import VenueProfile, maintenance_margin
+from backtester.venue.margin import (
+    Tier,
+    largest_leverage,
+    liquidation_price,
+    maintenance_margin,
+    margin_for_move,
+    tier_at,
+)
+from backtester.venue.profile import VenueProfile
 
 FORMULA = "safe leverage = notional / (notional·move + maintenance at the moved price + notional·cost)"
 

@@ -9,8 +9,9 @@ from typing import Literal, NamedTuple
 from backtester.calc.answer import Answer, Line, direction, grounds, number, percent, share, terms, tier_line, warnings
 from backtester.config.venue import TierRow, VenueRules
 from backtester.enums import ForcedPrice, Side
-from backtester.venue.margin import Break, Tier, bankruptcy_price, break_price, tier_at
-from backtester.venue.profile import VenueProfile, maintenance_margin
+from backtester.formulas.margin import pool_share
+from backtester.venue.margin import Break, Tier, bankruptcy_price, break_price, maintenance_margin, tier_at
+from backtester.venue.profile import VenueProfile
 
 FORMULA = (
     "P = (q·entry − margin − other PnL + other maintenance − deduction) / (q − |q|·rate), "
@@ -135,7 +136,7 @@ def _bankruptcy(asked: Inputs, tiers: Sequence[TierRow]) -> float | None:
 def _share_of_pool(asked: Inputs, tiers: Sequence[TierRow]) -> float:
     """What part of the pool's maintenance margin is the contract's."""
     own = _maintenance(asked, tiers)
-    return own / (own + asked.other_maintenance)
+    return pool_share(own, own + asked.other_maintenance)
 
 
 def _maintenance(asked: Inputs, tiers: Sequence[TierRow]) -> float:

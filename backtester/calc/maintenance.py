@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from backtester.calc import liquidation
 from backtester.calc.answer import Answer, Line, grounds, number, percent, terms, tier_line, warnings
-from backtester.venue.margin import Tier, tier_at
-from backtester.venue.profile import VenueProfile, maintenance_margin
+from backtester.venue.margin import Tier, maintenance_margin, tier_at
+from backtester.venue.profile import VenueProfile
 
 FORMULA = "maintenance = notional·rate − deduction, in the tier of the notional at mark; initial = notional / leverage"
 

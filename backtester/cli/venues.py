@@ -139,12 +139,12 @@ def _table_rows(profile: VenueProfile) -> Iterator[tuple[Cell, ...]]:
 
 def _market_text(market: MarketRules) -> str:
     """`40x, maintenance 0.0125; from 150,000,000: 20x, maintenance 0.025 less 1,875,000; impact 20,000`."""
-    from backtester.venue.profile import deductions
+    from backtester.venue.margin import tier_table
 
     parts = []
-    for tier, deduction in zip(market.tiers, deductions(market.tiers), strict=True):
+    for tier in tier_table(market.tiers):
         start = f"from {tier.floor_quote:,.0f}: " if tier.floor_quote else ""
-        less = f" less {deduction:,.0f}" if deduction else ""
+        less = f" less {tier.deduction:,.0f}" if tier.deduction else ""
         parts.append(f"{start}{tier.max_leverage:g}x, maintenance {tier.maintenance_rate:.6g}{less}")
     parts.append(f"impact {market.impact_notional_quote:,.0f}")
     if market.size_decimals is not None:

@@ -34,6 +34,7 @@ from backtester.engine.state import (
     Market,
     Worlds,
 )
+from backtester.formulas import margin
 
 
 def allocate_control(seed: int = 0) -> np.ndarray:
@@ -113,7 +114,7 @@ def tier_rows(tiers: Sequence[spec.Tier]) -> list[tuple[float, float, float, flo
     deduction, previous = 0.0, 0.0
     for tier in tiers:
         if rows:
-            deduction += tier.floor_quote * (tier.maintenance_rate - previous)
+            deduction = margin.next_deduction(deduction, tier.floor_quote, previous, tier.maintenance_rate)
         previous = tier.maintenance_rate
         rows.append((tier.floor_quote, tier.maintenance_rate, deduction, tier.max_leverage))
     return rows

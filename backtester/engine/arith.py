@@ -83,9 +83,3 @@ def normal_quantile(p: float) -> float:
 def median3(a: float, b: float, c: float) -> float:
     """The middle one of three."""
     return max(min(a, b), min(max(a, b), c))
-
-
-@helper
-def clamp(x: float, low: float, high: float) -> float:
-    """`x` moved into [low, high]."""
-    return min(max(x, low), high)

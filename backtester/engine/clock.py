@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 
-from backtester.engine.arith import LOG2_E, clamp, exp2, median3
+from backtester.engine.arith import LOG2_E, exp2, median3
 from backtester.engine.jit import helper
 from backtester.engine.ladder import impact_price
 from backtester.engine.outage import MARK_FROZEN
 from backtester.engine.state import NEVER_NS, NO_ASK, NO_BID
 from backtester.enums import FundingWeights, MarkFormula, PriceReference
+from backtester.formulas import funding
 
 BASIS_S = 150.0
 INNER_S = 30.0
-EIGHT_HOURS_NS = 8 * 3600 * 1_000_000_000
+premium = helper(funding.premium)
+eight_hour_rate = helper(funding.eight_hour_rate)
+interval_rate = helper(funding.interval_rate)
 
 
 @helper
@@ -140,10 +143,7 @@ def count_missing_samples(m, ts: int) -> None:
 
 @helper
 def sample_premium(m, market: int) -> None:
-    """Add one premium sample: how far the impact prices lie outside the index (RULES 7.3).
-
-    Example: impact bid 10,100, index 10,000 → 1 %.
-    """
+    """Add one premium sample (RULES 7.3)."""
     k = m.markets[market]
     n = k["instrument"]
     i = m.instruments[n]
@@ -154,25 +154,20 @@ def sample_premium(m, market: int) -> None:
     target = k["impact_notional"] / (k["unit"] * k["tick_size"])
     bid = impact_price(m.cells, m.sides[2 * n], 2 * n, target) * k["tick_size"]
     ask = impact_price(m.cells, m.sides[2 * n + 1], 2 * n + 1, target) * k["tick_size"]
-    index = i["index"]
     k["premium_count"] += 1
     linear = m.rules[k["rules"]]["funding_weights"] == FundingWeights.LINEAR
     weight = k["premium_count"] if linear else 1
-    k["premium_sum"] += weight * ((max(0.0, bid - index) - max(0.0, index - ask)) / index)
+    k["premium_sum"] += weight * premium(bid, ask, i["index"])
 
 
 @helper
 def premium_rate(k: np.void, r: np.void) -> float:
-    """Funding rate of one interval from the samples since the last (RULES 7.3).
-
-    Source: Hyperliquid, funding. Example: average premium 1 %, interest 0.01 %, clamp 0.05 % → 0.95 % per 8 h,
-    0.11875 % per hour. Binance, funding: average premium 0.0429 % → 0.01 % per 8 h.
-    """
+    """Funding rate of one interval from the samples since the last (RULES 7.3)."""
     count = k["premium_count"]
     weights = count * (count + 1) * 0.5 if r["funding_weights"] == FundingWeights.LINEAR else float(count)
     average = k["premium_sum"] / weights
-    eight_hours = average + clamp(r["funding_interest"] - average, -r["funding_clamp"], r["funding_clamp"])
-    return clamp(eight_hours * k["funding_interval_ns"] / EIGHT_HOURS_NS, -k["funding_cap"], k["funding_cap"])
+    eight_hours = eight_hour_rate(average, r["funding_interest"], r["funding_clamp"])
+    return interval_rate(eight_hours, k["funding_interval_ns"], k["funding_cap"])
 
 
 @helper

@@ -24,6 +24,9 @@ from backtester.engine.stages import AGENDA_CHECKS, FUNDING, IDLE, MARGIN, MARK_
 from backtester.engine.state import ARRIVAL, CANCEL, CANCEL_DECISION, DECISION, NEVER_NS, SECOND_LOOK
 from backtester.engine.triggers import MARK, is_conditional, look_again, wait_for_trigger, work_triggers
 from backtester.enums import Advance, Fault, OrderStatus, PriceReference
+from backtester.formulas import funding
+
+payment = helper(funding.payment)
 
 
 @helper
@@ -143,7 +146,7 @@ def work_funding(m, w, c: np.void) -> int:
                 price = payment_price(m, k, r["funding_price"])
                 outside = x["isolated"] != 0 and r["isolated_funding_from_margin"] == 0
                 payer = cross_pool(w, p) if outside else x["pool"]
-                pay_funding(w, c, t, payer, p, rate, price, -x["lots"] * k["unit"] * price * rate)
+                pay_funding(w, c, t, payer, p, rate, price, payment(x["lots"] * k["unit"] * price, rate))
             c["item"] += 1
     for i in range(len(m.markets)):
         if m.markets[i]["next_funding"] == t:

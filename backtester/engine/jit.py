@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 _PACKAGE = Path(__file__).resolve().parent.parent
-_WITH_KERNELS = ("engine", "market", "scenario")
+_WITH_KERNELS = ("engine", "formulas", "market", "scenario")
 _FLAGS = ("NUMBA_BOUNDSCHECK", "NUMBA_OPT", "NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES")
 
 

@@ -12,6 +12,12 @@ from backtester.engine.jit import helper, inlined
 from backtester.engine.levels import side_index, side_of
 from backtester.engine.state import NO_ASK, NO_BID
 from backtester.enums import OrderMargin, OrderMarginPrice
+from backtester.formulas import margin
+
+requirement = inlined(margin.requirement)
+pool_share = inlined(margin.pool_share)
+buffer_slope = inlined(margin.buffer_slope)
+breaks_at = inlined(margin.bankruptcy_price)
 
 
 @inlined
@@ -26,12 +32,9 @@ def tier_of(tiers: np.ndarray, k: np.void, notional: float) -> int:
 
 @inlined
 def maintenance(tiers: np.ndarray, k: np.void, notional: float) -> float:
-    """Maintenance margin (quote) = notional · rate − deduction (RULES 6.3).
-
-    Example: Hyperliquid BTC at 200 M → 200 M · 2.5 % − 1,875,000 = 3,125,000.
-    """
+    """Maintenance margin of a notional in the tier that it reaches, quote (RULES 6.3)."""
     tier = tiers[tier_of(tiers, k, notional)]
-    return notional * tier["rate"] - tier["deduction"]
+    return requirement(notional, tier["rate"], tier["deduction"])
 
 
 @inlined
@@ -58,7 +61,7 @@ def _buffer_slope(m, x: np.void) -> float:
     """What its pool's buffer gains while the mark of position `x` doubles, at the tier of now, quote."""
     k = m.markets[x["market"]]
     value = x["lots"] * k["unit"] * k["mark"]
-    return value - abs(value) * m.tiers[tier_of(m.tiers, k, abs(value))]["rate"]
+    return buffer_slope(value, m.tiers[tier_of(m.tiers, k, abs(value))]["rate"])
 
 
 @inlined
@@ -80,15 +83,12 @@ def liquidation_distance(m, w, p: int, buffer: float) -> float:
 
 @inlined
 def bankruptcy_price(m, w, p: int) -> float:
-    """The mark at which nothing is left of position `p`'s part of its pool's equity (RULES 8.3), quote.
-
-    Example: long 1 at 100,000, mark 98,000, margin 2,500: equity 500, so 97,500.
-    """
+    """The mark at which nothing is left of position `p`'s part of its pool's equity (RULES 8.3), quote."""
     x = w.positions[p]
     k = m.markets[x["market"]]
     equity, needed, _ = pool_state(m, w, x["pool"])
-    share = maintenance(m.tiers, k, abs(x["lots"]) * k["unit"] * k["mark"]) / needed if needed > 0.0 else 1.0
-    return k["mark"] - equity * share / (x["lots"] * k["unit"])
+    share = pool_share(maintenance(m.tiers, k, abs(x["lots"]) * k["unit"] * k["mark"]), needed)
+    return breaks_at(k["mark"], equity, share, x["lots"] * k["unit"])
 
 
 @inlined

@@ -14,6 +14,7 @@ import numpy as np
 from backtester.config.values import Instant
 from backtester.engine.records import PATH_BUCKETS
 from backtester.enums import LedgerKind, Liquidity, Party
+from backtester.formulas.margin import pool_share
 from backtester.report.exit_value import exit_cost
 from backtester.report.names import CROSS, ISOLATED, Names, known, moment, rows_of
 from backtester.report.reconcile import account_equity, added_up, uncovered, unrealised
@@ -33,8 +34,7 @@ from backtester.report.slippage import BPS, OrderFills, fees_of
 from backtester.report.trade_costs import slipped
 from backtester.report.verdict import account_deficit
 from backtester.run.result import ACTUAL, UNLIQUIDATED, RunResult, TopUp
-from backtester.venue.margin import bankruptcy_price, liquidation_price
-from backtester.venue.profile import maintenance_margin
+from backtester.venue.margin import bankruptcy_price, liquidation_price, maintenance_margin
 
 
 def account_reports(result: RunResult, names: Names, errors: Sequence[float]) -> Iterator[AccountReport]:
@@ -180,7 +180,7 @@ def _break_prices(result: RunResult, names: Names, number: int, at_start: bool) 
             stand.size + stand.opposite,
             stand.mark,
             stand.equity,
-            stand.own_maintenance / (stand.own_maintenance + stand.other_maintenance),
+            pool_share(stand.own_maintenance, stand.own_maintenance + stand.other_maintenance),
         ),
     )
 

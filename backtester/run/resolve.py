@@ -25,8 +25,8 @@ from backtester.market.funding import SECOND_NS
 from backtester.market.schema import TapeInstrument
 from backtester.run.resolve_orders import Curve, no_curve, resolve_orders
 from backtester.run.resolve_values import GRID_TOLERANCE, OTHER_DAY, Resolved, Start, Values
-from backtester.venue.margin import largest_leverage
-from backtester.venue.profile import VenueProfile, maintenance_margin
+from backtester.venue.margin import largest_leverage, maintenance_margin
+from backtester.venue.profile import VenueProfile
 
 #: What venues write behind the base of a perpetual: its quote, its kind.
 _NAME_ENDS = re.compile(r"(?:[-_/:.]?(?:USDT|USDC|USD|PERP|SWAP))+$")

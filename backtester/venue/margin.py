@@ -1,7 +1,7 @@
 """Where a position breaks: one solver for liquidation, backstop and the leverage that a move leaves room for.
 
 Every function takes the tier table of a market, floors rising from 0. Maintenance is marginal and so continuous
-(`venue.profile.maintenance_margin`) and only steepens: of one position a price that solves `equity = maintenance` is
+(`formulas.margin.next_deduction`) and only steepens: of one position a price that solves `equity = maintenance` is
 the only one, and the tier in force there is the one that counts.
 
 Sources: Hyperliquid, liquidations: `liq_price = price - side · margin_available / size / (1 - l · side)`, with l the
@@ -19,7 +19,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from backtester.config.venue import TierRow
-from backtester.venue.profile import deductions, maintenance_margin
+from backtester.formulas import margin
 
 
 class Tier(NamedTuple):
@@ -45,6 +45,24 @@ def tier_table(tiers: Sequence[TierRow]) -> tuple[Tier, ...]:
         Tier(number, row.floor_quote, row.maintenance_rate, deduction, row.max_leverage)
         for number, (row, deduction) in enumerate(zip(tiers, deductions(tiers), strict=True), start=1)
     )
+
+
+def deductions(tiers: Sequence[TierRow]) -> tuple[float, ...]:
+    """The deduction of each tier, quote. Example: 1.25 % from 0 and 2.5 % from 150 million give 0 and 1,875,000."""
+    found = [0.0]
+    for low, high in pairwise(tiers):
+        rates = low.maintenance_rate, high.maintenance_rate
+        found.append(margin.next_deduction(found[-1], high.floor_quote, *rates))
+    return tuple(found)
+
+
+def maintenance_margin(tiers: Sequence[TierRow], notional_quote: float) -> float:
+    """What a notional needs in the tier that it reaches, quote.
+
+    Example: 200 million of BTC at 1.25 % up to 150 million and 2.5 % above needs 3,125,000.
+    """
+    tier = tier_at(tiers, notional_quote)
+    return margin.requirement(notional_quote, tier.maintenance_rate, tier.deduction)
 
 
 def tier_at(tiers: Sequence[TierRow], notional_quote: float) -> Tier:
@@ -126,14 +144,12 @@ def liquidation_price(
 
 
 def bankruptcy_price(size: float, mark: float, equity: float, share: float = 1.0) -> float | None:
-    """The mark at which a contract has used up its share of the pool's equity (RULES 8.3); None when none above 0 does.
+    """`formulas.margin.bankruptcy_price` of a contract (RULES 8.3); None when no price above 0 is its own.
 
-    `size`: signed units, of both legs together in hedge mode; `share`: its part of the pool's maintenance margin.
-    `P = mark - equity · share / size`, closing fee not counted; at these prices all positions of a pool together leave
-    exactly 0. Examples: long 1 BTC at 100,000 with 2,500: 97,500. Equity 12,000, long 10 BTC at 100,000 with a
-    maintenance of 10,000 beside short 100 ETH at 4,000 with 5,000: 99,200 and 4,040. A flat hedge has none.
+    `size`: signed units, of both legs together in hedge mode; `share`: its part of the pool. Examples: long 1 BTC at
+    100,000 with 2,500: 97,500. A flat hedge has none.
     """
-    price = mark - equity * share / size if size else 0.0
+    price = margin.bankruptcy_price(mark, equity, share, size) if size else 0.0
     return price if price > 0.0 else None
 
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
-from itertools import pairwise
 from typing import NamedTuple
 
 from backtester.config.toml import Where, did_you_mean
@@ -166,26 +164,3 @@ class VenueProfile:
 
 def _symbol_of(market: MarketRules) -> str:
     return market.symbol
-
-
-def deductions(tiers: Iterable[TierRow]) -> tuple[float, ...]:
-    """The deduction of each tier in quote currency: `d_k = d_(k-1) + floor_k * (rate_k - rate_(k-1))`, `d_0 = 0`.
-
-    It makes the maintenance margin continuous. Example: 1.25 % from 0 and 2.5 % from 150 million give 0 and 1,875,000.
-    """
-    rows = tuple(tiers)
-    found = [0.0]
-    for low, high in pairwise(rows):
-        found.append(found[-1] + high.floor_quote * (high.maintenance_rate - low.maintenance_rate))
-    return tuple(found)
-
-
-def maintenance_margin(tiers: Iterable[TierRow], notional_quote: float) -> float:
-    """`notional * rate - deduction` of the tier of the notional, in quote currency.
-
-    Example: 200 million of BTC at 1.25 % up to 150 million and 2.5 % above needs 3,125,000.
-    """
-    rows = tuple(tiers)
-    in_force = zip(rows, deductions(rows), strict=True)
-    row, deduction = [pair for pair in in_force if pair[0].floor_quote <= notional_quote][-1]
-    return notional_quote * row.maintenance_rate - deduction

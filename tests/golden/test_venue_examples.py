@@ -17,8 +17,7 @@ import pytest
 
 from backtester.cli.app import main
 from backtester.config.venue import TierRow
-from backtester.venue.margin import liquidation_price
-from backtester.venue.profile import deductions, maintenance_margin
+from backtester.venue.margin import deductions, liquidation_price, maintenance_margin
 from tests.unit.run_cases import account, plan, portfolio, position
 from tests.unit.test_run_resolve import world
 

@@ -155,20 +155,20 @@ MUTANTS = (
     Mutant("6.1 a fill is rest no more", "note_resting(w, order, -lots)", "pass"),
     Mutant("6.1 what ended is rest no more", 'note_resting(w, order, o["filled"] - o["lots"])', "pass"),
     Mutant("6.1 one of them opens", 'max(x["resting_largest"][s], lots)', 'x["resting_largest"][s]'),
-    Mutant("6.3 deduction", "(tier.maintenance_rate - previous)", "tier.maintenance_rate"),
+    Mutant("6.3 deduction", "floor * (next_rate - rate)", "floor * next_rate"),
     Mutant("6.4 equal is no breach", "if buffer >= 0.0:", "if buffer > 0.0:"),
     Mutant("6.4 fenced losses", 'max(0.0, row["equity"]) if row["isolated"] != 0 else row', "row"),
     Mutant("6.4 legs break together", 'if w.positions[p]["twin"] != 0:', 'if w.positions[p]["twin"] > 9:'),
     Mutant("6.4 no price below 0", "if slope == 0.0 or buffer / slope >= 1.0:", "if slope == 0.0:"),
     Mutant("6.4 a rise may be longer", "or buffer / slope >= 1.0:", "or buffer / abs(slope) >= 1.0:"),
-    Mutant("6.4 the buffer loses what maintenance gains", "value - abs(value) * m.tiers", "value - 0.0 * m.tiers"),
+    Mutant("6.4 the buffer loses what maintenance gains", "return value - abs(value) * rate", "return value"),
     Mutant("6.5 share of the margin", "before * (closed / size) + realised", "before * (closed / size)"),
-    Mutant("7.1 the long pays", '-x["lots"] * k["unit"] * price * rate', 'x["lots"] * k["unit"] * price * rate'),
+    Mutant("7.1 the long pays", "return -value * rate", "return value * rate"),
     Mutant("7.2 the interval of a record", 'k["funding_interval_ns"] = e["lots"] * SECOND_NS', "pass"),
     Mutant("7.2 a funding time of its own", 'row["next_funding"] = item.funding_ns', 'row["next_funding"] = 0'),
     Mutant("7.2 the rate of another funding time", 'if i["funding_ts"] == c["due"]:', 'if i["funding_ts"] >= 0:'),
     Mutant("7.3 last level in part", "part = min(float(shown), (quote_lots - value) / tick)", "part = float(shown)"),
-    Mutant("7.3 cap of the rate", '-k["funding_cap"], k["funding_cap"]', "-1.0, 1.0"),
+    Mutant("7.3 cap of the rate", "EIGHT_HOURS_NS, -cap), cap)", "EIGHT_HOURS_NS, -1.0), 1.0)"),
     Mutant(
         "7.3 before the first record",
         '(ts - 1) // r["funding_sample_ns"] - last',
@@ -191,7 +191,7 @@ MUTANTS = (
     Mutant("8.4 the end ends the wait", "if code == Advance.CHUNK_DONE and", "if code == Advance.STARTED and"),
     Mutant("8.4 the takeover waits", 'waited = ts >= row["round_ts"]', 'waited = ts > row["round_ts"]'),
     Mutant("8.3 the fund pays what it has", "paid = min(owed,", "paid = max(owed,"),
-    Mutant("8.3 share of the equity", "equity * share / (", "equity / ("),
+    Mutant("8.3 share of the equity", "return mark - equity * share / units", "return mark - equity / units"),
     Mutant("8.3 limit rounded inwards", "math.ceil(ticks - HAIR)", "math.floor(ticks + HAIR)"),
     Mutant("8.4 deficit of a pool", "max(0.0, -equity)", "abs(equity)"),
     Mutant("8.4 price of a takeover", " if at_mark else bankruptcy_price(m, w, i)", ""),
@@ -201,9 +201,14 @@ MUTANTS = (
 )
 
 
+def altered_in(package: Path) -> list[Path]:
+    """The sources that mutants alter."""
+    return sorted(path for room in ("engine", "formulas") for path in (package / room).rglob("*.py"))
+
+
 def mutated(package: Path, mutant: Mutant) -> None:
-    """Alter the one line of the copied kernels."""
-    sources = {path: path.read_text(encoding="utf-8") for path in sorted((package / "engine").glob("*.py"))}
+    """Alter the one line of the copied kernels and of the formulas that they are made of."""
+    sources = {path: path.read_text(encoding="utf-8") for path in altered_in(package)}
     assert sum(text.count(mutant.line) for text in sources.values()) == 1, "the line must be there once"
     for path, text in sources.items():
         path.write_text(text.replace(mutant.line, mutant.becomes), encoding="utf-8")
@@ -241,7 +246,7 @@ def package(tmp_path: Path) -> Path:
 
 
 def test_every_mutant_alters_one_line() -> None:
-    text = "".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "backtester/engine").glob("*.py")))
+    text = "".join(path.read_text(encoding="utf-8") for path in altered_in(ROOT / "backtester"))
     assert {mutant.rule: text.count(mutant.line) for mutant in MUTANTS if text.count(mutant.line) != 1} == {}
 
 

@@ -21,7 +21,8 @@ from backtester.config.portfolio import load_portfolio
 from backtester.enums import PriceReference, Side
 from backtester.errors import BacktesterError
 from backtester.venue.loader import SHIPPED, load_profile
-from backtester.venue.profile import VenueProfile, maintenance_margin
+from backtester.venue.margin import maintenance_margin
+from backtester.venue.profile import VenueProfile
 
 HYPERLIQUID = load_profile("hyperliquid")
 BINANCE = load_profile("binance-usdm")

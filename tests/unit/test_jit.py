@@ -39,7 +39,7 @@ def test_the_same_sources_have_the_same_fingerprint_elsewhere() -> None:
     assert jit.fingerprint() == jit.CACHE_DIR.name
 
 
-@pytest.mark.parametrize("name", ["enums.py", "engine/events.py", "engine/jit.py", *COMPILED])
+@pytest.mark.parametrize("name", ["enums.py", "engine/events.py", "engine/jit.py", "formulas/funding.py", *COMPILED])
 def test_an_edited_source_changes_the_fingerprint(sources: Path, name: str) -> None:
     before = jit.fingerprint()
     with (sources / name).open("a") as file:

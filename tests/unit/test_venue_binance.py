@@ -21,9 +21,10 @@ from backtester.enums import (
     Side,
     TriggerRounding,
 )
-from backtester.venue.funding import eight_hour_rate, interval_rate
+from backtester.formulas.funding import eight_hour_rate, interval_rate
 from backtester.venue.loader import SHIPPED, load_profile, load_profiles
-from backtester.venue.profile import MarketRules, Provenance, VenueProfile, deductions, maintenance_margin
+from backtester.venue.margin import deductions, maintenance_margin
+from backtester.venue.profile import MarketRules, Provenance, VenueProfile
 from scripts.make_tier_table import blocks_of, table_of, venue_symbol
 
 SECOND_NS = 10**9

@@ -12,11 +12,11 @@ from backtester.venue.margin import (
     break_price,
     largest_leverage,
     liquidation_price,
+    maintenance_margin,
     margin_for_move,
     tier_at,
     tier_table,
 )
-from backtester.venue.profile import maintenance_margin
 
 
 def table(*rows: tuple[float, float, float]) -> tuple[TierRow, ...]:

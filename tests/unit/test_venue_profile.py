@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from backtester.config.venue import TierRow
 from backtester.enums import Side
 from backtester.venue.loader import load_profile
-from backtester.venue.profile import deductions, maintenance_margin
+from backtester.venue.margin import deductions, maintenance_margin
 
 NEWEST = load_profile("hyperliquid")
 BTC = (

@@ -1,7 +1,4 @@
-"""What a perpetual pays to stay near its index: premium, rate and payment.
-
-The engine has them once more, as kernels (RULES 7): it imports nothing of a venue.
-"""
+"""What a perpetual pays to stay near its index: premium, rate and payment (RULES 7)."""
 
 from __future__ import annotations
 
@@ -23,21 +20,17 @@ def eight_hour_rate(average_premium: float, interest: float, clamp: float) -> fl
     Examples: 1 % with an interest of 0.01 % and a clamp of 0.05 % is 0.95 % (Hyperliquid, funding); 0.0429 % is
     0.0100 % (Binance, introduction to funding rates).
     """
-    return average_premium + _clamped(interest - average_premium, clamp)
+    return average_premium + min(max(interest - average_premium, -clamp), clamp)
 
 
 def interval_rate(eight_hours: float, interval_ns: int, cap: float) -> float:
     """The rate of one funding interval: its part of 8 h, within ±cap. Example: 0.95 % every hour is 0.11875 %."""
-    return _clamped(eight_hours * interval_ns / EIGHT_HOURS_NS, cap)
+    return min(max(eight_hours * interval_ns / EIGHT_HOURS_NS, -cap), cap)
 
 
-def payment(side: int, notional_quote: float, rate: float) -> float:
-    """Cash of the position at one stamp, quote; negative when it pays. A positive rate is paid by longs.
+def payment(value: float, rate: float) -> float:
+    """Cash of a position at one funding time, quote; negative when it pays. `value`: its notional, signed.
 
-    Example: long 2 at 50,000 and 0.01 %: -10.
+    A positive rate is paid by longs. Example: long 2 at 50,000 and 0.01 %: -10.
     """
-    return -side * notional_quote * rate
-
-
-def _clamped(value: float, bound: float) -> float:
-    return min(max(value, -bound), bound)
+    return -value * rate

@@ -191,9 +191,14 @@ class PortfolioFile:
 
 
 def load_portfolio(path: str | Path, overrides: Sequence[str] = (), judge: Judge = lambda _: ()) -> PortfolioFile:
-    """Read, override (`key=value`, see config.overrides) and validate.
+    """Read a portfolio and take it as `as_portfolio` does."""
+    return as_portfolio(read_document(path), overrides, judge)
+
+
+def as_portfolio(document: Document, overrides: Sequence[str] = (), judge: Judge = lambda _: ()) -> PortfolioFile:
+    """Override what was read (`key=value`, see config.overrides) and validate.
 
     `judge` knows what its names stand for (venues, fee tiers, symbols). Raises one error with all faults.
     """
-    document = override(read_document(path), overrides, Portfolio)
-    return PortfolioFile(validate(Portfolio, document, portfolio_faults, judge), document)
+    made = override(document, overrides, Portfolio)
+    return PortfolioFile(validate(Portfolio, made, portfolio_faults, judge), made)

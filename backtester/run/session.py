@@ -20,6 +20,7 @@ from backtester.run.ahead import ahead
 from backtester.run.drive import Engine
 from backtester.run.lend import lend
 from backtester.run.names import Names
+from backtester.run.outcome import Outcome
 from backtester.run.prices import Price, move_tape, moves_of, prices_of
 from backtester.run.profiles import changes_by_hand
 from backtester.run.rebase import Rebased, rebase
@@ -59,7 +60,6 @@ from backtester.run.tapes import additions_of, base_tape, refuse_holes, with_fun
 from backtester.run.topup import find_topups
 from backtester.run.variants import Variant, combinations, named, read_variants
 from backtester.run.volumes import Volumes
-from backtester.run.worlds import cut
 from backtester.scenario import library
 from backtester.scenario.apply import StressedTape
 from backtester.scenario.grid import Proxy
@@ -98,6 +98,7 @@ class Stage(NamedTuple):
     variants: tuple[Variant, ...]
     resolved: tuple[Resolved, ...]  # one a variant; their market data are the same
     tape: Tape
+    tape_source: Source
     settings: tuple[Setting, ...]  # of the scenario, by hand
     path: Scenario | None
     stressed: StressedTape | None
@@ -149,9 +150,10 @@ def run_cells(request: Request, progress: Progress = lambda fraction: None) -> t
     worlds = [each.world for each in started if isinstance(each, Started)]
     topups = find_topups(engine, worlds, stage.chunks, request.capacities)
     source = _scenario_source(request, stage)
+    outcome = Outcome(engine)
     numbered = iter(zip(range(0, WORLDS * len(worlds), WORLDS), topups, strict=True))
     return tuple(
-        each if isinstance(each, RunFailure) else _result(request, engine, each, stage, source, *next(numbered))
+        each if isinstance(each, RunFailure) else _result(request, outcome, each, stage, source, *next(numbered))
         for each in started
     )
 
@@ -180,12 +182,12 @@ def _set_stage(request: Request) -> Stage:
         lacking = without_index(tape, stressed)
         resolved = tuple(take_mid_as_index(each, lacking) for each in resolved)
     resolved = tuple(take_intervals(each, first_funding(tape, stressed)) for each in resolved)
-    return Stage(variants, resolved, tape, settings, path, stressed, request.chunk_rows)
+    return Stage(variants, resolved, tape, _tape_source(tape), settings, path, stressed, request.chunk_rows)
 
 
 def _result(
     request: Request,
-    engine: Engine,
+    outcome: Outcome,
     started: Started,
     stage: Stage,
     source: ScenarioSource | None,
@@ -194,12 +196,12 @@ def _result(
 ) -> RunResult:
     """One variant, its worlds from number `first` on, as if it had run alone."""
     variant, resolved, world, moved = started
-    piece = cut(engine, first, WORLDS)
+    engine, piece = outcome.engine, outcome.cut(first, WORLDS)
     assumed = _assumptions(request, stage, variant.profiles, resolved)
     return RunResult(
         portfolio=variant.portfolio.portfolio,
         portfolio_source=Source(variant.portfolio.name, variant.portfolio.sha256),
-        tape=_tape_source(stage.tape),
+        tape=stage.tape_source,
         scenario=source,
         profiles=variant.profiles,
         instruments=_instruments(stage.tape.instruments, variant.profiles),

@@ -28,7 +28,7 @@ Amounts = tuple[float, ...]
 PASSES = 6
 #: Amounts that are tried at a time: a pass costs far more than its worlds do, until there are so many accounts,
 #: positions and orders in them that they would not fit.
-POINTS, FEWEST_POINTS, ROWS_AT_A_TIME = 256, 6, 1_000_000
+POINTS, FEWEST_POINTS, ROWS_AT_A_TIME = 256, 6, 100_000
 #: Share of the limit at which a search begins.
 SMALLEST = 1e-6
 #: So near to what is too little an answer is fine enough, if that is more than its unit.
@@ -187,9 +187,10 @@ def richer(world: spec.World, account: int, amounts: Amounts) -> spec.World:
     return world._replace(accounts=accounts, liquidation=True, record=False)
 
 
-def _pools(engine: Engine, world: int, account: int) -> np.ndarray:
-    """Numbers of the pools of an account of a world."""
-    return np.flatnonzero(engine.worlds.pools["account"] == engine.index.accounts[world] + account)
+def _pools(engine: Engine, world: int, account: int) -> slice:
+    """Where the pools of an account of a world lie."""
+    row = engine.worlds.accounts[engine.index.accounts[world] + account]
+    return slice(int(row["pool_first"]), int(row["pool_first"] + row["pool_count"]))
 
 
 def _lacked(engine: Engine, world: int, account: int) -> bool:
@@ -223,7 +224,8 @@ def _fared(engine: Engine, world: int, account: int, amounts: Amounts) -> Tried:
 def _worth(engine: Engine, world: int, account: int) -> Amounts:
     """What the positions of each pool and all orders for them are worth at the marks of the start, quote."""
     state, number = engine.worlds, engine.index.accounts[world] + account
-    worth = dict.fromkeys(_pools(engine, world, account).tolist(), 0.0)
+    pools = _pools(engine, world, account)
+    worth = dict.fromkeys(range(pools.start, pools.stop), 0.0)
     orders = state.orders[(state.orders["account"] == number) & (state.orders["plan"] < 0)]
     plans = state.plans[state.plans["account"] == number]
     for place in engine.index.positions[number]:

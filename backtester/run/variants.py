@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cache
 from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
-from backtester.config.overrides import alternatives, sort_overrides
-from backtester.config.portfolio import PortfolioFile, load_portfolio
+from backtester.config.overrides import Overrides, alternatives, sort_overrides
+from backtester.config.portfolio import PortfolioFile, as_portfolio
+from backtester.config.toml import Document, read_document
 from backtester.errors import BacktesterError, Diagnostic
 from backtester.run.names import Names
 from backtester.run.profiles import choice_of, find_profiles, move_collateral
 from backtester.scenario.path import Scenario
-from backtester.venue.accounts import judge_accounts
+from backtester.venue.accounts import Choice, judge_accounts
+from backtester.venue.loader import load_profile
 from backtester.venue.profile import VenueProfile
 
 
@@ -41,10 +44,13 @@ def read_variants(
     path: Path, overrides: Sequence[tuple[str, ...]], venue: str | None, scenario: Scenario | None, names: Names
 ) -> tuple[Variant, ...]:
     """Every variant, validated. Raises the problems of them all: words are wrong or right before anything runs."""
+    document, load = read_document(path), cache(load_profile)  # every file is read once
     found, problems = [], list[Diagnostic]()
     for each in overrides:
         try:
-            found.append(_read(path, each, venue, scenario, names))
+            said = sort_overrides(each)
+            choice = choice_of(venue if said.at is None else said.at, scenario)._replace(load=load)
+            found.append(_variant(document, each, said, choice, names))
         except BacktesterError as error:
             problems += error.diagnostics
     if problems:
@@ -58,13 +64,8 @@ def named(overrides: Sequence[str]) -> tuple[tuple[str, str], ...]:
     return tuple((key, value) for key, _, value in pairs)
 
 
-def _read(
-    path: Path, overrides: tuple[str, ...], venue: str | None, scenario: Scenario | None, names: Names
-) -> Variant:
-    said = sort_overrides(overrides)
-    venue = venue if said.at is None else said.at
-    choice = choice_of(venue, scenario)
-    portfolio = load_portfolio(path, said.portfolio, lambda document: judge_accounts(document, choice, names.judge))
+def _variant(document: Document, overrides: tuple[str, ...], said: Overrides, choice: Choice, names: Names) -> Variant:
+    portfolio = as_portfolio(document, said.portfolio, lambda made: judge_accounts(made, choice, names.judge))
     profiles = find_profiles(portfolio, choice, said.venue)
-    portfolio, moved = move_collateral(portfolio, profiles) if venue else (portfolio, ())
+    portfolio, moved = move_collateral(portfolio, profiles) if choice.ref else (portfolio, ())
     return Variant(overrides, portfolio, profiles, moved)

@@ -23,13 +23,14 @@ class Choice(NamedTuple):
 
     ref: VenueRef | None
     day: Callable[[VenueRef], date]  # of the scenario; raises a usage error where there is none
+    load: Callable[[str, date | None], VenueProfile] = load_profile
 
     def profile(self, own: str, fee_tier: str | None = None, where: Where | None = None) -> VenueProfile:
         """The rules of an account of the venue `own`. Raises BacktesterError; `where` is said of the fee tier."""
         ref = VenueRef.parse(own)
         if self.ref is not None:
             ref = self.ref._replace(id=self.ref.id or ref.id)
-        profile = load_profile(ref.id, self.day(ref) if ref.at_scenario else ref.on)
+        profile = self.load(ref.id, self.day(ref) if ref.at_scenario else ref.on)
         return profile.with_fee_tier(fee_tier, where) if fee_tier else profile
 
     @property

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from backtester.config.values import Instant
-from backtester.engine.records import PATH_BUCKETS
 from backtester.enums import LedgerKind, Liquidity, Party
 from backtester.formulas.margin import pool_share
 from backtester.report.exit_value import exit_cost
@@ -238,13 +237,16 @@ def _equity_min(result: RunResult, accounts: Sequence[AccountReport]) -> float:
     margin paths allow (their minima need not have come at the same moment of a bucket)."""
     if len(accounts) == 1:
         return accounts[0].equity_min
-    level = [account.equity_start for account in accounts]
-    lowest = math.fsum(level)
-    rows = [result.state.path[int(result.state.accounts[account]["path"])] for account in range(len(accounts))]
-    for bucket in range(PATH_BUCKETS):
-        level = [float(row[bucket]["equity_min"]) if row[bucket]["count"] else level[i] for i, row in enumerate(rows)]
-        lowest = min(lowest, math.fsum(level))
-    return lowest
+    paths = [result.state.path[int(row["path"])] for row in result.state.accounts[: len(accounts)]]
+    levels = [_levels(account.equity_start, path) for account, path in zip(accounts, paths, strict=True)]
+    return min(map(math.fsum, zip(*levels, strict=True)))
+
+
+def _levels(start: float, path: np.ndarray) -> Iterator[float]:
+    """The equity at the start, then the lowest of each bucket of PATH[b], or that before where nothing was measured."""
+    yield (level := start)
+    for count, lowest in zip(path["count"].tolist(), path["equity_min"].tolist(), strict=True):
+        yield (level := lowest if count else level)
 
 
 def system_report(result: RunResult) -> SystemReport:
@@ -267,26 +269,25 @@ def margin_paths(result: RunResult, names: Names) -> Iterator[MarginPath]:
 
 
 def _margin_buckets(result: RunResult, row: np.ndarray) -> Iterator[MarginBucket]:
-    for bucket in np.flatnonzero(row["count"]).tolist():
-        each = row[bucket]
-        yield MarginBucket(
-            _bucket_ts(result, bucket),
-            float(each["equity_min"]),
-            float(each["equity_max"]),
-            float(each["maintenance_max"]),
-            known(each["buffer_min"]),
-        )
+    for bucket, lowest, highest, maintenance, buffer in _seen(
+        row, "equity_min", "equity_max", "maintenance_max", "buffer_min"
+    ):
+        yield MarginBucket(_bucket_ts(result, bucket), lowest, highest, maintenance, known(buffer))
 
 
 def mark_paths(result: RunResult) -> Iterator[MarkPath]:
     """The mark of every market, buckets that saw one."""
     for market, row in zip(result.market.markets, result.market.path, strict=True):
         symbol = result.instruments[int(market["instrument"])].tape.symbol
-        buckets = (
-            MarkBucket(_bucket_ts(result, bucket), float(row[bucket]["mark_min"]), float(row[bucket]["mark_max"]))
-            for bucket in np.flatnonzero(row["count"]).tolist()
-        )
+        seen = _seen(row, "mark_min", "mark_max")
+        buckets = (MarkBucket(_bucket_ts(result, bucket), lowest, highest) for bucket, lowest, highest in seen)
         yield MarkPath(symbol, tuple(buckets))
+
+
+def _seen(path: np.ndarray, *columns: str) -> Iterator[tuple[Any, ...]]:
+    """(number, …) of the buckets of a path in which something was measured, and these columns of them."""
+    numbers = np.flatnonzero(path["count"])
+    return zip(numbers.tolist(), *(path[column][numbers].tolist() for column in columns), strict=True)
 
 
 def _bucket_ts(result: RunResult, bucket: int) -> Instant:

@@ -3,6 +3,7 @@
 Money changes what happens: an order that was refused for lack of margin fills, a partial close hands back more of an
 isolated margin. So nothing is inferred from what was missing: worlds with more money from the start of the run go
 through the same tape, many at a time, until two neighbours are found of which one survives and the other does not.
+What one that survives has left, and how that grows with a little more money, says where to look for the next.
 """
 
 from __future__ import annotations
@@ -26,15 +27,16 @@ Amounts = tuple[float, ...]
 
 #: Passes through the tape at most; two are enough unless an account's need goes in steps.
 PASSES = 6
-#: Amounts that are tried at a time: a pass costs far more than its worlds do, until there are so many accounts,
-#: positions and orders in them that they would not fit.
-POINTS, FEWEST_POINTS, ROWS_AT_A_TIME = 256, 6, 100_000
+#: Amounts that are tried at a time: a pass costs more than its worlds do, until there are many accounts, positions and
+#: orders in them.
+POINTS, FEWEST_POINTS, ROWS_AT_A_TIME = 48, 6, 20_000
 #: Share of the limit at which a search begins.
 SMALLEST = 1e-6
 #: So near to what is too little an answer is fine enough, if that is more than its unit.
 FINE = 1e-4
-#: A guess is tried together with this much more and this much less of it.
-MORE, LESS = 1.0 + FINE, 0.99
+#: A guess is tried together with this much more and this much less of it, and pool by pool with so much more that the
+#: difference tells how its buffer grows with money.
+MORE, LESS, BESIDE = 1.0 + FINE, 0.99, 1.01
 #: Significant digits of an amount, beyond cents.
 DIGITS = 7
 
@@ -83,11 +85,13 @@ class Search:
         if self._over:
             return []
         if self._high is None:
-            return [self._whole(share * self._limit, self._ray) for share in _geometric(self._points)]
+            shares = _geometric(max(FEWEST_POINTS, self._points // (1 + len(self._ray))))
+            wholes = [self._whole(share * self._limit, self._ray) for share in shares]
+            return [amounts for whole in wholes for amounts in (whole, *map(self._rounded, _beside(whole)))]
         enough, guess = self._high.amounts, self._guess(self._high)
         used = [p for p, amount in enumerate(enough) if amount > 0.0]
         steps = max(FEWEST_POINTS, self._points // len(used))
-        asked = [guess, tuple(MORE * amount for amount in guess)]
+        asked = [guess, *_beside(guess), tuple(MORE * amount for amount in guess)]
         for p in used:
             asked += (_with(guess, p, max(0.0, less)) for less in (LESS * guess[p], guess[p] - self._unit))
             low, gap = self._low[p], enough[p] - self._low[p]
@@ -124,10 +128,25 @@ class Search:
         return TopUp(self._high.amounts, too_little, equity_end, self._limit)
 
     def _guess(self, high: Tried) -> Amounts:
-        """What is enough if money does nothing but wait: what was enough, less what was left of it in each pool."""
-        parts = zip(high.amounts, high.spare, strict=True)
-        less = self._rounded(max(0.0, amount - spare) for amount, spare in parts)
-        return tuple(map(min, less, high.amounts))
+        """What is enough if buffers grow with money as they do beside `high`: isolated pools first, then the cross.
+
+        Example: 1,000 in an isolated pool leave 300, 1,010 leave 305, as half of it is handed back by then: 400.
+        """
+        near = [self._nearest(high, p) for p in range(len(high.amounts))]
+        less = list(high.amounts)
+        for p in (*range(1, len(less)), 0):
+            spare = high.spare[p]
+            if p == 0:  # isolated pools hand money back to it
+                handed = (_slope(high, near[q], 0, q, 0.0) * (less[q] - high.amounts[q]) for q in range(1, len(less)))
+                spare += math.fsum(handed)
+            less[p] = max(0.0, high.amounts[p] - spare / _slope(high, near[p], p, p, 1.0))
+        return tuple(map(min, self._rounded(less), high.amounts))
+
+    def _nearest(self, high: Tried, pool: int) -> Tried | None:
+        """What survived with the least more than `high` in one pool, and with the same in all others."""
+        richer = (each for each in self._saved if each.amounts[pool] > high.amounts[pool])
+        alike = (each for each in richer if _with(each.amounts, pool, high.amounts[pool]) == high.amounts)
+        return min(alike, key=lambda each: each.amounts[pool], default=None)
 
     def _whole(self, total: float, ray: Amounts) -> Amounts:
         whole = math.fsum(ray)
@@ -241,6 +260,19 @@ def _rows(world: spec.World) -> int:
 
 def _with(amounts: Amounts, pool: int, amount: float) -> Amounts:
     return (*amounts[:pool], amount, *amounts[pool + 1 :])
+
+
+def _beside(amounts: Amounts) -> Iterator[Amounts]:
+    """The same with a little more in each pool in turn."""
+    return (_with(amounts, p, BESIDE * amount) for p, amount in enumerate(amounts) if amount > 0.0)
+
+
+def _slope(high: Tried, other: Tried | None, buffer: int, pool: int, unknown: float) -> float:
+    """How much a pool's buffer grows with money in a pool, of which `other` has more; `unknown` where it does not."""
+    if other is None or math.isinf(other.spare[buffer]):
+        return unknown
+    slope = (other.spare[buffer] - high.spare[buffer]) / (other.amounts[pool] - high.amounts[pool])
+    return slope if slope > 0.0 else unknown
 
 
 def _covers(more: Amounts, less: Amounts) -> bool:

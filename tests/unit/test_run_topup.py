@@ -79,6 +79,12 @@ def test_money_that_a_partial_close_hands_back_is_part_of_the_need() -> None:
     assert extra == 2 * (4 * 15 + 4 * 85 / 32 - 20)
 
 
+def test_two_passes_are_enough_where_buffers_grow_evenly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("backtester.run.topup.PASSES", 2)
+    test_money_that_a_partial_close_hands_back_is_part_of_the_need()
+    test_each_pool_gets_its_own_part()
+
+
 def test_an_account_that_nothing_saves_says_so() -> None:
     """Two lots short against a mark that rises fivefold lose more than they are worth."""
     found = topup([account(50.0, [cross(-2)])], [*START, ladder(2.0, {499: 90}, {501: 90}), mark(3.0, 500.0), *END])

@@ -150,6 +150,12 @@ def demo() -> RunResult:
     return run_cell(Request(DEMO, scenario=CRASH))
 
 
+def plain(directory: Path, *tables: str, **keys: str) -> Request:
+    """A long of 1 BTC on a tape of ten calm seconds."""
+    path = portfolio(directory, account(position(), *tables, **keys))
+    return Request(path, tapes=(str(tape(directory)),))
+
+
 def problems(request: Request) -> tuple[Diagnostic, ...]:
     """What a run is refused for."""
     with pytest.raises(BacktesterError) as caught:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 
-from backtester.texts import message_line
+from backtester.texts import counted, message_line
 
 
 class ExitCode(IntEnum):
@@ -45,12 +45,18 @@ class Diagnostic:
         return f"{line}\n  hint: {message_line(self.hint)}" if self.hint else line
 
 
+#: Problems that one error tells; the others are counted.
+MOST_TOLD = 50
+
+
 class BacktesterError(Exception):
     """Carries every problem found in one look, so that a user mends a file in one go."""
 
     def __init__(self, problems: Diagnostic | Iterable[Diagnostic]) -> None:
         self.diagnostics = (problems,) if isinstance(problems, Diagnostic) else tuple(problems)
-        super().__init__("\n".join(map(str, self.diagnostics)))
+        told, more = self.diagnostics[:MOST_TOLD], len(self.diagnostics[MOST_TOLD:])
+        rest = [f"and {counted(more, 'problem')} more"] if more else []
+        super().__init__("\n".join([*map(str, told), *rest]))
 
     @property
     def exit_code(self) -> ExitCode:

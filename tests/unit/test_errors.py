@@ -35,6 +35,12 @@ def test_an_error_says_every_problem_in_order() -> None:
     assert str(error).splitlines() == [f"error[data] row {row}: off the tick" for row in (5, 2, 9)]
 
 
+def test_an_error_of_thousands_tells_the_first_and_how_many_more() -> None:
+    error = BacktesterError(Diagnostic("data", f"row {row}", "off the tick") for row in range(20_000))
+    assert str(error).splitlines()[49:] == ["error[data] row 49: off the tick", "and 19,950 problems more"]
+    assert len(error.diagnostics) == 20_000
+
+
 def test_the_first_problem_decides_the_exit_code() -> None:
     data, config = Diagnostic("data", "a", "b"), Diagnostic("config", "c", "d")
     assert BacktesterError([data, config]).exit_code == ExitCode.DATA

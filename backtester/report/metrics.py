@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from backtester.config.values import Instant
+from backtester.engine.records import PATH_BUCKETS
 from backtester.enums import LedgerKind, Liquidity, Party
 from backtester.formulas.margin import pool_share
 from backtester.report.exit_value import exit_cost
@@ -268,27 +270,29 @@ def margin_paths(result: RunResult, names: Names) -> Iterator[MarginPath]:
         yield MarginPath(names.account(account), tuple(_margin_buckets(result, row)))
 
 
-def _margin_buckets(result: RunResult, row: np.ndarray) -> Iterator[MarginBucket]:
-    for bucket, lowest, highest, maintenance, buffer in _seen(
-        row, "equity_min", "equity_max", "maintenance_max", "buffer_min"
-    ):
-        yield MarginBucket(_bucket_ts(result, bucket), lowest, highest, maintenance, known(buffer))
+def _margin_buckets(result: RunResult, path: np.ndarray) -> Iterator[MarginBucket]:
+    columns = ("equity_min", "equity_max", "maintenance_max", "buffer_min")
+    for ts, lowest, highest, maintenance, buffer in _seen(result, path, *columns):
+        yield MarginBucket(ts, lowest, highest, maintenance, known(buffer))
 
 
 def mark_paths(result: RunResult) -> Iterator[MarkPath]:
     """The mark of every market, buckets that saw one."""
     for market, row in zip(result.market.markets, result.market.path, strict=True):
         symbol = result.instruments[int(market["instrument"])].tape.symbol
-        seen = _seen(row, "mark_min", "mark_max")
-        buckets = (MarkBucket(_bucket_ts(result, bucket), lowest, highest) for bucket, lowest, highest in seen)
+        buckets = (MarkBucket(*seen) for seen in _seen(result, row, "mark_min", "mark_max"))
         yield MarkPath(symbol, tuple(buckets))
 
 
-def _seen(path: np.ndarray, *columns: str) -> Iterator[tuple[Any, ...]]:
-    """(number, …) of the buckets of a path in which something was measured, and these columns of them."""
+def _seen(result: RunResult, path: np.ndarray, *columns: str) -> Iterator[tuple[Any, ...]]:
+    """(begin, …) of the buckets of a path in which something was measured, and these columns of them."""
     numbers = np.flatnonzero(path["count"])
-    return zip(numbers.tolist(), *(path[column][numbers].tolist() for column in columns), strict=True)
+    begins = _begins(result.start_ts, result.path_width_ns)
+    columns_seen = (path[column][numbers].tolist() for column in columns)
+    return zip((begins[number] for number in numbers.tolist()), *columns_seen, strict=True)
 
 
-def _bucket_ts(result: RunResult, bucket: int) -> Instant:
-    return Instant(result.start_ts + bucket * result.path_width_ns)
+@lru_cache(maxsize=4)
+def _begins(start_ts: int, width_ns: int) -> tuple[Instant, ...]:
+    """When each bucket of the paths begins: the same in all cells of a pass."""
+    return tuple(Instant(start_ts + bucket * width_ns) for bucket in range(PATH_BUCKETS))

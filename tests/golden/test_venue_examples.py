@@ -18,8 +18,8 @@ import pytest
 from backtester.cli.app import main
 from backtester.config.venue import TierRow
 from backtester.venue.margin import deductions, liquidation_price, maintenance_margin
+from tests.unit.resolve_cases import world
 from tests.unit.run_cases import account, plan, portfolio, position
-from tests.unit.test_run_resolve import world
 
 
 @pytest.fixture(autouse=True)

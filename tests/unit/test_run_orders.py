@@ -13,9 +13,9 @@ from backtester.enums import After, Held, OrderType, PriceSeries, Side, TimeInFo
 from backtester.market.schema import TapeInstrument
 from backtester.run.profiles import choice_of, find_profiles
 from backtester.run.resolve import Acceptances, Holder, resolve_markets
+from tests.unit.resolve_cases import ETH, fault, world
 from tests.unit.run_cases import BTC, account, order, plan, portfolio, position
 from tests.unit.run_cases import S as SECOND
-from tests.unit.test_run_resolve import ETH, fault, world
 
 USDT = "USDT = 100_000.0"
 

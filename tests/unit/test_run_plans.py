@@ -11,9 +11,9 @@ from backtester.engine import spec
 from backtester.enums import After, Held, OrderType, Peg, TimeInForce
 from backtester.errors import BacktesterError
 from backtester.run.resolve_orders import order_key, plan_draw
+from tests.unit.resolve_cases import fault, world
 from tests.unit.run_cases import START, account, order, plan, portfolio, position, venue
 from tests.unit.run_cases import S as SECOND
-from tests.unit.test_run_resolve import fault, world
 
 SIZE = 0.5  # 50,000 lots
 

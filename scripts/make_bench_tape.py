@@ -22,8 +22,8 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from backtester.engine.encode import NO_TIME
 from backtester.enums import EventKind
+from backtester.market.encode import NO_TIME
 from backtester.market.schema import TapeInstrument
 from backtester.market.write import Rows, TapeWriter
 

@@ -10,7 +10,7 @@ import numpy as np
 from backtester import enums
 from backtester.engine import spec
 from backtester.engine.allocate_orders import enter_orders
-from backtester.engine.feed import GAPS
+from backtester.engine.book.feed import GAPS
 from backtester.engine.records import FILL, LEDGER, LIQUIDATION, MARKET_PATH, PATH, PATH_BUCKETS, PAYMENT
 from backtester.engine.state import (
     ACCOUNT,

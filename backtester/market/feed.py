@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from backtester.engine.feed import GAP_NS, SHORTEST_NS
+from backtester.engine.book.feed import GAP_NS, SHORTEST_NS
 from backtester.market.schema import TapeInstrument
 from backtester.texts import iso_time
 

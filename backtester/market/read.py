@@ -13,11 +13,11 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from backtester.bounds import FIRST_MARKET_NS, LONGEST_HOLE_NS
-from backtester.engine.encode import NO_TIME, is_in_order
 from backtester.engine.events import EVENT
 from backtester.enums import EventKind
 from backtester.errors import BacktesterError, Diagnostic, data_error
 from backtester.filekinds import PARQUET, foreign
+from backtester.market.encode import NO_TIME, is_in_order
 from backtester.market.funding import Funding, placed
 from backtester.market.merge import merge_by_time
 from backtester.market.move import Move, lent_events, moved_events

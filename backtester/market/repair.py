@@ -15,12 +15,12 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from backtester.engine.encode import NO_TIME
-from backtester.engine.uncross import DELETION, MESSAGE, uncross
 from backtester.errors import BacktesterError, data_error, usage_error
+from backtester.market.encode import NO_TIME
 from backtester.market.read import CHUNK_ROWS, Batch, Tape, TapeFile, read_batches
 from backtester.market.rows import Ranking, row_fault, sequence, times
 from backtester.market.survey import Ladders
+from backtester.market.uncross import DELETION, MESSAGE, uncross
 from backtester.market.write import Rows, TapeWriter
 from backtester.texts import counted
 

@@ -10,8 +10,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from backtester.bounds import LARGEST_PRICE, MOST_LOTS, MOST_TICKS
-from backtester.engine.encode import NO_TIME, RowFault, encode
 from backtester.errors import Diagnostic
+from backtester.market.encode import NO_TIME, RowFault, encode
 from backtester.market.schema import FLAG, KIND_CODES, TapeInstrument
 
 #: The columns that make an event; `seq` is read beside them.

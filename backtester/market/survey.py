@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backtester.bounds import FIRST_NS, LAST_NS, LONGEST_HOLE_NS
-from backtester.engine import survey as engine
-from backtester.engine.encode import RowFault
-from backtester.engine.feed import GAPS
+from backtester.engine.book.feed import GAPS
 from backtester.engine.state import CELL, FEED, NO_ASK, NO_BID, SIDE
 from backtester.errors import Diagnostic
+from backtester.market import tally as engine
+from backtester.market.encode import RowFault
 from backtester.market.feed import ASSUME_FROZEN, bound_ns, frozen_feeds, seconds
 from backtester.market.read import CHUNK_ROWS, Batch, Tape, TapeFile, hole_fault, read_batches
 from backtester.market.rows import row_fault, sequence

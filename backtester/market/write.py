@@ -15,10 +15,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from backtester.engine.encode import NO_TIME
 from backtester.engine.events import EVENT
 from backtester.errors import BacktesterError, data_error
 from backtester.files import replacing
+from backtester.market.encode import NO_TIME
 from backtester.market.rows import encode_batch, rank, row_fault
 from backtester.market.schema import KIND_NAMES, TAPE_SCHEMA, TapeInstrument, write_metadata
 

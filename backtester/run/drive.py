@@ -9,10 +9,10 @@ import numpy as np
 from backtester.bounds import MOST_TICKS
 from backtester.engine import spec
 from backtester.engine.allocate import WorldIndex, allocate_control, allocate_market, allocate_worlds
-from backtester.engine.consumption import rehash
+from backtester.engine.book.consumption import rehash
 from backtester.engine.events import EVENT
-from backtester.engine.loop import advance
-from backtester.engine.path import fold
+from backtester.engine.loop.advance import advance
+from backtester.engine.loop.recorder import fold
 from backtester.engine.records import FILL, LEDGER, LIQUIDATION, PAYMENT
 from backtester.engine.state import (
     CELL,

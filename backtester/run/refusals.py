@@ -8,7 +8,7 @@ from typing import NamedTuple
 from backtester.config.portfolio import Order
 from backtester.config.values import Percent
 from backtester.engine import spec
-from backtester.engine.orders import HAIR
+from backtester.engine.orders.arrival import HAIR
 from backtester.enums import Held, OrderType
 from backtester.run.resolve_values import Values
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from backtester.engine import spec
 from backtester.engine.jit import kernel
-from backtester.engine.loop import advance
+from backtester.engine.loop.advance import advance
 from backtester.enums import Advance, OrderType, TimeInForce
 from backtester.market.read import Tape, open_tape
 from backtester.run.drive import Engine

@@ -10,11 +10,11 @@ import pyarrow.parquet as pq
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backtester.engine.encode import NO_TIME
 from backtester.engine.events import EVENT
 from backtester.enums import EventKind
 from backtester.market import write as module
 from backtester.market.check import check
+from backtester.market.encode import NO_TIME
 from backtester.market.read import open_tape
 from backtester.market.write import Rows, TapeWriter
 from tests.unit.market_tapes import BTC, ETH

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from backtester.bounds import LAST_NS, MOST_LOTS, MOST_TICKS
-from backtester.engine.encode import NO_TIME, RowFault, encode, is_in_order, is_on_grid, off_grid
 from backtester.engine.events import EVENT
 from backtester.enums import EventKind, Side
+from backtester.market.encode import NO_TIME, RowFault, encode, is_in_order, is_on_grid, off_grid
 
 TICK, LOT = 0.1, 0.001
 on_grid = getattr(is_on_grid, "py_func", is_on_grid)

@@ -7,8 +7,10 @@ import statistics
 
 import pytest
 
-from backtester.engine import arith, levels, transit
+from backtester.engine import arith
 from backtester.engine.jit import kernel
+from backtester.engine.orders import latency
+from backtester.engine.orders import queue as queues
 from backtester.enums import QueueModel
 
 NORMAL = statistics.NormalDist()
@@ -32,17 +34,17 @@ def normal_quantile(p: float) -> float:
 
 @kernel
 def jittered(ns: int, sigma: float, seed: int, key: int, draw: int) -> int:
-    return transit.jittered(ns, sigma, seed, key, draw)
+    return latency.jittered(ns, sigma, seed, key, draw)
 
 
 @kernel
 def uniform(seed: int, key: int, draw: int) -> float:
-    return transit.uniform(seed, key, draw)
+    return latency.uniform(seed, key, draw)
 
 
 @kernel
 def cancelled_ahead(queue: int, behind: int, cancels: int, model: int, exponent: float) -> int:
-    return levels.cancelled_ahead(queue, behind, cancels, model, exponent)
+    return queues.cancelled_ahead(queue, behind, cancels, model, exponent)
 
 
 @pytest.mark.parametrize("x", [1e-300, 0.1, 0.7, 1.0, 1.5, 3.0, 10.0, 12_345.678, 1e18])

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from backtester.engine.book.ladder import depth_within
 from backtester.engine.jit import kernel
-from backtester.engine.ladder import depth_within
 from backtester.engine.state import CELL, NO_ASK, NO_BID, SIDE
 
 

@@ -9,12 +9,12 @@ import pytest
 
 from backtester.bounds import LONGEST_HOLE_NS
 from backtester.engine.events import EVENT
-from backtester.engine.survey import BINS, EXACT, PER_DOUBLING, bin_of
 from backtester.errors import BacktesterError
 from backtester.market.check import CheckReport, check
 from backtester.market.inspect import inspect
 from backtester.market.read import open_tape
 from backtester.market.survey import SHOWN, _State
+from backtester.market.tally import BINS, EXACT, PER_DOUBLING, bin_of
 from tests.unit.market_tapes import BTC, ETH, Row, join, write
 
 S = 1_000_000_000

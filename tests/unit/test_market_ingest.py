@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from backtester.engine.encode import NO_TIME
 from backtester.errors import BacktesterError
 from backtester.market.check import check
+from backtester.market.encode import NO_TIME
 from backtester.market.ingest import source as source_module
 from backtester.market.ingest.source import Clock, Sorted, clock_type, to_ns
 from backtester.market.ingest.trades import TradeColumns

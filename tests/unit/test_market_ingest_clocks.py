@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backtester.engine.encode import NO_TIME
+from backtester.market.encode import NO_TIME
 from backtester.market.ingest.clocks import ClockFit, ClockLine, receive_clock
 
 MS = 1_000_000

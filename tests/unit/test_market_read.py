@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from backtester.engine.encode import NO_TIME
 from backtester.enums import EventKind
 from backtester.errors import BacktesterError, ExitCode
+from backtester.market.encode import NO_TIME
 from backtester.market.read import open_tape
 from backtester.market.schema import TapeInstrument, parse_instruments
 from backtester.market.write import Rows, TapeWriter

@@ -8,10 +8,10 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from backtester.engine.encode import NO_TIME
 from backtester.enums import EventKind
 from backtester.errors import BacktesterError
 from backtester.market import write as module
+from backtester.market.encode import NO_TIME
 from backtester.market.read import open_tape
 from backtester.market.schema import TAPE_SCHEMA
 from backtester.market.write import Rows, TapeWriter

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backtester.engine.feed import GAPS
+from backtester.engine.book.feed import GAPS
 from backtester.market.feed import bound_ns
 from backtester.report.model import ReportModel, build_report
 from backtester.run.resolve import Acceptances

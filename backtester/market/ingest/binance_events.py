@@ -17,10 +17,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from backtester.engine.encode import NO_TIME
 from backtester.enums import Side
 from backtester.errors import BacktesterError, data_error
 from backtester.filekinds import JSON, RECORDING, FileKind, foreign
+from backtester.market.encode import NO_TIME
 from backtester.market.ingest.stamps import StampError, stamp_ns
 
 _CHUNK_BYTES = 1 << 20

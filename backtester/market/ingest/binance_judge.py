@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from backtester.engine.encode import NO_TIME, off_grid
 from backtester.errors import BacktesterError, Diagnostic
+from backtester.market.encode import NO_TIME, off_grid
 from backtester.market.ingest.binance_events import (
     BestQuote,
     Broken,

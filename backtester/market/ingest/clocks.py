@@ -11,7 +11,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import NamedTuple
 
-from backtester.engine.encode import NO_TIME
+from backtester.market.encode import NO_TIME
 
 
 class ClockLine(NamedTuple):

@@ -12,9 +12,9 @@ import pyarrow.csv as csv
 from numpy.typing import NDArray
 
 from backtester.bounds import FIRST_MARKET_NS, LAST_NS
-from backtester.engine.encode import NO_TIME
 from backtester.errors import BacktesterError, Diagnostic, data_error
 from backtester.filekinds import CSV, foreign
+from backtester.market.encode import NO_TIME
 from backtester.market.ingest.stamps import UNITS, wrong_stamp
 from backtester.market.merge import Columns
 from backtester.texts import iso_time

@@ -10,9 +10,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from backtester.engine.encode import NO_TIME, off_grid
 from backtester.enums import EventKind, Side
 from backtester.errors import data_error
+from backtester.market.encode import NO_TIME, off_grid
 from backtester.market.ingest.source import (
     Clock,
     Sorted,

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from backtester.engine.encode import NO_TIME
 from backtester.enums import EventKind
 from backtester.errors import BacktesterError, Diagnostic, data_error, usage_error
+from backtester.market.encode import NO_TIME
 from backtester.market.read import open_tape
 from backtester.market.synth.compare import Compared, compare
 from backtester.market.synth.figures import UNKNOWN, Portrait

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 
+from backtester.engine.book.outage import MATCHING_HALTED, ORDERS_REFUSED
+from backtester.engine.book.walk import bound_tick, measure, take
 from backtester.engine.jit import helper
-from backtester.engine.ledger import ROWS_OF_A_FILL, lacks_rows, lacks_slots
-from backtester.engine.levels import rest, side_of
-from backtester.engine.links import finish_order, note_fill
-from backtester.engine.margin import free_margin, lots_to_open, max_leverage, need
-from backtester.engine.outage import MATCHING_HALTED, ORDERS_REFUSED
-from backtester.engine.plans import take_size_of_parent
-from backtester.engine.resting import reducible
-from backtester.engine.self_trade import cancel_met, nearest_met, walk_limit
+from backtester.engine.money.ledger import ROWS_OF_A_FILL, lacks_rows, lacks_slots
+from backtester.engine.money.margin import free_margin, lots_to_open, max_leverage, need
+from backtester.engine.orders.contingent import finish_order, note_fill
+from backtester.engine.orders.plans import take_size_of_parent
+from backtester.engine.orders.queue import rest, side_of
+from backtester.engine.orders.resting import reducible
+from backtester.engine.orders.self_trade import cancel_met, nearest_met, walk_limit
+from backtester.engine.orders.triggers import is_conditional, sent_by_venue
 from backtester.engine.state import NO_ASK, NO_BID, NONE
-from backtester.engine.triggers import is_conditional, sent_by_venue
-from backtester.engine.walk import bound_tick, measure, take
 from backtester.enums import (
     FillReason,
     OrderMargin,

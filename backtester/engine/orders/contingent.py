@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from backtester.engine.agenda import schedule
 from backtester.engine.jit import helper
-from backtester.engine.levels import unrest
+from backtester.engine.orders.queue import unrest
 from backtester.engine.state import DECISION
+from backtester.engine.time.agenda import schedule
 from backtester.enums import After, OrderReason, OrderStatus, OrderType
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from backtester.engine.feed import book_age
+from backtester.engine.book.feed import book_age
 from backtester.engine.jit import helper
 from backtester.engine.state import NONE
 from backtester.enums import FillReason, LedgerKind, Liquidity, Party

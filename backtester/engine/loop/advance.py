@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from backtester.engine.due import (
+from backtester.engine.jit import kernel
+from backtester.engine.loop.due import (
     begin_clocks,
     work_agenda,
     work_funding,
@@ -16,11 +17,10 @@ from backtester.engine.due import (
     work_mark_triggers,
     work_marks,
 )
-from backtester.engine.jit import kernel
-from backtester.engine.liquidation import end_waiting
+from backtester.engine.loop.replay import replay
+from backtester.engine.loop.step import work_checks, work_fills, work_step_triggers
 from backtester.engine.reference import by_reference
-from backtester.engine.replay import replay
-from backtester.engine.stages import (
+from backtester.engine.time.stages import (
     AGENDA_CHECKS,
     CHECKS,
     FILLS,
@@ -32,7 +32,7 @@ from backtester.engine.stages import (
     TRIGGERS,
     lacking,
 )
-from backtester.engine.step import work_checks, work_fills, work_step_triggers
+from backtester.engine.waterfall.liquidation import end_waiting
 from backtester.enums import Advance
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from backtester.engine.jit import helper, inlined
-from backtester.engine.levels import side_index, side_of
+from backtester.engine.orders.queue import side_index, side_of
 from backtester.engine.state import NO_ASK, NO_BID
 from backtester.enums import OrderMargin, OrderMarginPrice
 from backtester.formulas import margin

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from backtester.engine.book.ladder import beyond, delete_unnamed, outward, set_level
 from backtester.engine.jit import helper, kernel
-from backtester.engine.ladder import beyond, delete_unnamed, outward, set_level
 from backtester.enums import EventKind
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from backtester.engine.book.ladder import depth_within
 from backtester.engine.jit import helper
-from backtester.engine.ladder import depth_within
 
 
 @helper

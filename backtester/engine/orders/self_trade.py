@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from backtester.engine.book.ladder import beyond, outward
+from backtester.engine.book.walk import measure
 from backtester.engine.jit import helper
-from backtester.engine.ladder import beyond, outward
-from backtester.engine.links import finish_order
+from backtester.engine.orders.contingent import finish_order
 from backtester.engine.state import NONE
-from backtester.engine.walk import measure
 from backtester.enums import OrderReason, OrderStatus, SelfTrade, TimeInForce
 
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
+from backtester.engine.book.outage import is_halted
 from backtester.engine.jit import helper
-from backtester.engine.ledger import ROWS_OF_A_FILL, lacks_rows
-from backtester.engine.liquidation import evaluate, liquidate, settle
-from backtester.engine.margin import pool_state
-from backtester.engine.outage import is_halted
-from backtester.engine.resting import work_resting
-from backtester.engine.stages import AGENDA, CHECKS, IDLE, INDEX_RECORD, OK, TRADE, TRIGGERS, lacking
+from backtester.engine.money.ledger import ROWS_OF_A_FILL, lacks_rows
+from backtester.engine.money.margin import pool_state
+from backtester.engine.orders.resting import work_resting
+from backtester.engine.orders.triggers import INDEX, LAST, work_triggers
 from backtester.engine.state import NONE
-from backtester.engine.triggers import INDEX, LAST, work_triggers
+from backtester.engine.time.stages import AGENDA, CHECKS, IDLE, INDEX_RECORD, OK, TRADE, TRIGGERS, lacking
+from backtester.engine.waterfall.liquidation import evaluate, liquidate, settle
 from backtester.enums import Advance, FillReason
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from backtester.engine.feed import note_message, weigh_trade
+from backtester.engine.book.feed import note_message, weigh_trade
+from backtester.engine.book.ladder import beyond, delete_unnamed, outward, set_level
+from backtester.engine.book.outage import MARK_FROZEN
 from backtester.engine.jit import helper
-from backtester.engine.ladder import beyond, delete_unnamed, outward, set_level
-from backtester.engine.levels import update_queues
-from backtester.engine.outage import MARK_FROZEN
-from backtester.engine.stages import DUE, FILLS, INDEX_RECORD, MARKS, MESSAGE, OK, TRADE, TRIGGERS, WOKEN, fault
+from backtester.engine.orders.queue import update_queues
+from backtester.engine.orders.triggers import INDEX, triggers_of
 from backtester.engine.state import NO_ASK, NO_BID
-from backtester.engine.triggers import INDEX, triggers_of
+from backtester.engine.time.stages import DUE, FILLS, INDEX_RECORD, MARKS, MESSAGE, OK, TRADE, TRIGGERS, WOKEN, fault
 from backtester.enums import Advance, EventFlag, EventKind, Fault
 
 SECOND_NS = 1_000_000_000

@@ -6,13 +6,13 @@ import math
 
 import numpy as np
 
-from backtester.engine.agenda import schedule
-from backtester.engine.heap import pop, push
+from backtester.engine.book.outage import FEED_FROZEN, MATCHING_HALTED, ORDERS_REFUSED
 from backtester.engine.jit import helper
-from backtester.engine.links import cancel_others, finish_order, unfollow
-from backtester.engine.outage import FEED_FROZEN, MATCHING_HALTED, ORDERS_REFUSED
+from backtester.engine.orders.contingent import cancel_others, finish_order, unfollow
+from backtester.engine.orders.latency import SENT, client_arrival, venue_arrival
 from backtester.engine.state import ARRIVAL, DECISION, NO_ASK, NO_BID, NONE, POST_ONLY_ARRIVAL, SECOND_LOOK
-from backtester.engine.transit import SENT, client_arrival, venue_arrival
+from backtester.engine.time.agenda import schedule
+from backtester.engine.time.heap import pop, push
 from backtester.enums import Held, OrderReason, OrderStatus, OrderType, PriceSeries, TimeInForce, TriggerRounding
 
 #: Added to a price in ticks before it is cut off: to the nearest, or down but for the error of a division.

@@ -7,8 +7,8 @@ import math
 import numpy as np
 
 from backtester.engine.arith import log2, power
+from backtester.engine.book.ladder import beyond
 from backtester.engine.jit import helper
-from backtester.engine.ladder import beyond
 from backtester.engine.state import NO_ASK, NO_BID, UNKNOWN_QUEUE
 from backtester.enums import OrderReason, OrderStatus, QueueModel
 

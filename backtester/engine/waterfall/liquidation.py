@@ -6,8 +6,10 @@ import math
 
 import numpy as np
 
+from backtester.engine.book.outage import LIQUIDATION_SUSPENDED, is_halted
+from backtester.engine.book.walk import bound_tick, measure, take
 from backtester.engine.jit import helper, inlined
-from backtester.engine.ledger import (
+from backtester.engine.money.ledger import (
     ROWS_OF_A_FILL,
     fill_position,
     fund_balance,
@@ -17,12 +19,10 @@ from backtester.engine.ledger import (
     post_fund,
     transfer,
 )
-from backtester.engine.levels import side_of
-from backtester.engine.links import finish_order
-from backtester.engine.margin import bankruptcy_price, liquidation_distance, maintenance, pool_state
-from backtester.engine.outage import LIQUIDATION_SUSPENDED, is_halted
+from backtester.engine.money.margin import bankruptcy_price, liquidation_distance, maintenance, pool_state
+from backtester.engine.orders.contingent import finish_order
+from backtester.engine.orders.queue import side_of
 from backtester.engine.state import NO_ASK, NO_BID, NONE
-from backtester.engine.walk import bound_tick, measure, take
 from backtester.enums import (
     CloseOrder,
     Disposal,

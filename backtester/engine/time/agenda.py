@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from backtester.engine.heap import before, pop, push
 from backtester.engine.jit import helper
+from backtester.engine.time.heap import before, pop, push
 
 
 @helper

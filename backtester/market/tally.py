@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from backtester.engine.feed import GAP_NS, GAPS, hear_answer, weigh_trade
+from backtester.engine.book.feed import GAP_NS, GAPS, hear_answer, weigh_trade
+from backtester.engine.book.ladder import beyond, delete_unnamed, next_level, set_level
 from backtester.engine.jit import helper, kernel
-from backtester.engine.ladder import beyond, delete_unnamed, next_level, set_level
-from backtester.engine.levels import PRINTS_WITHIN_NS
+from backtester.engine.orders.queue import PRINTS_WITHIN_NS
 from backtester.enums import EventKind
 
 if TYPE_CHECKING:

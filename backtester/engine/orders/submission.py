@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from backtester.engine.agenda import schedule
+from backtester.engine.book.outage import CANCELS_REFUSED
 from backtester.engine.jit import helper
-from backtester.engine.links import finish_order
-from backtester.engine.outage import CANCELS_REFUSED
-from backtester.engine.plans import take_peg, take_size
+from backtester.engine.orders.contingent import finish_order
+from backtester.engine.orders.latency import CANCELLED, SENT, client_arrival, venue_arrival
+from backtester.engine.orders.plans import take_peg, take_size
+from backtester.engine.orders.triggers import arrival_phase, is_conditional, sent_by_venue, wait_for_trigger
 from backtester.engine.state import CANCEL, CANCEL_DECISION
-from backtester.engine.transit import CANCELLED, SENT, client_arrival, venue_arrival
-from backtester.engine.triggers import arrival_phase, is_conditional, sent_by_venue, wait_for_trigger
+from backtester.engine.time.agenda import schedule
 from backtester.enums import Held, OrderReason, OrderStatus, Peg
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from backtester.engine.book.ladder import beyond, outward
+from backtester.engine.book.walk import measure, take
 from backtester.engine.jit import helper
-from backtester.engine.ladder import beyond, outward
-from backtester.engine.ledger import ROWS_OF_A_FILL, fill_position, lacks_rows, lacks_slots
-from backtester.engine.levels import note_resting, side_of, unprinted
-from backtester.engine.links import finish_order, note_fill
-from backtester.engine.margin import free_margin, opening_lots
+from backtester.engine.money.ledger import ROWS_OF_A_FILL, fill_position, lacks_rows, lacks_slots
+from backtester.engine.money.margin import free_margin, opening_lots
+from backtester.engine.orders.contingent import finish_order, note_fill
+from backtester.engine.orders.queue import note_resting, side_of, unprinted
 from backtester.engine.state import NONE
-from backtester.engine.walk import measure, take
 from backtester.enums import FillReason, Liquidity, OrderReason, OrderStatus
 
 

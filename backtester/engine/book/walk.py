@@ -6,10 +6,10 @@ import math
 
 import numpy as np
 
-from backtester.engine.consumption import consumed, slot_of
+from backtester.engine.book.consumption import consumed, slot_of
+from backtester.engine.book.ladder import beyond, outward
 from backtester.engine.jit import helper
-from backtester.engine.ladder import beyond, outward
-from backtester.engine.ledger import fill_position
+from backtester.engine.money.ledger import fill_position
 from backtester.enums import Liquidity, OrderReason, PriceReference
 
 

@@ -1,32 +1,21 @@
-"""What the venue's clocks make: the mark on its grid and premium samples (RULES 5.3, 7)."""
+"""The mark on its venue's grid (RULES 5.3)."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from backtester.engine.arith import LOG2_E, exp2, median3
+from backtester.engine.book.outage import MARK_FROZEN
 from backtester.engine.jit import helper
-from backtester.engine.ladder import impact_price
-from backtester.engine.outage import MARK_FROZEN
-from backtester.engine.state import NEVER_NS, NO_ASK, NO_BID
-from backtester.enums import FundingWeights, MarkFormula, PriceReference
-from backtester.formulas import funding
+from backtester.engine.state import NO_ASK, NO_BID
+from backtester.enums import MarkFormula
 
 BASIS_S = 150.0
 INNER_S = 30.0
-premium = helper(funding.premium)
-eight_hour_rate = helper(funding.eight_hour_rate)
-interval_rate = helper(funding.interval_rate)
 
 
 @helper
-def next_multiple(ts: int, interval_ns: int) -> int:
-    """Smallest multiple of `interval_ns` that is not before `ts`; NEVER_NS without an interval."""
-    return -(-ts // interval_ns) * interval_ns if interval_ns > 0 else NEVER_NS
-
-
-@helper
-def _mid(m, instrument: int) -> float:
+def mid_price(m, instrument: int) -> float:
     """Mid price if both sides are displayed now, else -1."""
     bid = m.sides[2 * instrument]["best"]
     ask = m.sides[2 * instrument + 1]["best"]
@@ -104,7 +93,7 @@ def set_mark(m, market: int, ts: int) -> None:
     i = m.instruments[k["instrument"]]
     if i["outage"] & MARK_FROZEN:
         return
-    mid = _mid(m, k["instrument"])
+    mid = mid_price(m, k["instrument"])
     if i["index_from_mid"] != 0 and i["mid2"] > 0:
         i["index"] = i["mid2"] * 0.5 * i["tick_size"]
         i["has_index"] = 1
@@ -125,52 +114,3 @@ def set_mark(m, market: int, ts: int) -> None:
     else:
         k["mark"] = _mark_of_average(m, market, ts, mid)
     k["has_mark"] = 1
-
-
-@helper
-def count_missing_samples(m, ts: int) -> None:
-    """Count what each market would have sampled from its last funding time to the first record (RULES 7.3).
-
-    Example: an hour sampled every 5 s and a first record at half past → 359, the 360th is taken then.
-    """
-    for i in range(len(m.markets)):
-        k = m.markets[i]
-        r = m.rules[k["rules"]]
-        if r["funding_premium"] != 0:
-            last = k["next_funding"] - k["funding_interval_ns"]
-            k["premium_count"] = (ts - 1) // r["funding_sample_ns"] - last // r["funding_sample_ns"]
-
-
-@helper
-def sample_premium(m, market: int) -> None:
-    """Add one premium sample (RULES 7.3)."""
-    k = m.markets[market]
-    n = k["instrument"]
-    i = m.instruments[n]
-    if i["has_index"] == 0 or _mid(m, n) <= 0.0:
-        k["premium_count"] += 1 - k["has_premium"]
-        return
-    k["has_premium"] = 1
-    target = k["impact_notional"] / (k["unit"] * k["tick_size"])
-    bid = impact_price(m.cells, m.sides[2 * n], 2 * n, target) * k["tick_size"]
-    ask = impact_price(m.cells, m.sides[2 * n + 1], 2 * n + 1, target) * k["tick_size"]
-    k["premium_count"] += 1
-    linear = m.rules[k["rules"]]["funding_weights"] == FundingWeights.LINEAR
-    weight = k["premium_count"] if linear else 1
-    k["premium_sum"] += weight * premium(bid, ask, i["index"])
-
-
-@helper
-def premium_rate(k: np.void, r: np.void) -> float:
-    """Funding rate of one interval from the samples since the last (RULES 7.3)."""
-    count = k["premium_count"]
-    weights = count * (count + 1) * 0.5 if r["funding_weights"] == FundingWeights.LINEAR else float(count)
-    average = k["premium_sum"] / weights
-    eight_hours = eight_hour_rate(average, r["funding_interest"], r["funding_clamp"])
-    return interval_rate(eight_hours, k["funding_interval_ns"], k["funding_cap"])
-
-
-@helper
-def payment_price(m, k: np.void, reference: int) -> float:
-    """Price of the notional that pays funding."""
-    return m.instruments[k["instrument"]]["index"] if reference == PriceReference.INDEX else k["mark"]

@@ -4,25 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 
-from backtester.engine.agenda import drop_first, first_entry, schedule
-from backtester.engine.clock import (
-    count_missing_samples,
-    next_multiple,
-    payment_price,
-    premium_rate,
-    sample_premium,
-    set_mark,
-)
 from backtester.engine.jit import helper
-from backtester.engine.ledger import ROWS_OF_A_FILL, cross_pool, lacks_rows, pay_funding
-from backtester.engine.liquidation import evaluate, liquidate
-from backtester.engine.orders import execute
-from backtester.engine.path import note_account, note_market
+from backtester.engine.loop.recorder import note_account, note_market
+from backtester.engine.money.ledger import ROWS_OF_A_FILL, cross_pool, lacks_rows, pay_funding
+from backtester.engine.orders.arrival import execute
+from backtester.engine.orders.submission import cancel, decide, decide_cancel
+from backtester.engine.orders.triggers import MARK, is_conditional, look_again, wait_for_trigger, work_triggers
+from backtester.engine.prices.funding import count_missing_samples, payment_price, premium_rate, sample_premium
+from backtester.engine.prices.marks import set_mark
 from backtester.engine.records import PATH_BUCKETS
-from backtester.engine.sending import cancel, decide, decide_cancel
-from backtester.engine.stages import AGENDA_CHECKS, FUNDING, IDLE, MARGIN, MARK_TRIGGERS, OK, fault, lacking
 from backtester.engine.state import ARRIVAL, CANCEL, CANCEL_DECISION, DECISION, NEVER_NS, SECOND_LOOK
-from backtester.engine.triggers import MARK, is_conditional, look_again, wait_for_trigger, work_triggers
+from backtester.engine.time.agenda import drop_first, first_entry, schedule
+from backtester.engine.time.clocks import next_multiple
+from backtester.engine.time.stages import AGENDA_CHECKS, FUNDING, IDLE, MARGIN, MARK_TRIGGERS, OK, fault, lacking
+from backtester.engine.waterfall.liquidation import evaluate, liquidate
 from backtester.enums import Advance, Fault, OrderStatus, PriceReference
 from backtester.formulas import funding
 

@@ -6,12 +6,12 @@ import math
 from collections.abc import Iterator, Sequence
 
 from backtester.config.values import Instant
-from backtester.enums import OrderReason
+from backtester.enums import LiquidationStage, OrderReason
 from backtester.report.executions import ImpactLaw, OrderReport, PlanReport, TradeReport
 from backtester.report.records import Cell, FailedCell
 from backtester.report.sheet import Column, Sheet
 from backtester.report.slippage import BPS
-from backtester.report.text import NONE, bps, delay, money, percent, price, rate, size, when, word
+from backtester.report.text import NONE, bps, delay, money, percent, price, rate, size, verdict_words, when, word
 
 
 def execution_sheets(cell: Cell, currency: str) -> Iterator[Sheet]:
@@ -22,7 +22,9 @@ def execution_sheets(cell: Cell, currency: str) -> Iterator[Sheet]:
     yield Sheet("Orders, cost in bps of the mid at the decision", _ORDERS, tuple(map(_order, own)))
     plans = tuple(_plan(each, start) for each in cell.plans)
     yield Sheet("Plans, shortfall in bps of a paper trade at the decision", _PLANS, plans)
-    yield Sheet(f"Trades, {currency}", _TRADES, tuple(map(_trade, cell.trades)))
+    taken = any(each.stage is LiquidationStage.TAKEOVER for each in cell.liquidations)
+    kept = "; the margin that takeovers kept stands with the accounts" if taken else ""
+    yield Sheet(f"Trades, {currency}{kept}", _TRADES, tuple(map(_trade, cell.trades)))
     title = f"What trades cost, {currency}; slippage is inside the price PnL"
     yield Sheet(title, _TRADE_COSTS, tuple(map(_trade_costs, cell.trades)))
 
@@ -76,7 +78,7 @@ def _compared(cell: Cell | FailedCell, variant: str) -> Iterator[tuple[str, ...]
     if isinstance(cell, FailedCell):
         yield (variant, cell.status, *[NONE] * (len(_VARIANTS) - 2))
         return
-    said = (variant, word(cell.verdict.name.lower()), money(cell.portfolio.equity_end), money(cell.portfolio.loss))
+    said = (variant, verdict_words(cell).lower(), money(cell.portfolio.equity_end), money(cell.portfolio.loss))
     for plan in cell.plans:
         yield (*said, *_compared_plan(plan))
     if not cell.plans:

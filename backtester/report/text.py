@@ -81,13 +81,13 @@ def word(code: str) -> str:
 
 def headline(cell: Cell | FailedCell) -> str:
     """The verdict of a cell and what it is about. Example: `SURVIVED  2025-10-10 on hyperliquid@2026-08-22`."""
-    word = _verdict(cell) if isinstance(cell, Cell) else "FAILED"
+    word = verdict_words(cell) if isinstance(cell, Cell) else "FAILED"
     venue = f" on {cell.venue}" if cell.venue else ""
     variant = "".join(f"  {key}={value}" for key, value in cell.variant.items)
     return f"{word}  {cell.scenario or 'tape as it is'}{venue}{variant}"
 
 
-def _verdict(cell: Cell) -> str:
+def verdict_words(cell: Cell) -> str:
     """The verdict in capitals; an account that lost one margin pool and kept another was not liquidated whole."""
     pools = _pools(cell)
     hurt = {account for account, _, died in pools if died}

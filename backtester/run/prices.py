@@ -52,7 +52,7 @@ def parse_price(text: str) -> Price:
     except ValueError:
         price = math.nan
     if not name or not SMALLEST_PRICE <= price <= LARGEST_PRICE:
-        raise usage_error(f"{FLAG} {text}", "expected SYMBOL=PRICE, a price above 0", f"for example {FLAG} BTC=68_000")
+        raise usage_error(f"{FLAG} {text}", "expected SYMBOL=PRICE, a price above 0", f"one each: {FLAG} BTC=68_000")
     return Price(name, price, f"{FLAG} {text}")
 
 

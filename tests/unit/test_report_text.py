@@ -164,6 +164,8 @@ def test_what_took_one_pool_and_left_another_is_told_pool_by_pool() -> None:
     fenced = kept._replace(pool="ETH")
     partly = CRASH._replace(accounts=(main._replace(pools=(*main.pools, fenced)), calm))
     assert headline(partly).startswith("PARTLY LIQUIDATED")
+    [sheet] = comparison_sheets([partly._replace(variant=TWAP.variant), NONE_AT_ALL], "USDC")
+    assert sheet.rows[0][1] == "partly liquidated"
 
 
 def test_a_severe_loss_is_no_plain_survival() -> None:

@@ -261,7 +261,7 @@ ORDER = np.dtype(
         ("parent", "i8"),  # order number, -1 = none
         ("size_of_parent", "i8"),
         ("child", "i8"),  # order number + 1 of the first one that waits for this one
-        ("ended_next", "i8"),  # order number + 1, while links.finish_order works down a tree
+        ("ended_next", "i8"),  # order number + 1, while orders.contingent.finish_order works down a tree
         ("sibling", "i8"),  # order number + 1 of the next one with the same parent
         ("oco_next", "i8"),  # order number + 1 of the next one in the ring of a group, 0 = no group
         ("plan", "i8"),  # plan number, -1 = none
@@ -384,7 +384,7 @@ class Market(NamedTuple):
     path: np.ndarray  # [market, bucket] of MARKET_PATH
     basis: np.ndarray  # [market, slot]: the last samples of mid − index, in turn (MEDIAN_BASIS_MA)
     feeds: np.ndarray  # FEED, one a side
-    gaps: np.ndarray  # i8[instrument, bin]: times between messages, counted (engine.feed)
+    gaps: np.ndarray  # i8[instrument, bin]: times between messages, counted ((engine.book.feed))
 
 
 class Worlds(NamedTuple):

@@ -39,7 +39,7 @@ class CheckReport(NamedTuple):
 def check(tape: Tape, gap_s: float = GAP_S) -> CheckReport:
     """Check every row of a tape: time order, kinds, symbols, sides, ticks, lots, values, and the ladders.
 
-    Faults make the tape unusable: see `engine.encode.RowFault`, ladders crossed or locked after a message, and
+    Faults make the tape unusable: see `market.encode.RowFault`, ladders crossed or locked after a message, and
     funding rows that belong to no funding time.
     Warnings: more than `gap_s` between messages, kinds that are missing, an instrument without an order book.
     """

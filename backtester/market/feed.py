@@ -27,7 +27,7 @@ ASSUME_FROZEN = "--assume-order-book-frozen"
 
 
 def bound_ns(gaps: NDArray[np.int64], stale_after_ns: int | None = None) -> int:
-    """The age beyond which an order book is old, ns. gaps: i8[bins], times between messages (engine.feed).
+    """The age beyond which an order book is old, ns. gaps: i8[bins], times between messages (engine.book.feed).
 
     Example: half of the messages come within 0.5 to 0.6 s of the one before → 20 · 0.6 s = 12 s.
     """

@@ -1,6 +1,6 @@
 """A tape whose ladders are never crossed or locked after a message: its rows, and deletions of what was in the way.
 
-One lost or stray update must not make a day unusable. Which levels give way is said in `engine.uncross`; the repaired
+One lost or stray update must not make a day unusable. Which levels give way is said in `market.uncross`; the repaired
 tape says in its metadata what was done. Every other fault is left to whoever made the tape.
 """
 

@@ -13,7 +13,7 @@ from backtester.bounds import FIRST_NS, LAST_NS, LONGEST_HOLE_NS
 from backtester.engine.book.feed import GAPS
 from backtester.engine.state import CELL, FEED, NO_ASK, NO_BID, SIDE
 from backtester.errors import Diagnostic
-from backtester.market import tally as engine
+from backtester.market import tally
 from backtester.market.encode import RowFault
 from backtester.market.feed import ASSUME_FROZEN, bound_ns, frozen_feeds, seconds
 from backtester.market.read import CHUNK_ROWS, Batch, Tape, TapeFile, hole_fault, read_batches
@@ -125,12 +125,12 @@ class _State(Ladders):
 
     def __init__(self, instruments: int) -> None:
         super().__init__(instruments)
-        self.tracks = np.zeros(instruments, engine.TRACK)
-        self.changes = np.zeros((instruments, 2, engine.CHANGES), engine.CHANGE)
+        self.tracks = np.zeros(instruments, tally.TRACK)
+        self.changes = np.zeros((instruments, 2, tally.CHANGES), tally.CHANGE)
         self.feeds = np.zeros(2 * instruments, FEED)
         self.gaps = np.zeros((instruments, GAPS), np.int64)
         self.kinds = np.zeros((instruments, len(KIND_NAMES)), np.int64)
-        self.bins = np.zeros((instruments, len(engine.Measure), engine.BINS), np.int64)
+        self.bins = np.zeros((instruments, len(tally.Measure), tally.BINS), np.int64)
 
 
 def survey(tape: Tape, gap_ns: int = NO_GAP) -> Survey:
@@ -149,8 +149,8 @@ def survey(tape: Tape, gap_ns: int = NO_GAP) -> Survey:
                 faults.add(row_fault(str(file.path), *at, batch.rows, index, ranking))
             _note(tape, file, _take(state, batch, gap_ns), faults, warnings)
             stretches += _stretches(file, batch)
-        notes = np.zeros(len(tape.instruments), engine.NOTE)
-        count = engine.close_messages(state.cells, state.sides, state.tracks, state.feeds, state.bins, notes)
+        notes = np.zeros(len(tape.instruments), tally.NOTE)
+        count = tally.close_messages(state.cells, state.sides, state.tracks, state.feeds, state.bins, notes)
         _note(tape, file, notes[:count], faults, warnings)
     for fault in _holes(stretches):
         if faults.wants(fault.where, "hole"):
@@ -188,8 +188,8 @@ def _holes(stretches: Iterable[_Stretch]) -> Iterator[Diagnostic]:
 def _take(state: _State, batch: Batch, gap_ns: int) -> NDArray[Any]:
     """Pass one batch through the kernel; returns its notes."""
     state.fit(batch.events[batch.faults == 0])
-    notes = np.zeros(3 * len(batch.events), engine.NOTE)
-    count = engine.survey(
+    notes = np.zeros(3 * len(batch.events), tally.NOTE)
+    count = tally.survey(
         batch.events,
         batch.faults,
         sequence(batch.rows, batch.first_row),
@@ -227,12 +227,12 @@ def _note(tape: Tape, file: TapeFile, notes: NDArray[Any], faults: Findings, war
     for note in notes:
         instrument, where = tape.instruments[note["instrument"]], f"{file.path}:row {note['row']}"
         symbol = instrument.symbol
-        if note["code"] == engine.Noted.CROSSED:
+        if note["code"] == tally.Noted.CROSSED:
             bid, ask = note["a"] * instrument.tick_size, note["b"] * instrument.tick_size
             message = f"the ladder of {symbol} is crossed or locked after this message: bid {bid:.10g}, ask {ask:.10g}"
             if faults.wants(str(file.path), "crossed"):
                 faults.add(Diagnostic("data", where, message, "`backtester data check TAPE --repair OUT` mends that"))
-        elif note["code"] == engine.Noted.GAP:
+        elif note["code"] == tally.Noted.GAP:
             if warnings.wants(str(file.path), "gap"):
                 text = f"no message of {symbol} for {note['a'] / 1e9:.3f} s before it{_meanwhile(int(note['b']))}"
                 warnings.add(Diagnostic("data", where, text))
@@ -292,7 +292,7 @@ def _late_prints(tape: Tape, state: _State) -> Iterator[Diagnostic]:
 
 
 def _summary(state: _State, index: int) -> InstrumentSurvey:
-    medians = [_median(state.bins[index, measure]) for measure in engine.Measure]
+    medians = [_median(state.bins[index, measure]) for measure in tally.Measure]
     known = [median for median in medians if median is not None]
     return InstrumentSurvey(
         tuple(int(rows) for rows in state.kinds[index]),
@@ -307,8 +307,8 @@ def _median(bins: NDArray[np.int64]) -> float | None:
     if not total:
         return None
     place = int(np.searchsorted(np.cumsum(bins), (total + 1) // 2))
-    if place < engine.EXACT:
+    if place < tally.EXACT:
         return float(place)
-    shift, offset = divmod(place - engine.EXACT, engine.PER_DOUBLING)
-    low = (offset + engine.PER_DOUBLING) << (shift + 1)
+    shift, offset = divmod(place - tally.EXACT, tally.PER_DOUBLING)
+    low = (offset + tally.PER_DOUBLING) << (shift + 1)
     return low + ((1 << (shift + 1)) - 1) / 2

@@ -56,7 +56,7 @@ def _account_report(result: RunResult, names: Names, account: int, error: float,
     held = result.index.positions[account]
     positions = tuple(_position_report(result, names, number, fills) for number in held)
     before, after = account_equity(result, account, at_start=True), account_equity(result, account)
-    others = uncovered(result, account), uncovered(result, account, at_start=True)
+    lost_before, lost = uncovered(result, account, at_start=True), uncovered(result, account)
     paid = _paid_by_kind(result, account)
     own = list(rows_of(result.fills[result.fills["account"] == account], "liquidity", "fee"))
     forced = (paid[LedgerKind.LIQUIDATION_FEE], paid[LedgerKind.TAKEOVER], paid[LedgerKind.DEFICIT])
@@ -64,7 +64,7 @@ def _account_report(result: RunResult, names: Names, account: int, error: float,
         name=names.account(account),
         venue=result.profiles[account].name,
         collateral=result.world.accounts[account].balance,
-        carried_in=math.fsum((*(unrealised(result, n, at_start=True) for n in held), others[1])),
+        carried_in=math.fsum((*(unrealised(result, n, at_start=True) for n in held), lost_before)),
         equity_start=before,
         equity_end=after,
         equity_min=min(before, float(row["equity_min"])),
@@ -78,7 +78,7 @@ def _account_report(result: RunResult, names: Names, account: int, error: float,
         pnl_price=math.fsum(position.pnl_price for position in positions),
         pnl_funding=paid[LedgerKind.FUNDING],
         pnl_fees=paid[LedgerKind.FEE],
-        pnl_liquidation=math.fsum((*forced, others[0], -others[1])),
+        pnl_liquidation=math.fsum((*forced, lost, -lost_before)),
         pnl_adl=0.0,
         pnl_socialised=0.0,
         pnl_collateral=0.0,

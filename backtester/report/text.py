@@ -148,6 +148,10 @@ def noticed(cell: Cell) -> list[str]:
     return lines
 
 
+def _borne(cell: Cell, currency: str) -> str:
+    return f"others bear {money(cell.system.deficit)} {currency} of losses beyond the margin"
+
+
 def _reason(cell: Cell, currency: str) -> str:
     """Why the verdict is what it is."""
     if cell.liquidations:
@@ -155,11 +159,9 @@ def _reason(cell: Cell, currency: str) -> str:
         symbols = ", ".join(dict.fromkeys(f"{each.account} {each.symbol}" for each in cell.liquidations))
         orders = f"{len(cell.liquidations)} liquidation order{'s' if len(cell.liquidations) > 1 else ''}"
         text = f"{orders} ({symbols}), first at {clock(first.ts)} ({offset(first.ts, cell.start_ts)})"
-        if cell.verdict is Verdict.INSOLVENT:
-            text += f"; others bear {money(cell.system.deficit)} {currency} of losses beyond the margin"
-        return text
+        return f"{text}; {_borne(cell, currency)}" if cell.verdict is Verdict.INSOLVENT else text
     if cell.verdict is Verdict.INSOLVENT:
-        return "an account ended below 0"
+        return _borne(cell, currency) if cell.system.deficit > 0.0 else "an account ended below 0"
     measured = [account for account in cell.accounts if account.buffer_min is not None]
     tightest = min(measured, key=lambda account: account.buffer_min or 0.0, default=None)
     text = "no liquidation"

@@ -13,7 +13,7 @@ for E the slippage would have to be added; both give the same price. The rate pe
 
     break-even funding = (price PnL + fees + unrealised PnL at the start) / Σ lots · unit · price of the payments
 
-Margin that a backstop took and losses that others paid belong to a pool, not to a trade: they stay in the account's
+Margin that a backstop took and losses that others bear belong to a pool, not to a trade: they stay in the account's
 `pnl_liquidation`.
 """
 

@@ -5,7 +5,7 @@ order_not_sent               an order is due after the end of the run: it never 
 plan_not_started             a plan begins after the end of the run
 plan_unfinished              a plan did not do all of its size
 participation_above_20_pct   a plan did more than a fifth of what the market traded meanwhile, or an order of what it
-                             traded in the minutes before: prices would have moved
+                             traded in the minutes around it: prices would have moved
 """
 
 from __future__ import annotations
@@ -117,12 +117,13 @@ def too_large_orders(orders: Sequence[OrderReport]) -> Iterator[Notice]:
     for told in orders:
         law = told.law
         if told.plan is None and law is not None and law.share > MOST_PARTICIPATION:
+            taken = told.filled_size * (1.0 - (told.maker_share or 0.0))
             text = (
-                f"{told.id} ({told.account} {told.symbol}, {told.side.name.lower()}) filled {size(told.filled_size)}, "
-                f"at once {percent(law.share)} of what the market traded in the minutes before: that size would have "
-                f"moved it{_beside_the_law(law)}"
+                f"{told.id} ({told.account} {told.symbol}, {told.side.name.lower()}) took {size(taken)}, at once "
+                f"{percent(law.share)} of what the market traded in the minutes around it: that size would have moved "
+                f"it{_beside_the_law(law)}"
             )
-            yield Notice(FLAG, told.arrive_ts, told.account, told.symbol, (told.id,), told.filled_size, text)
+            yield Notice(FLAG, told.arrive_ts, told.account, told.symbol, (told.id,), taken, text)
 
 
 def _is_too_large(plan: PlanReport) -> bool:

@@ -25,6 +25,7 @@ REFERENCES = {
     "path": "path",
 }
 
+BY_ACCOUNT = ("pools", "positions", "orders", "plans")
 RECORDS = ("fills", "ledger", "liquidations", "payments")
 
 
@@ -48,6 +49,7 @@ class Outcome:
         overlay = engine.worlds.overlay
         self._consumed = _ByWorld(overlay[overlay["lots"] > 0])
         self._records = {name: _ByWorld(getattr(engine, name)) for name in RECORDS}
+        self._accounts = {name: getattr(engine.worlds, name)["account"].copy() for name in BY_ACCOUNT}
 
     def cut(self, first: int, count: int) -> Piece:
         """Worlds `first` … `first + count - 1`, renumbered from 0. The engine's own arrays stay as they are.
@@ -60,10 +62,7 @@ class Outcome:
         rows = {
             "worlds": slice(first, first + count),
             "accounts": accounts,
-            "pools": _rows(state.pools, accounts),
-            "positions": _rows(state.positions, accounts),
-            "orders": _rows(state.orders, accounts),
-            "plans": _rows(state.plans, accounts),
+            **{name: _rows(column, accounts) for name, column in self._accounts.items()},
             "path": _path_rows(state.accounts[accounts]),
         }
         offsets = {column: rows[table].start for column, table in REFERENCES.items()}
@@ -86,9 +85,9 @@ class Outcome:
         )
 
 
-def _rows(table: np.ndarray, accounts: slice) -> slice:
-    """Where the rows of some neighbouring accounts lie; a table has them account by account."""
-    first, last = np.searchsorted(table["account"], (accounts.start, accounts.stop)).tolist()
+def _rows(column: np.ndarray, accounts: slice) -> slice:
+    """Where the rows of some neighbouring accounts lie; a table has them account by account (`column`: whose)."""
+    first, last = np.searchsorted(column, (accounts.start, accounts.stop)).tolist()
     return slice(first, last)
 
 

@@ -19,7 +19,7 @@ from backtester.engine import spec
 from backtester.engine.state import Capacities
 from backtester.enums import Advance
 from backtester.run.drive import Engine
-from backtester.run.equity import account_equity
+from backtester.run.equity import account_equity, uncovered
 from backtester.run.result import ACTUAL, UNLIQUIDATED, WORLDS, TopUp
 
 #: Quote, for each pool of an account as its pools are numbered (RULES 6.2).
@@ -28,7 +28,7 @@ Amounts = tuple[float, ...]
 #: Passes through the tape at most; two are enough unless an account's need goes in steps.
 PASSES = 6
 #: Amounts that are tried at a time: a pass costs more than its worlds do, until there are many accounts, positions and
-#: orders in them.
+#: orders in them. The fewest are of each pool.
 POINTS, FEWEST_POINTS, ROWS_AT_A_TIME = 48, 6, 20_000
 #: Share of the limit at which a search begins.
 SMALLEST = 1e-6
@@ -216,7 +216,8 @@ def _lacked(engine: Engine, world: int, account: int) -> bool:
     """Whether an account was liquidated, left a loss to others or ended below 0."""
     pools = engine.worlds.pools[_pools(engine, world, account)]
     hurt = bool((pools["rounds"] > 0).any() or (pools["deficit"] > 0.0).any())
-    return hurt or _equity(engine, world, account) < 0.0
+    number = engine.index.accounts[world] + account
+    return hurt or _equity(engine, world, account) < 0.0 or uncovered(engine.worlds, engine.market, number) > 0.0
 
 
 def _equity(engine: Engine, world: int, account: int) -> float:

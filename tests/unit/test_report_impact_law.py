@@ -138,8 +138,8 @@ def test_an_order_above_a_fifth_of_the_minutes_before_says_so_beside_the_law() -
     assert said(30) == []  # 150 were traded in 15 minutes
     [text] = said(60)
     assert text.startswith(
-        "all (main X, sell) filled 60, at once 40.0 % of what the market traded in the minutes before: that size would "
-        "have moved it; it paid 0.0 bps of depth and impact, the law says "
+        "all (main X, sell) took 60, at once 40.0 % of what the market traded in the minutes around it: that size "
+        "would have moved it; it paid 0.0 bps of depth and impact, the law says "
     )
 
 

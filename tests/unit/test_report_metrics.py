@@ -6,9 +6,10 @@ import pytest
 
 from backtester.config.values import Instant
 from backtester.engine import spec
-from backtester.enums import Disposal, EventKind, ForcedPrice, Verdict
+from backtester.enums import Disposal, EventKind, ForcedPrice, Outage, Verdict
 from backtester.report.model import build_report
 from backtester.report.records import Cell
+from backtester.report.text import story
 from tests.oracle.examples import (
     BUY,
     PLAIN,
@@ -19,6 +20,7 @@ from tests.oracle.examples import (
     limit_order,
     mark,
     market_order,
+    outage,
     record,
     stop_order,
 )
@@ -77,6 +79,15 @@ def test_what_an_isolated_pool_lies_below_0_is_not_the_accounts_loss(
     assert (books.equity_min, books.equity_min_ts, books.equity_end) == (100.0, at(3), equity_end)
     assert (books.pnl_price, books.pnl_liquidation, books.pnl_total) == (price, beyond, equity_end - 150.0)
     assert (found.verdict, found.system.deficit, books.reconciliation_error) == (Verdict.LIQUIDATED, beyond, 0.0)
+
+
+def test_a_loss_that_others_bear_is_no_survival_where_liquidation_is_suspended() -> None:
+    tape = [*START, outage(2.0, Outage.LIQUIDATION_SUSPENDED), mark(3.0, 94.0), *END]
+    found = cell([account(50.0, [isolated(10, 50.0)])], tape)
+    [books] = found.accounts
+    assert (found.verdict, books.equity_end, found.system.deficit) == (Verdict.INSOLVENT, 0.0, 10.0)
+    assert story(found, "USDC")[0] == "others bear 10.00 USDC of losses beyond the margin"
+    assert books.required_topup == pytest.approx(10.0, rel=1e-4)  # nobody liquidates: not to be below 0 is enough
 
 
 def test_an_isolated_pool_below_0_from_the_start_carries_in_no_more_than_its_margin() -> None:

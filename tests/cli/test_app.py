@@ -31,14 +31,6 @@ ROOT = Path(__file__).resolve().parents[2]
 AddVerb = Callable[[Callable[..., Any]], None]
 
 
-@pytest.fixture(autouse=True)
-def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [*os.environ]:
-        if name.startswith("BACKTESTER_") or name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS"):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("TERM", "xterm")
-
-
 @pytest.fixture
 def verb(monkeypatch: pytest.MonkeyPatch) -> AddVerb:
     """Adds a verb to the command line, for one test."""

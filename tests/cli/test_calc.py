@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -18,13 +17,6 @@ from backtester.cli.app import main
 ROOT = Path(__file__).resolve().parents[2]
 DEMO = ROOT / "data" / "demo-portfolio.toml"
 ONE = "--venue hyperliquid --symbol BTC --side long --size 1 --entry 100000 --margin 2500"
-
-
-@pytest.fixture(autouse=True)
-def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [*os.environ]:
-        if name.startswith("BACKTESTER_"):
-            monkeypatch.delenv(name)
 
 
 def printed(capsys: pytest.CaptureFixture[str], line: str, *more: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -13,13 +12,6 @@ import pytest
 from backtester.cli.app import main
 from backtester.errors import ExitCode
 from backtester.shipped import scenarios_dir
-
-
-@pytest.fixture(autouse=True)
-def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [*os.environ]:
-        if name.startswith("BACKTESTER_"):
-            monkeypatch.delenv(name)
 
 
 def rows_of(capsys: pytest.CaptureFixture[str], *args: str) -> list[dict[str, Any]]:

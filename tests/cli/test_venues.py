@@ -5,19 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 from typing import Any
 
 import pytest
 
 from backtester.cli.app import main
-
-
-@pytest.fixture(autouse=True)
-def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [*os.environ]:
-        if name.startswith("BACKTESTER_"):
-            monkeypatch.delenv(name)
 
 
 def rows_of(capsys: pytest.CaptureFixture[str], *args: str) -> list[dict[str, Any]]:

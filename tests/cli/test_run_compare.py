@@ -1,0 +1,72 @@
+"""`backtester run --compare` as a shell sees it: variants side by side, how many, and what cannot be compared."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from backtester.errors import ExitCode
+from tests.cli.shell import Shell, never
+from tests.unit.run_cases import crash
+
+
+def test_compare_shows_its_variants_side_by_side(shell: Shell, small: list[str], tmp_path: Path) -> None:
+    code, text, _ = shell(*small, "--compare", "orders[out].size=0.25,0.5", "--out", tmp_path / "out")
+    assert code == ExitCode.OK
+    first, head, *rows = text.splitlines()[:4]
+    assert first.startswith("Variants, USDC") and head.split()[:3] == ["variant", "verdict", "equity"]
+    assert [row.split()[0] for row in rows] == ["size=0.25", "size=0.5"]
+    document = json.loads((tmp_path / "out" / "result.json").read_text())
+    assert [cell["variant"] for cell in document["cells"]] == [
+        {"orders[out].size": "0.25"},
+        {"orders[out].size": "0.5"},
+    ]
+    assert [cell["orders"][0]["filled_size"] for cell in document["cells"]] == [0.25, 0.5]
+    fills = pq.read_table(tmp_path / "out" / "fills.parquet")
+    assert sorted(set(fills["cell"].to_pylist())) == [0, 1]
+    assert "## Variants, USDC" in shell(*small, "--compare", "orders[out].size=0.25,0.5", "--format", "markdown")[1]
+
+
+def test_compare_says_its_size_and_has_a_bound(shell: Shell, small: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = ["--compare", "leverage=" + ",".join(map(str, range(1, 12))), "--compare", "name=a,b,c,d,e,f,g,h,i,j"]
+    refused = (
+        "error[usage] --compare: makes 110 combinations, more than 100\n"
+        "  hint: name fewer values, or run them all with --max 110\n"
+    )
+    assert shell(*small, *keys) == (2, "", refused)
+    both = shell(*small, *keys[:2], "--scenario", "all", "--max", 22)
+    assert both[0] == 2 and "combinations, those of the scenarios counted, more than 22" in both[2]
+    monkeypatch.setattr("backtester.run.session.run_cells", never)
+    code, _, err = shell(*small, *keys, "--max", 110, "-v")
+    assert code == ExitCode.ENGINE and err.startswith("110 combinations\n")
+
+
+def test_compare_over_scenarios(shell: Shell, small: list[str], tmp_path: Path) -> None:
+    files = [crash(tmp_path, ((0, 1.0), (9, low)), name=name) for name, low in (("mild", 0.99), ("hard", 0.98))]
+    chosen = ",".join(map(str, files))
+    document = json.loads(shell(*small, "--scenario", chosen, "--compare", "*.size=0.25,0.5", "--format", "json")[1])
+    assert [(cell["scenario"], cell["variant"]["*.size"]) for cell in document["cells"]] == [
+        ("mild", "0.25"), ("mild", "0.5"), ("hard", "0.25"), ("hard", "0.5"),
+    ]  # fmt: skip
+
+
+def test_a_variant_that_fails_decides_the_exit_code(shell: Shell, small: list[str]) -> None:
+    code, text, err = shell(*small, "--compare", "leverage=10,99")
+    assert code == ExitCode.CONFIG and "FAILED" in text
+    assert err.startswith("error[config] --set leverage=99")
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        ("leverage=10", "error[usage] --compare leverage=10: expected a key and two different values or more"),
+        ("scenario.spread_mult=1,2", "error[usage] --compare scenario.spread_mult=1,2: all variants share one tape"),
+        ("levrage=1,2", "error[usage] --set levrage=1: no place takes this key"),
+    ],
+)
+def test_what_cannot_be_compared(shell: Shell, small: list[str], words: str, line: str) -> None:
+    code, text, err = shell(*small, "--compare", words)
+    assert (code, text, err.splitlines()[0]) == (ExitCode.USAGE, "", line)

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from backtester.enums import LedgerKind
 from backtester.errors import BacktesterError, Diagnostic
 from backtester.market.schema import TapeInstrument
 from backtester.run.result import ACTUAL, RunResult
@@ -25,6 +26,8 @@ from tests.unit.market_tapes import Row, write
 
 S = 1_000_000_000
 START = 1_760_130_000 * S  # 2025-10-10T21:00:00Z: every clock of the venue strikes, the funding hour too
+HOUR = 3600 * S
+FUNDING_HOUR = START + HOUR
 BTC = TapeInstrument("hyperliquid", "BTC", "BTC", tick_size=1.0, lot_size=0.00001, quote="USDC")
 DEMO = data_dir() / "demo-portfolio.toml"
 CRASH = "2025-10-10"
@@ -185,6 +188,17 @@ def fills_of(result: RunResult, name: str, world: int = ACTUAL) -> Array:
     number = next(n for n, each in enumerate(result.state.orders) if each.tobytes() == row.tobytes())
     found: Array = result.fills[result.fills["order"] == number]
     return found
+
+
+def funding(result: RunResult) -> list[float]:
+    """The funding payments of the world that happens."""
+    return [amount for _, amount in payments(result)]
+
+
+def payments(result: RunResult) -> list[tuple[int, float]]:
+    """Their times, too."""
+    rows = result.ledger[(result.ledger["kind"] == LedgerKind.FUNDING) & (result.ledger["world"] == ACTUAL)]
+    return [(int(row["ts"]), float(row["amount"])) for row in rows]
 
 
 def unrealised(result: RunResult, row: Any, mark: float | None = None) -> float:

@@ -6,17 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from backtester.enums import LedgerKind
 from backtester.market.check import check
 from backtester.market.read import open_tape
 from backtester.run.resolve import Acceptances
-from backtester.run.result import ACTUAL, RunResult
 from backtester.run.session import Request, run_cell
 from tests.unit.market_tapes import Row
 from tests.unit.run_cases import (
+    FUNDING_HOUR,
+    HOUR,
     START,
     S,
     account,
+    funding,
+    payments,
     portfolio,
     position,
     problems,
@@ -26,25 +28,11 @@ from tests.unit.run_cases import (
 
 pytestmark = pytest.mark.compiled
 
-HOUR = 3600 * S
-FUNDING_HOUR = START + HOUR
-
 
 def over_the_hour(directory: Path, **rules: object) -> Request:
     """A long of 1 BTC on a tape that crosses a funding hour, under a venue with other rules."""
     path = portfolio(directory, account(position(), venue=venue(directory, **rules)))
     return Request(path, tapes=(str(tape(directory, start=FUNDING_HOUR - 5 * S)),))
-
-
-def funding(result: RunResult) -> list[float]:
-    """The funding payments of the world that happens."""
-    return [amount for _, amount in payments(result)]
-
-
-def payments(result: RunResult) -> list[tuple[int, float]]:
-    """Their times, too."""
-    rows = result.ledger[(result.ledger["kind"] == LedgerKind.FUNDING) & (result.ledger["world"] == ACTUAL)]
-    return [(int(row["ts"]), float(row["amount"])) for row in rows]
 
 
 def test_missing_funding_is_an_error_that_names_the_flag(tmp_path: Path) -> None:

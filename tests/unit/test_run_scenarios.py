@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from backtester.enums import LedgerKind
 from backtester.run.resolve import Acceptances
-from backtester.run.result import ACTUAL, RunFailure, RunResult
+from backtester.run.result import RunFailure, RunResult
 from backtester.run.session import Request, run_cell, try_cells
 from backtester.scenario.grid import Proxy
 from backtester.scenario.shock import parse_shock
@@ -17,6 +16,7 @@ from backtester.shipped import scenarios_dir
 from tests.unit.market_tapes import Row
 from tests.unit.run_cases import (
     CRASH,
+    FUNDING_HOUR,
     START,
     S,
     account,
@@ -24,6 +24,7 @@ from tests.unit.run_cases import (
     demo,
     differences,
     fills_of,
+    funding,
     order,
     plain,
     portfolio,
@@ -34,15 +35,6 @@ from tests.unit.run_cases import (
 )
 
 pytestmark = pytest.mark.compiled
-
-HOUR = 3600 * S
-FUNDING_HOUR = START + HOUR
-
-
-def funding(result: RunResult) -> list[float]:
-    """The funding payments of the world that happens."""
-    rows = result.ledger[(result.ledger["kind"] == LedgerKind.FUNDING) & (result.ledger["world"] == ACTUAL)]
-    return [float(amount) for amount in rows["amount"]]
 
 
 def test_a_stressed_run_has_the_clock_of_the_scenario() -> None:

@@ -281,7 +281,7 @@ def mark_paths(result: RunResult) -> Iterator[MarkPath]:
     for market, row in zip(result.market.markets, result.market.path, strict=True):
         symbol = result.instruments[int(market["instrument"])].tape.symbol
         buckets = (MarkBucket(*seen) for seen in _seen(result, row, "mark_min", "mark_max"))
-        yield MarkPath(symbol, tuple(buckets))
+        yield MarkPath(symbol, tuple(buckets), result.path_width_ns)
 
 
 def _seen(result: RunResult, path: np.ndarray, *columns: str) -> Iterator[tuple[Any, ...]]:

@@ -219,6 +219,7 @@ class MarkPath(NamedTuple):
 
     symbol: str
     buckets: tuple[MarkBucket, ...]
+    width_ns: int  # of a bucket
 
 
 class Notice(NamedTuple):

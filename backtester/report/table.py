@@ -14,10 +14,10 @@ from backtester.enums import Verdict
 from backtester.report.chart import Canvas, columns, sparkline
 from backtester.report.execution_sheets import comparison_sheets
 from backtester.report.model import ReportModel
-from backtester.report.records import Cell, FailedCell, MarginPath, MarkPath
+from backtester.report.records import Cell, FailedCell, MarginPath, MarkBucket, MarkPath
 from backtester.report.sheet import Sheet
 from backtester.report.sheets import inputs_sheet, sheets
-from backtester.report.text import clock, headline, money, noticed, offset, price, story
+from backtester.report.text import clock, headline, money, noticed, offset, price, story, stretch
 from backtester.texts import printable
 
 _STYLES = {
@@ -156,8 +156,15 @@ def _mark_lines(cell: Cell, path: MarkPath, width: int) -> Iterator[str]:
     low = min(path.buckets, key=lambda bucket: bucket.lowest)
     high = max(path.buckets, key=lambda bucket: bucket.highest)
     yield f"{path.symbol + ' mark':>{_LABEL}} {sparkline(lowest)}"
-    lows, highs = f"low {price(low.lowest)} at {clock(low.ts)}", f"high {price(high.highest)} at {clock(high.ts)}"
-    yield f"{'':>{_LABEL}} {lows}, {highs}"
+    lows, highs = f"low {price(low.lowest)}", f"high {price(high.highest)}"
+    said = [f"{lows} {_during(cell, path, low)}", f"{highs} {_during(cell, path, high)}"]
+    together = ", ".join(said)
+    yield from (f"{'':>{_LABEL}} {line}" for line in ([together] if len(together) <= width else said))
+
+
+def _during(cell: Cell, path: MarkPath, bucket: MarkBucket) -> str:
+    """When something in a bucket was: all that is kept of it."""
+    return stretch(bucket.ts, Instant(min(bucket.ts.ts_ns + path.width_ns, cell.end_ts.ts_ns)))
 
 
 def _margin_lines(cell: Cell, path: MarginPath, width: int) -> Iterator[str]:

@@ -54,6 +54,12 @@ def clock(ts: Instant | None) -> str:
     return NONE if ts is None else f"{datetime.fromtimestamp(ts.ts_ns // _SECOND, UTC):%H:%M:%S}"
 
 
+def stretch(begin: Instant, end: Instant) -> str:
+    """From the second it begins in to the one it has ended by. Examples: between 21:20:12 and 21:20:20, at 21:20:12."""
+    first, last = clock(begin), clock(Instant(end.ts_ns + _SECOND - 1))
+    return f"at {first}" if first == last else f"between {first} and {last}"
+
+
 def offset(ts: Instant, start: Instant) -> str:
     """Time since the start. Examples: +43:39, +1:02:03, +2d 01:02:03."""
     minutes, seconds = divmod((ts.ts_ns - start.ts_ns) // _SECOND, 60)

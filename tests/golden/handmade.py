@@ -384,7 +384,7 @@ CRASH = Cell(
     trades=(TRADE,),
     notices=(UNDONE,),
     margin_paths=(_margin_path("main", EQUITY, 2_400.0),),
-    mark_paths=(MarkPath("BTC", tuple(MarkBucket(at(m), mark, mark) for m, mark in enumerate(MARKS))),),
+    mark_paths=(MarkPath("BTC", tuple(MarkBucket(at(m), mark, mark) for m, mark in enumerate(MARKS)), 60_000_000_000),),
 )
 
 SMALLER = CRASH._replace(

@@ -11,7 +11,21 @@ from backtester.report.execution_sheets import comparison_sheets
 from backtester.report.records import FailedCell, Named
 from backtester.report.sheet import Column, Sheet
 from backtester.report.table import fitting, path_lines
-from backtester.report.text import _apart, bps, clock, delay, headline, money, offset, percent, price, rate, size, story
+from backtester.report.text import (
+    _apart,
+    bps,
+    clock,
+    delay,
+    headline,
+    money,
+    offset,
+    percent,
+    price,
+    rate,
+    size,
+    story,
+    stretch,
+)
 from tests.golden.handmade import CRASH, MAIN, PLAN, SMALLER, at
 
 SECOND = 1_000_000_000
@@ -39,6 +53,8 @@ SECOND = 1_000_000_000
         (offset(at(43.65), at(0)), "+43:39"),
         (offset(at(62.05), at(0)), "+1:02:03"),
         (offset(Instant(at(0).ts_ns + 93_784 * SECOND), at(0)), "+1d 02:03:04"),
+        (stretch(at(20.5), Instant(at(20.6).ts_ns + 1)), "between 21:20:30 and 21:20:37"),
+        (stretch(at(20.5), at(20.5)), "at 21:20:30"),
         (delay(Instant(90_000_000), Instant(0)), "+90 ms"),
         (delay(None, Instant(0)), "–"),
     ],
@@ -116,6 +132,21 @@ def test_events_stand_under_their_time() -> None:
     assert stops.index("▲") - 15 == 20
     assert forced.index("✕") - 15 == 30
     assert any(line.lstrip().startswith(f"{MAIN.name} ") for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("width", "said"),
+    [
+        (
+            90,
+            ["low 96,000.00 between 21:49:00 and 21:50:00, high 100,000.00 between 21:00:00 and 21:01:00"],
+        ),
+        (60, ["low 96,000.00 between 21:49:00 and 21:50:00", "high 100,000.00 between 21:00:00 and 21:01:00"]),
+    ],
+)
+def test_a_mark_was_low_somewhere_in_a_bucket(width: int, said: list[str]) -> None:
+    """Of minutes the range is known, and no more."""
+    assert [line.strip() for line in path_lines(CRASH, "USDC", width)][2 : 2 + len(said)] == said
 
 
 # --- variants beside each other -------------------------------------------------------------------------------------

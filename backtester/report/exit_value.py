@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from decimal import Decimal, localcontext
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import numpy as np
 from backtester.enums import Outage, RefillModel, TradingStatus
 from backtester.run.result import ACTUAL, RunResult
 
-Levels = list[tuple[int, int]]  # (tick, lots), best first
+Levels = Iterator[tuple[int, int]]  # (tick, lots), best first
 
 
 def exit_cost(result: RunResult) -> float | None:
@@ -33,8 +34,8 @@ def exit_cost(result: RunResult) -> float | None:
         if not _is_open(result.market.instruments[market["instrument"]]):
             return None
         side = 2 * int(market["instrument"]) + (lots < 0)
-        levels = ladders.setdefault(side, available(result, side, int(market["rules"])))
-        left, value = _take(levels, abs(lots))
+        levels = ladders.get(side) or available(result, side, int(market["rules"]))
+        left, value, ladders[side] = _take(levels, abs(lots))
         if left:
             return None
         quote = value * float(market["tick_size"]) * float(market["unit"])
@@ -51,43 +52,43 @@ def _is_open(instrument: Any) -> bool:
 
 
 def available(result: RunResult, side: int, rules: int) -> Levels:
-    """Levels of a ladder side (2·instrument bids, 2·instrument + 1 asks) that ACTUAL can take at the end."""
-    row = result.market.sides[side]
+    """Levels of a ladder side (2·instrument bids, 2·instrument + 1 asks) that ACTUAL can take at the end.
+
+    Each is worked out as it is asked for: what is closed needs the first few of them.
+    """
+    row, terms = result.market.sides[side], result.market.rules[rules]
     best, edge, offset = int(row["best"]), int(row["edge"]), int(row["offset"])
     low, high = min(best, edge), max(best, edge)
     empty = best > edge if side % 2 else best < edge
     cells = result.market.cells[offset + low : offset + high + 1] if not empty else result.market.cells[:0]
-    ticks = np.flatnonzero(cells["lots"])
-    gone = dict(_gone(result, side, rules))
-    shown = cells["lots"] - cells["printed"]
-    levels = [(low + int(i), int(shown[i]) - gone.get(low + int(i), 0)) for i in ticks]
-    return [level for level in (levels if side % 2 else reversed(levels)) if level[1] > 0]
+    places = np.flatnonzero(cells["lots"])[:: 1 if side % 2 else -1]
+    half_life = int(result.market.instruments[side // 2]["half_life_ns"]) or int(terms["refill_half_life_ns"])
+    model, taken = RefillModel(int(terms["refill_model"])), dict(_taken(result, side))
+    for place, lots in zip(places.tolist(), (cells["lots"] - cells["printed"])[places].tolist(), strict=True):
+        entry = taken.get(low + place)
+        if entry is not None:
+            age = result.end_ts - int(entry["ts"])
+            lots -= _left(entry, model, int(cells[place]["message"]), age, half_life)
+        if lots > 0:
+            yield low + place, lots
 
 
-def _take(levels: Levels, lots: int) -> tuple[int, int]:
-    """Take lots from the front of `levels`, which keeps the rest: (lots not found, Σ tick · lots)."""
+def _take(levels: Levels, lots: int) -> tuple[int, int, Levels]:
+    """Take lots from the front of `levels`: (lots not found, Σ tick · lots, the rest)."""
     value = 0
-    while lots and levels:
-        tick, shown = levels.pop(0)
+    for tick, shown in levels:
         part = min(lots, shown)
         lots, value = lots - part, value + part * tick
-        if part < shown:
-            levels.insert(0, (tick, shown - part))
-    return lots, value
+        if lots == 0:
+            return 0, value, chain([(tick, shown - part)], levels)
+    return lots, value, levels
 
 
-def _gone(result: RunResult, side: int, rules: int) -> Iterator[tuple[int, int]]:
-    """(tick, lots) that ACTUAL took on a side and that have not come back at the end."""
-    overlay = result.state.overlay
-    mine = overlay[(overlay["lots"] > 0) & (overlay["world"] == ACTUAL) & (overlay["side"] == side)]
-    row, terms = result.market.sides[side], result.market.rules[rules]
-    half_life = int(result.market.instruments[side // 2]["half_life_ns"]) or int(terms["refill_half_life_ns"])
-    for entry in mine:
-        tick = int(entry["tick"] + row["shift"])
-        if 0 <= tick < result.market.instruments[side // 2]["capacity"]:
-            message = int(result.market.cells[int(row["offset"]) + tick]["message"])
-            model = RefillModel(int(terms["refill_model"]))
-            yield tick, _left(entry, model, message, result.end_ts - int(entry["ts"]), half_life)
+def _taken(result: RunResult, side: int) -> Iterator[tuple[int, Any]]:
+    """(tick, CONSUMED record) of what ACTUAL took on a side; not all of it need be missing still."""
+    overlay, shift = result.state.overlay, result.market.sides[side]["shift"]
+    for entry in overlay[(overlay["lots"] > 0) & (overlay["world"] == ACTUAL) & (overlay["side"] == side)]:
+        yield int(entry["tick"] + shift), entry
 
 
 def _left(entry: Any, model: RefillModel, message: int, age_ns: int, half_life_ns: int) -> int:

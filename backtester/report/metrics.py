@@ -6,14 +6,13 @@ Sums are `math.fsum` or exact integers, so that a figure has the same last digit
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from backtester.config.values import Instant
-from backtester.engine.records import PATH_BUCKETS
 from backtester.enums import LedgerKind, Liquidity, Party
 from backtester.formulas.margin import pool_share
 from backtester.report.exit_value import exit_cost
@@ -21,9 +20,7 @@ from backtester.report.names import CROSS, ISOLATED, Names, known, moment, rows_
 from backtester.report.reconcile import account_equity, added_up, uncovered, unrealised
 from backtester.report.records import (
     AccountReport,
-    MarginBucket,
     MarginPath,
-    MarkBucket,
     MarkPath,
     Named,
     PoolReport,
@@ -240,15 +237,16 @@ def _equity_min(result: RunResult, accounts: Sequence[AccountReport]) -> float:
     if len(accounts) == 1:
         return accounts[0].equity_min
     paths = [result.state.path[int(row["path"])] for row in result.state.accounts[: len(accounts)]]
-    levels = [_levels(account.equity_start, path) for account, path in zip(accounts, paths, strict=True)]
+    levels = [_levels(account.equity_start, path).tolist() for account, path in zip(accounts, paths, strict=True)]
     return min(map(math.fsum, zip(*levels, strict=True)))
 
 
-def _levels(start: float, path: np.ndarray) -> Iterator[float]:
+def _levels(start: float, path: np.ndarray) -> np.ndarray:
     """The equity at the start, then the lowest of each bucket of PATH[b], or that before where nothing was measured."""
-    yield (level := start)
-    for count, lowest in zip(path["count"].tolist(), path["equity_min"].tolist(), strict=True):
-        yield (level := lowest if count else level)
+    levels = np.concatenate([[start], path["equity_min"]])
+    measured = np.concatenate([[0], np.where(path["count"] > 0, np.arange(1, len(levels)), 0)])
+    last: np.ndarray = levels[np.maximum.accumulate(measured)]
+    return last
 
 
 def system_report(result: RunResult) -> SystemReport:
@@ -267,32 +265,18 @@ def margin_paths(result: RunResult, names: Names) -> Iterator[MarginPath]:
     """The margin path of every account of ACTUAL, buckets that saw a check."""
     for account in range(len(result.world.accounts)):
         row = result.state.path[int(result.state.accounts[account]["path"])]
-        yield MarginPath(names.account(account), tuple(_margin_buckets(result, row)))
-
-
-def _margin_buckets(result: RunResult, path: np.ndarray) -> Iterator[MarginBucket]:
-    columns = ("equity_min", "equity_max", "maintenance_max", "buffer_min")
-    for ts, lowest, highest, maintenance, buffer in _seen(result, path, *columns):
-        yield MarginBucket(ts, lowest, highest, maintenance, known(buffer))
+        yield MarginPath(names.account(account), *_seen(result, row, "equity_min", "equity_max", "maintenance_max"))
 
 
 def mark_paths(result: RunResult) -> Iterator[MarkPath]:
     """The mark of every market, buckets that saw one."""
     for market, row in zip(result.market.markets, result.market.path, strict=True):
         symbol = result.instruments[int(market["instrument"])].tape.symbol
-        buckets = (MarkBucket(*seen) for seen in _seen(result, row, "mark_min", "mark_max"))
-        yield MarkPath(symbol, tuple(buckets), result.path_width_ns)
+        yield MarkPath(symbol, result.path_width_ns, *_seen(result, row, "mark_min", "mark_max"))
 
 
-def _seen(result: RunResult, path: np.ndarray, *columns: str) -> Iterator[tuple[Any, ...]]:
-    """(begin, …) of the buckets of a path in which something was measured, and these columns of them."""
-    numbers = np.flatnonzero(path["count"])
-    begins = _begins(result.start_ts, result.path_width_ns)
-    columns_seen = (path[column][numbers].tolist() for column in columns)
-    return zip((begins[number] for number in numbers.tolist()), *columns_seen, strict=True)
-
-
-@lru_cache(maxsize=4)
-def _begins(start_ts: int, width_ns: int) -> tuple[Instant, ...]:
-    """When each bucket of the paths begins: the same in all cells of a pass."""
-    return tuple(Instant(start_ts + bucket * width_ns) for bucket in range(PATH_BUCKETS))
+def _seen(result: RunResult, path: np.ndarray, *columns: str) -> Iterator[array[Any]]:
+    """Where the buckets of a path begin in which something was measured, ns, and these columns of them."""
+    seen = np.flatnonzero(path["count"])
+    yield array("q", (result.start_ts + seen * result.path_width_ns).tobytes())
+    yield from (array("d", path[column][seen].tobytes()) for column in columns)

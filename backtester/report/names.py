@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from decimal import Decimal
 from fractions import Fraction
@@ -23,7 +24,7 @@ Row = dict[str, Any]
 def rows_of(records: np.ndarray, *fields: str) -> Iterator[Row]:
     """Each of an array of records, all of it or only some fields."""
     wanted = list(fields or records.dtype.names or ())
-    return (dict(zip(wanted, record.tolist(), strict=True)) for record in records[wanted])
+    return (dict(zip(wanted, record, strict=True)) for record in records[wanted].tolist())
 
 
 class Grid(NamedTuple):
@@ -58,7 +59,7 @@ def moment(ts_ns: int) -> Instant | None:
 
 def known(number: float) -> float | None:
     """A number of the engine, None where it is not finite: never measured, or a ratio to nothing."""
-    return float(number) if np.isfinite(number) else None
+    return float(number) if math.isfinite(number) else None
 
 
 class Names:

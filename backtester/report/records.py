@@ -6,6 +6,7 @@ sizes are in units of the base, positions signed; bps count 1/10,000 and a cost 
 
 from __future__ import annotations
 
+from array import array
 from typing import NamedTuple
 
 from backtester.config.values import Instant
@@ -189,37 +190,24 @@ class SystemReport(NamedTuple):
     socialised_loss: float
 
 
-class MarginBucket(NamedTuple):
-    """One stretch of an account's margin path that begins at `ts`."""
-
-    ts: Instant
-    equity_min: float
-    equity_max: float
-    maintenance_max: float
-    buffer_min: float | None
-
-
 class MarginPath(NamedTuple):
-    """The margin path of one account, for charts; the document leaves it to path.parquet."""
+    """The margin path of one account, for charts: columns over its buckets. The document leaves it to path.parquet."""
 
     account: str
-    buckets: tuple[MarginBucket, ...]
-
-
-class MarkBucket(NamedTuple):
-    """One stretch of a mark that begins at `ts`."""
-
-    ts: Instant
-    lowest: float
-    highest: float
+    ts_ns: array[int]  # where each bucket begins
+    equity_min: array[float]
+    equity_max: array[float]
+    maintenance_max: array[float]
 
 
 class MarkPath(NamedTuple):
-    """The mark of one market."""
+    """The mark of one market: columns over its buckets."""
 
     symbol: str
-    buckets: tuple[MarkBucket, ...]
     width_ns: int  # of a bucket
+    ts_ns: array[int]  # where each bucket begins
+    lowest: array[float]
+    highest: array[float]
 
 
 class Notice(NamedTuple):

@@ -14,7 +14,7 @@ from backtester.enums import Verdict
 from backtester.report.chart import Canvas, columns, sparkline
 from backtester.report.execution_sheets import comparison_sheets
 from backtester.report.model import ReportModel
-from backtester.report.records import Cell, FailedCell, MarginPath, MarkBucket, MarkPath
+from backtester.report.records import Cell, FailedCell, MarginPath, MarkPath
 from backtester.report.sheet import Sheet
 from backtester.report.sheets import inputs_sheet, sheets
 from backtester.report.text import clock, headline, money, noticed, offset, price, story, stretch
@@ -138,54 +138,51 @@ def path_lines(cell: Cell, currency: str, width: int) -> Iterator[str]:
     yield f"{'UTC':>{_LABEL}} {begin}{end:>{width - len(begin)}}"
 
 
-def _places(cell: Cell, times: Sequence[Instant]) -> list[float]:
+def _places(cell: Cell, times_ns: Sequence[int]) -> list[float]:
     """Where times lie between the start (0) and the end (1)."""
     span = max(1, cell.end_ts.ts_ns - cell.start_ts.ts_ns)
-    return [min(max((ts.ts_ns - cell.start_ts.ts_ns) / span, 0.0), 1.0) for ts in times]
+    return [min(max((ts_ns - cell.start_ts.ts_ns) / span, 0.0), 1.0) for ts_ns in times_ns]
 
 
 def _mark_lines(cell: Cell, path: MarkPath, width: int) -> Iterator[str]:
     """One block per column: the lowest mark in it, or the last one before."""
-    if not path.buckets:
+    if not path.ts_ns:
         return
-    found = columns(_places(cell, [bucket.ts for bucket in path.buckets]), width)
-    level, lowest = path.buckets[0].lowest, []
-    for items in found:
-        level = min((path.buckets[i].lowest for i in items), default=level)
-        lowest.append(level)
-    low = min(path.buckets, key=lambda bucket: bucket.lowest)
-    high = max(path.buckets, key=lambda bucket: bucket.highest)
-    yield f"{path.symbol + ' mark':>{_LABEL}} {sparkline(lowest)}"
-    lows, highs = f"low {price(low.lowest)}", f"high {price(high.highest)}"
-    said = [f"{lows} {_during(cell, path, low)}", f"{highs} {_during(cell, path, high)}"]
+    level, shown = path.lowest[0], []
+    for items in columns(_places(cell, path.ts_ns), width):
+        level = min((path.lowest[i] for i in items), default=level)
+        shown.append(level)
+    yield f"{path.symbol + ' mark':>{_LABEL}} {sparkline(shown)}"
+    low, high = min(path.lowest), max(path.highest)
+    said = [
+        f"low {price(low)} {_during(cell, path, path.lowest.index(low))}",
+        f"high {price(high)} {_during(cell, path, path.highest.index(high))}",
+    ]
     together = ", ".join(said)
     yield from (f"{'':>{_LABEL}} {line}" for line in ([together] if len(together) <= width else said))
 
 
-def _during(cell: Cell, path: MarkPath, bucket: MarkBucket) -> str:
+def _during(cell: Cell, path: MarkPath, bucket: int) -> str:
     """When something in a bucket was: all that is kept of it."""
-    return stretch(bucket.ts, Instant(min(bucket.ts.ts_ns + path.width_ns, cell.end_ts.ts_ns)))
+    begin = path.ts_ns[bucket]
+    return stretch(Instant(begin), Instant(min(begin + path.width_ns, cell.end_ts.ts_ns)))
 
 
 def _margin_lines(cell: Cell, path: MarginPath, width: int) -> Iterator[str]:
     """Equity as a band of dots, maintenance as every second dot, and the events of the account."""
-    if not path.buckets:
+    if not path.ts_ns:
         return
-    top = max(bucket.equity_max for bucket in path.buckets)
-    bottom = min(0.0, *(bucket.equity_min for bucket in path.buckets))
+    lows, highs = path.equity_min, path.equity_max
+    bottom, top = min(0.0, *lows), max(highs)
     canvas = Canvas(width, _CHART_HEIGHT, bottom, top)
-    found = columns(_places(cell, [bucket.ts for bucket in path.buckets]), 2 * width)
-    last = path.buckets[0]
-    for column, items in enumerate(found):
-        seen = [path.buckets[i] for i in items] or [last]
-        canvas.bar(
-            column,
-            min(last.equity_min, *(each.equity_min for each in seen)),
-            max(last.equity_min, *(each.equity_max for each in seen)),
-        )
+    last = 0
+    for column, items in enumerate(columns(_places(cell, path.ts_ns), 2 * width)):
+        seen = items or [last]
+        level = lows[last]
+        canvas.bar(column, min(level, *(lows[i] for i in seen)), max(level, *(highs[i] for i in seen)))
         last = seen[-1]
         if column % 2 == 0:
-            needed = max(each.maintenance_max for each in seen)
+            needed = max(path.maintenance_max[i] for i in seen)
             canvas.bar(column, needed, needed)
     labels = [path.account, money(top), *[""] * (_CHART_HEIGHT - 3), money(bottom)]
     for label, line in zip(labels, canvas.lines(), strict=True):
@@ -195,8 +192,8 @@ def _margin_lines(cell: Cell, path: MarginPath, width: int) -> Iterator[str]:
 
 def _event_lines(cell: Cell, account: str, width: int) -> Iterator[str]:
     """Where the account's stops fired, and where the venue liquidated."""
-    fired = [order.trigger_ts for order in cell.orders if order.account == account and order.trigger_ts is not None]
-    forced = [each.ts for each in cell.liquidations if each.account == account]
+    fired = [each.trigger_ts.ts_ns for each in cell.orders if each.account == account and each.trigger_ts is not None]
+    forced = [each.ts.ts_ns for each in cell.liquidations if each.account == account]
     for label, sign, times in (("stops", "▲", fired), ("liquidations", "✕", forced)):
         if times:
             found = columns(_places(cell, times), width)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from array import array
+
 from backtester.config.values import Instant
 from backtester.enums import (
     FillReason,
@@ -30,9 +32,7 @@ from backtester.report.records import (
     FundingPayment,
     Inputs,
     LiquidationReport,
-    MarginBucket,
     MarginPath,
-    MarkBucket,
     MarkPath,
     Named,
     Notice,
@@ -343,11 +343,17 @@ LIQUIDATION = LiquidationReport(
 
 
 def _margin_path(name: str, equities: list[float], maintenance: float) -> MarginPath:
-    buckets = (
-        MarginBucket(at(minute), equity, equity, maintenance if equity > 300 else 0.0, equity - maintenance)
-        for minute, equity in enumerate(equities)
-    )
-    return MarginPath(name, tuple(buckets))
+    equity = array("d", equities)
+    needed = array("d", (maintenance if each > 300.0 else 0.0 for each in equities))
+    return MarginPath(name, _minutes(equities), equity, equity, needed)
+
+
+def _mark_path(symbol: str, marks: list[float]) -> MarkPath:
+    return MarkPath(symbol, 60_000_000_000, _minutes(marks), array("d", marks), array("d", marks))
+
+
+def _minutes(column: list[float]) -> array[int]:
+    return array("q", (at(minute).ts_ns for minute in range(len(column))))
 
 
 #: 60 minutes: calm, a fall that is sold into, the end.
@@ -384,7 +390,7 @@ CRASH = Cell(
     trades=(TRADE,),
     notices=(UNDONE,),
     margin_paths=(_margin_path("main", EQUITY, 2_400.0),),
-    mark_paths=(MarkPath("BTC", tuple(MarkBucket(at(m), mark, mark) for m, mark in enumerate(MARKS)), 60_000_000_000),),
+    mark_paths=(_mark_path("BTC", MARKS),),
 )
 
 SMALLER = CRASH._replace(

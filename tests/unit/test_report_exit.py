@@ -57,14 +57,14 @@ def test_what_the_world_took_is_missing_until_it_comes_back(model: RefillModel, 
     rules = PLAIN._replace(refill_model=model, refill_half_life_ns=2 * SECOND)
     sold = market_order(SELL, 2, at_s=2.0)
     result = finished([account(1000.0, [cross(2)], [sold])], [*START, delta(4.0, BUY, 10, 1)], rules)
-    assert available(result, 0, 0) == left
+    assert list(available(result, 0, 0)) == left
 
 
 def test_a_level_named_again_is_whole_again_under_next_update() -> None:
     rules = PLAIN._replace(refill_model=RefillModel.NEXT_UPDATE)
     sold = market_order(SELL, 2, at_s=2.0)
     result = finished([account(1000.0, [cross(2)], [sold])], [*START, delta(3.0, BUY, 99, 2)], rules)
-    assert available(result, 0, 0) == [(99, 2), (98, 5)]
+    assert list(available(result, 0, 0)) == [(99, 2), (98, 5)]
 
 
 def test_both_sides_of_a_hedge_and_two_of_one_side_share_the_ladder() -> None:

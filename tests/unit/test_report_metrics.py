@@ -226,8 +226,9 @@ def test_nothing_to_trade_with_is_flagged() -> None:
 def test_the_paths_cover_the_run() -> None:
     found = cell([account(100.0, [cross(8)])], [*START, mark(3.0, 96.0), *END])
     [margin], [marks] = found.margin_paths, found.mark_paths
-    assert [bucket.equity_min for bucket in margin.buckets][:4] == [100.0, 100.0, 68.0, 68.0]
-    assert [(bucket.ts, bucket.lowest) for bucket in marks.buckets][:2] == [(at(2), 100.0), (at(3), 96.0)]
+    assert margin.equity_min[:4].tolist() == [100.0, 100.0, 68.0, 68.0]
+    assert marks.ts_ns[:2].tolist() == [at(2).ts_ns, at(3).ts_ns]
+    assert marks.lowest[:2].tolist() == [100.0, 96.0]
 
 
 @pytest.mark.parametrize(("price", "flagged"), [(76.0, False), (75.0, True)])

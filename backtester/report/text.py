@@ -186,17 +186,20 @@ def _reason(cell: Cell, currency: str) -> str:
 
 
 def _remedy(account: AccountReport, currency: str) -> list[str]:
-    """What would have saved an account, where it belongs, and where it would have led."""
+    """What an account would have survived with, where it belongs, and where it would have led: it is saved by no
+    more money if that is a worse end."""
     if account.required_topup is None:
         most = f"{money(account.topup_limit)} {currency}"
         return [f"saved by no top-up: {account.name} was lost even with {most} more, all that it trades"]
     short = [pool for pool in account.pools if pool.required_topup]
     enough, too_little = _apart(account.required_topup, account.topup_too_little or 0.0)
-    kept = f"{money(account.topup_equity_end)} besides the top-up"
+    is_worse = account.topup_equity_end is not None and account.topup_equity_end < account.equity_end
+    saved, ended = ("would have survived with", "ended worse, with") if is_worse else ("saved by", "ended with")
     return [
-        f"saved by {enough} {currency} more in {account.name} from the start: "
+        f"{saved} {enough} {currency} more in {account.name} from the start: "
         f"{', '.join(map(_pool_need, short))}; {too_little} is too little",
-        f"  {account.name} would then have ended with {kept}, instead of {money(account.equity_end)}",
+        f"  {account.name} would then have {ended} {money(account.topup_equity_end)} besides the top-up, "
+        f"instead of {money(account.equity_end)}",
     ]
 
 

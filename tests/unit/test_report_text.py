@@ -73,6 +73,15 @@ def test_the_story_of_a_liquidation() -> None:
     ]
 
 
+def test_an_account_that_survives_with_more_and_ends_worse_is_not_saved() -> None:
+    [main, *others] = CRASH.accounts
+    worse = CRASH._replace(accounts=(main._replace(topup_equity_end=293.5), *others))
+    assert story(worse, "USDC")[2:] == [
+        "would have survived with 3,500.50 USDC more in main from the start: cross 3,500.50; 3,465.50 is too little",
+        "  main would then have ended worse, with 293.50 besides the top-up, instead of 293.69",
+    ]
+
+
 def test_the_story_of_an_account_that_no_money_saves() -> None:
     [main, *others] = CRASH.accounts
     lost = CRASH._replace(accounts=(main._replace(required_topup=None), *others))

@@ -84,6 +84,15 @@ def move_tape(tape: Tape, prices: Iterable[Price]) -> Tape:
     return tape.made_by(move._replace(first=first[n], price=wanted[n]) if n in wanted else move for n, move in moves)
 
 
+def refuse_both_ways(tape: Tape) -> None:
+    """Raise a usage error where a tape came to the portfolio that is to go to the tape, all but a lent order book: it
+    has no other price."""
+    moved = dict.fromkeys(move.written.symbol for move in tape.moves if move.factor != 1.0 and not move.lent_to)
+    if moved:
+        message = f"the tape was moved to the price of the portfolio: {', '.join(moved)}"
+        raise usage_error("--rebase", message, f"leave out --rebase, or the price ({FLAG}, [prices])")
+
+
 def moves_of(tape: Tape) -> Iterator[str]:
     """What a reader of the result should know of it."""
     for move in tape.moves:

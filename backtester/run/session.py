@@ -21,7 +21,7 @@ from backtester.run.drive import Engine
 from backtester.run.lend import lend
 from backtester.run.names import Names
 from backtester.run.outcome import Outcome
-from backtester.run.prices import Price, move_tape, moves_of, prices_of
+from backtester.run.prices import Price, move_tape, moves_of, prices_of, refuse_both_ways
 from backtester.run.profiles import changes_by_hand
 from backtester.run.rebase import Rebased, rebase
 from backtester.run.resolve import (
@@ -169,6 +169,8 @@ def _set_stage(request: Request) -> Stage:
     tape = base_tape(variants, request.tapes, request.instruments, request.proxies, any_time)
     tape = lend(tape, variants, request.proxies, request.accept.order_book)
     tape = move_tape(tape, (*prices_of(each.portfolio for each in variants), *request.prices))
+    if request.rebase:
+        refuse_both_ways(tape)
     holders = [Holder(each.portfolio, each.profiles) for each in variants]
     resolved = resolve_markets(holders, tape.instruments, request.accept, request.seed)
     tape = tape._replace(wanted=frozenset(market.instrument for market in resolved[0].data.markets))

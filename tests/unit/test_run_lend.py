@@ -53,6 +53,11 @@ def test_the_report_says_whose_order_book_it_is(tmp_path: Path) -> None:
     assert "SOL moves like BTC times 1 (--proxy)" in said
 
 
+def test_a_portfolio_moves_to_a_tape_with_a_lent_order_book(tmp_path: Path) -> None:
+    """Its price is the only one that SOL has: it is no contradiction to --rebase."""
+    assert run_cell(request(tmp_path, "SOL=BTC", "SOL=200")._replace(rebase=True)).fills.size
+
+
 def test_a_market_that_only_lends_has_no_prices_to_show(tmp_path: Path) -> None:
     """The scenario drives BTC as well, but nobody holds it: its ladder is not laid out."""
     asked = request(tmp_path, "SOL=BTC", "SOL=200")

@@ -123,6 +123,17 @@ def test_a_base_is_meant_at_every_venue(tmp_path: Path) -> None:
     assert [(move.written.symbol, move.price) for move in apart.moves] == [("BTCUSDT", 51.0), ("BTC", 50.0)]
 
 
+@pytest.mark.parametrize(("said", "written"), [(("BTC=100_000",), ""), ((), "[prices]\nBTC = 100_000\n")])
+def test_the_tape_comes_to_the_portfolio_or_the_portfolio_to_the_tape(
+    tmp_path: Path, said: tuple[str, ...], written: str
+) -> None:
+    (found,) = problems(request(tmp_path, *said, written=written)._replace(rebase=True))
+    assert str(found) == (
+        "error[usage] --rebase: the tape was moved to the price of the portfolio: BTC\n"
+        "  hint: leave out --rebase, or the price (--price, [prices])"
+    )
+
+
 def test_variants_share_one_tape(tmp_path: Path) -> None:
     asked = request(tmp_path, written="[prices]\nBTC = 100_000\n")
     with pytest.raises(BacktesterError, match="all variants share one tape"):

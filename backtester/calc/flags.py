@@ -111,7 +111,7 @@ def maintenance_inputs(flags: Flags, mark: Quotes) -> maintenance.Inputs:
     """Size, mark, and the leverage setting if it is said."""
     read = FlagReader(flags)
     asked = maintenance.Inputs(
-        None, read.symbol(), read.positive("size"), read.price(mark), read.within("leverage", least=1.0)
+        None, read.symbol(), None, read.positive("size"), read.price(mark), read.within("leverage", least=1.0)
     )
     read.finish()
     return asked

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from backtester.calc import liquidation
-from backtester.calc.answer import Answer, Line, grounds, number, percent, terms, tier_line, warnings
+from backtester.calc.answer import Answer, Line, direction, grounds, number, percent, terms, tier_line, warnings
+from backtester.enums import Side
 from backtester.venue.margin import Tier, maintenance_margin, tier_at
 from backtester.venue.profile import VenueProfile
 
@@ -18,6 +19,7 @@ class Inputs(NamedTuple):
 
     account: str | None
     symbol: str
+    side: Side | None  # None: not said, margins are the same for both
     size: float
     mark_price: float
     leverage: float | None  # the setting
@@ -25,7 +27,9 @@ class Inputs(NamedTuple):
     @classmethod
     def of(cls, position: liquidation.Inputs) -> Inputs:
         """What of a position its margins depend on."""
-        return cls(position.account, position.symbol, position.size, position.mark_price, position.leverage)
+        return cls(
+            position.account, position.symbol, position.side, position.size, position.mark_price, position.leverage
+        )
 
 
 class Figures(NamedTuple):
@@ -47,9 +51,11 @@ def maintenance(profile: VenueProfile, asked: Inputs) -> Answer[Inputs, Figures]
         notional=notional,
         tier=tier_at(market.tiers, notional),
     )
+    held = f"{direction(asked.side)} " if asked.side is not None else ""
+    held += f"{asked.symbol} {number(asked.size)}"
     return Answer(
-        position=f"{asked.symbol} {number(asked.size)}",
-        title=f"{asked.symbol} {number(asked.size)} at {number(asked.mark_price)}",
+        position=held,
+        title=f"{held} at {number(asked.mark_price)}",
         inputs=asked,
         grounds=grounds(profile, market),
         figures=figures,

@@ -88,6 +88,28 @@ def test_a_portfolio_on_another_venue_and_changed(capsys: pytest.CaptureFixture[
     assert first["venue"] == "binance-usdm@2020-01-13"
 
 
+def test_every_calculation_tells_the_legs_of_a_hedge_apart(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    legs = "".join(
+        f'[[accounts.positions]]\nsymbol = "BTCUSDT"\nside = "{side}"\nsize = 1.0\nmargin_mode = "cross"\n'
+        "leverage = 10.0\nentry_price = 100_000.0\n"
+        for side in ("long", "short")
+    )
+    head = '[[accounts]]\nname = "main"\nvenue = "binance-usdm"\ncollateral = { USDT = 50_000 }\n'
+    file = tmp_path / "p.toml"
+    file.write_text(f'name = "p"\n{head}position_mode = "hedge"\n{legs}')
+    lines = {
+        "liquidation": "--mark BTCUSDT=100000",
+        "maintenance": "--mark BTCUSDT=100000",
+        "leverage": "--mark BTCUSDT=100000 --move 5%",
+        "funding": "--index BTCUSDT=100000 --mark BTCUSDT=100000 --rate BTCUSDT=0.01%",
+    }
+    for calc, options in lines.items():
+        document = document_of(capsys, f"{calc} --portfolio {file} {options}")
+        assert [each["inputs"]["side"] for each in document["positions"]] == ["long", "short"], calc
+        text = printed(capsys, f"{calc} --portfolio {file} {options}")
+        assert "long BTCUSDT 1" in text and "short BTCUSDT 1" in text, calc
+
+
 def test_every_calculation_of_a_portfolio_in_every_format(capsys: pytest.CaptureFixture[str]) -> None:
     prices = "BTC=116963.5,ETH=4019.55"
     lines = {

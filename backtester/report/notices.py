@@ -40,6 +40,6 @@ def notices(
         plans_not_started(result, plans),
         unfinished_plans(result, orders, plans),
         too_large_plans(result, plans),
-        too_large_orders(orders),
+        too_large_orders(result, names, orders),
         trailing_from_start(result, names),
     )

@@ -13,10 +13,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import chain
+from typing import Any
 
 from backtester.config.values import Instant
 from backtester.enums import OrderReason
 from backtester.report.executions import ImpactLaw, OrderReport, PlanReport
+from backtester.report.impact_law import courses
 from backtester.report.names import Names
 from backtester.report.records import Notice
 from backtester.report.text import bps, percent, size, when, word
@@ -28,13 +30,12 @@ _SILENT = (OrderReason.NONE, OrderReason.NOTHING_DUE)
 #: Of the volume of the market. Assumed: the bound that desks give their own execution algorithms.
 MOST_PARTICIPATION = 0.2
 FLAG = "participation_above_20_pct"
+_UNTRADED = " while the market traded nothing"
 
 
 def left_open(result: RunResult, names: Names, orders: Sequence[OrderReport]) -> Iterator[Notice]:
     """Orders of the user that ended where the ladder did, and what they should have closed was open at the end."""
-    numbers = chain.from_iterable(result.index.orders[account] for account in range(len(result.world.accounts)))
-    for number, told in zip(numbers, orders, strict=True):
-        order = result.state.orders[number]
+    for order, told in _with_rows(result, orders):
         position, side = int(order["position"]), int(order["side"])
         rest = min(int(order["lots"] - order["filled"]), -side * int(result.state.positions[position]["lots"]))
         if told.plan is not None or told.reason is not OrderReason.BEYOND_VISIBLE_DEPTH or rest <= 0:
@@ -45,6 +46,12 @@ def left_open(result: RunResult, names: Names, orders: Sequence[OrderReport]) ->
             f"{when(told.done_ts, Instant(result.start_ts))}: {size(left)} stayed open to the end"
         )
         yield Notice("left_open_without_depth", told.done_ts, told.account, told.symbol, (told.id,), left, text)
+
+
+def _with_rows(result: RunResult, orders: Sequence[OrderReport]) -> Iterator[tuple[Any, OrderReport]]:
+    """Each with its ORDER row."""
+    numbers = chain.from_iterable(result.index.orders[account] for account in range(len(result.world.accounts)))
+    return ((result.state.orders[number], told) for number, told in zip(numbers, orders, strict=True))
 
 
 def orders_not_sent(result: RunResult, orders: Sequence[OrderReport]) -> Iterator[Notice]:
@@ -112,16 +119,20 @@ def too_large_plans(result: RunResult, plans: Sequence[PlanReport]) -> Iterator[
     return (_too_large(each, start) for each in plans if _is_too_large(each))
 
 
-def too_large_orders(orders: Sequence[OrderReport]) -> Iterator[Notice]:
-    """Orders that took more at once than such a share of what was traded in the moment of their law."""
-    for told in orders:
-        law = told.law
-        if told.plan is None and law is not None and law.share > MOST_PARTICIPATION:
-            taken = told.filled_size * (1.0 - (told.maker_share or 0.0))
+def too_large_orders(result: RunResult, names: Names, orders: Sequence[OrderReport]) -> Iterator[Notice]:
+    """Orders that took more at once than such a share of what was traded in the moment of their law, nothing maybe."""
+    traded = courses(result)
+    for order, told in _with_rows(result, orders):
+        course, lots = traded[order["market"]], int(order["filled"] - order["maker_lots"])
+        if told.plan is not None or course is None or lots == 0:
+            continue
+        volume = course.before(int(order["arrive_ts"])).lots
+        if lots > MOST_PARTICIPATION * volume:
+            taken = names.grid(int(order["position"])).size(lots)
+            much = f", at once {percent(lots / volume)} of what the market traded" if volume else _UNTRADED
             text = (
-                f"{told.id} ({told.account} {told.symbol}, {told.side.name.lower()}) took {size(taken)}, at once "
-                f"{percent(law.share)} of what the market traded in the minutes around it: that size would have moved "
-                f"it{_beside_the_law(law)}"
+                f"{told.id} ({told.account} {told.symbol}, {told.side.name.lower()}) took {size(taken)}{much} in the "
+                f"minutes around it: that size would have moved it{_beside_the_law(told.law)}"
             )
             yield Notice(FLAG, told.arrive_ts, told.account, told.symbol, (told.id,), taken, text)
 

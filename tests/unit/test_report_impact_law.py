@@ -12,7 +12,7 @@ from backtester.report.executions import PlanReport
 from backtester.report.impact_law import Course, courses, square_root_law
 from backtester.report.model import build_report
 from backtester.run.result import RunResult
-from tests.oracle.examples import BUY, SECOND, SELL, delta, ladder, mark, market_order, trade
+from tests.oracle.examples import BUY, SECOND, SELL, delta, ladder, limit_order, mark, market_order, trade
 from tests.oracle.ladder import Event
 from tests.unit.report_runs import Tape, account, cross, finished
 
@@ -141,6 +141,21 @@ def test_an_order_above_a_fifth_of_the_minutes_before_says_so_beside_the_law() -
         "all (main X, sell) took 60, at once 40.0 % of what the market traded in the minutes around it: that size "
         "would have moved it; it paid 0.0 bps of depth and impact, the law says "
     )
+
+
+def test_an_order_where_nothing_was_traded_in_the_minutes_before_says_so() -> None:
+    """The tape does tell what was traded, with one trade at its end: it fills what rested, which is no notice."""
+    [*quiet, end] = hour(crash=1, trades=0)[2:]
+    tape = [START[0], ladder(1.0, {99: 5000}, {101: 5000}), *quiet, trade(3600.0, BUY, 101, 500), end]
+    orders = [market_order(SELL, 3, at_s=1200.0, id="all"), limit_order(SELL, 5, 100, at_ns=1200 * SECOND, id="rests")]
+    result = finished([account(1_000_000.0, [cross(8)], orders)], tape)
+    cell = build_report([result]).finished[0]
+    assert [each.filled_size for each in cell.orders] == [3, 5]
+    assert [each.law for each in cell.orders] == [None, None]
+    assert [each.text for each in cell.notices if each.flag == "participation_above_20_pct"] == [
+        "all (main X, sell) took 3 while the market traded nothing in the minutes around it: that size would "
+        "have moved it"
+    ]
 
 
 # --- plans -----------------------------------------------------------------------------------------------------------

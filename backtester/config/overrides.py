@@ -130,7 +130,7 @@ def override(document: Document, overrides: Sequence[str], record_type: type[Rec
     if not overrides:
         return document
     data = copy.deepcopy(document.data)
-    overridden, changes = dict(document.overridden), [*document.changes]
+    overridden, changes, reached = dict(document.overridden), [*document.changes], [*document.reached]
     root = Spot((), data, record_type)
     for text in overrides:
         steps, value = _parse(text)
@@ -140,10 +140,13 @@ def override(document: Document, overrides: Sequence[str], record_type: type[Rec
         key = steps[-1].key
         _refuse_several_kinds(text, key, targets)
         changes.append(_in_words(text, key, targets, data))
+        reached.append((text.partition("=")[0], _in_places(targets, data)))
         for spot in targets:
             spot.table[key] = copy.deepcopy(value)
             overridden[*spot.place, key] = text
-    return dataclasses.replace(document, data=data, overridden=overridden, changes=tuple(changes))
+    return dataclasses.replace(
+        document, data=data, overridden=overridden, changes=tuple(changes), reached=tuple(reached)
+    )
 
 
 def _refuse_several_kinds(text: str, key: str, targets: Iterable[Spot]) -> None:
@@ -158,10 +161,20 @@ def _in_words(text: str, key: str, targets: Sequence[Spot], data: Mapping[str, A
     """Example: `--set positions.size=8: main BTC size was 17`."""
     named = [
         f"{_named(data, spot.place)} {key} was {shown(spot.table[key]) if key in spot.table else 'not said'}".lstrip()
-        for spot in targets[:MOST_PLACES]
+        for spot in targets
     ]
-    more = [f"and {len(targets) - MOST_PLACES} more"] if len(targets) > MOST_PLACES else []
-    return f"--set {shortened(text)}: {', '.join([*named, *more])}"
+    return f"--set {shortened(text)}: {_some(named)}"
+
+
+def _in_places(targets: Iterable[Spot], data: Mapping[str, Any]) -> str:
+    """The tables by what they are called, each once, without the portfolio. Example: `main BTC, main cut`."""
+    return _some(list(filter(None, dict.fromkeys(_named(data, spot.place) for spot in targets))))
+
+
+def _some(words: Sequence[str]) -> str:
+    """The first of them, and how many more there are. Example of two: `main BTC, hedge ETH`."""
+    more = [f"and {len(words) - MOST_PLACES} more"] if len(words) > MOST_PLACES else []
+    return ", ".join([*words[:MOST_PLACES], *more])
 
 
 def _named(data: Any, place: Place) -> str:

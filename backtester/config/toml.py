@@ -108,6 +108,7 @@ class Document:
     sha256: str  # of the file's bytes
     overridden: Mapping[Place, str] = field(default_factory=dict)  # place -> the `key=value` that put it there
     changes: tuple[str, ...] = ()  # what was overridden, in words
+    reached: tuple[tuple[str, str], ...] = ()  # (key of an override as typed, the tables in which it was put)
 
     def where(self, place: Place) -> Where:
         """A place of it for a message."""

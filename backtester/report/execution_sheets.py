@@ -35,7 +35,14 @@ def comparison_sheets(cells: Sequence[Cell | FailedCell], currency: str) -> Iter
         one_place = len({(cell.scenario, cell.venue) for cell in cells if isinstance(cell, Cell)}) == 1
         names = _differing([dict(cell.variant.items) for cell in cells])
         rows = tuple(row for cell in cells for row in _compared(cell, _variant(cell, names, one_place)))
-        yield Sheet(f"Variants, {currency}; slippage in bps of the arrival price", _VARIANTS, rows)
+        title = f"Variants, {currency}; slippage in bps of the arrival price{_reached(cells, names)}"
+        yield Sheet(title, _VARIANTS, rows)
+
+
+def _reached(cells: Sequence[Cell | FailedCell], names: dict[str, str]) -> str:
+    """What the keys that set variants apart were set of. Example: `; size of main BTC, hedge ETH`."""
+    places = {key: where for cell in cells if isinstance(cell, Cell) for key, where in cell.reached.items}
+    return "".join(f"; {name} of {places[key]}" for key, name in names.items() if places.get(key))
 
 
 def _differing(variants: Sequence[dict[str, str | float]]) -> dict[str, str]:

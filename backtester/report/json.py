@@ -13,8 +13,8 @@ from backtester.report.model import ReportModel
 from backtester.report.records import Cell, FailedCell, Named
 from backtester.texts import iso_time, json_text
 
-#: Series that the document leaves to path.parquet and depth.parquet.
-NOT_IN_DOCUMENT = {"margin_paths", "mark_paths"}
+#: Series that the document leaves to path.parquet and depth.parquet, and what its assumptions say in full.
+NOT_IN_DOCUMENT = {"margin_paths", "mark_paths", "reached"}
 
 
 def render_json(model: ReportModel) -> str:

@@ -48,7 +48,7 @@ def _cell_lines(cell: Cell | FailedCell, currency: str) -> Iterator[str]:
 
 
 def _table(sheet: Sheet) -> Iterator[str]:
-    yield from ("", f"## {sheet.title}", "")
+    yield from ("", f"## {markdown_text(sheet.title)}", "")
     yield _row(column.heading for column in sheet.columns)
     yield _row("---" if column.is_text else "---:" for column in sheet.columns)
     for row in sheet.rows:

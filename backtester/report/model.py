@@ -160,6 +160,7 @@ def _build_cell(result: RunResult) -> Cell:
         notices=noticed,
         margin_paths=tuple(margin_paths(result, names)),
         mark_paths=tuple(mark_paths(result)),
+        reached=Named(result.reached),
     )
 
 

@@ -247,6 +247,7 @@ class Cell(NamedTuple):
     notices: tuple[Notice, ...]
     margin_paths: tuple[MarginPath, ...]
     mark_paths: tuple[MarkPath, ...]
+    reached: Named  # where the portfolio took a key of `variant`: `main BTC, hedge ETH`
 
 
 class FailedCell(NamedTuple):

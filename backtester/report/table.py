@@ -83,7 +83,7 @@ class SheetView:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         sheet = self.sheet._replace(rows=tuple(tuple(map(printable, row)) for row in self.sheet.rows))
         shown = fitting(sheet, options.max_width)
-        title = Text(sheet.title, style="bold")
+        title = Text(printable(sheet.title), style="bold")
         if left_out := len(sheet.columns) - len(shown):
             columns = "column" if left_out == 1 else "columns"
             title.append(f"  ({left_out} more {columns} on a wider terminal)", style="not bold dim")

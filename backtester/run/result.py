@@ -113,5 +113,6 @@ class RunResult:
     assumptions: tuple[str, ...]
     warnings: tuple[str, ...]
     variant: tuple[tuple[str, str], ...]  # the --set and --compare of this cell
+    reached: tuple[tuple[str, str], ...]  # the places of the portfolio in which a key of it was put
     seed: int
     topups: tuple[TopUp | None, ...]  # per account: what would have saved it; None where nothing had to

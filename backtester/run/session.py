@@ -223,6 +223,7 @@ def _result(
         assumptions=(*assumed, *_changes(variant, world), *map(str, moved), *_foresight(variant)),
         warnings=(),
         variant=named(variant.overrides),
+        reached=variant.portfolio.document.reached,
         seed=request.seed,
         topups=topups,
     )

@@ -10,7 +10,7 @@ import pytest
 
 from backtester.errors import ExitCode
 from tests.cli.shell import Shell, never
-from tests.unit.run_cases import crash
+from tests.unit.run_cases import account, crash, order, portfolio, position, tape
 
 
 def test_compare_shows_its_variants_side_by_side(shell: Shell, small: list[str], tmp_path: Path) -> None:
@@ -28,6 +28,22 @@ def test_compare_shows_its_variants_side_by_side(shell: Shell, small: list[str],
     fills = pq.read_table(tmp_path / "out" / "fills.parquet")
     assert sorted(set(fills["cell"].to_pylist())) == [0, 1]
     assert "## Variants, USDC" in shell(*small, "--compare", "orders[out].size=0.25,0.5", "--format", "markdown")[1]
+
+
+def test_compare_says_what_its_keys_were_set_of(shell: Shell, tmp_path: Path) -> None:
+    path = portfolio(tmp_path, *(account(position(), order(), name=name) for name in ("main", "hedge")))
+    base = ["--tape", tape(tmp_path)]
+    title = "Variants, USDC; slippage in bps of the arrival price"
+    heads = {
+        "positions.size": f"{title}; size of main BTC, hedge BTC",
+        "accounts[hedge].positions.size": f"{title}; size of hedge BTC",
+        "*.size": f"{title}; size of main BTC, main o, hedge BTC, hedge o",
+        "severe_loss": title,
+    }
+    for key, head in heads.items():
+        values = "25%,50%" if key == "severe_loss" else "0.25,0.5"
+        code, text, _ = shell(path, *base, "--compare", f"{key}={values}")
+        assert (code, text.splitlines()[0].partition("  (")[0]) == (0, head)
 
 
 def test_compare_says_its_size_and_has_a_bound(shell: Shell, small: list[str], monkeypatch: pytest.MonkeyPatch) -> None:

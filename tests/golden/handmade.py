@@ -391,6 +391,7 @@ CRASH = Cell(
     notices=(UNDONE,),
     margin_paths=(_margin_path("main", EQUITY, 2_400.0),),
     mark_paths=(_mark_path("BTC", MARKS),),
+    reached=Named(()),
 )
 
 SMALLER = CRASH._replace(
@@ -408,6 +409,7 @@ SMALLER = CRASH._replace(
     notices=(),
     margin_paths=(),
     mark_paths=(),
+    reached=Named(()),
 )
 
 MODEL = ReportModel(

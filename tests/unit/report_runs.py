@@ -90,6 +90,7 @@ def finished(
         assumptions=(),
         warnings=(),
         variant=(),
+        reached=(),
         seed=0,
         topups=topups,
     )

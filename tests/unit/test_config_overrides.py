@@ -97,6 +97,10 @@ def test_what_was_there_is_said() -> None:
         "--set *.size=2: main BTC size was 5.0, main ETH size was 9.0, main cut size was 1.0, main bid size was 1.0, "
         "and 2 more",
     )
+    assert after.reached == (
+        ("orders[cut].at", "main cut"),
+        ("*.size", "main BTC, main ETH, main cut, main bid, and 2 more"),
+    )
 
 
 def test_later_overrides_win() -> None:

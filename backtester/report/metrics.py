@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,21 +28,28 @@ from backtester.report.records import (
     PositionReport,
     SystemReport,
 )
-from backtester.report.slippage import BPS, OrderFills, fees_of
-from backtester.report.trade_costs import slipped
+from backtester.report.slippage import BPS, fees_of
+from backtester.report.trade_costs import Slipped
 from backtester.report.verdict import account_deficit
 from backtester.run.result import ACTUAL, UNLIQUIDATED, RunResult, TopUp
 from backtester.venue.margin import bankruptcy_price, liquidation_price, maintenance_margin
 
 
-def account_reports(result: RunResult, names: Names, errors: Sequence[float]) -> Iterator[AccountReport]:
-    """Every account of the portfolio, in its order. `errors`: what `reconcile` found, per account of the arrays."""
-    fills = OrderFills(result.fills)
+def account_reports(
+    result: RunResult, names: Names, errors: Sequence[float], costs: Mapping[int, Slipped]
+) -> Iterator[AccountReport]:
+    """Every account of the portfolio, in its order.
+
+    errors  what `reconcile` found, per account of the arrays
+    costs   what `slipped` found, per position
+    """
     for account in range(len(result.world.accounts)):
-        yield _account_report(result, names, account, errors[account], fills)
+        yield _account_report(result, names, account, errors[account], costs)
 
 
-def _account_report(result: RunResult, names: Names, account: int, error: float, fills: OrderFills) -> AccountReport:
+def _account_report(
+    result: RunResult, names: Names, account: int, error: float, costs: Mapping[int, Slipped]
+) -> AccountReport:
     row = result.state.accounts[account]
     pools = tuple(_pool_reports(result, names, account))
     measured = [pool for pool in pools if pool.buffer_min is not None]
@@ -51,7 +58,7 @@ def _account_report(result: RunResult, names: Names, account: int, error: float,
     topup = result.topups[account]
     needed = [pool.required_topup for pool in pools if pool.required_topup is not None]
     held = result.index.positions[account]
-    positions = tuple(_position_report(result, names, number, fills) for number in held)
+    positions = tuple(_position_report(result, names, number, costs[number]) for number in held)
     before, after = account_equity(result, account, at_start=True), account_equity(result, account)
     lost_before, lost = uncovered(result, account, at_start=True), uncovered(result, account)
     paid = _paid_by_kind(result, account)
@@ -183,13 +190,12 @@ def _break_prices(result: RunResult, names: Names, number: int, at_start: bool) 
     )
 
 
-def _position_report(result: RunResult, names: Names, number: int, fills: OrderFills) -> PositionReport:
+def _position_report(result: RunResult, names: Names, number: int, cost: Slipped) -> PositionReport:
     row = result.state.positions[number]
     grid = names.grid(number)
     start, end = (_break_prices(result, names, number, at_start) for at_start in (True, False))
     units = _units(result, number, at_start=True)
     drift = (unrealised(result, number), -unrealised(result, number, at_start=True))
-    cost = slipped(result, number, grid, fills)
     return PositionReport(
         symbol=names.symbol(number),
         margin_mode=ISOLATED if row["isolated"] else CROSS,

@@ -9,6 +9,7 @@ from typing import NamedTuple, TypeVar
 from backtester import __version__
 from backtester.config.values import Instant
 from backtester.errors import BacktesterError
+from backtester.report.impact_law import courses
 from backtester.report.metrics import (
     account_reports,
     margin_paths,
@@ -31,7 +32,8 @@ from backtester.report.records import (
     ScenarioInput,
     VenueInput,
 )
-from backtester.report.trade_costs import trade_reports
+from backtester.report.slippage import OrderFills
+from backtester.report.trade_costs import slipped, trade_reports
 from backtester.report.trades import funding_payments, liquidation_reports, order_reports
 from backtester.report.verdict import cell_verdict, flags
 from backtester.run.result import RunFailure, RunResult, ScenarioSource
@@ -133,9 +135,12 @@ def _build_cell(result: RunResult) -> Cell:
     """One run, reconciled and measured."""
     errors = reconcile(result)
     names = Names(result)
-    accounts = tuple(account_reports(result, names, errors))
+    fills, traded = OrderFills(result.fills), courses(result)
+    costs = slipped(result, names, fills)
+    accounts = tuple(account_reports(result, names, errors, costs))
     portfolio = portfolio_report(result, names, accounts)
-    orders, plans = tuple(order_reports(result, names)), tuple(plan_reports(result, names))
+    orders = tuple(order_reports(result, names, fills, traded))
+    plans = tuple(plan_reports(result, names, traded))
     noticed = tuple(notices(result, names, orders, plans))
     return Cell(
         scenario=result.scenario.id if result.scenario else None,
@@ -156,7 +161,7 @@ def _build_cell(result: RunResult) -> Cell:
         system=system_report(result),
         start_ts=Instant(result.start_ts),
         end_ts=Instant(result.end_ts),
-        trades=tuple(trade_reports(result, names)),
+        trades=tuple(trade_reports(result, names, costs)),
         notices=noticed,
         margin_paths=tuple(margin_paths(result, names)),
         mark_paths=tuple(mark_paths(result)),

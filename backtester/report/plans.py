@@ -24,7 +24,7 @@ import numpy as np
 from backtester.config.values import Instant
 from backtester.enums import Liquidity, OrderReason, OrderStatus, Side
 from backtester.report.executions import ImpactLaw, PlanReport, Shortfall
-from backtester.report.impact_law import Course, beside_the_law, courses, tells_volume
+from backtester.report.impact_law import Course, beside_the_law, tells_volume
 from backtester.report.names import Grid, Names, Row, moment, rows_of
 from backtester.report.slippage import BPS, OrderFills, fees_of, split, taken_of
 from backtester.run.result import RunResult
@@ -77,9 +77,8 @@ class _Tape(NamedTuple):
     value: int
 
 
-def plan_reports(result: RunResult, names: Names) -> Iterator[PlanReport]:
-    """Every plan of the portfolio, in its order."""
-    traded = courses(result)
+def plan_reports(result: RunResult, names: Names, traded: Sequence[Course | None]) -> Iterator[PlanReport]:
+    """Every plan of the portfolio, in its order. `traded`: the `courses` of the markets."""
     for account in range(len(result.world.accounts)):
         for number in result.index.plans[account]:
             market = int(result.state.positions[result.state.plans[number]["position"]]["market"])

@@ -15,7 +15,6 @@ mid is not a cost of execution.
 from __future__ import annotations
 
 import math
-from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from typing import Any, NamedTuple
@@ -69,16 +68,16 @@ def taken_of(fills: Iterable[Row]) -> Taken:
 
 
 class OrderFills:
-    """The fills of each order, found without looking through all of them again."""
+    """The fills of each order, all read once."""
 
     def __init__(self, fills: np.ndarray) -> None:
-        self._fills = fills[np.argsort(fills["order"], kind="stable")]
-        self._orders: list[int] = self._fills["order"].tolist()
+        self._rows: dict[int, list[Row]] = {}
+        for row in rows_of(fills):
+            self._rows.setdefault(row["order"], []).append(row)
 
     def of(self, order: int) -> Sequence[Row]:
         """FILL rows of one order, in order of time."""
-        first, last = bisect_left(self._orders, order), bisect_right(self._orders, order)
-        return tuple(rows_of(self._fills[first:last]))
+        return self._rows.get(order, ())
 
 
 def fees_of(fills: Iterable[Row], liquidity: Liquidity) -> float:

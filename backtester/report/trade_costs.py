@@ -20,7 +20,7 @@ Margin that a backstop took and losses that others bear belong to a pool, not to
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -31,7 +31,7 @@ from backtester.report.executions import TradeReport
 from backtester.report.names import CROSS, ISOLATED, Grid, Names, rows_of
 from backtester.report.reconcile import unrealised
 from backtester.report.slippage import OrderFills, Split, fees_of, liquidation_slippage, split, taken_of
-from backtester.run.result import RunResult
+from backtester.run.result import ACTUAL, RunResult
 
 
 class Slipped(NamedTuple):
@@ -49,8 +49,13 @@ class Slipped(NamedTuple):
         return math.fsum(self[:4])
 
 
-def slipped(result: RunResult, number: int, grid: Grid, fills: OrderFills) -> Slipped:
-    """What taking liquidity for a position cost, by its orders and by liquidation."""
+def slipped(result: RunResult, names: Names, fills: OrderFills) -> dict[int, Slipped]:
+    """What taking liquidity cost for each position of ACTUAL, by its orders and by liquidation."""
+    held = np.flatnonzero(result.state.positions["world"] == ACTUAL).tolist()
+    return {number: _slipped(result, number, names.grid(number), fills) for number in held}
+
+
+def _slipped(result: RunResult, number: int, grid: Grid, fills: OrderFills) -> Slipped:
     sums = [Fraction(0)] * len(Slipped._fields)
     for parts, lots in _splits(result, number, fills):
         amounts = (parts.delay, parts.spread, parts.depth, parts.impact, parts.decision)
@@ -99,17 +104,16 @@ def averages(lots_start: int, entry: float, fills: np.ndarray) -> Averages | Non
     return Averages(side, size, paid / size, left, got / left if left else None)
 
 
-def trade_reports(result: RunResult, names: Names) -> Iterator[TradeReport]:
-    """Every place of the portfolio that held something, in its order."""
-    fills = OrderFills(result.fills)
+def trade_reports(result: RunResult, names: Names, costs: Mapping[int, Slipped]) -> Iterator[TradeReport]:
+    """Every place of the portfolio that held something, in its order. `costs`: what `slipped` found."""
     for account in range(len(result.world.accounts)):
         for number in result.index.positions[account]:
             row = result.state.positions[number]
             if row["lots_start"] or (result.fills["position"] == number).any():
-                yield _trade_report(result, names, number, fills)
+                yield _trade_report(result, names, number, costs[number])
 
 
-def _trade_report(result: RunResult, names: Names, number: int, order_fills: OrderFills) -> TradeReport:
+def _trade_report(result: RunResult, names: Names, number: int, cost: Slipped) -> TradeReport:
     row, grid = result.state.positions[number], names.grid(number)
     market = result.market.markets[row["market"]]
     unit = float(market["unit"])
@@ -118,7 +122,6 @@ def _trade_report(result: RunResult, names: Names, number: int, order_fills: Ord
     fees = (fees_of(paid_for, Liquidity.MAKER), fees_of(paid_for, Liquidity.TAKER), float(row["liquidation_fee"]))
     funding, carried_in = float(row["funding"]), unrealised(result, number, at_start=True)
     price_pnl = math.fsum((float(row["realised"]), unrealised(result, number), -carried_in))
-    cost = slipped(result, number, grid, order_fills)
     entry = float(row["cost_start"]) / (int(row["lots_start"]) * unit) if row["lots_start"] else 0.0
     held = averages(int(row["lots_start"]), entry, fills)
     paid = -math.fsum((*fees, funding))

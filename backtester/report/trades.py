@@ -18,7 +18,7 @@ from backtester.enums import (
     Side,
 )
 from backtester.report.executions import FillReport, ImpactLaw, OrderReport
-from backtester.report.impact_law import Course, beside_the_law, courses
+from backtester.report.impact_law import Course, beside_the_law
 from backtester.report.names import CROSS, ISOLATED, Grid, Names, Row, known, moment, rows_of
 from backtester.report.records import FundingPayment, LiquidationReport
 from backtester.report.slippage import BPS, OrderFills, Split, fees_of, in_bps, liquidation_slippage, split, taken_of
@@ -26,9 +26,10 @@ from backtester.report.stops import audit
 from backtester.run.result import ACTUAL, RunResult
 
 
-def order_reports(result: RunResult, names: Names) -> Iterator[OrderReport]:
-    """Every order of the portfolio, in its order."""
-    traded, fills = courses(result), OrderFills(result.fills)
+def order_reports(
+    result: RunResult, names: Names, fills: OrderFills, traded: Sequence[Course | None]
+) -> Iterator[OrderReport]:
+    """Every order of the portfolio, in its order. `traded`: the `courses` of the markets."""
     for account, described in enumerate(result.world.accounts):
         numbers = result.index.orders[account]
         rows = rows_of(result.state.orders[numbers.start : numbers.stop])

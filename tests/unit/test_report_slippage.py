@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 from backtester.engine.records import FILL, LIQUIDATION
 from backtester.engine.state import ORDER
 from backtester.enums import Liquidity
-from backtester.report.names import Grid, Names, rows_of
-from backtester.report.slippage import NOT_TAKEN, Taken, in_bps, liquidation_slippage, split, taken_of
-from backtester.report.trades import order_reports
+from backtester.report.executions import OrderReport
+from backtester.report.model import build_report
+from backtester.report.names import Grid, rows_of
+from backtester.report.slippage import NOT_TAKEN, OrderFills, Taken, in_bps, liquidation_slippage, split, taken_of
+from backtester.run.result import RunResult
 from tests.oracle.examples import BUY, PLAIN, SECOND, SELL, delta, ladder, limit_order, mark, market_order
 from tests.unit.report_runs import account, cross, finished
 
@@ -28,6 +30,10 @@ def order(**fields: int) -> Any:
     for name, value in fields.items():
         row[name] = value
     return row[0]
+
+
+def orders_of(result: RunResult) -> tuple[OrderReport, ...]:
+    return build_report([result]).finished[0].orders
 
 
 def test_the_worked_example() -> None:
@@ -114,10 +120,20 @@ def test_a_run_a_late_order_in_a_ladder_it_thinned_itself() -> None:
         delta(5.0, BUY, 80, 1),
     ]
     result = finished([account(1000.0, [cross(4)], [first, second])], tape, rules)
-    one, two = order_reports(result, Names(result))
+    one, two = orders_of(result)
     assert one.slippage == pytest.approx((1000.0, 100.0, 0.0, 0.0, 8.9, 1108.9))
     assert two.slippage == pytest.approx((1000.0, 100.0, 0.0, 200.0, 8.7, 1308.7))
     assert (one.vwap, two.vwap) == (89.0, 87.0)
+
+
+@given(st.lists(st.integers(-1, 3), max_size=12))
+def test_the_fills_of_each_order_are_its_own_in_order_of_time(orders: list[int]) -> None:
+    fills = np.zeros(len(orders), FILL)
+    fills["order"], fills["ts"] = orders, range(len(orders))
+    found = OrderFills(fills)
+    for number in range(-1, 5):
+        assert [row["ts"] for row in found.of(number)] == [ts for ts, order in enumerate(orders) if order == number]
+        assert list(found.of(number)) == list(rows_of(fills[fills["order"] == number]))
 
 
 def test_a_run_a_resting_order_pays_no_slippage() -> None:
@@ -129,7 +145,7 @@ def test_a_run_a_resting_order_pays_no_slippage() -> None:
         delta(5.0, BUY, 80, 1),
     ]
     result = finished([account(1000.0, [cross(0)], [limit_order(BUY, 3, 95)])], tape)
-    [bid] = order_reports(result, Names(result))
+    [bid] = orders_of(result)
     assert (bid.filled_size, bid.vwap, bid.maker_share) == (3.0, 95.0, 1.0)
     assert bid.slippage == NOT_TAKEN
 
@@ -139,5 +155,5 @@ def test_replacing_the_grid_scales_prices_exactly() -> None:
     result = finished([account(1000.0, [cross(0)], [market_order(BUY, 3)])], tape)
     fine = result.instruments[0]
     fine = fine._replace(tape=fine.tape._replace(tick_size=0.1, lot_size=0.001))
-    [bought] = order_reports(replace(result, instruments=(fine,)), Names(replace(result, instruments=(fine,))))
+    [bought] = orders_of(replace(result, instruments=(fine,)))
     assert (bought.vwap, bought.size) == (10.1, 0.003)

@@ -111,9 +111,10 @@ class _ByWorld:
 
 
 def _renumbered(table: np.ndarray, offsets: dict[str, int]) -> np.ndarray:
-    """A copy whose references count from the first row of this piece; -1 stays -1."""
-    made = table.copy()
-    for column in set(made.dtype.names or ()) & offsets.keys():
+    """Rows whose references count from the first row of this piece; -1 stays -1. A copy, unless there are none."""
+    references = set(table.dtype.names or ()) & offsets.keys()
+    made = table.copy() if references else table
+    for column in references:
         made[column] = np.where(made[column] >= 0, made[column] - offsets[column], made[column])
     return made
 

@@ -176,14 +176,9 @@ def find_topups(
     searches = {(n, account): _search(engine, n, worlds[n], account, points) for n, account in lacking}
     for _ in range(PASSES):
         asked = [(search, search.ask()) for search in searches.values()]
-        tried = [richer(search.world, search.account, more) for search, them in asked for more in them]
-        if not tried:
+        if not any(them for _, them in asked):
             break
-        run, number = _run(engine.data, chunks(), tried, capacities), 0
-        for search, them in asked:
-            if them:
-                search.learn(_fared(run, number + n, search.account, more) for n, more in enumerate(them))
-            number += len(them)
+        _try(engine.data, chunks(), asked, capacities)
     answers = {key: search.answer() for key, search in searches.items()}
     return [tuple(answers.get((n, a)) for a in range(len(world.accounts))) for n, world in enumerate(worlds)]
 
@@ -222,6 +217,21 @@ def _lacked(engine: Engine, world: int, account: int) -> bool:
 
 def _equity(engine: Engine, world: int, account: int) -> float:
     return account_equity(engine.worlds, engine.market, engine.index.accounts[world] + account)
+
+
+def _try(
+    data: spec.MarketData,
+    chunks: Iterable[np.ndarray],
+    asked: Sequence[tuple[Search, Sequence[Amounts]]],
+    room: Capacities,
+) -> None:
+    """One pass with all that searches ask for, each of which learns how its own fared; its engine is gone after it."""
+    tried = [richer(search.world, search.account, more) for search, them in asked for more in them]
+    run, number = _run(data, chunks, tried, room), 0
+    for search, them in asked:
+        if them:
+            search.learn(_fared(run, number + n, search.account, more) for n, more in enumerate(them))
+        number += len(them)
 
 
 def _run(data: spec.MarketData, chunks: Iterable[np.ndarray], worlds: Sequence[spec.World], room: Capacities) -> Engine:

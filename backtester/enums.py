@@ -21,17 +21,10 @@ class EventKind(IntEnum):
     OPEN_INTEREST = 7
     STATUS = 8
     # Control events: only a stressed tape carries them, made by `scenario.apply`.
-    PATH_STEP = 9  # the ladder is about to move: tick = bid translation, lots = ask translation
+    PATH_STEP = 9  # the ladder moves: tick = bid translation, lots = ask translation
     LATENCY = 10  # value = extra latency of every message, ns
     REFILL = 11  # value = refill half-life, s
     OUTAGE = 12  # value = bits of Outage that hold from now on
-
-
-class EventFlag(IntEnum):
-    """Bits of an event record's `flags`."""
-
-    NONE = 0
-    STEP = 1  # this snapshot is the ladder after a path step
 
 
 class Outage(IntFlag):

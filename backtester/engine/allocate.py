@@ -236,6 +236,7 @@ class _Builder:
         accounts, positions = _stack(self.accounts, ACCOUNT), _stack(self.positions, POSITION)
         places = self.index.positions
         entered = enter_orders(self.market, accounts, positions, places, self.orders, self.plans, self.start_ts)
+        capacity = int(self.market.instruments["capacity"].max(initial=0))
         overlay = 4
         while overlay < capacities.overlay:
             overlay *= 2
@@ -250,6 +251,7 @@ class _Builder:
             inventory=np.zeros((len(worlds), len(self.market.markets)), INVENTORY),
             heaps=entered.heaps,
             waiting=entered.waiting,
+            levels=np.zeros((len(self.market.sides), capacity), np.int32),
             schedule=entered.schedule,
             overlay=np.zeros(overlay, CONSUMED),
             fills=np.zeros(max(capacities.rows, 1), FILL),

@@ -10,7 +10,7 @@ import numpy as np
 #:        (FUNDING); ask translation in ticks (PATH_STEP)
 #: value  price of MARK and INDEX, rate of FUNDING, and what enums.EventKind says of control events
 #: instrument  rank of the symbol in sorted (venue, symbol)
-#: kind, side, flags  enums.EventKind, Side, EventFlag
+#: kind, side  enums.EventKind, Side
 EVENT = np.dtype(
     [
         ("ts", "i8"),
@@ -20,7 +20,6 @@ EVENT = np.dtype(
         ("instrument", "i4"),
         ("kind", "i1"),
         ("side", "i1"),
-        ("flags", "i1"),
     ],
     align=True,
 )

@@ -25,11 +25,12 @@ NONE = np.int64(-1)
 #: Phases of the agenda (RULES 1.3.7). Post-only orders come before others that arrive at the same time.
 DECISION, CANCEL_DECISION, CANCEL, POST_ONLY_ARRIVAL, ARRIVAL, SECOND_LOOK = map(np.int64, range(6))
 
-#: One price level of one side. message: number of the instrument's message that named it last. printed: lots that
-#: trades took since. head: order number + 1 of the first own order resting here, 0 = none.
-CELL = np.dtype([("lots", "i8"), ("printed", "i8"), ("message", "i4"), ("head", "i4")], align=True)
+#: One price level of one side. message: number of the instrument's message that named it last, but for path steps
+#: (SIDE.named). printed: lots that trades took since.
+CELL = np.dtype([("lots", "i8"), ("printed", "i8"), ("message", "i8")], align=True)
 
-#: One side of a ladder (2·instrument bid, 2·instrument + 1 ask). Cell of a tick: offset + tick.
+#: One side of a ladder (2·instrument bid, 2·instrument + 1 ask). Cells lie by base tick (tick minus translation), so
+#: that a path step moves all of them at once. Cell of a tick: offset + tick.
 SIDE = np.dtype(
     [
         ("offset", "i8"),
@@ -39,6 +40,7 @@ SIDE = np.dtype(
         ("own_best", "i8"),
         ("own_count", "i8"),
         ("shift", "i8"),  # translation of the last path step, ticks
+        ("named", "i8"),  # number of the message of the last path step, which named all levels that it moved
     ],
     align=True,
 )
@@ -63,7 +65,7 @@ INSTRUMENT = np.dtype(
     [
         ("tick_size", "f8"),
         ("unit", "f8"),  # lot_size · multiplier
-        ("capacity", "i8"),  # cells per side
+        ("capacity", "i8"),  # ticks, and base ticks, per side
         ("mid2", "i8"),  # best bid + best ask, last time both were there; 0 = never
         ("last_tick", "i8"),  # -1 = no trade yet
         ("last_up", "i8"),  # nearest trigger of LAST above and below
@@ -400,6 +402,7 @@ class Worlds(NamedTuple):
     inventory: np.ndarray  # [world, market]
     heaps: np.ndarray
     waiting: np.ndarray  # entries of all heaps
+    levels: np.ndarray  # i4[side, tick]: order number + 1 of the first own order resting there, 0 = none
     schedule: np.ndarray  # WAITING, sorted: what was on the agenda from the start; the last one is never due
     overlay: np.ndarray
     fills: np.ndarray

@@ -150,7 +150,6 @@ def encode(
         event["instrument"] = instrument
         event["kind"] = kind
         event["side"] = side[i]
-        event["flags"] = 0
         fault = RowFault.NONE
         if ts[i] == NO_TIME:
             fault = RowFault.NO_TIME

@@ -64,11 +64,14 @@ def available(result: RunResult, side: int, rules: int) -> Levels:
     places = np.flatnonzero(cells["lots"])[:: 1 if side % 2 else -1]
     half_life = int(result.market.instruments[side // 2]["half_life_ns"]) or int(terms["refill_half_life_ns"])
     model, taken = RefillModel(int(terms["refill_model"])), dict(_taken(result, side))
-    for place, lots in zip(places.tolist(), (cells["lots"] - cells["printed"])[places].tolist(), strict=True):
+    moved = cells["message"] < row["named"]  # a path step has named the level since
+    message = np.where(moved, row["named"], cells["message"])
+    left = cells["lots"] - np.where(moved, 0, cells["printed"])
+    for place, lots in zip(places.tolist(), left[places].tolist(), strict=True):
         entry = taken.get(low + place)
         if entry is not None:
             age = result.end_ts - int(entry["ts"])
-            lots -= _left(entry, model, int(cells[place]["message"]), age, half_life)
+            lots -= _left(entry, model, int(message[place]), age, half_life)
         if lots > 0:
             yield low + place, lots
 

@@ -150,10 +150,12 @@ class Engine:
 
     def _possible(self, cells: int) -> int:
         """The cells that the next record asks for. Raises a data error when no ladder has so many."""
-        if cells <= MOST_TICKS + 1:
+        if 0 < cells <= MOST_TICKS + 1:
             return cells
         event = self._events[int(self.control["next"][0])]
         where = f"{self.data.instruments[int(event['instrument'])].symbol} at {iso_time(int(event['ts']))}"
+        if cells <= 0:
+            raise engine_fault(where, f"a level {-cells} ticks below the base ladder")
         message = f"a level of {cells - 1:,} ticks, a ladder holds {MOST_TICKS:,}"
         raise data_error(where, message, "the scenario raises its price too far")
 
@@ -175,11 +177,14 @@ class Engine:
             old = self.market.cells[number * old_capacity : (number + 1) * old_capacity]
             for begin in range(0, old_capacity, block):
                 part = old[begin : begin + block]
-                if part["message"].any() or part["head"].any():
+                if part["message"].any():
                     new[number * capacity + begin : number * capacity + begin + len(part)] = part
         instruments["capacity"] = capacity
-        sides["offset"] = np.arange(len(sides)) * capacity
-        self.market = self.market._replace(cells=new)
+        sides["offset"] = np.arange(len(sides)) * capacity - sides["shift"]
+        levels = np.zeros((len(sides), capacity), np.int32)
+        for side in np.flatnonzero(sides["own_count"]):
+            levels[side, :old_capacity] = self.worlds.levels[side]
+        self.market, self.worlds = self.market._replace(cells=new), self.worlds._replace(levels=levels)
 
     def _fault(self) -> BacktesterError:
         fault = Fault(int(self.control["fault"][0]))

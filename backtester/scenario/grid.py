@@ -199,7 +199,7 @@ def _evaluate(
 
 def _control_events(
     scenario: Scenario, target: Target, proxy: Proxy | None, instrument: int, start: int
-) -> list[tuple[int, int, int, float, int, int, int, int]]:
+) -> list[tuple[int, int, int, float, int, int, int]]:
     """LATENCY, REFILL and OUTAGE at their changes, FUNDING at the UTC stamps of its interval, as EVENT rows."""
     rows = []
     end = start if scenario.end_ns is None else scenario.end_ns
@@ -212,7 +212,7 @@ def _control_events(
         before = NEUTRAL[name]
         for t, value in zip(series.t_ns, series.values, strict=True) if series else ():
             if value != before and start + t <= end:
-                rows.append((start + int(t), 0, 0, float(value) * unit, instrument, int(kind), 0, 0))
+                rows.append((start + int(t), 0, 0, float(value) * unit, instrument, int(kind), 0))
             before = value
     rate = _find(scenario, "funding_rate", target, proxy)
     interval = _find(scenario, "funding_interval_s", target, proxy)
@@ -223,7 +223,7 @@ def _control_events(
 
 def _funding_events(
     rate: Series, interval: Series, instrument: int, start: int, end: int
-) -> list[tuple[int, int, int, float, int, int, int, int]]:
+) -> list[tuple[int, int, int, float, int, int, int]]:
     """One event per multiple of the interval in force, since the epoch, inside (start, end], which it states."""
     rows = []
     ts = start
@@ -232,5 +232,5 @@ def _funding_events(
         ts = (ts // (seconds * NS) + 1) * seconds * NS
         charged = float(rate.at(np.array([ts - start]))[0])
         if ts <= end:
-            rows.append((ts, 0, seconds, charged, instrument, int(EventKind.FUNDING), 0, 0))
+            rows.append((ts, 0, seconds, charged, instrument, int(EventKind.FUNDING), 0))
     return rows

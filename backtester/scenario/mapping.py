@@ -55,7 +55,6 @@ def put(
     tick: int,
     lots: int,
     value: float,
-    flags: int,
 ) -> int:
     """Write one event; return the next free row."""
     row = out[n]
@@ -66,16 +65,15 @@ def put(
     row["tick"] = tick
     row["lots"] = lots
     row["value"] = value
-    row["flags"] = flags
     return n + 1
 
 
 @helper
-def shown_lots(lots: np.ndarray, s: np.void, factors: np.ndarray, level_side: np.void, shift: int, tick: int) -> int:
-    """Size of a base level on the stressed ladder: thinned; 0 when its price would be below one tick.
+def shown_lots(lots: np.ndarray, level_side: np.void, tick: int, shift: int, factors: np.ndarray, mid2: int) -> int:
+    """Size of a base level through a map: thinned; 0 when its price would be below one tick.
 
-    s: STATE record; factors (3,) by band; level_side: LADDER_SIDE record.
+    level_side: LADDER_SIDE record. The map: shift (ticks), factors (3,) by band, mid2 of the base (half ticks).
     """
     if tick + shift < 1:
         return 0
-    return thin(lots[level_side["offset"] + tick], factors[band_of(tick, s["mid2"])], tick)
+    return thin(lots[level_side["offset"] + tick], factors[band_of(tick, mid2)], tick)

@@ -5,43 +5,46 @@ from __future__ import annotations
 import numpy as np
 
 from backtester.engine.jit import helper
-from backtester.enums import EventFlag, EventKind
+from backtester.enums import EventKind
 from backtester.scenario.levels import ASK, BID, next_tick
 from backtester.scenario.mapping import put, shown_lots
 
-SNAPSHOT, TRADE = int(EventKind.SNAPSHOT), int(EventKind.TRADE)
+SNAPSHOT, DELTA, TRADE = int(EventKind.SNAPSHOT), int(EventKind.DELTA), int(EventKind.TRADE)
 INDEX, PATH_STEP = int(EventKind.INDEX), int(EventKind.PATH_STEP)
-STEP_FLAG = int(EventFlag.STEP)
 
 
 @helper
-def retarget(
-    run: np.void, s: np.void, factors: np.ndarray, step: np.void, step_factors: np.ndarray, bid: int, ask: int
-) -> bool:
-    """Compute the map of this step from the base touch (ticks); return whether it differs from the one in force.
-
-    factors (2, 3): in force, overwritten by step_factors (2, 3).
-    """
-    mid2 = bid + ask
-    mid = 0.5 * mid2
+def next_shifts(run: np.void, s: np.void, step: np.void, bid: int, ask: int) -> tuple[int, int]:
+    """Translations (bids, asks) that a step asks for at the base touch, all in ticks (RULES 10.2, 10.5)."""
+    mid = 0.5 * (bid + ask)
     if run["tiled"] and s["anchor"] == 0.0:
         s["anchor"] = mid
     shift = s["anchor"] * step["factor"] - mid if run["tiled"] else mid * (step["factor"] - 1.0)
     widening = int(np.rint((step["spread"] - 1.0) * 0.5 * (ask - bid)))
-    bid_shift = int(np.rint(shift)) - widening
-    ask_shift = int(np.rint(shift)) + widening
-    changed = bid_shift != s["bid_shift"] or ask_shift != s["ask_shift"]
+    return int(np.rint(shift)) - widening, int(np.rint(shift)) + widening
+
+
+@helper
+def is_resized(s: np.void, factors: np.ndarray, next_factors: np.ndarray, mid2: int) -> bool:
+    """Whether a level may have another size under the next map: factors (2, 3) or the bands they hold for differ."""
     graded = False  # does a level's band matter at all?
     for side in range(2):
         for band in range(3):
-            changed = changed or factors[side, band] != step_factors[side, band]
-            graded = graded or step_factors[side, band] != step_factors[side, 0]
-            factors[side, band] = step_factors[side, band]
-    changed = changed or (graded and mid2 != s["mid2"])
-    s["bid_shift"] = bid_shift
-    s["ask_shift"] = ask_shift
+            if factors[side, band] != next_factors[side, band]:
+                return True
+            graded = graded or factors[side, band] != factors[side, 0]
+    return graded and mid2 != s["mid2"]
+
+
+@helper
+def set_map(s: np.void, factors: np.ndarray, shifts: tuple[int, int], next_factors: np.ndarray, mid2: int) -> None:
+    """Put the next map in force."""
+    s["bid_shift"] = shifts[0]
+    s["ask_shift"] = shifts[1]
     s["mid2"] = mid2
-    return changed
+    for side in range(2):
+        for band in range(3):
+            factors[side, band] = next_factors[side, band]
 
 
 @helper
@@ -65,7 +68,7 @@ def walk_flow(
     rest = 0
     tick = level_side["best"]
     while tick >= 0 and rest == 0:
-        shown = shown_lots(lots, s, factors, level_side, shift, tick)
+        shown = shown_lots(lots, level_side, tick, shift, factors, s["mid2"])
         if shown > 0:
             lot_quote = (tick + shift) * s["tick_size"] * s["lot_value"]
             wanted = int(min((flow_quote - done) / lot_quote, shown))
@@ -99,12 +102,12 @@ def show_side(
     eating = gone_to >= 0
     tick = level_side["best"]
     while tick >= 0:
-        shown = shown_lots(lots, s, factors, level_side, shift, tick)
+        shown = shown_lots(lots, level_side, tick, shift, factors, s["mid2"])
         if eating:
             eating = tick != gone_to
             shown = 0 if eating else rest
         if shown > 0:
-            n = put(out, n, ts, SNAPSHOT, i, -outward, tick + shift, shown, 0.0, STEP_FLAG)
+            n = put(out, n, ts, SNAPSHOT, i, -outward, tick + shift, shown, 0.0)
         tick = next_tick(lots, pages, level_side, outward, tick)
     return n
 
@@ -129,17 +132,17 @@ def print_flow(
     shift = s["bid_shift"] if side == BID else s["ask_shift"]
     tick = level_side["best"] if gone_to >= 0 else -1
     while tick >= 0:
-        shown = shown_lots(lots, s, factors, level_side, shift, tick)
+        shown = shown_lots(lots, level_side, tick, shift, factors, s["mid2"])
         if tick == gone_to:
             shown -= rest
         if shown > 0:
-            n = put(out, n, ts, TRADE, i, outward, tick + shift, shown, 0.0, 0)
+            n = put(out, n, ts, TRADE, i, outward, tick + shift, shown, 0.0)
         tick = -1 if tick == gone_to else next_tick(lots, pages, level_side, outward, tick)
     return n
 
 
 @helper
-def show_step(
+def show_whole(
     lots: np.ndarray,
     pages: np.ndarray,
     s: np.void,
@@ -158,8 +161,8 @@ def show_step(
         gone_to, rest, done = walk_flow(lots, pages, s, depth[i, hit], sides[i, hit], hit, abs(flow))
         s["flow_asked"] += abs(flow)
         s["flow_done"] += done
-    n = put(out, n, ts, PATH_STEP, i, 0, s["bid_shift"], s["ask_shift"], 0.0, 0)
-    n = put(out, n, ts, SNAPSHOT, i, 0, 0, 0, 0.0, STEP_FLAG)
+    n = put(out, n, ts, PATH_STEP, i, 0, s["bid_shift"], s["ask_shift"], 0.0)
+    n = put(out, n, ts, SNAPSHOT, i, 0, 0, 0, 0.0)
     for side in range(2):
         eaten_to = gone_to if side == hit else -1
         n = show_side(lots, pages, s, depth[i, side], sides[i, side], side, i, eaten_to, rest, ts, out, n)
@@ -169,13 +172,79 @@ def show_step(
 
 
 @helper
+def show_resized(
+    lots: np.ndarray,
+    pages: np.ndarray,
+    level_side: np.void,
+    side: int,
+    i: int,
+    shift: int,
+    factors: np.ndarray,
+    mid2: int,
+    next_shift: int,
+    next_factors: np.ndarray,
+    next_mid2: int,
+    ts: int,
+    out: np.ndarray,
+    n: int,
+) -> int:
+    """Write the levels of one side that are more than moved: those of another size, and those back above tick 1."""
+    outward = -1 if side == BID else 1
+    tick = level_side["best"]
+    while tick >= 0:
+        before = shown_lots(lots, level_side, tick, shift, factors, mid2)
+        shown = shown_lots(lots, level_side, tick, next_shift, next_factors, next_mid2)
+        if shown != before and tick + next_shift >= 1:
+            n = put(out, n, ts, DELTA, i, -outward, tick + next_shift, shown, 0.0)
+        tick = next_tick(lots, pages, level_side, outward, tick)
+    return n
+
+
+@helper
+def reaches_one(level_side: np.void, side: int, shift: int) -> bool:
+    """Whether a translation brings a level of the side below tick 1."""
+    lowest = level_side["outermost"] if side == BID else level_side["best"]
+    return lowest + shift < 1
+
+
+@helper
+def show_moved(
+    lots: np.ndarray,
+    pages: np.ndarray,
+    s: np.void,
+    factors: np.ndarray,
+    level_sides: np.ndarray,
+    i: int,
+    shifts: tuple[int, int],
+    next_factors: np.ndarray,
+    mid2: int,
+    ts: int,
+    out: np.ndarray,
+    n: int,
+) -> int:
+    """Write PATH_STEP and what it leaves to be said: the ladder that is shown moves with it (RULES 1.1)."""
+    resized = is_resized(s, factors, next_factors, mid2)
+    if not resized and shifts[0] == s["bid_shift"] and shifts[1] == s["ask_shift"]:
+        return n
+    n = put(out, n, ts, PATH_STEP, i, 0, shifts[0], shifts[1], 0.0)
+    for side in range(2):
+        shift, level_side = s["bid_shift"] if side == BID else s["ask_shift"], level_sides[side]
+        if resized or reaches_one(level_side, side, min(shift, shifts[side])):
+            n = show_resized(
+                lots, pages, level_side, side, i, shift, factors[side], s["mid2"], shifts[side], next_factors[side],
+                mid2, ts, out, n,
+            )  # fmt: skip
+    return n
+
+
+@helper
 def shown_best(
     lots: np.ndarray, pages: np.ndarray, s: np.void, factors: np.ndarray, level_side: np.void, side: int
 ) -> int:
     """Tick of the best level that is shown, or -1."""
     shift = s["bid_shift"] if side == BID else s["ask_shift"]
     tick = level_side["best"]
-    while tick >= 0 and shown_lots(lots, s, factors, level_side, shift, tick) == 0:
+    while tick >= 0 and shown_lots(lots, level_side, tick, shift, factors, s["mid2"]) == 0:
         tick = next_tick(lots, pages, level_side, -1 if side == BID else 1, tick)
     return tick + shift if tick >= 0 else -1
 
@@ -220,14 +289,18 @@ def take_step(
     s["intensity"] = step["intensity"]
     s["factor"] = step["factor"]
     if not np.isnan(s["index"]):
-        n = put(out, n, ts, INDEX, i, 0, 0, 0, s["index"] * step["ratio"], 0)
+        n = put(out, n, ts, INDEX, i, 0, 0, 0, s["index"] * step["ratio"])
     if two_sided:
-        changed = retarget(run, s, depth[i], step, step_depth, bid, ask)
-        if changed or s["live"] == 0 or s["eaten"] or step["flow"] != 0.0:
-            n = show_step(lots, pages, s, depth, sides, i, step["flow"], ts, out, n)
+        shifts = next_shifts(run, s, step, bid, ask)
+        anew = s["live"] == 0 or s["eaten"] != 0 or step["flow"] != 0.0
+        if not anew:
+            n = show_moved(lots, pages, s, depth[i], sides[i], i, shifts, step_depth, bid + ask, ts, out, n)
+        set_map(s, depth[i], shifts, step_depth, bid + ask)
+        if anew:
+            n = show_whole(lots, pages, s, depth, sides, i, step["flow"], ts, out, n)
         mid2 = watch_mid(lots, pages, s, depth, sides, i)
         if coarse and mid2 > 0:
-            n = put(out, n, ts, TRADE, i, 0, mid2 >> 1, 1, 0.0, 0)
+            n = put(out, n, ts, TRADE, i, 0, mid2 >> 1, 1, 0.0)
     elif step["flow"] != 0.0:
         s["flow_asked"] += abs(step["flow"])
     if coarse:

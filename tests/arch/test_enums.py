@@ -55,7 +55,7 @@ def test_event_record_is_aligned_and_compact() -> None:
     assert EVENT.isalignedstruct
     assert EVENT.itemsize == 40
     assert EVENT.names is not None
-    for name in ("kind", "side", "flags"):
+    for name in ("kind", "side"):
         assert EVENT.fields is not None
         assert EVENT.fields[name][0] == np.dtype("i1")
 

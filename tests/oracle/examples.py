@@ -149,7 +149,7 @@ def stop_order(side: int, lots: int, tick: int, **more: Any) -> spec.Order:
 
 
 def _event(at_s: float, kind: int, tick: int = 0, lots: int = 0, value: float = 0.0, side: int = 0) -> list[Event]:
-    return [Event(round(at_s * SECOND), tick, lots, value, 0, int(kind), int(side), 0)]
+    return [Event(round(at_s * SECOND), tick, lots, value, 0, int(kind), int(side))]
 
 
 def delta(at_s: float, side: int, tick: int, lots: int) -> list[Event]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from backtester.engine.spec import Instrument, Rules
-from backtester.enums import EventFlag, EventKind, OrderReason, Outage, RefillModel, Side, TradingStatus
+from backtester.enums import EventKind, OrderReason, Outage, RefillModel, Side, TradingStatus
 from tests.oracle.exact import Judge
 
 
@@ -22,7 +22,6 @@ class Event(NamedTuple):
     instrument: int
     kind: int
     side: int
-    flags: int
 
 
 DEPTH = (EventKind.SNAPSHOT, EventKind.DELTA)
@@ -33,6 +32,16 @@ def is_depth(event: Event) -> bool:
     return event.kind in DEPTH
 
 
+def is_path_step(event: Event) -> bool:
+    """Whether the record moves the ladder."""
+    return event.kind == EventKind.PATH_STEP
+
+
+def is_message(step: Sequence[Event]) -> bool:
+    """Whether records that are applied together are a message."""
+    return is_depth(step[0]) or is_path_step(step[0])
+
+
 def steps(events: Sequence[Event]) -> list[list[Event]]:
     """Cut a tape into messages and single records (RULES 1.1)."""
     cut: list[list[Event]] = []
@@ -40,8 +49,8 @@ def steps(events: Sequence[Event]) -> list[list[Event]]:
         same_message = (
             bool(cut)
             and is_depth(event)
-            and is_depth(cut[-1][0])
-            and event.side != Side.NONE
+            and is_message(cut[-1])
+            and (event.side != Side.NONE or is_path_step(cut[-1][-1]))
             and (event.ts, event.instrument) == (cut[-1][0].ts, cut[-1][0].instrument)
         )
         if same_message:
@@ -135,7 +144,10 @@ class Tape:
     def apply(self, message: Sequence[Event]) -> None:
         """Apply a whole message (RULES 1.1). Its first snapshot row clears the ladder."""
         self.messages += 1
+        is_step = is_path_step(message[0])
         is_snapshot = any(event.kind == EventKind.SNAPSHOT for event in message)
+        if is_step:
+            self._move(message[0])
         if is_snapshot:
             self.bids.clear()
             self.asks.clear()
@@ -143,21 +155,33 @@ class Tape:
         for event in message:
             if event.side == Side.NONE:
                 continue
+            assert self.key(event.side, event.tick) >= 0
             self.named[event.side, self.key(event.side, event.tick)] = self.messages
             self.named_since.add((event.side, event.tick))
             self.printed.pop((event.side, event.tick), None)
             self.levels(event.side)[event.tick] = event.lots
             if event.lots == 0:
                 del self.levels(event.side)[event.tick]
-        if is_snapshot:
+        if is_snapshot or is_step:
             self.shown_to = {Side.BUY: min(self.bids, default=0), Side.SELL: max(self.asks, default=math.inf)}
         if self.both_sides and not self.crossed:
             self.mid_half_ticks = max(self.bids) + min(self.asks)
-        is_step = any(event.flags & EventFlag.STEP for event in message)
         self.message_ns = None if is_step else message[0].ts
         for side, times in self.against.items():
             if is_step or (times and self.touch_key(side) != times[0][1]):
                 times.clear()
+
+    def _move(self, step: Event) -> None:
+        """Every level goes to its place under a new translation, and is named (RULES 1.1)."""
+        self.named_since.clear()
+        self.printed.clear()
+        for side, translation in ((Side.BUY, step.tick), (Side.SELL, step.lots)):
+            levels, moved = self.levels(side), translation - self.translation[side]
+            kept = {tick + moved: lots for tick, lots in levels.items() if tick + moved >= 1}
+            levels.clear()
+            levels.update(kept)
+            self.translation[side] = translation
+            self.named.update({(side, self.key(side, tick)): self.messages for tick in kept})
 
     def touch_key(self, side: int) -> int | None:
         """The key of the best displayed tick (RULES 2.2, 2.6)."""

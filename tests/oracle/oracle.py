@@ -12,7 +12,6 @@ from typing import Any
 
 from backtester.engine import spec
 from backtester.enums import (
-    EventFlag,
     EventKind,
     Fault,
     FillReason,
@@ -27,7 +26,7 @@ from backtester.enums import (
 from tests.oracle import liquidation, orders, plans, queues, resting, triggers
 from tests.oracle.account import Order
 from tests.oracle.exact import ZERO, Judge
-from tests.oracle.ladder import Event, Tape, is_depth
+from tests.oracle.ladder import Event, Tape, is_message, is_path_step
 from tests.oracle.market import Market
 from tests.oracle.world import World
 
@@ -163,7 +162,7 @@ class Oracle:
             return
         self.now = event.ts
         tape = self.tapes[event.instrument]
-        if is_depth(event):
+        if is_message(step):
             self._take_message(step, tape)
             if self.fault:
                 return
@@ -203,10 +202,9 @@ class Oracle:
             return
         event = step[0]
         self._seen_both[event.instrument] |= tape.both_sides
-        stepped = any(row.flags & EventFlag.STEP for row in step)
         for world in self.worlds:
             queues.update(world, step, tape)
-            reason = FillReason.PATH_STEP if stepped else FillReason.BBO_CROSS
+            reason = FillReason.PATH_STEP if is_path_step(event) else FillReason.BBO_CROSS
             resting.cross(world, event.instrument, tape, reason, event.ts)
 
     # -- funding (RULES 7) ---------------------------------------------------------------------------------------------
@@ -251,8 +249,6 @@ def _take_value(event: Event, tape: Tape) -> None:
             tape.status = TradingStatus(event.lots)
         case EventKind.OUTAGE:
             tape.outage = Outage(round(event.value))
-        case EventKind.PATH_STEP:
-            tape.translation = {Side.BUY: event.tick, Side.SELL: event.lots}
         case EventKind.LATENCY:
             tape.extra_latency_ns = round(event.value)
         case EventKind.REFILL:

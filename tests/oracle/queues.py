@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from backtester.enums import EventKind, QueueModel, Side
 from tests.oracle.account import Order
 from tests.oracle.exact import Judge
-from tests.oracle.ladder import Event, Tape
+from tests.oracle.ladder import Event, Tape, is_path_step
 from tests.oracle.resting import resting
 from tests.oracle.world import World
 
@@ -24,15 +24,15 @@ def join(order: Order, tape: Tape) -> None:
 
 
 def update(world: World, message: Sequence[Event], tape: Tape) -> None:
-    """Each row of a message sets the size of its level; a snapshot sets what it shows and does not name to 0."""
-    clears = any(event.kind == EventKind.SNAPSHOT for event in message)
+    """Each row of a message sets the size of its level; a snapshot or a path step sets all levels in its view."""
+    sets_all = is_path_step(message[0]) or any(event.kind == EventKind.SNAPSHOT for event in message)
     for side in (Side.BUY, Side.SELL):
         for order in resting(world, message[0].instrument, side):
             sizes = [event.lots for event in message if (event.side, event.tick) == (side, order.limit_tick)]
-            if clears and not sizes:
+            if sets_all and not sizes:
                 seen = tape.shows(side, order.limit_tick)
                 world.note("queue out of view", not seen and order.queue > 0)
-                sizes = [0] if seen else []
+                sizes = [tape.levels(side).get(order.limit_tick, 0)] if seen else []
             for lots in sizes:
                 _set(order, lots, message[0].ts)
 

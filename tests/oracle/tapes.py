@@ -7,7 +7,7 @@ from random import Random
 from typing import NamedTuple
 
 from backtester.engine import spec
-from backtester.enums import EventFlag, EventKind, Outage, Side, TradingStatus
+from backtester.enums import EventKind, Outage, Side, TradingStatus
 from tests.oracle.ladder import Event
 
 LOWEST, HIGHEST = 4, 20  # ticks of the wandering mid
@@ -46,7 +46,7 @@ class TapeMaker:
         """A tape that shows every instrument first and then does about `steps` random things."""
         for instrument in range(len(self.shown)):
             self._record(EventKind.INDEX, instrument, value=self._price(instrument))
-            self._snapshot(instrument, self._target(12))
+            self._snapshot(instrument, self._target(instrument, 12))
             self._record(EventKind.MARK, instrument, value=self._price(instrument))
         moves = [
             (self._tweak, 30),
@@ -81,9 +81,8 @@ class TapeMaker:
         lots: int = 0,
         value: float = 0.0,
         side: int = 0,
-        flags: int = 0,
     ) -> None:
-        self.events.append(Event(self.ts, tick, lots, value, instrument, int(kind), int(side), int(flags)))
+        self.events.append(Event(self.ts, tick, lots, value, instrument, int(kind), int(side)))
 
     def _price(self, instrument: int) -> float:
         """A price near the middle, now and then far from it, in quarters of a tick or a hair off."""
@@ -92,15 +91,19 @@ class TapeMaker:
         hair = self.random.choice([2**-21, 2**-18]) if self.random.random() < 0.1 else 0.0  # 5e-7 and 4e-6
         return (quarters / 4 - hair) * self.data.instruments[instrument].tick_size
 
-    def _target(self, middle: int) -> dict[int, dict[int, int]]:
+    def _lowest(self, instrument: int, side: int) -> int:
+        """The lowest tick that a record of a side can name: 1, and base tick 0."""
+        return max(1, self.shown[instrument].translation[Side(side)])
+
+    def _target(self, instrument: int, middle: int) -> dict[int, dict[int, int]]:
         """A fresh ladder around a middle: it never crosses, and a side may have holes."""
         gap = self.random.choice([1, 1, 1, 2])
         bids = {middle - offset: self.random.choice([0, 1, 2, 3, 5]) for offset in range(1, REACH)}
         asks = {middle + gap - 1 + offset: self.random.choice([0, 1, 2, 3, 5]) for offset in range(REACH - 1)}
         bids[middle - REACH] = asks[middle + REACH] = self.random.randint(1, 5)
         return {
-            Side.BUY: {tick: lots for tick, lots in bids.items() if lots and tick >= 1},
-            Side.SELL: {tick: lots for tick, lots in asks.items() if lots},
+            side: {tick: lots for tick, lots in levels.items() if lots and tick >= self._lowest(instrument, side)}
+            for side, levels in ((Side.BUY, bids), (Side.SELL, asks))
         }
 
     def _joins(self, instrument: int) -> bool:
@@ -108,7 +111,7 @@ class TapeMaker:
         last = self.events[-1] if self.events else None
         return (
             last is not None
-            and last.kind in (EventKind.SNAPSHOT, EventKind.DELTA)
+            and last.kind in (EventKind.SNAPSHOT, EventKind.DELTA, EventKind.PATH_STEP)
             and (last.ts, last.instrument) == (self.ts, instrument)
         )
 
@@ -124,7 +127,7 @@ class TapeMaker:
         self.random.shuffle(rows)
         if rows and self._joins(instrument) and self.random.random() < 0.5:
             self._record(EventKind.SNAPSHOT, instrument)
-            self._snapshot_rows(instrument, target, EventFlag.NONE)
+            self._snapshot_rows(instrument, target)
         else:
             for side, tick, lots in rows:
                 if self.random.random() < 0.05:
@@ -132,18 +135,18 @@ class TapeMaker:
                 self._record(EventKind.DELTA, instrument, tick, lots, side=side)
         self.shown[instrument].levels = target
 
-    def _snapshot(self, instrument: int, target: dict[int, dict[int, int]], flags: int = EventFlag.NONE) -> None:
+    def _snapshot(self, instrument: int, target: dict[int, dict[int, int]]) -> None:
         empty = not any(target.values())
         if empty or self._joins(instrument) or self.random.random() < 0.3:
-            self._record(EventKind.SNAPSHOT, instrument, flags=flags)
-        self._snapshot_rows(instrument, target, flags)
+            self._record(EventKind.SNAPSHOT, instrument)
+        self._snapshot_rows(instrument, target)
         self.shown[instrument].levels = target
 
-    def _snapshot_rows(self, instrument: int, target: dict[int, dict[int, int]], flags: int) -> None:
+    def _snapshot_rows(self, instrument: int, target: dict[int, dict[int, int]]) -> None:
         rows = [(side, tick, lots) for side in (Side.BUY, Side.SELL) for tick, lots in target[side].items()]
         self.random.shuffle(rows)
         for side, tick, lots in rows:
-            self._record(EventKind.SNAPSHOT, instrument, tick, lots, side=side, flags=flags)
+            self._record(EventKind.SNAPSHOT, instrument, tick, lots, side=side)
 
     def _tweak(self, instrument: int) -> None:
         """A few levels change on their own side of the touch."""
@@ -151,7 +154,7 @@ class TapeMaker:
         target = {side: dict(levels) for side, levels in shown.levels.items()}
         for _ in range(self.random.choice([1, 1, 2, 3])):
             side = self.random.choice([Side.BUY, Side.SELL])
-            tick = max(1, shown.middle + self.random.randint(-REACH, REACH))
+            tick = max(self._lowest(instrument, side), shown.middle + self.random.randint(-REACH, REACH))
             other = target[-side]
             if not other or (tick < min(other) if side == Side.BUY else tick > max(other)):
                 target[side][tick] = self.random.choice([0, 0, 1, 2, 3, 4, 5])
@@ -164,19 +167,19 @@ class TapeMaker:
         shown = self.shown[instrument]
         shown.middle += self.random.choice([-4, -2, -1, -1, 1, 1, 2, 4])
         shown.middle = min(HIGHEST, max(LOWEST, shown.middle))
-        self._deltas(instrument, self._target(shown.middle))
+        self._deltas(instrument, self._target(instrument, shown.middle))
 
     def _crash(self, _: int) -> None:
         """Everything moves the same way, marks and all."""
         ticks = self.random.choice([-6, -4, 4, 6])
         for instrument, shown in enumerate(self.shown):
             shown.middle = min(HIGHEST, max(LOWEST, shown.middle + ticks))
-            self._deltas(instrument, self._target(shown.middle))
+            self._deltas(instrument, self._target(instrument, shown.middle))
             self._index(instrument)
             self._mark(instrument)
 
     def _fresh(self, instrument: int) -> None:
-        self._snapshot(instrument, self._target(self.shown[instrument].middle))
+        self._snapshot(instrument, self._target(instrument, self.shown[instrument].middle))
 
     def _thin(self, instrument: int) -> None:
         """One side or both disappear."""
@@ -234,21 +237,23 @@ class TapeMaker:
         shown = self.shown[instrument]
         move = self.random.choice([-3, -2, -1, 1, 2, 3])
         widen = self.random.choice([0, 0, 1])
-        if not LOWEST <= shown.middle + move <= HIGHEST:
+        moved = {Side.BUY: move - widen, Side.SELL: move + widen}
+        if not LOWEST <= shown.middle + move <= HIGHEST or shown.translation[Side.SELL] + moved[Side.SELL] > LOWEST:
             return
         shown.middle += move
-        moved = {Side.BUY: move - widen, Side.SELL: move + widen}
-        target: dict[int, dict[int, int]] = {}
         for side in (Side.BUY, Side.SELL):
             shown.translation[side] += moved[side]
-            target[side] = {
-                tick + moved[side]: self.random.choice([lots, lots, max(1, lots - 1)])
-                for tick, lots in shown.levels[side].items()
-                if tick + moved[side] >= 1
-            }
+            at = {tick + moved[side]: lots for tick, lots in shown.levels[side].items()}
+            shown.levels[side] = {tick: lots for tick, lots in at.items() if tick >= 1}
         bid, ask = shown.translation[Side.BUY], shown.translation[Side.SELL]
         self._record(EventKind.PATH_STEP, instrument, tick=bid, lots=ask)
-        self._snapshot(instrument, target, EventFlag.STEP)
+        if self.random.random() < 0.7:
+            sizes = self.random.choice([[0, 1], [0, 0, 0, -1]])
+            target = {
+                side: {tick: lots + self.random.choice(sizes) for tick, lots in levels.items()}
+                for side, levels in shown.levels.items()
+            }
+            self._deltas(instrument, {side: {t: n for t, n in levels.items() if n} for side, levels in target.items()})
 
     def _control(self, instrument: int) -> None:
         if self.random.random() < 0.5:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from backtester.enums import EventFlag, EventKind, FillReason
+from backtester.enums import EventKind, FillReason
 from tests.oracle.compare import agreed
 from tests.oracle.examples import (
     BUY,
@@ -64,10 +64,10 @@ def test_2_6_which_trades_contradict_which_touch(trades: list[list[Event]], side
 
 
 def test_2_6_what_a_path_step_shows_does_not_age() -> None:
-    shown = [each._replace(flags=int(EventFlag.STEP)) for each in ladder(4, {100: 50}, {101: 50})]
-    moved = [Event(4 * SECOND, 0, 0, 0.0, 0, int(EventKind.PATH_STEP), 0, 0)]
-    assert ages([*SELLS[:2], moved, shown]) == [0.0]
-    assert ages([*SELLS[:2], moved, shown, delta(6, BUY, 90, 4)]) == [3.0]
+    moved = [Event(4 * SECOND, 0, 0, 0.0, 0, int(EventKind.PATH_STEP), 0)]
+    for shown in (moved, moved + ladder(4, {100: 50}, {101: 50})):
+        assert ages([*SELLS[:2], shown]) == [0.0]
+        assert ages([*SELLS[:2], shown, delta(6, BUY, 90, 4)]) == [3.0]
 
 
 def test_2_6_a_resting_order_fills_at_its_own_price() -> None:

@@ -51,6 +51,12 @@ def test_1_1_a_message_is_a_run_of_rows_of_one_instrument_and_ts_and_a_marker_st
     first = [*ladder(1, {9: 1}, {11: 1}), *delta(1, BUY, 8, 1)]
     rows = [*first, *ladder(1, {7: 1}, {}), *delta(2, BUY, 6, 1), *trade(2, BUY, 11, 1)]
     assert [len(step) for step in steps(rows)] == [4, 2, 1, 1]
+    step = record(1, EventKind.PATH_STEP)
+    assert [len(each) for each in steps([*first, *step, *ladder(1, {9: 1}, {}), *step, *delta(1, BUY, 8, 1)])] == [
+        4,
+        3,
+        2,
+    ]
 
 
 def test_1_1_a_ladder_may_cross_inside_a_message_but_not_at_its_end() -> None:
@@ -140,10 +146,10 @@ def test_2_2_consumption_moves_with_the_ladder_at_a_path_step() -> None:
     orders = [market_order(BUY, 3, at_s=1), market_order(BUY, 4, at_s=3)]
     moved = [event._replace(tick=-10) for event in record(2, EventKind.PATH_STEP, lots=-10)]
     bids, asks = ({tick - 10: lots for tick, lots in side.items()} for side in (BIDS, ASKS))
-    shifted = ladder(2, bids, asks)
-    tape = [ladder(0, BIDS, ASKS), mark(0, 100.0), moved, shifted, mark(4, 100.0)]
-    world = only_world(agreed(case(market_data(), one_account(1e6, orders), tape)))
-    assert walked(world) == [(3, 100.0), (4, 91.0)]
+    for shown in (moved, moved + ladder(2, bids, asks)):
+        tape = [ladder(0, BIDS, ASKS), mark(0, 100.0), shown, mark(4, 100.0)]
+        world = only_world(agreed(case(market_data(), one_account(1e6, orders), tape)))
+        assert walked(world) == [(3, 100.0), (4, 91.0)]
 
 
 def test_2_3_a_walk_ends_at_its_bound_or_at_the_last_level() -> None:

@@ -56,6 +56,9 @@ MUTANTS = (
     ),
     Mutant("2.2 what trades took", 'shown - cell["printed"] - gone', "shown - gone"),
     Mutant("2.2 named again", 'cell["printed"] = 0', "pass"),
+    Mutant("1.1 a path step names", '_name(cell, side["named"])', "pass"),
+    Mutant("1.1 a path step shows all", 'side["view"] = side["edge"]', "pass"),
+    Mutant("1.1 moved below tick 1", 'while side["edge"] < 1 and side["edge"] <= side["best"]:', "while False:"),
     Mutant("2.2 taken twice", 'entry["lots"] = gone + part', 'entry["lots"] = part'),
     Mutant("2.2 rounded up", 'math.ceil(entry["lots"] * exp2(', 'math.floor(entry["lots"] * exp2('),
     Mutant("2.2 key of a level", 'entry["tick"] = tick - side["shift"]', 'entry["tick"] = tick'),
@@ -68,11 +71,11 @@ MUTANTS = (
     Mutant("3.3 shown long before", ">= PRINTS_WITHIN_NS:", "< PRINTS_WITHIN_NS:"),
     Mutant("3.3 queue is displayed", 'o["queue"] = min(o["queue"], lots)', 'o["queue"] = max(o["queue"], lots)'),
     Mutant(
-        "3.3 a level out of view", 'not beyond(k, tick, side["view"]):\n        cell', "tick < NO_ASK:\n        cell"
+        "3.3 a level out of view", 'not beyond(k, tick, side["view"]):\n        head', "tick < NO_ASK:\n        head"
     ),
-    Mutant("3.3 in view and empty", "_set_own_levels(m, w.orders, k, ts)\n", "pass\n"),
+    Mutant("3.3 in view and empty", "_set_own_levels(m, w, k, ts)\n", "pass\n"),
     Mutant("3.1 behind what is not seen", "if _is_in_view(m, k, tick) else UNKNOWN_QUEUE", ""),
-    Mutant("1.1 named since", '>= m.instruments[k >> 1]["snapshot"]', ">= 1 << 62"),
+    Mutant("1.1 named since", '>= row["snapshot"]', ">= 1 << 62"),
     Mutant("3.5 reduce-only never opens", "return min(lots, max(against, 0))", "return lots"),
     Mutant("3.6 margin at match", 'o["account"], NONE, 0, 0) < 0.0', 'o["account"], NONE, 0, 0) < -1e9'),
     Mutant("4.1 rounded series", "HALF, HAIR = 0.5, 1e-6", "HALF, HAIR = 0.4, 1e-6"),

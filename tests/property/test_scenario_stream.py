@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backtester.enums import EventKind as Kind
-from backtester.scenario.grid import step_times
+from backtester.scenario.grid import make_grid, step_times
 from backtester.scenario.path import DEPTH, Scenario, neutral
 from tests.unit.scenario_tapes import BTC, ETH, Events, Row, S, events, ladders, only, run, same, scenario, snapshot
 
@@ -93,6 +93,37 @@ def test_no_message_leaves_a_crossed_ladder(tape: Events, path: Scenario) -> Non
     for ladder in ladders(out):
         assert not ladder.crossed, ladder
         assert all(tick >= 1 for tick in (*ladder.bids, *ladder.asks))
+
+
+def _through(base: dict[int, int], side: int, shift: int, factors: np.ndarray, mid2: int) -> dict[int, int]:
+    """A side of the base ladder through a map, as RULES 10.2 says it."""
+    shown = {}
+    for tick, lots in base.items():
+        away = abs(2 * tick - mid2) / mid2
+        f = factors[0 if side > 0 else 1, 0 if away < 0.001 else 1 if away < 0.01 else 2]
+        u = (tick * 0x9E3779B1 % 2**32) / 2**32
+        left = lots if f == 1.0 else int(lots * f + u)
+        if left and tick + shift >= 1:
+            shown[tick + shift] = left
+    return shown
+
+
+@settings(max_examples=60)
+@given(tapes(shortest=SECONDS), paths())
+def test_every_step_shows_the_base_ladder_through_its_map(tape: Events, path: Scenario) -> None:
+    """However it is said: moved, with a few levels set, or whole."""
+    calm = replace(path, series=tuple(s for s in path.series if s.column != "forced_flow_quote"))
+    out, stressed = run(calm, tape)
+    grid = make_grid(calm, (BTC,))
+    base = {ladder.ts: ladder for ladder in ladders(tape)}
+    shown = {ladder.ts: ladder for ladder in ladders(out)}
+    for step in only(out, Kind.PATH_STEP):
+        ts = int(step["ts"])
+        under = base[max(each for each in base if each <= ts - stressed.start_ns)]
+        mid2 = max(under.bids) + min(under.asks)
+        factors = grid.depth[np.searchsorted(grid.step_ns, ts), 0]
+        assert shown[ts].bids == _through(under.bids, 1, int(step["tick"]), factors, mid2)
+        assert shown[ts].asks == _through(under.asks, -1, int(step["lots"]), factors, mid2)
 
 
 @settings(max_examples=60)

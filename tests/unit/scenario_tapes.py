@@ -34,7 +34,6 @@ class Row(NamedTuple):
     instrument: int = 0
     kind: int = Kind.DELTA
     side: int = 0
-    flags: int = 0
 
 
 def events(rows: Sequence[Row]) -> Events:
@@ -107,35 +106,45 @@ class Ladder(NamedTuple):
         return bool(self.bids and self.asks) and max(self.bids) >= min(self.asks)
 
 
-def ladders(tape: Events) -> Iterator[Ladder]:
-    """The ladder after every message, by the rules of a tape: a marker or a first snapshot row empties it."""
-    sides: dict[int, tuple[dict[int, int], dict[int, int]]] = {}
-    for n, row in enumerate(tape):
-        if row["kind"] not in DEPTH_KINDS:
-            continue
-        i = int(row["instrument"])
-        bids, asks = sides.setdefault(i, ({}, {}))
-        previous = tape[n - 1] if n else None
-        same = (
-            previous is not None
-            and previous["kind"] == row["kind"]
-            and previous["instrument"] == i
-            and previous["ts"] == row["ts"]
+def messages(tape: Events) -> Iterator[list[Any]]:
+    """The rows of every message: a marker begins one, and so does a path step, whose marker belongs to it."""
+    message: list[Any] = []
+    for row in tape:
+        of_depth = row["kind"] in DEPTH_KINDS
+        after = message[-1] if message else None
+        joins = (
+            after is not None
+            and of_depth
+            and (after["ts"], after["instrument"]) == (row["ts"], row["instrument"])
+            and (row["side"] != 0 or after["kind"] == Kind.PATH_STEP)
         )
-        if row["kind"] == Kind.SNAPSHOT and (row["side"] == 0 or not same):
-            bids.clear()
-            asks.clear()
-        if row["side"] != 0:
-            side = bids if row["side"] > 0 else asks
-            side[int(row["tick"])] = int(row["lots"])
-            if row["lots"] == 0:
-                del side[int(row["tick"])]
-        following = tape[n + 1] if n + 1 < tape.size else None
-        if (
-            following is None
-            or following["kind"] not in DEPTH_KINDS
-            or following["instrument"] != i
-            or following["ts"] != row["ts"]
-            or following["side"] == 0
-        ):
-            yield Ladder(int(row["ts"]), i, dict(bids), dict(asks))
+        if not joins:
+            if message:
+                yield message
+            message = []
+        if of_depth or row["kind"] == Kind.PATH_STEP:
+            message.append(row)
+    if message:
+        yield message
+
+
+def ladders(tape: Events) -> Iterator[Ladder]:
+    """The ladder after every message: a path step moves it, a snapshot empties it first."""
+    sides: dict[int, dict[int, dict[int, int]]] = {}
+    translation: dict[tuple[int, int], int] = {}
+    for message in messages(tape):
+        i = int(message[0]["instrument"])
+        shown = sides.setdefault(i, {1: {}, -1: {}})
+        if message[0]["kind"] == Kind.PATH_STEP:
+            for side, shift in ((1, int(message[0]["tick"])), (-1, int(message[0]["lots"]))):
+                d = shift - translation.get((i, side), 0)
+                translation[i, side] = shift
+                shown[side] = {tick + d: lots for tick, lots in shown[side].items() if tick + d >= 1}
+        if any(row["kind"] == Kind.SNAPSHOT for row in message):
+            shown[1], shown[-1] = {}, {}
+        for row in message:
+            if row["kind"] in DEPTH_KINDS and row["side"] != 0:
+                shown[int(row["side"])][int(row["tick"])] = int(row["lots"])
+                if row["lots"] == 0:
+                    del shown[int(row["side"])][int(row["tick"])]
+        yield Ladder(int(message[0]["ts"]), i, dict(shown[1]), dict(shown[-1]))

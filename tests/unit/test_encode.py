@@ -62,7 +62,7 @@ def test_what_goes_where(
 ) -> None:
     events, faults = encode_rows([(5, kind, 0, side, price, size)])
     assert not faults.any()
-    assert events[0].item() == (5, tick, lots, value, 0, kind, side, 0)
+    assert events[0].item() == (5, tick, lots, value, 0, kind, side)
 
 
 @pytest.mark.parametrize(

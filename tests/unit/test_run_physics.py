@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,6 @@ from tests.unit.run_cases import (
     CRASH,
     DEMO,
     START,
-    Array,
     S,
     account,
     crash,
@@ -45,6 +45,7 @@ from tests.unit.run_cases import (
     tape,
     unrealised,
 )
+from tests.unit.scenario_tapes import ladders
 
 pytestmark = pytest.mark.compiled
 
@@ -231,18 +232,6 @@ def test_an_account_that_is_never_in_trouble_is_the_same_in_both_worlds() -> Non
 # --- the order book ------------------------------------------------------------------------------------------------
 
 
-def shown_at(events: Array, ts: int, instrument: int) -> dict[int, dict[int, int]]:
-    """The ladder {side: {tick: lots}} after every record with a ts up to and including `ts`, replayed plainly."""
-    sides: dict[int, dict[int, int]] = {1: {}, -1: {}}
-    rows = events[(events["ts"] <= ts) & (events["instrument"] == instrument) & (events["kind"] <= 1)]
-    starts = np.flatnonzero((rows["kind"] == 0) & (np.diff(rows["ts"], prepend=-1) != 0) | (rows["side"] == 0))
-    first = int(starts[-1]) if len(starts) else 0  # older records are forgotten by the last snapshot
-    for row in rows[first:]:
-        if row["side"]:
-            sides[int(row["side"])][int(row["tick"])] = int(row["lots"])
-    return {side: {tick: lots for tick, lots in levels.items() if lots} for side, levels in sides.items()}
-
-
 def test_no_taker_takes_what_is_not_displayed(tmp_path: Path) -> None:
     """Every level that was taken was there, on the other side, with at least that size, and best levels went first."""
     base = open_tape(["hyperliquid-btc"])
@@ -258,8 +247,10 @@ def test_no_taker_takes_what_is_not_displayed(tmp_path: Path) -> None:
     events = np.concatenate([*StressedTape(load(stress), [target], base.chunks).chunks(), np.zeros(0, EVENT)])
     taken = result.fills[(result.fills["world"] == ACTUAL) & (result.fills["liquidity"] == Liquidity.TAKER)]
     assert {FillReason.TAKER_WALK, FillReason.LIQUIDATION} <= set(taken["reason"])
+    shown = list(ladders(events))
+    after = [ladder.ts for ladder in shown]
     for ts in np.unique(taken["ts"]):
-        levels = shown_at(events, int(ts), 0)[1]
+        levels = shown[bisect_right(after, ts) - 1].bids
         here = taken[taken["ts"] == ts]
         lots = {int(tick): int(here["lots"][here["tick"] == tick].sum()) for tick in np.unique(here["tick"])}
         assert all(lots[tick] <= levels.get(tick, 0) for tick in lots)

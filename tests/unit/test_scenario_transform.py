@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from backtester.enums import EventFlag
 from backtester.enums import EventKind as Kind
 from backtester.errors import BacktesterError
 from backtester.scenario.path import Scenario, neutral
@@ -37,12 +36,11 @@ def base(seconds: int, *rows: Row) -> Events:
     return events([*snapshot(0, BIDS, ASKS), *sorted(rows), end])
 
 
-def step_snapshot(tape: Events, second: int) -> list[tuple[int, int, int]]:
-    """(side, tick, lots) of the snapshot shown by the step at `second`."""
-    rows = tape[
-        (tape["kind"] == Kind.SNAPSHOT) & (tape["flags"] == EventFlag.STEP) & (tape["ts"] == START + second * S)
-    ]
-    return [(int(r["side"]), int(r["tick"]), int(r["lots"])) for r in rows]
+def shown(tape: Events, second: int) -> list[tuple[int, int, int]]:
+    """(side, tick, lots) of what is displayed at the end of `second`, bids first, best first."""
+    ladder = [each for each in ladders(tape) if each.ts == START + second * S][-1]
+    bids = [(1, tick, ladder.bids[tick]) for tick in sorted(ladder.bids, reverse=True)]
+    return [*bids, *((-1, tick, ladder.asks[tick]) for tick in sorted(ladder.asks))]
 
 
 def test_the_neutral_scenario_is_the_base_tape() -> None:
@@ -64,7 +62,7 @@ def test_a_flat_path_passes_through_on_its_own_clock() -> None:
     tape = base(10, Row(3 * S, value=500.4, kind=Kind.INDEX), Row(4 * S, lots=3600, value=1e-4, kind=Kind.FUNDING))
     out, _ = run(scenario(10, {}), tape)
     assert (out["ts"] - START == tape["ts"]).all()
-    assert all((out[name] == tape[name]).all() for name in ("tick", "lots", "value", "kind", "side", "flags"))
+    assert all((out[name] == tape[name]).all() for name in ("tick", "lots", "value", "kind", "side"))
 
 
 def test_only_the_driven_instrument_changes() -> None:
@@ -81,7 +79,7 @@ def test_only_the_driven_instrument_changes() -> None:
 def test_prices_move_by_whole_ticks() -> None:
     """mid 1001 ticks, ratio 0.9, basis -100 bps: rint(1001 · (0.9 · 0.99 − 1)) = rint(−109.109) = −109."""
     out, _ = run(scenario(10, {"price_ratio": [(0, 1.0), (10, 0.9)], "basis_bps": [(0, 0.0), (10, -100.0)]}), base(10))
-    assert step_snapshot(out, 10)[:3] == [(0, 0, 0), (1, 891, 10), (1, 890, 20)]
+    assert shown(out, 10)[:2] == [(1, 891, 10), (1, 890, 20)]
     step = only(out, Kind.PATH_STEP)[-1]
     assert (step["tick"], step["lots"]) == (-109, -109)
 
@@ -104,18 +102,17 @@ def test_without_an_index_the_mid_stands_for_it() -> None:
 def test_the_touch_widens_on_both_sides() -> None:
     """Half spread 1 tick, multiple 4: three ticks more on each side."""
     out, _ = run(scenario(10, {"spread_mult": [(0, 4.0)]}), base(10))
-    first = step_snapshot(out, 0)
-    assert [row for row in first if row[1] in (997, 1005)] == [(1, 997, 10), (-1, 1005, 10)]
+    assert [row for row in shown(out, 0) if row[1] in (997, 1005)] == [(1, 997, 10), (-1, 1005, 10)]
 
 
 def test_sizes_shrink_by_side_and_distance() -> None:
     """Mid 1001: 1000 and 1002 are within 10 bps, 999 and 1003 within 100, the others beyond."""
     factors = {"bid_depth_near": [(0, 0.5)], "bid_depth_mid": [(0, 0.0)], "ask_depth_far": [(0, 0.1)]}
     out, _ = run(scenario(10, factors), base(10))
-    shown = step_snapshot(out, 0)
-    assert (1, 1000, 5) in shown and not any(row[:2] == (1, 999) for row in shown)
-    assert (1, 950, 100) in shown and (-1, 1002, 10) in shown
-    assert [lots for side, tick, lots in shown if (side, tick) == (-1, 1200)] in ([100], [101])
+    rows = shown(out, 0)
+    assert (1, 1000, 5) in rows and not any(row[:2] == (1, 999) for row in rows)
+    assert (1, 950, 100) in rows and (-1, 1002, 10) in rows
+    assert [lots for side, tick, lots in rows if (side, tick) == (-1, 1200)] in ([100], [101])
 
 
 def test_thinning_keeps_the_total() -> None:
@@ -124,7 +121,7 @@ def test_thinning_keeps_the_total() -> None:
     tape = events([*snapshot(0, bids, {101_000: 1}), Row(10 * S, 5, 1, side=1)])
     depth = {f"bid_depth_{band}": [(0, 0.3)] for band in ("near", "mid", "far")}
     out, _ = run(scenario(10, depth), tape)
-    assert abs(sum(side == 1 for side, _, _ in step_snapshot(out, 0)) - 300) <= 1
+    assert abs(sum(side == 1 for side, _, _ in shown(out, 0)) - 300) <= 1
 
 
 def test_a_delta_stays_one_delta() -> None:
@@ -138,7 +135,7 @@ def test_levels_below_one_tick_are_dropped() -> None:
     tape = events([*snapshot(0, {1000: 10, 50: 5}, {1002: 10}), Row(10 * S, 40, 1, side=1)])
     out, _ = run(scenario(10, {"price_ratio": [(0, 1.0), (10, 0.9)]}), tape)
     assert min(out["tick"][(out["kind"] <= Kind.DELTA) & (out["side"] != 0)]) >= 1
-    assert (1, 900, 10) in step_snapshot(out, 10) and len(step_snapshot(out, 10)) == 3
+    assert shown(out, 10) == [(1, 900, 10), (-1, 902, 10)]
 
 
 def test_trades_go_through_the_map_of_the_side_they_hit() -> None:
@@ -191,12 +188,12 @@ def test_latency_and_refill_are_said_at_their_changes() -> None:
 def test_forced_flow_eats_levels_before_we_see_them() -> None:
     """Lot value 0.01, tick 0.5: 10 lots at 500 and 15 of 20 at 499.5 cost 50 + 74.925 quote; 0.075 buys no lot."""
     out, stressed = run(scenario(10, {"forced_flow_quote": [(5, -125.0)]}), base(10))
-    assert step_snapshot(out, 5)[:3] == [(0, 0, 0), (1, 999, 5), (1, 950, 100)]
+    assert shown(out, 5)[:2] == [(1, 999, 5), (1, 950, 100)]
     trades = only(out, Kind.TRADE)
     assert list(zip(trades["side"], trades["tick"], trades["lots"], strict=True)) == [(-1, 1000, 10), (-1, 999, 15)]
     realised = stressed.summary.realised[0]
     assert realised.flow_asked_quote == 125.0 and realised.flow_done_quote == pytest.approx(124.925)
-    assert step_snapshot(out, 6)[1] == (1, 1000, 10)  # the flow is over: the ladder is shown whole again
+    assert shown(out, 6)[0] == (1, 1000, 10)  # the flow is over: the ladder is shown whole again
 
 
 def test_flow_beyond_the_ladder_is_reported() -> None:
@@ -204,7 +201,7 @@ def test_flow_beyond_the_ladder_is_reported() -> None:
     realised = stressed.summary.realised[0]
     held = sum(tick * 0.5 * 0.01 * lots for tick, lots in ASKS.items())
     assert realised.flow_done_quote == pytest.approx(held)
-    assert not any(side == -1 for side, _, _ in step_snapshot(out, 5))
+    assert not any(side == -1 for side, _, _ in shown(out, 5))
 
 
 def test_an_unchanged_map_shows_nothing() -> None:
@@ -260,7 +257,7 @@ def test_a_coarse_step_is_one_snapshot_and_one_print() -> None:
 def test_the_base_goes_on_by_a_second_in_a_coarse_stretch() -> None:
     """Two rows of the base a second: its best bid has 10, then 12, then 14 lots, and a fine second brings two more."""
     out, _ = run(coarse(125, (0, 60), (120, 1)), ticking(10))
-    bids = {second: step_snapshot(out, second)[1][2] for second in (0, 60, 120, 121)}
+    bids = {second: shown(out, second)[0][2] for second in (0, 60, 120, 121)}
     assert bids == {0: 10, 60: 12, 120: 14, 121: 16}
     first = only(out, Kind.DELTA)[0]
     assert (first["ts"] - START, first["lots"]) == (120 * S + S // 2, 15)

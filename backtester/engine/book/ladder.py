@@ -33,12 +33,35 @@ def next_level(cells: np.ndarray, side: np.void, k: int, tick: int) -> int:
 
 
 @helper
-def set_level(cells: np.ndarray, side: np.void, k: int, tick: int, lots: int, message: int) -> int:
-    """Set the displayed size of a level; returns the head of the own orders that rest there."""
-    cell = cells[side["offset"] + tick]
-    cell["lots"] = lots
+def _name(cell: np.void, message: int) -> None:
+    """A message names a level: what trades took of it before is in its size."""
     cell["printed"] = 0
     cell["message"] = message
+
+
+@helper
+def displayed(cells: np.ndarray, side: np.void, tick: int) -> np.void:
+    """The cell of a displayed level, with what the last path step said of it."""
+    cell = cells[side["offset"] + tick]
+    if cell["message"] < side["named"]:
+        _name(cell, side["named"])
+    return cell
+
+
+@helper
+def shown_lots(cells: np.ndarray, side: np.void, k: int, tick: int) -> int:
+    """Displayed lots at any tick, on the ladder or off it."""
+    if beyond(k, tick, side["edge"]) or beyond(k, side["best"], tick):
+        return 0
+    return cells[side["offset"] + tick]["lots"]
+
+
+@helper
+def set_level(cells: np.ndarray, side: np.void, k: int, tick: int, lots: int, message: int) -> None:
+    """Set the displayed size of a level."""
+    cell = cells[side["offset"] + tick]
+    cell["lots"] = lots
+    _name(cell, message)
     if lots > 0:
         if beyond(k, side["best"], tick):
             side["best"] = tick
@@ -46,15 +69,67 @@ def set_level(cells: np.ndarray, side: np.void, k: int, tick: int, lots: int, me
             side["edge"] = tick
     elif tick == side["best"]:
         side["best"] = next_level(cells, side, k, tick + outward(k))
-    return cell["head"]
+
+
+@helper
+def _empty(side: np.void, k: int) -> None:
+    """Nothing is displayed on a side."""
+    side["best"] = NO_ASK if k & 1 else NO_BID
+    side["edge"] = NO_BID if k & 1 else NO_ASK
+
+
+@helper
+def _is_empty(side: np.void) -> bool:
+    return side["best"] == NO_BID or side["best"] == NO_ASK
+
+
+@helper
+def _drop_below_one(cells: np.ndarray, side: np.void, k: int) -> None:
+    """Levels that were moved below tick 1 are gone."""
+    if k & 1:
+        while side["best"] < 1:
+            cells[side["offset"] + side["best"]]["lots"] = 0
+            side["best"] = next_level(cells, side, k, side["best"] + 1)
+        if side["best"] == NO_ASK:
+            _empty(side, k)
+    else:
+        while side["edge"] < 1 and side["edge"] <= side["best"]:
+            cells[side["offset"] + side["edge"]]["lots"] = 0
+            side["edge"] += 1
+        if side["edge"] > side["best"]:
+            _empty(side, k)
+
+
+@helper
+def move_side(cells: np.ndarray, side: np.void, k: int, shift: int, message: int) -> None:
+    """Begin a path step: every level of the side goes to its place under a new translation (RULES 1.1)."""
+    d = shift - side["shift"]
+    side["shift"] = shift
+    side["offset"] -= d
+    side["named"] = message
+    if not _is_empty(side):
+        side["best"] += d
+        side["edge"] += d
+        _drop_below_one(cells, side, k)
+
+
+@helper
+def end_step(cells: np.ndarray, side: np.void, k: int) -> None:
+    """End a path step: it shows the side as far as the outermost level it leaves, all of one that it leaves empty."""
+    if _is_empty(side):
+        _empty(side, k)
+        side["view"] = side["best"]
+        return
+    while cells[side["offset"] + side["edge"]]["lots"] == 0:
+        side["edge"] -= outward(k)
+    side["view"] = side["edge"]
 
 
 @helper
 def delete_unnamed(cells: np.ndarray, side: np.void, k: int, message: int) -> None:
     """End a snapshot: it shows the side as far as the outermost level it leaves, all of one that it leaves empty."""
     tick, edge = side["best"], side["edge"]
-    side["best"] = NO_ASK if k & 1 else NO_BID
-    side["edge"] = NO_BID if k & 1 else NO_ASK
+    _empty(side, k)
     side["view"] = side["best"]
     while not beyond(k, tick, edge):
         cell = cells[side["offset"] + tick]

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from backtester.engine.book.consumption import consumed, slot_of
-from backtester.engine.book.ladder import beyond, outward
+from backtester.engine.book.ladder import beyond, displayed, outward
 from backtester.engine.jit import helper
 from backtester.engine.money.ledger import fill_position
 from backtester.enums import Liquidity, OrderReason, PriceReference
@@ -48,12 +48,12 @@ def measure(m, w, ts: int, world: int, k: int, rules: int, limit: int, lots: int
     levels = 0
     tick = side["best"]
     while left > 0 and not beyond(k, tick, side["edge"]):
-        cell = cells[side["offset"] + tick]
-        shown = cell["lots"]
+        shown = cells[side["offset"] + tick]["lots"]
         if shown > 0:
             if beyond(k, tick, limit):
                 return lots - left, value, levels, OrderReason.PRICE_BOUND
             if world >= 0:
+                cell = displayed(cells, side, tick)
                 entry = w.overlay[slot_of(w.overlay, world, k, tick - side["shift"])]
                 shown -= cell["printed"] + consumed(entry, cell["message"], ts, model, half_life)
             if shown > 0:
@@ -81,9 +81,9 @@ def take(
     fees = 0.0
     tick = side["best"]
     while left > 0 and not beyond(k, tick, side["edge"]) and not beyond(k, tick, limit):
-        cell = m.cells[side["offset"] + tick]
-        shown = cell["lots"]
+        shown = m.cells[side["offset"] + tick]["lots"]
         if shown > 0:
+            cell = displayed(m.cells, side, tick)
             entry = w.overlay[slot_of(w.overlay, world, k, tick - side["shift"])]
             gone = consumed(entry, cell["message"], ts, model, half_life)
             there = shown - cell["printed"] - gone

@@ -5,14 +5,23 @@ from __future__ import annotations
 import numpy as np
 
 from backtester.engine.book.feed import note_message, weigh_trade
-from backtester.engine.book.ladder import beyond, delete_unnamed, outward, set_level
+from backtester.engine.book.ladder import (
+    beyond,
+    delete_unnamed,
+    displayed,
+    end_step,
+    move_side,
+    outward,
+    set_level,
+    shown_lots,
+)
 from backtester.engine.book.outage import MARK_FROZEN
 from backtester.engine.jit import helper
 from backtester.engine.orders.queue import update_queues
 from backtester.engine.orders.triggers import INDEX, triggers_of
 from backtester.engine.state import NO_ASK, NO_BID
 from backtester.engine.time.stages import DUE, FILLS, INDEX_RECORD, MARKS, MESSAGE, OK, TRADE, TRIGGERS, WOKEN, fault
-from backtester.enums import Advance, EventFlag, EventKind, Fault
+from backtester.enums import Advance, EventKind, Fault
 
 SECOND_NS = 1_000_000_000
 
@@ -25,31 +34,52 @@ def _wake(c: np.void, stage: int, sub: int, instrument: int) -> None:
 
 
 @helper
-def _set_own_levels(m, orders: np.ndarray, k: int, ts: int) -> None:
-    """End a snapshot for own orders: it sets all levels in its view (RULES 3.3), those that it names once more."""
+def _set_own_levels(m, w, k: int, ts: int) -> None:
+    """A snapshot or a path step sets all levels in its view for own orders (RULES 3.3), those named once more."""
     side = m.sides[k]
     left = side["own_count"]
     tick = side["own_best"]
     while left > 0 and not beyond(k, tick, side["view"]):
-        cell = m.cells[side["offset"] + tick]
-        left -= update_queues(m, orders, cell["head"], cell["lots"], ts)
+        head = w.levels[k, tick]
+        if head != 0:
+            left -= update_queues(m, w.orders, head, shown_lots(m.cells, side, k, tick), ts)
         tick += outward(k)
 
 
 @helper
-def _end_snapshot(m, w, instrument: int, ts: int) -> None:
-    """What the snapshot did not name is gone or out of view (RULES 1.1)."""
+def _end_view(m, w, c: np.void, instrument: int, ts: int) -> None:
+    """End a snapshot, whose unnamed levels are gone or out of view, or a path step (RULES 1.1)."""
     row = m.instruments[instrument]
     row["snapshot"] = row["message"]
     for k in (2 * instrument, 2 * instrument + 1):
-        delete_unnamed(m.cells, m.sides[k], k, row["message"])
-        _set_own_levels(m, w.orders, k, ts)
+        if c["message_snapshot"] != 0:
+            delete_unnamed(m.cells, m.sides[k], k, row["message"])
+        else:
+            end_step(m.cells, m.sides[k], k)
+        _set_own_levels(m, w, k, ts)
+
+
+@helper
+def _move(m, c: np.void, e: np.void, n: int) -> int:
+    """Move the ladder of an instrument by a path step; returns the ticks that it needs, 0 if it has them."""
+    highest = 0
+    for k, shift in ((2 * n, e["tick"]), (2 * n + 1, e["lots"])):
+        side = m.sides[k]
+        outermost = max(side["edge"], side["best"])
+        if outermost < NO_ASK:
+            highest = max(highest, outermost + shift - side["shift"])
+    if highest >= m.instruments[n]["capacity"]:
+        return highest + 1
+    move_side(m.cells, m.sides[2 * n], 2 * n, e["tick"], m.instruments[n]["message"])
+    move_side(m.cells, m.sides[2 * n + 1], 2 * n + 1, e["lots"], m.instruments[n]["message"])
+    c["message_step"] = 1
+    return 0
 
 
 @helper
 def _apply_message(m, w, events: np.ndarray, c: np.void, i: int) -> int:
-    """Apply the depth records of one message from record `i`; returns the next record, or -1 - i if the ladder is
-    too short for record `i` (RULES 1.1)."""
+    """Apply the records of one message from record `i`; returns the next record, or -1 - i if the ladder has no cell
+    for record `i` (RULES 1.1)."""
     first = events[i]
     ts = first["ts"]
     n = np.int64(first["instrument"])
@@ -62,6 +92,14 @@ def _apply_message(m, w, events: np.ndarray, c: np.void, i: int) -> int:
     message = row["message"]
     capacity = row["capacity"]
     fresh = c["message_open"] == 0
+    if first["kind"] == EventKind.PATH_STEP:
+        c["message_open"] = 1
+        need = _move(m, c, first, n)
+        if need != 0:
+            c["need"] = need
+            return -1 - i
+        fresh = True
+        i += 1
     while i < len(events):
         e = events[i]
         if e["kind"] > EventKind.DELTA or e["ts"] != ts or e["instrument"] != n:
@@ -72,18 +110,17 @@ def _apply_message(m, w, events: np.ndarray, c: np.void, i: int) -> int:
             c["message_snapshot"] = 1
         else:
             tick = e["tick"]
-            if tick >= capacity:
-                c["message_open"] = 1
-                c["need"] = tick + 1
-                return -1 - i
             k = 2 * n + (0 if e["side"] > 0 else 1)
-            head = set_level(cells, sides[k], k, tick, e["lots"], message)
-            if head != 0:
-                update_queues(m, w.orders, head, e["lots"], ts)
+            base = tick - sides[k]["shift"]
+            if base < 0 or max(tick, base) >= capacity:
+                c["message_open"] = 1
+                c["need"] = base if base < 0 else max(tick, base) + 1
+                return -1 - i
+            set_level(cells, sides[k], k, tick, e["lots"], message)
+            if sides[k]["own_count"] > 0 and w.levels[k, tick] != 0:
+                update_queues(m, w.orders, w.levels[k, tick], e["lots"], ts)
             if e["kind"] == EventKind.SNAPSHOT:
                 c["message_snapshot"] = 1
-        if e["flags"] & EventFlag.STEP:
-            c["message_step"] = 1
         fresh = False
         i += 1
     c["message_open"] = 0
@@ -93,8 +130,8 @@ def _apply_message(m, w, events: np.ndarray, c: np.void, i: int) -> int:
 @helper
 def _end_message(m, w, c: np.void, n: int, ts: int) -> int:
     """Judge a message that is complete: OK, WOKEN (own orders are crossed) or a fault."""
-    if c["message_snapshot"] != 0:
-        _end_snapshot(m, w, n, ts)
+    if c["message_snapshot"] != 0 or c["message_step"] != 0:
+        _end_view(m, w, c, n, ts)
     bids = m.sides[2 * n]
     asks = m.sides[2 * n + 1]
     bid = bids["best"]
@@ -125,8 +162,8 @@ def _trade(m, c: np.void, e: np.void) -> int:
         k = 2 * n + (1 if e["side"] > 0 else 0)
         side = m.sides[k]
         hits = not beyond(k, side["own_best"], tick)
-        if tick < row["capacity"]:
-            m.cells[side["offset"] + tick]["printed"] += e["lots"]
+        if shown_lots(m.cells, side, k, tick) > 0:
+            displayed(m.cells, side, tick)["printed"] += e["lots"]
     if hits or tick <= row["last_down"] or tick >= row["last_up"]:
         _wake(c, FILLS, TRADE, n)
         c["trade_tick"] = tick
@@ -180,9 +217,6 @@ def _note_record(m, w, c: np.void, e: np.void) -> int:
         _note_funding(m, c, e)
     elif kind == EventKind.STATUS:
         row["status"] = e["lots"]
-    elif kind == EventKind.PATH_STEP:
-        m.sides[2 * n]["shift"] = e["tick"]
-        m.sides[2 * n + 1]["shift"] = e["lots"]
     elif kind == EventKind.LATENCY:
         row["extra_latency_ns"] = int(e["value"])
     elif kind == EventKind.REFILL:
@@ -211,7 +245,7 @@ def replay(m, w, events: np.ndarray, c: np.void) -> int:
         now = ts
         if c["message_open"] == 0:
             c["step"] += 1
-        if e["kind"] <= EventKind.DELTA:
+        if e["kind"] <= EventKind.DELTA or e["kind"] == EventKind.PATH_STEP:
             n = np.int64(e["instrument"])
             i = _apply_message(m, w, events, c, i)
             if i < 0:

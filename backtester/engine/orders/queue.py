@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from backtester.engine.arith import log2, power
-from backtester.engine.book.ladder import beyond
+from backtester.engine.book.ladder import beyond, shown_lots
 from backtester.engine.jit import helper
 from backtester.engine.state import NO_ASK, NO_BID, UNKNOWN_QUEUE
 from backtester.enums import OrderReason, OrderStatus, QueueModel
@@ -79,7 +79,9 @@ def _is_in_view(m, k: int, tick: int) -> bool:
     side = m.sides[k]
     if not beyond(k, tick, side["view"]) or beyond(k, side["best"], tick):
         return True
-    return m.cells[side["offset"] + tick]["message"] >= m.instruments[k >> 1]["snapshot"]
+    row = m.instruments[k >> 1]
+    base = tick - side["shift"]
+    return base >= 0 and base < row["capacity"] and m.cells[side["offset"] + tick]["message"] >= row["snapshot"]
 
 
 @helper
@@ -89,17 +91,17 @@ def rest(m, w, order: int) -> None:
     k = side_of(o["instrument"], o["side"])
     side = m.sides[k]
     tick = o["limit_tick"]
-    cell = m.cells[side["offset"] + tick]
+    shown = shown_lots(m.cells, side, k, tick)
     o["status"] = OrderStatus.RESTING
     o["reason"] = OrderReason.NONE
-    o["queue"] = cell["lots"] if _is_in_view(m, k, tick) else UNKNOWN_QUEUE
-    o["shown"] = cell["lots"]
+    o["queue"] = shown if _is_in_view(m, k, tick) else UNKNOWN_QUEUE
+    o["shown"] = shown
     o["traded"] = 0
     o["early"] = 0
     o["next"] = 0
-    head = cell["head"]
+    head = w.levels[k, tick]
     if head == 0:
-        cell["head"] = order + 1
+        w.levels[k, tick] = order + 1
         o["prev"] = order + 1
     else:
         tail = w.orders[head - 1]["prev"]
@@ -122,10 +124,9 @@ def unrest(m, w, order: int) -> None:
     k = side_of(o["instrument"], o["side"])
     side = m.sides[k]
     tick = o["limit_tick"]
-    cell = m.cells[side["offset"] + tick]
-    head = cell["head"]
+    head = w.levels[k, tick]
     if head == order + 1:
-        cell["head"] = o["next"]
+        w.levels[k, tick] = o["next"]
         if o["next"] != 0:
             w.orders[o["next"] - 1]["prev"] = o["prev"]
     else:

@@ -114,7 +114,7 @@ def work_resting(m, w, c: np.void, k: int, limit: int, reason: int) -> int:
     tick = side["own_best"]
     nearest = NONE
     while side["own_count"] > 0 and not beyond(k, tick, limit):
-        order = m.cells[side["offset"] + tick]["head"] - 1
+        order = w.levels[k, tick] - 1
         while order >= 0:
             o = w.orders[order]
             following = o["next"] - 1
@@ -128,7 +128,7 @@ def work_resting(m, w, c: np.void, k: int, limit: int, reason: int) -> int:
                     return 2
                 o["seen"] = c["step"]
             order = following
-        if nearest == NONE and m.cells[side["offset"] + tick]["head"] != 0:
+        if nearest == NONE and w.levels[k, tick] != 0:
             nearest = tick
         tick += step
     if side["own_count"] > 0:

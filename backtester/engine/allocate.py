@@ -15,6 +15,7 @@ from backtester.engine.records import FILL, LEDGER, LIQUIDATION, MARKET_PATH, PA
 from backtester.engine.state import (
     ACCOUNT,
     CELL,
+    CLOCK,
     CONSUMED,
     CONTROL,
     FEED,
@@ -41,7 +42,7 @@ def allocate_control(seed: int = 0) -> np.ndarray:
     """CONTROL[1] of an engine that has seen nothing."""
     control = np.zeros(1, CONTROL)
     control["seed"] = seed
-    control["next_due"] = NEVER_NS
+    control["next_due"] = control["next_clock"] = NEVER_NS
     control["path_width"] = 1_000_000_000
     return control
 
@@ -69,12 +70,13 @@ def allocate_market(data: spec.MarketData, capacities: Capacities) -> Market:
     for number, rule in enumerate(data.rules):
         for name, value in rule._asdict().items():
             rules[number][name] = value
+    clocks = _allocate_clocks(data, rules, markets)
     path = np.zeros((len(markets), PATH_BUCKETS), MARKET_PATH)
     cells = np.zeros(2 * count * capacities.cells, CELL)
     slots = max((rule.mark_basis_window_ns // rule.mark_interval_ns for rule in data.rules), default=0)
     basis = np.zeros((len(markets), max(slots, 1)))
     feeds, gaps = np.zeros(2 * count, FEED), np.zeros((count, GAPS), np.int64)
-    return Market(cells, sides, instruments, markets, tiers, rules, path, basis, feeds, gaps)
+    return Market(cells, sides, instruments, markets, tiers, rules, clocks, path, basis, feeds, gaps)
 
 
 #: The largest and the smallest orders a market takes.
@@ -98,11 +100,21 @@ def _allocate_markets(data: spec.MarketData, instruments: np.ndarray) -> tuple[n
         row["impact_notional"] = item.impact_notional_quote
         for name in ("funding_cap", "liquidation_fee", *_SIZES):
             row[name] = getattr(item, name)
-        row["funding_interval_ns"] = item.funding_interval_ns or data.rules[item.rules].funding_interval_ns
-        row["next_funding"] = item.funding_ns
         row["tier_first"], row["tier_count"] = len(tiers), len(item.tiers)
         tiers.extend(tier_rows(item.tiers))
     return markets, np.array(tiers, TIER)
+
+
+def _allocate_clocks(data: spec.MarketData, rules: np.ndarray, markets: np.ndarray) -> np.ndarray:
+    """CLOCK of the marks and of the samples of each of `rules`, then of the funding of each of `markets`."""
+    times: list[tuple[int, int]] = []
+    for rule, row in zip(data.rules, rules, strict=True):
+        row["mark_clock"], row["sample_clock"] = len(times), len(times) + 1
+        times += [(0, rule.mark_interval_ns), (0, rule.funding_sample_ns if rule.funding_premium else 0)]
+    for item, row in zip(data.markets, markets, strict=True):
+        row["funding_clock"] = len(times)
+        times.append((item.funding_ns, item.funding_interval_ns or data.rules[item.rules].funding_interval_ns))
+    return np.array(times, CLOCK)
 
 
 def tier_rows(tiers: Sequence[spec.Tier]) -> list[tuple[float, float, float, float]]:

@@ -112,8 +112,7 @@ MARKET = np.dtype(
         ("premium_count", "i8"),  # with the sampling times before the first sample
         ("has_premium", "i8"),  # there has been a sample
         ("funding_cap", "f8"),
-        ("funding_interval_ns", "i8"),  # in force
-        ("next_funding", "i8"),  # before the first record: any funding time
+        ("funding_clock", "i8"),
         ("funding_charged", "f8"),  # rate of the last funding time
         ("liquidation_fee", "f8"),
         ("max_market_lots", "i8"),
@@ -130,9 +129,13 @@ TIER = np.dtype([("floor", "f8"), ("rate", "f8"), ("deduction", "f8"), ("max_lev
 
 RULES = np.dtype(
     [(name, "f8" if kind is float else "i8") for name, kind in get_type_hints(spec.Rules).items()]
-    + [("next_mark", "i8"), ("next_sample", "i8")],
+    + [("mark_clock", "i8"), ("sample_clock", "i8")],
     align=True,
 )
+
+#: What strikes at equal intervals: marks and premium samples of rules, funding of a market. Before the first
+#: record `next` is any of its times; one without an interval never strikes.
+CLOCK = np.dtype([("next", "i8"), ("interval_ns", "i8")], align=True)
 
 WORLD = np.dtype(
     [
@@ -338,7 +341,8 @@ CONTROL = np.dtype(
     [
         ("next", "i8"),  # next record of the chunk
         ("now", "i8"),  # ts of the last record
-        ("next_due", "i8"),
+        ("next_due", "i8"),  # when a clock or the agenda is due next
+        ("next_clock", "i8"),
         ("scheduled", "i8"),  # next entry of the schedule
         ("due", "i8"),  # the due time being worked, if stage > 0
         ("start_ts", "i8"),
@@ -383,6 +387,7 @@ class Market(NamedTuple):
     markets: np.ndarray
     tiers: np.ndarray
     rules: np.ndarray
+    clocks: np.ndarray
     path: np.ndarray  # [market, bucket] of MARKET_PATH
     basis: np.ndarray  # [market, slot]: the last samples of mid − index, in turn (MEDIAN_BASIS_MA)
     feeds: np.ndarray  # FEED, one a side

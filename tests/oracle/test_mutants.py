@@ -33,7 +33,7 @@ class Mutant(NamedTuple):
 MUTANTS = (
     Mutant("1.1 locked is crossed", "if bid >= ask:", "if bid > ask:"),
     Mutant("1.3 phases", 'return a["phase"] < b["phase"]', 'return a["phase"] > b["phase"]'),
-    Mutant("1.4 no funding at the start", 'if t > c["start_ts"] and', 'if t >= c["start_ts"] and'),
+    Mutant("1.4 no funding at the start", 'charged and t > c["start_ts"]', 'charged and t >= c["start_ts"]'),
     Mutant("1.5 no overtaking", 'max(ts + travel, a["last_arrival"])', "ts + travel"),
     Mutant("1.6 post-only status", "(status != TradingStatus.POST_ONLY or", "(status == TradingStatus.POST_ONLY or"),
     Mutant(
@@ -140,7 +140,7 @@ MUTANTS = (
     Mutant("5.1 share of the cost", 'x["cost"] * (closing / size)', 'x["cost"] * (closing / (size + 1))'),
     Mutant("5.2 maker rate", 'rate = r["maker_fee"] if', 'rate = r["taker_fee"] if'),
     Mutant("5.3 average of the touch", "exp2(-seconds * LOG2_E / INNER_S)", "exp2(-seconds * LOG2_E / BASIS_S)"),
-    Mutant("5.3 left at a funding time", ' if k["next_funding"] > ts else interval', ""),
+    Mutant("5.3 left at a funding time", ' if clock["next"] > ts else clock["interval_ns"]', ""),
     Mutant("5.3 window of the mean", '(k["basis_count"] - 1) % slots] =', 'k["basis_count"] % slots] ='),
     Mutant("6.1 rest of an order", 'rest = o["lots"] - o["filled"]', 'rest = o["lots"]'),
     Mutant("6.1 the larger side", 'abs(value - x["asks"]))', "abs(value))"),
@@ -167,8 +167,8 @@ MUTANTS = (
     Mutant("6.4 the buffer loses what maintenance gains", "return value - abs(value) * rate", "return value"),
     Mutant("6.5 share of the margin", "before * (closed / size) + realised", "before * (closed / size)"),
     Mutant("7.1 the long pays", "return -value * rate", "return value * rate"),
-    Mutant("7.2 the interval of a record", 'k["funding_interval_ns"] = e["lots"] * SECOND_NS', "pass"),
-    Mutant("7.2 a funding time of its own", 'row["next_funding"] = item.funding_ns', 'row["next_funding"] = 0'),
+    Mutant("7.2 the interval of a record", 'clock["interval_ns"] = e["lots"] * SECOND_NS', "pass"),
+    Mutant("7.2 a funding time of its own", "times.append((item.funding_ns, ", "times.append((0, "),
     Mutant("7.2 the rate of another funding time", 'if i["funding_ts"] == c["due"]:', 'if i["funding_ts"] >= 0:'),
     Mutant("7.3 last level in part", "part = min(float(shown), (quote_lots - value) / tick)", "part = float(shown)"),
     Mutant("7.3 cap of the rate", "EIGHT_HOURS_NS, -cap), cap)", "EIGHT_HOURS_NS, -1.0), 1.0)"),

@@ -13,9 +13,9 @@ from backtester.engine.orders.triggers import MARK, is_conditional, look_again, 
 from backtester.engine.prices.funding import count_missing_samples, payment_price, premium_rate, sample_premium
 from backtester.engine.prices.marks import set_mark
 from backtester.engine.records import PATH_BUCKETS
-from backtester.engine.state import ARRIVAL, CANCEL, CANCEL_DECISION, DECISION, NEVER_NS, SECOND_LOOK
+from backtester.engine.state import ARRIVAL, CANCEL, CANCEL_DECISION, DECISION, SECOND_LOOK
 from backtester.engine.time.agenda import drop_first, first_entry, schedule
-from backtester.engine.time.clocks import next_multiple
+from backtester.engine.time.clocks import next_strike, set_clocks, strikes, wind
 from backtester.engine.time.stages import AGENDA_CHECKS, FUNDING, IDLE, MARGIN, MARK_TRIGGERS, OK, fault, lacking
 from backtester.engine.waterfall.liquidation import evaluate, liquidate
 from backtester.enums import Advance, Fault, OrderStatus, PriceReference
@@ -27,53 +27,28 @@ payment = helper(funding.payment)
 @helper
 def begin_clocks(m, w, c: np.void, ts: int) -> None:
     """Set every clock to its first time that is not before the first record."""
-    for i in range(len(m.rules)):
-        r = m.rules[i]
-        r["next_mark"] = next_multiple(ts, r["mark_interval_ns"])
-        r["next_sample"] = next_multiple(ts, r["funding_sample_ns"]) if r["funding_premium"] != 0 else NEVER_NS
-    for i in range(len(m.markets)):
-        k = m.markets[i]
-        k["next_funding"] += next_multiple(ts - k["next_funding"], k["funding_interval_ns"])
+    set_clocks(m.clocks, ts)
     count_missing_samples(m, ts)
     c["begun"] = 1
     c["now"] = ts
-    _note_next_due(m, w, c)
-
-
-@helper
-def _next_funding(m) -> int:
-    """The earliest funding time of any market."""
-    earliest = NEVER_NS
-    for i in range(len(m.markets)):
-        earliest = min(earliest, m.markets[i]["next_funding"])
-    return earliest
-
-
-@helper
-def _note_next_due(m, w, c: np.void) -> None:
-    """Keep the earliest time at which anything is due where the replay sees it."""
-    due = min(first_entry(w, c)["key"], _next_funding(m))
-    for i in range(len(m.rules)):
-        due = min(due, min(m.rules[i]["next_mark"], m.rules[i]["next_sample"]))
-    c["next_due"] = due
+    c["next_clock"] = next_strike(m.clocks)
+    c["next_due"] = min(c["next_clock"], first_entry(w, c)["key"])
 
 
 @helper
 def _end_due(m, w, c: np.void) -> None:
-    """Move the clocks that have struck."""
-    t = c["due"]
-    for i in range(len(m.rules)):
-        r = m.rules[i]
-        if r["next_mark"] == t:
-            r["next_mark"] += r["mark_interval_ns"]
-        if r["next_sample"] == t:
-            r["next_sample"] += r["funding_sample_ns"]
-    for i in range(len(m.markets)):
-        k = m.markets[i]
-        if k["next_funding"] == t:
-            k["next_funding"] += k["funding_interval_ns"]
+    """All that was due is done."""
+    if c["next_clock"] == c["due"]:
+        wind(m.clocks, c["due"])
+        c["next_clock"] = next_strike(m.clocks)
+    c["next_due"] = min(c["next_clock"], first_entry(w, c)["key"])
     c["stage"] = IDLE
-    _note_next_due(m, w, c)
+
+
+@helper
+def _has_new_mark(m, rules: int, ts: int) -> bool:
+    """Whether `ts` is on the mark grid of `rules`."""
+    return strikes(m, m.rules[rules]["mark_clock"], ts)
 
 
 @helper
@@ -87,14 +62,13 @@ def work_marks(m, w, c: np.void) -> int:
             return Advance.NEED_PATH
     for i in range(len(m.markets)):
         k = m.markets[i]
-        r = m.rules[k["rules"]]
-        if r["next_mark"] == t:
+        if _has_new_mark(m, k["rules"], t):
             set_mark(m, i, t)
             if c["started"] != 0:
                 note_market(m, c, i, c["bucket"])
         ready = ready and k["has_mark"] != 0 and m.instruments[k["instrument"]]["mid2"] > 0
     for i in range(len(m.markets)):  # all marks first: an index made from mid serves every sample of this time
-        if m.rules[m.markets[i]["rules"]]["next_sample"] == t:
+        if strikes(m, m.rules[m.markets[i]["rules"]]["sample_clock"], t):
             sample_premium(m, i)
     c["stage"] = FUNDING
     c["item"] = 0
@@ -116,7 +90,7 @@ def _rate_due(m, c: np.void, market: int) -> tuple[float, bool]:
     if r["assume_funding_zero"] != 0:
         return 0.0, True
     if r["funding_premium"] != 0 and k["has_premium"] != 0 and k["premium_count"] > 0:
-        return premium_rate(k, r), True
+        return premium_rate(m, k, r), True
     return 0.0, False
 
 
@@ -124,13 +98,16 @@ def _rate_due(m, c: np.void, market: int) -> tuple[float, bool]:
 def work_funding(m, w, c: np.void) -> int:
     """Stage FUNDING: every open position pays (RULES 7.1)."""
     t = c["due"]
-    if t > c["start_ts"] and t == _next_funding(m):
+    charged = False
+    for k in m.markets:
+        charged = charged or strikes(m, k["funding_clock"], t)
+    if charged and t > c["start_ts"]:
         while c["item"] < len(w.positions):
             p = c["item"]
             x = w.positions[p]
             k = m.markets[x["market"]]
             r = m.rules[k["rules"]]
-            if x["lots"] != 0 and k["next_funding"] == t:
+            if x["lots"] != 0 and strikes(m, k["funding_clock"], t):
                 if lacks_rows(w, c, ROWS_OF_A_FILL):
                     return Advance.NEED_RECORD
                 rate, known = _rate_due(m, c, x["market"])
@@ -144,7 +121,7 @@ def work_funding(m, w, c: np.void) -> int:
                 pay_funding(w, c, t, payer, p, rate, price, payment(x["lots"] * k["unit"] * price, rate))
             c["item"] += 1
     for i in range(len(m.markets)):
-        if m.markets[i]["next_funding"] == t:
+        if strikes(m, m.markets[i]["funding_clock"], t):
             rate, known = _rate_due(m, c, np.int64(i))
             m.markets[i]["funding_charged"] = rate if known else 0.0
             m.markets[i]["premium_sum"] = 0.0
@@ -164,7 +141,7 @@ def _measure_accounts(m, w, c: np.void, first: int) -> int:
     t = c["due"]
     for account in range(first, len(w.accounts)):
         a = w.accounts[account]
-        if m.rules[a["rules"]]["next_mark"] != t:
+        if not _has_new_mark(m, a["rules"], t):
             continue
         equity = 0.0
         needed = 0.0
@@ -230,7 +207,7 @@ def work_mark_triggers(m, w, c: np.void) -> int:
     """Stage MARK_TRIGGERS: those on the marks that are new (RULES 1.3.6)."""
     for i in range(len(m.markets)):
         k = m.markets[i]
-        if m.rules[k["rules"]]["next_mark"] == c["due"] and k["has_mark"] != 0:
+        if _has_new_mark(m, k["rules"], c["due"]) and k["has_mark"] != 0:
             work_triggers(m, w, c, c["due"], MARK, k["instrument"], np.int64(i))
     c["stage"] = AGENDA_CHECKS
     return OK

@@ -20,7 +20,19 @@ from backtester.engine.jit import helper
 from backtester.engine.orders.queue import update_queues
 from backtester.engine.orders.triggers import INDEX, triggers_of
 from backtester.engine.state import NO_ASK, NO_BID
-from backtester.engine.time.stages import DUE, FILLS, INDEX_RECORD, MARKS, MESSAGE, OK, TRADE, TRIGGERS, WOKEN, fault
+from backtester.engine.time.stages import (
+    AGENDA,
+    DUE,
+    FILLS,
+    INDEX_RECORD,
+    MARKS,
+    MESSAGE,
+    OK,
+    TRADE,
+    TRIGGERS,
+    WOKEN,
+    fault,
+)
 from backtester.enums import Advance, EventKind, Fault
 
 SECOND_NS = 1_000_000_000
@@ -197,8 +209,10 @@ def _note_funding(m, c: np.void, e: np.void) -> None:
     for i in range(len(m.markets)):
         k = m.markets[i]
         if k["instrument"] == n:
-            k["next_funding"] = e["ts"]
-            k["funding_interval_ns"] = e["lots"] * SECOND_NS
+            clock = m.clocks[k["funding_clock"]]
+            clock["next"] = e["ts"]
+            clock["interval_ns"] = e["lots"] * SECOND_NS
+            c["next_clock"] = min(c["next_clock"], e["ts"])
             c["next_due"] = min(c["next_due"], e["ts"])
 
 
@@ -265,5 +279,5 @@ def replay(m, w, events: np.ndarray, c: np.void) -> int:
         answer = DUE if c["finishing"] != 0 and due <= now else Advance.CHUNK_DONE
     if answer == DUE:
         c["due"] = due
-        c["stage"] = MARKS
+        c["stage"] = MARKS if due == c["next_clock"] else AGENDA
     return answer

@@ -25,7 +25,8 @@ def count_missing_samples(m, ts: int) -> None:
         k = m.markets[i]
         r = m.rules[k["rules"]]
         if r["funding_premium"] != 0:
-            last = k["next_funding"] - k["funding_interval_ns"]
+            clock = m.clocks[k["funding_clock"]]
+            last = clock["next"] - clock["interval_ns"]
             k["premium_count"] = (ts - 1) // r["funding_sample_ns"] - last // r["funding_sample_ns"]
 
 
@@ -49,13 +50,13 @@ def sample_premium(m, market: int) -> None:
 
 
 @helper
-def premium_rate(k: np.void, r: np.void) -> float:
+def premium_rate(m, k: np.void, r: np.void) -> float:
     """Funding rate of one interval from the samples since the last (RULES 7.3)."""
     count = k["premium_count"]
     weights = count * (count + 1) * 0.5 if r["funding_weights"] == FundingWeights.LINEAR else float(count)
     average = k["premium_sum"] / weights
     eight_hours = eight_hour_rate(average, r["funding_interest"], r["funding_clamp"])
-    return interval_rate(eight_hours, k["funding_interval_ns"], k["funding_cap"])
+    return interval_rate(eight_hours, m.clocks[k["funding_clock"]]["interval_ns"], k["funding_cap"])
 
 
 @helper

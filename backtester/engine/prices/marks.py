@@ -25,14 +25,14 @@ def mid_price(m, instrument: int) -> float:
 
 
 @helper
-def _funding_anchored(i: np.void, k: np.void, ts: int) -> float:
+def _funding_anchored(m, i: np.void, k: np.void, ts: int) -> float:
     """The index carried to the next funding time: index · (1 + rate · part of the interval that is left).
 
     Source: Binance, mark price and price index. Example: 0.03 %, half of the interval left, 10,000 → 10,001.5.
     """
-    interval = k["funding_interval_ns"]
-    left = k["next_funding"] - ts if k["next_funding"] > ts else interval
-    return i["index"] * (1.0 + k["funding_charged"] * (left / interval))
+    clock = m.clocks[k["funding_clock"]]
+    left = clock["next"] - ts if clock["next"] > ts else clock["interval_ns"]
+    return i["index"] * (1.0 + k["funding_charged"] * (left / clock["interval_ns"]))
 
 
 @helper
@@ -83,7 +83,7 @@ def _mark_of_average(m, market: int, ts: int, mid: float) -> float:
     slots = max(np.int64(1), r["mark_basis_window_ns"] // r["mark_interval_ns"])
     averaged = i["index"] + _basis_average(m, market, slots, mid - i["index"])
     last = i["last_tick"] * i["tick_size"] if i["last_tick"] >= 0 else mid
-    return median3(_funding_anchored(i, k, ts), averaged, last)
+    return median3(_funding_anchored(m, i, k, ts), averaged, last)
 
 
 @helper
@@ -106,7 +106,7 @@ def set_mark(m, market: int, ts: int) -> None:
     elif i["has_index"] == 0:
         return
     elif formula == MarkFormula.FUNDING_BASIS:
-        k["mark"] = _funding_anchored(i, k, ts)
+        k["mark"] = _funding_anchored(m, i, k, ts)
     elif mid <= 0.0:
         return
     elif formula == MarkFormula.MEDIAN_BASIS_EMA:

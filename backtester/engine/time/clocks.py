@@ -1,12 +1,39 @@
-"""The grids on which the venue's clocks strike (RULES 1.3)."""
+"""The venue's clocks: marks, premium samples, funding (RULES 1.3)."""
 
 from __future__ import annotations
+
+import numpy as np
 
 from backtester.engine.jit import helper
 from backtester.engine.state import NEVER_NS
 
 
 @helper
-def next_multiple(ts: int, interval_ns: int) -> int:
-    """Smallest multiple of `interval_ns` that is not before `ts`; NEVER_NS without an interval."""
-    return -(-ts // interval_ns) * interval_ns if interval_ns > 0 else NEVER_NS
+def set_clocks(clocks: np.ndarray, ts: int) -> None:
+    """Set each clock to its first time that is not before `ts`."""
+    for clock in clocks:
+        interval = clock["interval_ns"]
+        clock["next"] = clock["next"] - (clock["next"] - ts) // interval * interval if interval > 0 else NEVER_NS
+
+
+@helper
+def strikes(m, clock: int, ts: int) -> bool:
+    """Whether a clock strikes at `ts`."""
+    return m.clocks[clock]["next"] == ts
+
+
+@helper
+def wind(clocks: np.ndarray, ts: int) -> None:
+    """Move the clocks that struck at `ts`."""
+    for clock in clocks:
+        if clock["next"] == ts:
+            clock["next"] += clock["interval_ns"]
+
+
+@helper
+def next_strike(clocks: np.ndarray) -> int:
+    """When the first of them strikes."""
+    earliest = NEVER_NS
+    for clock in clocks:
+        earliest = min(earliest, clock["next"])
+    return earliest

@@ -14,10 +14,12 @@ from backtester.engine.book.feed import GAPS
 from backtester.engine.records import FILL, LEDGER, LIQUIDATION, MARKET_PATH, PATH, PATH_BUCKETS, PAYMENT
 from backtester.engine.state import (
     ACCOUNT,
+    CALM,
     CELL,
     CLOCK,
     CONSUMED,
     CONTROL,
+    DEFAULT_CAPACITIES,
     FEED,
     INSTRUMENT,
     INVENTORY,
@@ -38,9 +40,10 @@ from backtester.engine.state import (
 from backtester.formulas import margin
 
 
-def allocate_control(seed: int = 0) -> np.ndarray:
+def allocate_control(seed: int = 0, capacities: Capacities = DEFAULT_CAPACITIES) -> np.ndarray:
     """CONTROL[1] of an engine that has seen nothing."""
     control = np.zeros(1, CONTROL)
+    control["group"] = capacities.group
     control["seed"] = seed
     control["next_due"] = control["next_clock"] = NEVER_NS
     control["path_width"] = 1_000_000_000
@@ -168,15 +171,15 @@ class _Builder:
     def add(self, number: int, world: spec.World) -> None:
         self.index.accounts.append(len(self.accounts))
         for account in world.accounts:
-            self._add_account(number, account, world.record)
+            self._add_account(number, account, world.record and world.watched)
 
-    def _add_account(self, world: int, account: spec.Account, record: bool) -> None:
+    def _add_account(self, world: int, account: spec.Account, watched: bool) -> None:
         row = np.zeros((), ACCOUNT)
         number = len(self.accounts)
         row["world"], row["rules"] = world, account.rules
         row["pool_first"], row["order_first"] = len(self.pools), self.order_count
-        row["path"] = self.paths if record else -1
-        self.paths += record
+        row["path"] = self.paths if watched else -1
+        self.paths += watched
         row["equity_min"], row["equity_min_ts"] = np.inf, -1
         places = list(enumerate(account.positions))
         cross = [place for place in places if not place[1].isolated]
@@ -255,6 +258,7 @@ class _Builder:
         return Worlds(
             worlds=rows,
             accounts=accounts,
+            calm=np.zeros((-(-len(accounts) // capacities.group), len(self.market.markets)), CALM),
             pools=_stack(self.pools, POOL),
             positions=positions,
             orders=entered.orders,

@@ -240,6 +240,7 @@ class World(NamedTuple):
     accounts: tuple[Account, ...]
     liquidation: bool = True
     record: bool = True
+    watched: bool = True  # whether the paths of its accounts are kept; without a record they are not
     insurance_start: float = 0.0
 
 

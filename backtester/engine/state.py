@@ -158,7 +158,7 @@ ACCOUNT = np.dtype(
         ("order_first", "i8"),
         ("order_count", "i8"),
         ("resting", "i8"),  # order number + 1 of the first resting order, 0 = none
-        ("path", "i8"),  # row of the path table, -1 = not recorded
+        ("path", "i8"),  # row of the path table, -1 = not watched
         ("last_arrival", "i8"),
         ("full_size_until", "i8"),
         ("equity_start", "f8"),
@@ -167,6 +167,9 @@ ACCOUNT = np.dtype(
     ],
     align=True,
 )
+
+#: Between what marks of a market a group of neighbouring accounts (CONTROL.group of them) needs no look.
+CALM = np.dtype([("low", "f8"), ("high", "f8")], align=True)
 
 #: Margin that stands or falls together: the cross pool of an account, or one isolated position.
 POOL = np.dtype(
@@ -178,11 +181,9 @@ POOL = np.dtype(
         ("next_dirty", "i8"),  # pool number + 1 of the next pool to check; -1 = last; 0 = not waiting
         ("isolated", "i8"),
         ("state", "i8"),
-        ("breach", "i8"),  # to be liquidated at this margin stage
+        ("breach", "f8"),  # maintenance / equity of one to be liquidated at this margin stage, 0 = not
         ("balance", "f8"),
         ("balance_start", "f8"),
-        ("equity", "f8"),  # of the last check
-        ("maintenance", "f8"),
         ("buffer_min", "f8"),
         ("buffer_min_ts", "i8"),
         ("margin_ratio_max", "f8"),
@@ -371,6 +372,7 @@ CONTROL = np.dtype(
         ("path_width", "i8"),
         ("bucket", "i8"),  # of the path, now
         ("seed", "i8"),
+        ("group", "i8"),  # how many accounts are looked at together when a mark comes
         ("fault", "i8"),
         ("fault_item", "i8"),  # instrument or market of the fault
     ],
@@ -399,6 +401,7 @@ class Worlds(NamedTuple):
 
     worlds: np.ndarray
     accounts: np.ndarray
+    calm: np.ndarray  # CALM[group of accounts, market]
     pools: np.ndarray
     positions: np.ndarray
     orders: np.ndarray
@@ -423,6 +426,7 @@ class Capacities(NamedTuple):
     cells: int = 1 << 16
     overlay: int = 1 << 12
     rows: int = 1 << 12
+    group: int = 32  # accounts looked at together
 
 
 DEFAULT_CAPACITIES = Capacities()

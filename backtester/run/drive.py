@@ -40,7 +40,7 @@ class Engine:
     def __init__(self, data: spec.MarketData, capacities: Capacities = DEFAULT_CAPACITIES) -> None:
         self.data = data
         self.capacities = capacities
-        self.control = allocate_control(data.seed)
+        self.control = allocate_control(data.seed, capacities)
         self.market: Market = allocate_market(data, capacities)
         self.worlds: Worlds
         self.index: WorldIndex

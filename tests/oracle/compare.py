@@ -30,7 +30,7 @@ COMPARED = ("fills", "ledger", "liquidations")  # a payment is its ledger row, w
 ROWS = (*COMPARED, "payments")
 
 #: Everything that can be full is full all the time.
-SMALL = Capacities(cells=1, overlay=1, rows=1)
+SMALL = Capacities(cells=1, overlay=1, rows=1, group=2)
 
 
 def as_array(step: Sequence[Event]) -> np.ndarray:

@@ -65,6 +65,7 @@ def universe(random: Random, steps: int = 120, fault: bool = False) -> Universe:
     worlds = tuple(_world(random, data, scale) for _ in range(random.choice([1, 1, 2, 3])))
     if random.random() < 0.5:  # a variant: the same orders at the same levels
         worlds += (worlds[0]._replace(liquidation=not worlds[0].liquidation, insurance_start=4.0),)
+    worlds = tuple(world._replace(watched=random.random() < 0.5) for world in worlds)
     return Universe(data, np.array([tuple(event) for event in events], dtype=EVENT), worlds)
 
 

@@ -16,7 +16,7 @@ from tests.oracle.examples import cut
 from tests.oracle.universe import Universe
 
 #: Everything that can be full is full all the time.
-SMALL = Capacities(cells=1, overlay=1, rows=1)
+SMALL = Capacities(cells=1, overlay=1, rows=1, group=1)
 LARGE = Capacities()
 
 

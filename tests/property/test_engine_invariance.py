@@ -65,7 +65,7 @@ def of_world(result: Outcome, world: int) -> list[np.ndarray]:
         tables.append(table)
     path = result.accounts["path"][result.accounts["world"] == world]
     tables[0]["path"] = 0
-    return [*tables, result.account_path[path]]
+    return [*tables, result.account_path[path[path >= 0]]]
 
 
 def crowd(seed: int) -> Universe:
@@ -95,6 +95,19 @@ def test_the_order_of_worlds_changes_nothing() -> None:
         together, turned = outcome(inputs), outcome(inputs._replace(worlds=inputs.worlds[::-1]))
         for number in range(len(inputs.worlds)):
             assert_world(together, number, turned, len(inputs.worlds) - 1 - number)
+
+
+def test_watched_or_not_an_account_fares_the_same() -> None:
+    """One that is not watched sleeps; all that is kept of it, and all it does, is as if it had been looked at."""
+    for seed in SEEDS:
+        inputs = universe(Random(seed), steps=60, fault=seed % 10 == 0)
+        seen, unseen = (
+            inputs._replace(worlds=tuple(w._replace(watched=on) for w in inputs.worlds)) for on in (True, False)
+        )
+        a, b = outcome(seen), outcome(unseen)
+        assert a.fault == b.fault and len(b.account_path) == 0
+        for name in TABLES:
+            assert same(getattr(a, name), getattr(b, name), frozenset({"path"})), name
 
 
 def test_equal_worlds_end_equal() -> None:

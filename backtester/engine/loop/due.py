@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from backtester.engine.jit import helper
+from backtester.engine.jit import helper, inlined
 from backtester.engine.loop.recorder import note_account, note_market
+from backtester.engine.money.calm import begin_look, disturb, is_calm, narrow, pool_room
 from backtester.engine.money.ledger import ROWS_OF_A_FILL, cross_pool, lacks_rows, pay_funding
 from backtester.engine.orders.arrival import execute
 from backtester.engine.orders.submission import cancel, decide, decide_cancel
@@ -132,52 +133,69 @@ def work_funding(m, w, c: np.void) -> int:
     return OK
 
 
+@inlined
+def _measure_account(m, w, c: np.void, account: int) -> bool:
+    """Measure the pools of an account, keep what is kept of it; True when there is one to liquidate."""
+    a = w.accounts[account]
+    equity, needed, gross, tightest, room = 0.0, 0.0, 0.0, np.inf, np.inf
+    breach = False
+    for pool in range(a["pool_first"], a["pool_first"] + a["pool_count"]):
+        row = w.pools[pool]
+        hit, has, needs = evaluate(m, w, c["due"], pool)
+        row["breach"] = (needs / has if has > 0.0 else np.inf) if hit else 0.0
+        breach = breach or hit
+        equity += max(0.0, has) if row["isolated"] != 0 else has
+        needed += needs
+        if needs > 0.0:
+            tightest = min(tightest, has - needs)
+        if a["path"] < 0 and not breach:
+            of_pool, notional = pool_room(m, w, row, has, needs)
+            room = min(room, of_pool)
+            gross += notional
+    if equity < a["equity_min"]:
+        a["equity_min"] = equity
+        a["equity_min_ts"] = c["due"]
+    if a["path"] >= 0:
+        note_account(w, a["path"], c["bucket"], equity, needed, tightest)
+    if breach or a["path"] >= 0:
+        disturb(w, c, account)
+    elif gross > 0.0:
+        narrow(m, w, c, account, min(room, (equity - a["equity_min"]) / gross))
+    return breach
+
+
 @helper
 def _measure_accounts(m, w, c: np.void, first: int) -> int:
     """Measure accounts from `first` on; returns the first that has a pool to liquidate, or how many accounts there are.
 
     A loop of its own, because the arrays are looked up once a call, not once an account.
     """
-    t = c["due"]
-    for account in range(first, len(w.accounts)):
-        a = w.accounts[account]
-        if not _has_new_mark(m, a["rules"], t):
-            continue
-        equity = 0.0
-        needed = 0.0
-        tightest = np.inf
-        breach = False
-        for pool in range(a["pool_first"], a["pool_first"] + a["pool_count"]):
-            row = w.pools[pool]
-            hit = evaluate(m, w, t, pool)
-            row["breach"] = hit
-            breach = breach or hit
-            equity += max(0.0, row["equity"]) if row["isolated"] != 0 else row["equity"]
-            needed += row["maintenance"]
-            if row["maintenance"] > 0.0:
-                tightest = min(tightest, row["equity"] - row["maintenance"])
-        if equity < a["equity_min"]:
-            a["equity_min"] = equity
-            a["equity_min_ts"] = t
-        if a["path"] >= 0:
-            note_account(w, a["path"], c["bucket"], equity, needed, tightest)
-        if breach:
-            return account
-    return len(w.accounts)
+    account = first
+    while account < len(w.accounts):
+        group = account // c["group"]
+        behind = min(len(w.accounts), (group + 1) * c["group"])
+        if account == group * c["group"]:
+            if is_calm(m, w, group):
+                account = behind
+            else:
+                begin_look(w, group)
+        while account < behind:
+            if not _has_new_mark(m, w.accounts[account]["rules"], c["due"]):
+                disturb(w, c, account)
+            elif _measure_account(m, w, c, account):
+                return account
+            account += 1
+    return account
 
 
 @helper
 def _worst_breach(w, account: int) -> int:
     """Pool with the highest maintenance/equity among those in breach, -1 when none is left (RULES 8.1)."""
     a = w.accounts[account]
-    chosen = -1
-    worst = -1.0
+    chosen, worst = -1, 0.0
     for pool in range(a["pool_first"], a["pool_first"] + a["pool_count"]):
-        row = w.pools[pool]
-        if row["breach"] != 0:
-            ratio = row["maintenance"] / row["equity"] if row["equity"] > 0.0 else np.inf
-            if ratio > worst:
-                chosen, worst = pool, ratio
+        if w.pools[pool]["breach"] > worst:
+            chosen, worst = pool, w.pools[pool]["breach"]
     return chosen
 
 
@@ -199,7 +217,7 @@ def work_margin(m, w, c: np.void) -> int:
         code = liquidate(m, w, c, c["due"], pool)
         if code != 0:
             return lacking(code)
-        w.pools[pool]["breach"] = 0
+        w.pools[pool]["breach"] = 0.0
 
 
 @helper

@@ -50,7 +50,7 @@ def work_checks(m, w, c: np.void) -> int:
             if lacks_rows(w, c, ROWS_OF_A_FILL):
                 return Advance.NEED_RECORD
             settle(w, c, ts, pool)
-        elif evaluate(m, w, ts, pool):
+        elif evaluate(m, w, ts, pool)[0]:
             code = liquidate(m, w, c, ts, pool)
             if code != 0:
                 return lacking(code)

@@ -6,6 +6,7 @@ import numpy as np
 
 from backtester.engine.book.feed import book_age
 from backtester.engine.jit import helper
+from backtester.engine.money.calm import disturb
 from backtester.engine.state import NONE
 from backtester.enums import FillReason, LedgerKind, Liquidity, Party
 
@@ -60,6 +61,7 @@ def _write(w, c: np.void, ts: int, world: int, pool: int, position: int, kind: i
 def post(w, c: np.void, ts: int, pool: int, position: int, kind: int, party: int, amount: float) -> None:
     """Credit `amount` (quote, signed) to a pool and debit it to a party."""
     world = w.pools[pool]["world"]
+    disturb(w, c, w.pools[pool]["account"])
     w.pools[pool]["balance"] += amount
     if party != Party.OWN_MARGIN:
         w.parties[world, party] -= amount
@@ -164,6 +166,7 @@ def fill_position(
     k = m.markets[x["market"]]
     r = m.rules[k["rules"]]
     pool = x["pool"]
+    disturb(w, c, x["account"])
     before = w.pools[pool]["balance"]
     size = abs(x["lots"])
     realised, closed = change_position(x, k["unit"], d, price)

@@ -57,11 +57,33 @@ def pool_state(m, w, pool: int) -> tuple[float, float, int]:
 
 
 @inlined
+def tier_room(tiers: np.ndarray, k: np.void, notional: float) -> float:
+    """How far a notional may move before it reaches another tier, a fraction of it.
+
+    Example: 120 in the tier from 100 to 200: it may fall by 20, a sixth.
+    """
+    row = tier_of(tiers, k, notional)
+    room = np.inf if row == k["tier_first"] else notional - tiers[row]["floor"]
+    if row + 1 < k["tier_first"] + k["tier_count"]:
+        room = min(room, tiers[row + 1]["floor"] - notional)
+    return room / notional
+
+
+@inlined
 def _buffer_slope(m, x: np.void) -> float:
     """What its pool's buffer gains while the mark of position `x` doubles, at the tier of now, quote."""
     k = m.markets[x["market"]]
     value = x["lots"] * k["unit"] * k["mark"]
     return buffer_slope(value, m.tiers[tier_of(m.tiers, k, abs(value))]["rate"])
+
+
+@inlined
+def exposure(m, w, p: int) -> float:
+    """What the buffer gains while the mark of position `p` doubles, both legs of a hedge together, quote."""
+    slope = _buffer_slope(m, w.positions[p])
+    if w.positions[p]["twin"] != 0:
+        slope += _buffer_slope(m, w.positions[p + w.positions[p]["twin"]])
+    return slope
 
 
 @inlined
@@ -73,9 +95,7 @@ def liquidation_distance(m, w, p: int, buffer: float) -> float:
     Examples: long 1 BTC at 100,000 with 2,500 margin, 1.25 %: buffer 1,250 → 1.2658 %, that is 98,734.18. Long 2 and
     short 1 at 100,000 with 20,000, 0.4 %: 18,800 / (100,000 − 1,200) → 19.03 %; with 100,000 of margin none.
     """
-    slope = _buffer_slope(m, w.positions[p])
-    if w.positions[p]["twin"] != 0:
-        slope += _buffer_slope(m, w.positions[p + w.positions[p]["twin"]])
+    slope = exposure(m, w, p)
     if slope == 0.0 or buffer / slope >= 1.0:
         return np.inf
     return buffer / abs(slope)

@@ -55,15 +55,13 @@ def _suspended(m, w, pool: int) -> bool:
 
 
 @inlined
-def evaluate(m, w, ts: int, pool: int) -> bool:
-    """Measure a pool (RULES 6.4); True when it is to be liquidated."""
+def evaluate(m, w, ts: int, pool: int) -> tuple[bool, float, float]:
+    """Measure a pool (RULES 6.4): (whether it is to be liquidated, equity, maintenance)."""
     row = w.pools[pool]
     equity, needed, count = pool_state(m, w, pool)
-    row["equity"] = equity
-    row["maintenance"] = needed
     if count == 0:
         row["round_ts"] = -1
-        return False
+        return False, equity, needed
     buffer = equity - needed
     if buffer < row["buffer_min"]:
         row["buffer_min"] = buffer
@@ -76,10 +74,10 @@ def evaluate(m, w, ts: int, pool: int) -> bool:
     if buffer >= 0.0:
         row["state"] = PoolState.HEALTHY
         row["round_ts"] = -1
-        return False
+        return False, equity, needed
     if row["breach_ts"] < 0:
         row["breach_ts"] = ts
-    return w.worlds[row["world"]]["liquidation"] != 0 and not _suspended(m, w, pool)
+    return w.worlds[row["world"]]["liquidation"] != 0 and not _suspended(m, w, pool), equity, needed
 
 
 @helper

@@ -2,9 +2,11 @@
 
     python scripts/bench.py [--tape PATH] [--runs 7] [--long] [--peers] [--json FILE]
 
-Without --tape a synthetic tape of about --events rows is made first. Our published figures are of the tape that
-`make_bench_tape.py` describes; for that one the checksums of the ladder, seen every 100 ms, are compared with those
-that other engines found on it. What the worlds hold is said in `bench_parts.py`, what --peers does in `bench_peers.py`.
+Without --tape two tapes are made first: a calm one of about --events rows, and the published flash crash of
+`crash_tape.py`. Both are measured, and it is said which of them flatters us least. On the published one the checksums
+of the ladder, seen every 100 ms, are compared with those that other engines found. Then it is told how times grow
+(`growth.py`), on the first tape. What the worlds hold is said in `bench_parts.py`, what --peers does in
+`bench_peers.py`.
 """
 
 from __future__ import annotations
@@ -16,55 +18,90 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from statistics import median
-from typing import Any
+from statistics import geometric_mean, median
+from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))  # the scripts share modules
+
+from scripts import growth  # noqa: E402
+from scripts.bench_peers import table as columns  # noqa: E402
+from scripts.growth import medians  # noqa: E402
+
 PARTS = Path(__file__).with_name("bench_parts.py")
+CONTEST = Path(__file__).with_name("peers") / "backtester_part.py"
 DEMO = ("run", str(ROOT / "data" / "demo-portfolio.toml"), "--scenario", "2025-10-10")
 SCENARIO = "2025-10-10"
-WORLDS = (1, 100, 10_000)
 STRESSED_EVENTS = 10_000_000
-LONG = 10  # copies of the tape in the long one
+CALM, CRASH = "calm", "flash crash"
+#: Speeds of a tape, M events/s: what tells which tape flatters least.
+SPEEDS = {
+    "replay_mev_s": "replay, 1 account, 1 stop, 2 resting orders",
+    "resting_mev_s": "replay, 1,000 resting orders",
+    "none_mev_s": "none: a look each 100 ms",
+    "taker_mev_s": "taker: a market order each 100 ms",
+    "stressed_replay_mev_s": "replay of the stressed tape",
+    "stress_transform_mev_s": "making the stressed tape",
+}
 #: Of the published tape: events → (samples, Σ best bid tick, Σ best ask tick).
 PUBLISHED_SHA256 = "2ae2f254e15ee0f1fc94e1ae6e82b823c13464505aed4300ff938a5fe602a433"
 PUBLISHED = (36_870, 21_706_465_221, 21_706_521_479)
 
 
-def run(command: list[str], cache: Path | None = None) -> tuple[subprocess.CompletedProcess[str], float]:
-    """Run a Python command to its end; returns it and the seconds of its whole life."""
+class Done(NamedTuple):
+    """A process that ended: its code, what it printed, seconds of its whole life, the most memory it held."""
+
+    code: int
+    out: str
+    err: str
+    seconds: float
+    peak_mb: float
+
+
+def run(command: Sequence[object], cache: Path | None = None) -> Done:
+    """Run a Python command to its end."""
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     env = {**os.environ, "PYTHONPATH": path} | ({"BACKTESTER_CACHE_DIR": str(cache)} if cache else {})
-    begin = time.perf_counter()
-    done = subprocess.run([sys.executable, *command], env=env, capture_output=True, text=True)
-    return done, time.perf_counter() - begin
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+        begin = time.perf_counter()
+        process = subprocess.Popen([sys.executable, *map(str, command)], env=env, stdout=out, stderr=err)
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - begin
+        process.returncode = os.waitstatus_to_exitcode(status)
+        out.seek(0)
+        err.seek(0)
+        peak = usage.ru_maxrss / (1024 * 1024 if sys.platform == "darwin" else 1024)
+        return Done(process.returncode, out.read(), err.read(), seconds, peak)
 
 
-def part(name: str, tape: Path, *options: object, cache: Path | None = None) -> tuple[Any, float]:
-    """One part of `bench_parts.py`: what it printed, and the seconds of its process."""
-    done, seconds = run([str(PARTS), name, str(tape), *map(str, options)], cache)
-    if done.returncode != 0:
-        raise SystemExit(f"{name}: {done.stderr.strip() or done.stdout.strip()}")
-    return json.loads(done.stdout), seconds
+def part(name: str, tape: Path, *options: object, script: Path = PARTS, cache: Path | None = None) -> Any:
+    """What one part of a script printed. Ends the program when it fails."""
+    done = run((script, name, tape, *options), cache)
+    if done.code != 0:
+        raise SystemExit(f"{name}: {done.err.strip() or done.out.strip()}")
+    return json.loads(done.out)
 
 
-def command_seconds(arguments: tuple[str, ...], runs: int) -> float | None:
-    """Median seconds of a command line, after one run that warms it; None when it fails."""
-    seconds = []
-    for _ in range(runs + 1):
-        done, elapsed = run(["-m", "backtester", *arguments])
-        if done.returncode != 0:
-            print(f"backtester {' '.join(arguments)}: {done.stderr.strip()}", file=sys.stderr)
-            return None
-        seconds.append(elapsed)
-    return median(seconds[1:])
+def command(arguments: Sequence[str], runs: int) -> dict[str, float] | None:
+    """Seconds and memory of a command line, medians after one run that warms it; None when it fails."""
+    run(("-m", "backtester", *arguments))
+    return medians(lambda: _one_command(arguments), runs)
+
+
+def _one_command(arguments: Sequence[str]) -> dict[str, float] | None:
+    done = run(("-m", "backtester", *arguments))
+    if done.code != 0:
+        print(f"backtester {' '.join(arguments)[:200]}: {done.err.strip()}", file=sys.stderr)
+        return None
+    return {"process_s": done.seconds, "peak_mb": done.peak_mb}
 
 
 def check_checksums(tape: Path) -> str:
     """What the ladder's checksums say; ends the program when they contradict the published ones."""
-    found, _ = part("checksums", tape)
+    found = part("checksums", tape)
     seen = (found["samples"], found["bid_ticks"], found["ask_ticks"])
     text = f"{seen[0]:,} samples, sum of best bid ticks {seen[1]:,}, of best ask ticks {seen[2]:,}"
     if PUBLISHED_SHA256 not in found["source"]:
@@ -74,34 +111,13 @@ def check_checksums(tape: Path) -> str:
     return f"{text}: as published"
 
 
-def measure_worlds(tape: Path, runs: int) -> dict[str, dict[str, float]]:
-    """Median process time, median kernel time and peak memory by number of worlds."""
-    measured = {}
-    for count in WORLDS:
-        results = [part("worlds", tape, "--number", count) for _ in range(runs)]
-        measured[str(count)] = {
-            "s": median(seconds for _, seconds in results),
-            "kernel_s": median(found["kernel_s"] for found, _ in results),
-            "peak_rss_mb": max(found["peak_rss_mb"] for found, _ in results),
-        }
-    return measured
-
-
-def measure(tape: Path, runs: int, long: bool, scratch: Path) -> dict[str, Any]:
-    """Everything, as it goes to --json."""
-    cold, _ = part("compile", tape, cache=scratch / "cache")
-    loaded, _ = part("compile", tape, cache=scratch / "cache")
-    part("worlds", tape)  # compiles for all that follows
-    print(f"checksums: {check_checksums(tape)}")
-    replay, _ = part("replay", tape, "--number", runs)
-    resting, _ = part("resting", tape, "--number", runs)
-    stressed, _ = part("stressed", tape, "--scenario", SCENARIO, "--number", STRESSED_EVENTS)
-    worlds = measure_worlds(tape, 3)
-    peak = {_millions(replay["rows"]): worlds["1"]["peak_rss_mb"]}
-    if long:
-        longer = scratch / "long.parquet"
-        rows = part("repeat", tape, "--number", LONG, "--out", longer)[0]["rows"]
-        peak[_millions(rows)] = part("worlds", longer)[0]["peak_rss_mb"]
+def measure_tape(tape: Path, runs: int) -> dict[str, Any]:
+    """The speeds of one tape."""
+    print(f"checksums of {tape.stem}: {check_checksums(tape)}", flush=True)
+    replay = part("replay", tape, "--number", runs)
+    resting = part("resting", tape, "--number", runs)
+    stressed = part("stressed", tape, "--scenario", SCENARIO, "--number", STRESSED_EVENTS)
+    none, taker = (part(mode, tape, "--runs", runs, script=CONTEST) for mode in ("none", "taker"))
     return {
         "events": replay["rows"],
         "replay_mev_s": replay["mev_s"],
@@ -109,53 +125,110 @@ def measure(tape: Path, runs: int, long: bool, scratch: Path) -> dict[str, Any]:
         "resting_mev_s": resting["mev_s"],
         "stressed_replay_mev_s": stressed["mev_s"],
         "stress_transform_mev_s": stressed["transform_mev_s"],
-        "worlds_s": {count: found["s"] for count, found in worlds.items()},
-        "worlds_kernel_s": {count: found["kernel_s"] for count, found in worlds.items()},
-        "cold_compile_s": cold["seconds"],
-        "cache_load_s": loaded["seconds"],
-        "warm_run_s": command_seconds(DEMO, 3),
-        "help_s": command_seconds(("--help",), 5),
-        "peak_rss_mb": peak,
+        "none_mev_s": none["events"] / median(none["seconds"]) / 1e6,
+        "taker_mev_s": taker["events"] / median(taker["seconds"]) / 1e6,
+        "orders": taker["outcome"]["orders"],
+        **order_us(none, taker),
     }
 
 
-def _millions(rows: int) -> str:
-    """`5M`."""
-    return f"{rows / 1e6:.2g}M"
+def order_us(none: dict[str, Any], taker: dict[str, Any]) -> dict[str, float]:
+    """What one order of the taker costs, µs: in the kernels (over a pass that only looks), and to lay it out before.
+
+    Example: passes of 0.014 s and of 0.050 s, 0.006 s of which lay out 60,000 orders: 0.5 and 0.1 µs.
+    """
+    orders = max(1, taker["outcome"]["orders"])
+    kernel_s = median(taker["seconds"]) - taker["orders_s"] - median(none["seconds"])
+    return {"order_kernel_us": kernel_s / orders * 1e6, "order_laying_out_us": taker["orders_s"] / orders * 1e6}
 
 
-def table(figures: dict[str, Any]) -> str:
-    """The figures for people."""
-    lines = [
-        ("replay, 1 account, 1 stop, 2 resting orders", f"{figures['replay_mev_s']:.1f} M events/s"),
-        ("replay, 1,000 resting orders", f"{figures['resting_mev_s']:.1f} M events/s"),
-        ("replay of the stressed tape", f"{figures['stressed_replay_mev_s']:.1f} M events/s"),
-        ("making the stressed tape", f"{figures['stress_transform_mev_s']:.1f} M events/s"),
-    ]
-    base = {key: figures[key]["1"] for key in ("worlds_s", "worlds_kernel_s")}
-    for count in figures["worlds_s"]:
-        seconds, kernel = figures["worlds_s"][count], figures["worlds_kernel_s"][count]
-        times = f"{seconds / base['worlds_s']:.2f} and {kernel / base['worlds_kernel_s']:.2f} times one world"
-        lines.append((f"worlds: {int(count):,}", f"{seconds:.2f} s process, {kernel:.3f} s kernel; {times}"))
-    lines.append(("first compile of the engine", f"{figures['cold_compile_s']:.1f} s"))
-    lines.append(("loading it from the kernel cache, one chunk included", f"{figures['cache_load_s']:.2f} s"))
-    for key, name in (("warm_run_s", "demo run, warm"), ("help_s", "--help")):
-        lines.append((name, "failed" if figures[key] is None else f"{figures[key]:.2f} s"))
-    lines += [(f"peak memory, {rows} events", f"{mb:.0f} MB") for rows, mb in figures["peak_rss_mb"].items()]
-    width = max(len(name) for name, _ in lines)
-    return "\n".join(f"{name:<{width}}  {value}" for name, value in lines)
+def measure_shell(tape: Path, scratch: Path) -> dict[str, Any]:
+    """What hangs on no tape."""
+    cold = part("compile", tape, cache=scratch / "cache")
+    loaded = part("compile", tape, cache=scratch / "cache")
+    demo, told = command(DEMO, 3), command(("--help",), 5)
+    return {
+        "cold_compile_s": cold["seconds"],
+        "cache_load_s": loaded["seconds"],
+        "warm_run_s": demo and demo["process_s"],
+        "help_s": told and told["process_s"],
+    }
 
 
-def measure_peers(tape: Path, repeats: int, root: Path | None, scratch: Path) -> dict[str, Any]:
-    """Print how we stand beside the peers; returns it for --json."""
-    sys.path.insert(0, str(ROOT))  # the parts of peers are run by other interpreters and share modules with us
+def measure_growth(tape: Path, long: bool, scratch: Path) -> dict[str, growth.Rows]:
+    """How every case grows, printed as it is found."""
+
+    def size_of(case: str, size: int) -> dict[str, float] | None:
+        if case == "compare":
+            values = ",".join(str(250_000 + number) for number in range(size))
+            return _one_command((*DEMO, "--compare", f"accounts[main].collateral.USDC={values}", "--max", str(size)))
+        if case == "copies":
+            longer = scratch / f"{size}.parquet"
+            if not longer.exists():
+                part("repeat", tape, "--number", size, "--out", longer)
+            return growth.figures_of(part("worlds", longer))
+        return growth.figures_of(part(case, tape, "--number", size))
+
+    found = {}
+    for case in growth.CASES:
+        sizes = case.sizes + (case.long if long else ())
+        rows = {size: medians(partial(size_of, case.name, size), growth.RUNS) for size in sizes}
+        found[case.name] = growth.rows_of(rows)
+        print("\n".join(["", *growth.lines(case, found[case.name])]), flush=True)
+        for copy in scratch.glob("[0-9]*.parquet"):
+            copy.unlink()
+    print(f"\n{growth.verdict(found)}")
+    return found
+
+
+def table(shell: dict[str, Any], tapes: dict[str, dict[str, Any]]) -> str:
+    """The figures for people: what hangs on a tape has a column for each."""
+    each = list(tapes.values())
+    rows = [["M events/s", *tapes]]
+    rows.append(["events", *(f"{found['events']:,}" for found in each)])
+    rows += [[name, *(f"{found[key]:.1f}" for found in each)] for key, name in SPEEDS.items()]
+    rows.append(["orders of the taker", *(f"{found['orders']:,}" for found in each)])
+    for key, name in (("order_kernel_us", "in the kernels"), ("order_laying_out_us", "to lay it out")):
+        rows.append([f"one of them {name}, µs", *(f"{found[key]:.2f}" for found in each)])
+    told = [*columns(rows), f"flatters least: {flatters_least(tapes)}", ""]
+    names = {
+        "cold_compile_s": "first compile of the engine",
+        "cache_load_s": "loading it from the kernel cache, one chunk included",
+        "warm_run_s": "demo run, warm",
+        "help_s": "--help",
+    }
+    seconds = [[name, "failed" if shell[key] is None else f"{shell[key]:.2f} s"] for key, name in names.items()]
+    return "\n".join([*told, *columns(seconds)])
+
+
+def flatters_least(tapes: dict[str, dict[str, Any]]) -> str:
+    """The tape on which our speeds are lowest, by their geometric mean."""
+    return min(tapes, key=lambda name: geometric_mean([tapes[name][key] for key in SPEEDS]))
+
+
+def measure_peers(tapes: dict[str, Path], repeats: int, root: Path | None, scratch: Path) -> dict[str, Any]:
+    """Print how we stand beside the peers on each tape, and where we stand worst; returns it for --json."""
     from scripts import bench_peers
     from scripts.peers.environment import default_root
 
     say = partial(print, file=sys.stderr)
-    found = bench_peers.hold(tape, repeats, root or default_root(), scratch, say)
-    print("\n".join(["", *bench_peers.lines(found)]))
-    return bench_peers.figures(found)
+    told: dict[str, Any] = {}
+    for name, tape in tapes.items():
+        found = bench_peers.hold(tape, repeats, root or default_root(), scratch, say)
+        print("\n".join(["", f"beside the peers: {name}", *bench_peers.lines(found)]))
+        told[name] = bench_peers.figures(found)
+    times = {name: each["times_fastest_hftbacktest"].values() for name, each in told.items()}
+    if all(times.values()):
+        print(f"\nflatters least beside the peers: {min(times, key=lambda name: geometric_mean(times[name]))}")
+    return {"peers": told}
+
+
+def make_tapes(events: int, scratch: Path) -> dict[str, Path]:
+    """The two tapes that are ours."""
+    tapes = {CALM: scratch / "calm.parquet", CRASH: scratch / "flash-crash.parquet"}
+    part("tape", tapes[CALM], "--number", events)
+    part("published", tapes[CRASH])
+    return tapes
 
 
 def main() -> None:
@@ -164,7 +237,7 @@ def main() -> None:
     parser.add_argument("--tape", type=Path, help="tape of one instrument; none: a synthetic one is made")
     parser.add_argument("--events", type=int, default=1_000_000, help="rows of the synthetic tape (%(default)s)")
     parser.add_argument("--runs", type=int, default=7, help="of the replay, whose median counts (%(default)s)")
-    parser.add_argument("--long", action="store_true", help=f"also the memory of a tape {LONG} times as long")
+    parser.add_argument("--long", action="store_true", help="also 50 times the tape, and 100,000 worlds")
     parser.add_argument("--peers", action="store_true", help="also other engines, in environments of their own")
     parser.add_argument("--peer-env", type=Path, metavar="DIR", help="where those are made (the user's cache)")
     parser.add_argument("--peer-runs", type=int, default=5, help="processes per engine and mode (%(default)s)")
@@ -172,13 +245,15 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         scratch = Path(name)
-        tape = given.tape or scratch / "tape.parquet"
-        if given.tape is None:
-            part("tape", tape, "--number", given.events)
-        figures = measure(tape, given.runs, given.long, scratch)
-        print(table(figures))
+        paths = {given.tape.stem: given.tape} if given.tape else make_tapes(given.events, scratch)
+        first = next(iter(paths.values()))
+        part("worlds", first)  # compiles for all that follows
+        tapes = {name: measure_tape(path, given.runs) for name, path in paths.items()}
+        shell = measure_shell(first, scratch)
+        print(table(shell, tapes), flush=True)
+        figures = shell | {"tapes": tapes, "growth": measure_growth(first, given.long, scratch)}
         if given.peers:
-            figures |= measure_peers(tape, given.peer_runs, given.peer_env, scratch)
+            figures |= measure_peers(paths, given.peer_runs, given.peer_env, scratch)
     if given.json:
         temporary = given.json.with_name(f".{given.json.name}.{os.getpid()}")
         temporary.write_text(json.dumps(figures, indent=2) + "\n")

@@ -4,20 +4,28 @@ The worlds of a measurement: world i is one account with one position of about 6
 i, cross or isolated by pairs, at leverage 2 … 40, backed by its initial margin (isolated) or 1.5 times that (cross),
 and one reduce-only stop on the mark, 0.5 % … 10.5 % away, evenly spread over the worlds; every 100th also rests a bid
 and an ask 1 % away. A single world has its stop and its two orders 20 % away: they are watched to the end of the tape.
-The crowd is one account with 1,000 orders of one lot, half of them bids, evenly spread from 0.1 % to 2 % from the mark.
+The crowd is one account with 1,000 orders of 0.01, half of them bids, evenly spread from 0.1 % to 2 % from the mark.
+
+What grows (`CASES`), each in one pass:
+
+worlds     so many of the worlds above
+near       the crowd, of so many orders
+far        the same from 20 % to 40 % from the mark, where no price comes
+market     a market order of 0.01 each 100 ms (more often when the tape is too short), buying and selling in turns
+positions  one account with so many of the positions above, each in a market of its own, all on the tape's instrument
+symbols    so many instruments, each with the first events of the tape and an account with a position and its stop
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import resource
-import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -34,13 +42,35 @@ from backtester.scenario import library
 from backtester.scenario.apply import StressedTape
 from backtester.scenario.grid import Target
 from backtester.venue.loader import load_profile
+from scripts.crash_tape import crash_columns
+from scripts.make_bench_tape import convert
+from scripts.peers.contest import SIZE, peak_rss_mb
 
 NOTIONAL = 60_000.0
 SAMPLE_NS = 100_000_000
 ROWS_PER_MINUTE = 8_500  # of the synthetic BTC tape
 CROWD = 1_000
+NEAR, FAR = (0.001, 0.02), (0.2, 0.4)  # of the mark, from its nearest to its furthest order
+EVENTS_PER_SYMBOL = 50_000
+WARMING = 5_000  # events
 Result = dict[str, Any]
 MakeWorlds = Callable[[int, float, spec.Instrument], list[spec.World]]
+
+
+class Pass(NamedTuple):
+    """One replay: the engine at its end, the seconds that its kernels worked, those that laid out its worlds."""
+
+    engine: Engine
+    kernel_s: float
+    laying_out_s: float
+
+
+class Case(NamedTuple):
+    """What one pass replays."""
+
+    data: spec.MarketData
+    chunks: Iterable[np.ndarray]
+    make: MakeWorlds
 
 
 def market_data(instrument: TapeInstrument, index_from_mid: bool) -> spec.MarketData:
@@ -87,9 +117,12 @@ def make_world(number: int, count: int, mark: float, instrument: spec.Instrument
     return spec.World((account,), record=count == 1)
 
 
-def make_crowd(count: int, mark: float, instrument: spec.Instrument) -> spec.World:
+def make_crowd(
+    count: int, mark: float, instrument: spec.Instrument, away: tuple[float, float] = NEAR
+) -> list[spec.World]:
     """One account with `count` resting orders, as the module says."""
-    step = 0.019 / (count // 2)
+    step = (away[1] - away[0]) / (count // 2)
+    lots = round(SIZE / instrument.lot_size)
     orders = tuple(
         spec.Order(
             f"{way:+}-{number}",
@@ -97,14 +130,43 @@ def make_crowd(count: int, mark: float, instrument: spec.Instrument) -> spec.Wor
             OrderType.LIMIT,
             TimeInForce.GTC,
             way,
-            1,
-            limit_tick=int(mark * (1.0 - way * (0.001 + step * number)) / instrument.tick_size),
+            lots,
+            limit_tick=int(mark * (1.0 - way * (away[0] + step * number)) / instrument.tick_size),
         )
         for number in range(count // 2)
         for way in (1, -1)
     )
-    account = spec.Account("crowd", 0, 1e9, (spec.Position(0, 0, mark, 2.0),), orders)
-    return spec.World((account,))
+    return [one_account(mark, orders)]
+
+
+def one_account(mark: float, orders: Sequence[spec.Order]) -> spec.World:
+    """A rich account without a position that only trades."""
+    return spec.World((spec.Account("main", 0, 1e9, (spec.Position(0, 0, mark, 2.0),), orders),))
+
+
+def market_orders(count: int, lots: int, first_ns: int, step_ns: int) -> spec.Orders:
+    """`count` market orders of so many lots, the first one step after `first_ns`."""
+    number = np.arange(count)
+    table = np.repeat(spec.order_table([spec.Order("", 0, OrderType.MARKET, TimeInForce.IOC, 1, lots)]), count)
+    table["side"] = 1 - 2 * (number % 2)
+    table["at_ns"] = first_ns + (number + 1) * step_ns
+    return spec.Orders(list(map(str, number)), table)
+
+
+def accounts_of(count: int, mark: float, instrument: spec.Instrument) -> list[spec.Account]:
+    """The accounts of `count` worlds, number n in market n."""
+    worlds = [make_world(number, count, mark, instrument) for number in range(count)]
+    return [
+        world.accounts[0]._replace(positions=(world.accounts[0].positions[0]._replace(market=number),))
+        for number, world in enumerate(worlds)
+    ]
+
+
+def side_by_side(events: np.ndarray, count: int) -> np.ndarray:
+    """The same events for each of `count` instruments, in order of time, messages whole."""
+    merged = np.tile(events, count)
+    merged["instrument"] = np.repeat(np.arange(count), len(events))
+    return merged[np.argsort(merged["ts"], kind="stable")]
 
 
 def has_index(events: np.ndarray) -> bool:
@@ -117,33 +179,26 @@ def make_worlds(count: int, mark: float, instrument: spec.Instrument) -> list[sp
     return [make_world(number, count, mark, instrument) for number in range(count)]
 
 
-def run_worlds(
-    data: spec.MarketData, chunks: Iterable[np.ndarray], count: int, make: MakeWorlds = make_worlds
-) -> tuple[Engine, float]:
-    """Replay `chunks` with the worlds of `make`; returns the engine and the seconds it worked, making them left out."""
+def run_worlds(data: spec.MarketData, chunks: Iterable[np.ndarray], count: int, make: MakeWorlds = make_worlds) -> Pass:
+    """Replay `chunks` with the worlds of `make`; making them is in none of its times."""
     engine = Engine(data)
-    seconds = 0.0
+    seconds = laying_out_s = 0.0
     for chunk in chunks:
         begin = time.perf_counter()
         status = engine.feed(chunk)
         seconds += time.perf_counter() - begin
         if status == Advance.STARTED:
             mark = float(engine.market.markets["mark"][0])
-            engine.attach(make(count, mark, data.instruments[0]))
+            worlds = make(count, mark, data.instruments[0])
+            begin = time.perf_counter()
+            engine.attach(worlds)
+            laying_out_s += time.perf_counter() - begin
             begin = time.perf_counter()
             engine.resume()
             seconds += time.perf_counter() - begin
     begin = time.perf_counter()
     engine.finish()
-    return engine, seconds + time.perf_counter() - begin
-
-
-def peak_rss_mb() -> float:
-    """The most memory this process has held."""
-    status = Path("/proc/self/status")
-    if status.exists():  # counts from exec on, unlike ru_maxrss
-        return int(status.read_text().split("VmHWM:")[1].split()[0]) / 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 * 1024 if sys.platform == "darwin" else 1024)
+    return Pass(engine, seconds + time.perf_counter() - begin, laying_out_s)
 
 
 def stream(tape: Tape) -> tuple[spec.MarketData, Iterator[np.ndarray]]:
@@ -157,6 +212,13 @@ def stream(tape: Tape) -> tuple[spec.MarketData, Iterator[np.ndarray]]:
 def make_tape(out: Path, events: int) -> Result:
     """A synthetic tape of about `events` rows."""
     return {"rows": synth_tape("hyperliquid-btc", out, minutes=max(1.0, events / ROWS_PER_MINUTE)).rows}
+
+
+def make_published(out: Path) -> Result:
+    """The tape of `crash_tape.py`."""
+    columns = crash_columns()
+    convert(columns, out)
+    return {"rows": len(columns.kind), "sha256": columns.sha256()}
 
 
 def repeat_tape(tape: Path, times: int, out: Path) -> Result:
@@ -184,7 +246,7 @@ def measure_replay(tape: Path, runs: int) -> Result:
     events = list(chunks)
     run_worlds(data, events, 1)
     rows = sum(map(len, events))
-    seconds = [run_worlds(data, events, 1)[1] for _ in range(runs)]
+    seconds = [run_worlds(data, events, 1).kernel_s for _ in range(runs)]
     return {"rows": rows, "mev_s": rows / median(seconds) / 1e6, "best_mev_s": rows / min(seconds) / 1e6}
 
 
@@ -193,13 +255,10 @@ def measure_resting(tape: Path, runs: int) -> Result:
     data, chunks = stream(open_tape([tape]))
     events = list(chunks)
 
-    def crowd(_count: int, mark: float, instrument: spec.Instrument) -> list[spec.World]:
-        return [make_crowd(CROWD, mark, instrument)]
-
-    engine, _ = run_worlds(data, events, 1, crowd)
+    engine = run_worlds(data, events, CROWD, make_crowd).engine
     resting = int(np.count_nonzero(engine.worlds.orders["status"] == OrderStatus.RESTING))
     rows = sum(map(len, events))
-    seconds = [run_worlds(data, events, 1, crowd)[1] for _ in range(runs)]
+    seconds = [run_worlds(data, events, CROWD, make_crowd).kernel_s for _ in range(runs)]
     return {"rows": rows, "mev_s": rows / median(seconds) / 1e6, "resting_at_end": resting}
 
 
@@ -225,12 +284,78 @@ def measure_checksums(tape: Path) -> Result:
     return {"samples": samples, "bid_ticks": bids, "ask_ticks": asks, "source": opened.files[0].metadata.source}
 
 
-def measure_worlds(tape: Path, count: int) -> Result:
-    """Kernel time and memory of `count` worlds, streaming from Parquet."""
-    data, chunks = stream(open_tape([tape]))
-    engine, seconds = run_worlds(data, chunks, count)
-    positions = int(np.count_nonzero(engine.worlds.positions["lots"]))
-    return {"kernel_s": seconds, "open_positions": positions, "peak_rss_mb": peak_rss_mb()}
+def worlds_case(tape: Tape, _size: int) -> Case:
+    """Streaming from Parquet."""
+    return Case(*stream(tape), make_worlds)
+
+
+def near_case(tape: Tape, _size: int) -> Case:
+    """Resting orders that are filled."""
+    return Case(*stream(tape), make_crowd)
+
+
+def far_case(tape: Tape, _size: int) -> Case:
+    """Resting orders that stay."""
+    return Case(*stream(tape), partial(make_crowd, away=FAR))
+
+
+def market_case(tape: Tape, size: int) -> Case:
+    """Market orders, one after the other."""
+    first = int(tape.first_ts_ns or 0)
+    step = min(SAMPLE_NS, (int(tape.last_ts_ns or 0) - first) // (size + 1))
+    orders = market_orders(size, round(SIZE / tape.instruments[0].lot_size), first, step)
+    return Case(*stream(tape), lambda _count, mark, _instrument: [one_account(mark, orders)])
+
+
+def positions_case(tape: Tape, size: int) -> Case:
+    """One account in many markets."""
+    data, chunks = stream(tape)
+
+    def make(count: int, mark: float, instrument: spec.Instrument) -> list[spec.World]:
+        accounts = accounts_of(count, mark, instrument)
+        positions = tuple(account.positions[0] for account in accounts)
+        return [spec.World((spec.Account("main", 0, sum(account.balance for account in accounts), positions),))]
+
+    return Case(data._replace(markets=data.markets * size), chunks, make)
+
+
+def symbols_case(tape: Tape, size: int) -> Case:
+    """One account in each of many instruments."""
+    data, chunks = stream(tape)
+    markets = tuple(data.markets[0]._replace(instrument=number) for number in range(size))
+    data = data._replace(instruments=data.instruments * size, markets=markets)
+    first = next(chunks)[:EVENTS_PER_SYMBOL]
+
+    def make(count: int, mark: float, instrument: spec.Instrument) -> list[spec.World]:
+        return [spec.World(tuple(accounts_of(count, mark, instrument)))]
+
+    return Case(data, [side_by_side(first, size)], make)
+
+
+CASES: dict[str, Callable[[Tape, int], Case]] = {
+    "worlds": worlds_case,
+    "near": near_case,
+    "far": far_case,
+    "market": market_case,
+    "positions": positions_case,
+    "symbols": symbols_case,
+}
+
+
+def measure_pass(tape: Path, name: str, size: int) -> Result:
+    """Times and memory of one pass of a case, after a short one that loads the kernels."""
+    opened = open_tape([tape])
+    data, chunks = stream(opened)
+    run_worlds(data, [next(chunks)[:WARMING]], 1)
+    case = CASES[name](opened, size)
+    engine, kernel_s, laying_out_s = run_worlds(case.data, case.chunks, size, case.make)
+    return {
+        "kernel_s": kernel_s,
+        "laying_out_s": laying_out_s,
+        "peak_mb": peak_rss_mb(),
+        "positions": int(np.count_nonzero(engine.worlds.positions["lots"])),
+        "fills": int(np.count_nonzero(engine.worlds.orders["filled"])),
+    }
 
 
 def measure_stressed(tape: Path, scenario: str, limit: int) -> Result:
@@ -250,38 +375,37 @@ def measure_stressed(tape: Path, scenario: str, limit: int) -> Result:
         rows += len(chunk)
     transform_s = time.perf_counter() - begin
     run_worlds(data, events[:1], 1)
-    seconds = run_worlds(data, events, 1)[1]
+    seconds = run_worlds(data, events, 1).kernel_s
     return {"rows": rows, "mev_s": rows / seconds / 1e6, "transform_mev_s": rows / transform_s / 1e6}
 
 
 def measure_compile(tape: Path) -> Result:
     """Seconds of the engine's first calls, on the first chunk of the tape."""
     data, chunks = stream(open_tape([tape]))
-    return {"seconds": run_worlds(data, [next(chunks)], 1)[1]}
+    return {"seconds": run_worlds(data, [next(chunks)], 1).kernel_s}
 
 
 def main() -> None:
     """Measure one part."""
+    parts: dict[str, Callable[[argparse.Namespace], Result]] = {
+        "tape": lambda given: make_tape(given.tape, given.number),
+        "published": lambda given: make_published(given.tape),
+        "repeat": lambda given: repeat_tape(given.tape, given.number, given.out),
+        "replay": lambda given: measure_replay(given.tape, given.number),
+        "resting": lambda given: measure_resting(given.tape, given.number),
+        "checksums": lambda given: measure_checksums(given.tape),
+        "stressed": lambda given: measure_stressed(given.tape, given.scenario, given.number),
+        "compile": lambda given: measure_compile(given.tape),
+    }
+    parts |= {name: partial(lambda name, given: measure_pass(given.tape, name, given.number), name) for name in CASES}
     parser = argparse.ArgumentParser(description="One part of the benchmark.")
-    parser.add_argument(
-        "part", choices=("tape", "repeat", "replay", "resting", "checksums", "worlds", "stressed", "compile")
-    )
+    parser.add_argument("part", choices=parts)
     parser.add_argument("tape", type=Path)
-    parser.add_argument("--number", type=int, default=1, help="events, copies, runs or worlds")
+    parser.add_argument("--number", type=int, default=1, help="events, copies, runs, or how many there are of a case")
     parser.add_argument("--out", type=Path, help="of repeat")
     parser.add_argument("--scenario", default="2025-10-10")
     given = parser.parse_args()
-    results = {
-        "tape": lambda: make_tape(given.tape, given.number),
-        "repeat": lambda: repeat_tape(given.tape, given.number, given.out),
-        "replay": lambda: measure_replay(given.tape, given.number),
-        "resting": lambda: measure_resting(given.tape, given.number),
-        "checksums": lambda: measure_checksums(given.tape),
-        "worlds": lambda: measure_worlds(given.tape, given.number),
-        "stressed": lambda: measure_stressed(given.tape, given.scenario, given.number),
-        "compile": lambda: measure_compile(given.tape),
-    }
-    print(json.dumps(results[given.part]()))
+    print(json.dumps(parts[given.part](given)))
 
 
 if __name__ == "__main__":

@@ -1,53 +1,35 @@
 """Make a tape of the five neutral columns in which order-book benchmarks are exchanged.
 
-    python scripts/make_bench_tape.py SRC.parquet OUT.parquet
+    python -m scripts.make_bench_tape [SRC.parquet] OUT.parquet
 
-SRC has one row per event in time order: `ts` (int64, ns), `kind` (0 depth, 1 trade), `side` (+1 bid or buy aggressor,
--1 ask or sell aggressor), `px` (multiple of 0.1) and `qty` (multiple of 0.001; of a level the size after the change).
+Without SRC it is the tape behind our published figures (`crash_tape.py`). SRC has one row per event in time order: `ts`
+(int64, ns), `kind` (0 depth, 1 trade), `side` (+1 bid or buy aggressor, -1 ask or sell aggressor), `px` (multiple of
+0.1) and `qty` (multiple of 0.001; of a level the size after the change).
 Consecutive depth rows of one `ts` are one message; the first message is the whole ladder and becomes a snapshot.
 
 Printed is what such a tape is known by: the sha256 over the columns ts, kind, side, ticks, lots (int64, int8, int8,
-int64, int64) as they lie in memory. The tape behind our published figures is the 5,000,000 event flash crash
+int64, int64) as they lie in memory. The published tape is the 5,000,000 event flash crash
 2ae2f254e15ee0f1fc94e1ae6e82b823c13464505aed4300ff938a5fe602a433.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
 from backtester.enums import EventKind
 from backtester.market.encode import NO_TIME
 from backtester.market.schema import TapeInstrument
 from backtester.market.write import Rows, TapeWriter
+from scripts.crash_tape import Columns, crash_columns
 
 TICKS_PER_UNIT, LOTS_PER_UNIT = 10, 1000
 INSTRUMENT = TapeInstrument(
     venue="bench", symbol="BTC", base="BTC", tick_size=1 / TICKS_PER_UNIT, lot_size=1 / LOTS_PER_UNIT, quote="USDT"
 )
-
-
-class Columns(NamedTuple):
-    """The neutral columns, prices and sizes on their grid."""
-
-    ts_ns: NDArray[np.int64]
-    kind: NDArray[np.int8]
-    side: NDArray[np.int8]
-    ticks: NDArray[np.int64]
-    lots: NDArray[np.int64]
-
-    def sha256(self) -> str:
-        """What the tape is known by."""
-        digest = hashlib.sha256()
-        for column in self:
-            digest.update(column.tobytes())
-        return digest.hexdigest()
 
 
 def read_columns(source: Path) -> Columns:
@@ -81,12 +63,12 @@ def convert(columns: Columns, out: Path) -> None:
 
 
 def main() -> None:
-    """Convert SRC to OUT."""
+    """Convert SRC, or what was published, to OUT."""
     parser = argparse.ArgumentParser(description="Make a tape of neutral benchmark columns.")
-    parser.add_argument("source", type=Path, metavar="SRC")
+    parser.add_argument("source", type=Path, metavar="SRC", nargs="?")
     parser.add_argument("out", type=Path, metavar="OUT")
     arguments = parser.parse_args()
-    columns = read_columns(arguments.source)
+    columns = read_columns(arguments.source) if arguments.source else crash_columns()
     convert(columns, arguments.out)
     print(f"{len(columns.kind):,} events, sha256 {columns.sha256()}")
 

@@ -15,10 +15,11 @@ from backtester.engine import spec
 from backtester.enums import EventKind
 from backtester.market.read import open_tape
 from backtester.run.drive import Engine
-from scripts import bench_peers
-from scripts.bench_parts import make_world, measure_checksums, repeat_tape, stream
+from scripts import bench, bench_parts, bench_peers, growth
+from scripts.bench_parts import make_world, measure_checksums, measure_pass, repeat_tape, side_by_side, stream
 from scripts.bench_peers import HASH, OURS, ROI, Contest, Measured, Spread
-from scripts.make_bench_tape import Columns, convert, read_columns
+from scripts.crash_tape import Columns, crash_columns
+from scripts.make_bench_tape import convert, read_columns
 from scripts.peers import backtester_part, contest, environment
 from scripts.peers.contest import Answer, Outcome
 
@@ -83,6 +84,114 @@ def test_worlds_differ_as_described() -> None:
     assert [len(account.orders) for account in accounts[:101:50]] == [3, 1, 3]
     stops = [account.orders[0].trigger_tick for account in accounts]
     assert (min(stops), max(stops)) == (int(600_000 * (1 - 0.005 - 0.0998)), int(600_000 * (1 + 0.005 + 0.0999)))
+
+
+@pytest.mark.slow
+@pytest.mark.compiled
+def test_the_published_tape_is_a_ladder_that_never_crosses() -> None:
+    columns = crash_columns(20_000)
+    assert (np.diff(columns.ts_ns) >= 0).all()
+    levels: dict[int, set[int]] = {1: set(), -1: set()}
+    for kind, side, tick, lots in zip(*(each.tolist() for each in columns[1:]), strict=True):
+        if kind == 0:
+            (levels[side].add if lots else levels[side].discard)(tick)
+    assert max(levels[1]) < min(levels[-1])
+    assert crash_columns(20_000).sha256() == columns.sha256()
+
+
+@pytest.mark.slow
+@pytest.mark.compiled
+def test_the_published_tape_is_the_one_that_peers_saw() -> None:
+    assert crash_columns().sha256() == bench.PUBLISHED_SHA256
+
+
+# --- growth ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def minute(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tape of a minute and more."""
+    tape = tmp_path_factory.mktemp("bench") / "minute.parquet"
+    bench_parts.make_tape(tape, 10_000)
+    return tape
+
+
+@pytest.mark.parametrize(
+    ("case", "positions", "fills"),
+    [("worlds", 6, 0), ("far", 0, 0), ("market", 0, 6), ("positions", 6, 0), ("symbols", 6, 0)],
+)
+def test_a_case_has_as_many_as_it_is_asked_for(minute: Path, case: str, positions: int, fills: int) -> None:
+    found = measure_pass(minute, case, 6)
+    assert (found["positions"], found["fills"]) == (positions, fills)
+    assert set(growth.figures_of(found)) == {"kernel_s", "laying_out_s", "peak_mb"}
+
+
+def test_every_case_of_a_tape_is_a_part() -> None:
+    assert {case.name for case in growth.CASES} == {*bench_parts.CASES, "copies", "compare"}
+
+
+def test_symbols_share_the_time_of_their_events(tape: Path) -> None:
+    merged = side_by_side(np.concatenate(list(open_tape([tape]).chunks())), 2)
+    assert merged["instrument"][:5].tolist() == [0, 0, 1, 1, 0]
+    assert (np.diff(merged["ts"]) >= 0).all()
+
+
+def test_growth_is_told_by_doubling() -> None:
+    assert growth.per_doubling({10: 1.0, 40: 4.0, 80: 16.0}) == pytest.approx([2.0, 4.0])
+    assert growth.allowed({2: 0.0, 4: 0.0}) == pytest.approx([4.0])
+
+
+def test_what_grows_too_fast_is_marked() -> None:
+    case = growth.CASES[1]
+    rows = growth.rows_of({100: {"kernel_s": 1.0}, 1_000: {"kernel_s": 10.0}, 10_000: {"kernel_s": 1000.0}})
+    text = "\n".join(growth.lines(case, rows))
+    assert re.search(r"^  kernels, s +1\.0000 +10\.0000 +1000\.0000$", text, re.M)
+    assert re.search(r"^    per doubling +2\.00 +4\.00!$", text, re.M)
+    assert growth.verdict({case.name: rows}) == "! grows too fast: resting orders, near (kernels, s)"
+    fine = growth.rows_of({100: {"kernel_s": 1.0}, 1_000: {"kernel_s": 10.0}, 10_000: None})
+    assert growth.verdict({case.name: fine}) == "nothing grows faster than n log n"
+
+
+def test_memory_of_a_longer_tape_has_to_stay_flat() -> None:
+    case = next(each for each in growth.CASES if each.is_flat)
+    rows = growth.rows_of({1: {"peak_mb": 200.0}, 10: {"peak_mb": 210.0}, 50: {"peak_mb": 400.0}})
+    assert growth.too_fast(case, "peak_mb", rows["peak_mb"]) == [False, True]
+
+
+def test_medians_stop_at_a_failure() -> None:
+    answers = iter([{"s": 3.0}, {"s": 1.0}, {"s": 2.0}])
+    assert growth.medians(lambda: next(answers), 3) == {"s": 2.0}
+    assert growth.medians(lambda: None, 3) is None
+
+
+# --- the table -------------------------------------------------------------------------------------------------------
+
+
+def test_an_order_costs_what_it_takes_beyond_looking() -> None:
+    none = {"seconds": [0.014]}
+    taker = {"seconds": [0.050], "orders_s": 0.006, "outcome": {"orders": 60_000}}
+    costs = bench.order_us(none, taker)
+    assert costs == pytest.approx({"order_kernel_us": 0.5, "order_laying_out_us": 0.1})
+
+
+def test_both_tapes_stand_in_one_table() -> None:
+    calm = dict.fromkeys(bench.SPEEDS, 40.0) | {"events": 10, "orders": 7}
+    calm |= {"order_kernel_us": 0.25, "order_laying_out_us": 0.05}
+    crash = calm | {"taker_mev_s": 54.2}
+    shell = {"cold_compile_s": 12.0, "cache_load_s": 0.2, "warm_run_s": None, "help_s": 0.1}
+    text = bench.table(shell, {bench.CALM: calm, bench.CRASH: crash})
+    assert re.search(r"^M events/s +calm +flash crash$", text, re.M)
+    assert re.search(r"^taker: a market order each 100 ms +40\.0 +54\.2$", text, re.M)
+    assert re.search(r"^one of them in the kernels, µs +0\.25 +0\.25$", text, re.M)
+    assert re.search(r"^flatters least: calm$", text, re.M)
+    assert re.search(r"^demo run, warm +failed$", text, re.M)
+
+
+def test_a_process_tells_its_end() -> None:
+    done = bench.run(("-c", "import sys; print(1); sys.exit(3)"))
+    assert (done.code, done.out, done.err) == (3, "1\n", "")
+    assert done.seconds > 0
+    assert done.peak_mb > 1
 
 
 # --- peers -----------------------------------------------------------------------------------------------------------

@@ -190,7 +190,8 @@ def table(shell: dict[str, Any], tapes: dict[str, dict[str, Any]]) -> str:
     rows.append(["orders of the taker", *(f"{found['orders']:,}" for found in each)])
     for key, name in (("order_kernel_us", "in the kernels"), ("order_laying_out_us", "to lay it out")):
         rows.append([f"one of them {name}, µs", *(f"{found[key]:.2f}" for found in each)])
-    told = [*columns(rows), f"flatters least: {flatters_least(tapes)}", ""]
+    least = [f"flatters least: {flatters_least(tapes)}"] if len(tapes) > 1 else []
+    told = [*columns(rows), *least, ""]
     names = {
         "cold_compile_s": "first compile of the engine",
         "cache_load_s": "loading it from the kernel cache, one chunk included",

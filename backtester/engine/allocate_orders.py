@@ -28,6 +28,10 @@ from backtester.engine.state import (
 
 #: What an order is told; the rest of its row comes about in the run.
 _TOLD = [name for name in spec.ORDER_ROW.names or () if name in (ORDER.names or ())]
+#: Columns of an ORDER whose -1 says that it has not happened.
+_NEVER = ("peak", "decision_ts", "hold_ts", "trigger_ts", "arrive_ts", "done_ts")
+#: Rows that are filled together. They are wide: column by column, all of them would go through memory as often.
+_TOGETHER = 1 << 10
 
 
 class Entered(NamedTuple):
@@ -88,16 +92,21 @@ def _build_orders(
 ) -> np.ndarray:
     """ORDER of each row of `table`, whose account is `account`."""
     rows = np.zeros(len(table), ORDER)
-    for name in _TOLD:
-        rows[name] = table[name]
     numbers = np.array(list(chain.from_iterable(places)), np.int64)
-    rows["account"] = account
-    rows["position"] = numbers[_first(places)[account] + table["position"]]
-    rows["market"] = positions["market"][rows["position"]]
-    rows["instrument"] = market.markets["instrument"][rows["market"]]
-    rows["status"] = enums.OrderStatus.PENDING
-    for name in ("peak", "decision_ts", "hold_ts", "trigger_ts", "arrive_ts", "done_ts"):
-        rows[name] = -1
+    position = numbers[_first(places)[account] + table["position"]]
+    of_market = positions["market"][position]
+    columns = {name: table[name] for name in _TOLD} | {
+        "account": account,
+        "position": position,
+        "market": of_market,
+        "instrument": market.markets["instrument"][of_market],
+        "status": np.full(len(table), enums.OrderStatus.PENDING),
+    }
+    columns |= {name: np.full(len(table), -1) for name in _NEVER}
+    for begin in range(0, len(table), _TOGETHER):
+        part = slice(begin, begin + _TOGETHER)
+        for name, column in columns.items():
+            rows[name][part] = column[part]
     return rows
 
 

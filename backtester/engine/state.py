@@ -36,7 +36,7 @@ SIDE = np.dtype(
         ("offset", "i8"),
         ("best", "i8"),  # NO_BID or NO_ASK when empty
         ("edge", "i8"),  # no level lies farther out than this
-        ("view", "i8"),  # the last snapshot showed the side as far as this
+        ("view", "i8"),  # the last snapshot or path step showed the side as far as this
         ("own_best", "i8"),
         ("own_count", "i8"),
         ("shift", "i8"),  # translation of the last path step, ticks

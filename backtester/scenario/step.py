@@ -14,11 +14,21 @@ INDEX, PATH_STEP = int(EventKind.INDEX), int(EventKind.PATH_STEP)
 
 
 @helper
+def outward_of(side: int) -> int:
+    """Direction away from mid."""
+    return -1 if side == BID else 1
+
+
+@helper
+def side_shift(s: np.void, side: int) -> int:
+    """Translation in force."""
+    return s["bid_shift"] if side == BID else s["ask_shift"]
+
+
+@helper
 def next_shifts(run: np.void, s: np.void, step: np.void, bid: int, ask: int) -> tuple[int, int]:
     """Translations (bids, asks) that a step asks for at the base touch, all in ticks (RULES 10.2, 10.5)."""
     mid = 0.5 * (bid + ask)
-    if run["tiled"] and s["anchor"] == 0.0:
-        s["anchor"] = mid
     shift = s["anchor"] * step["factor"] - mid if run["tiled"] else mid * (step["factor"] - 1.0)
     widening = int(np.rint((step["spread"] - 1.0) * 0.5 * (ask - bid)))
     return int(np.rint(shift)) - widening, int(np.rint(shift)) + widening
@@ -61,8 +71,8 @@ def walk_flow(
 
     Sizes are floored to lots, so less than one lot of the flow is lost at the end.
     """
-    outward = -1 if side == BID else 1
-    shift = s["bid_shift"] if side == BID else s["ask_shift"]
+    outward = outward_of(side)
+    shift = side_shift(s, side)
     done = 0.0
     last = -1
     rest = 0
@@ -97,8 +107,8 @@ def show_side(
     n: int,
 ) -> int:
     """Write one side of the step snapshot, best level first; flow has eaten up to base tick `gone_to` (-1: nothing)."""
-    outward = -1 if side == BID else 1
-    shift = s["bid_shift"] if side == BID else s["ask_shift"]
+    outward = outward_of(side)
+    shift = side_shift(s, side)
     eating = gone_to >= 0
     tick = level_side["best"]
     while tick >= 0:
@@ -128,8 +138,8 @@ def print_flow(
     n: int,
 ) -> int:
     """Write the trades of the flow that ate the levels up to base tick `gone_to`, one per level."""
-    outward = -1 if side == BID else 1
-    shift = s["bid_shift"] if side == BID else s["ask_shift"]
+    outward = outward_of(side)
+    shift = side_shift(s, side)
     tick = level_side["best"] if gone_to >= 0 else -1
     while tick >= 0:
         shown = shown_lots(lots, level_side, tick, shift, factors, s["mid2"])
@@ -189,7 +199,7 @@ def show_resized(
     n: int,
 ) -> int:
     """Write the levels of one side that are more than moved: those of another size, and those back above tick 1."""
-    outward = -1 if side == BID else 1
+    outward = outward_of(side)
     tick = level_side["best"]
     while tick >= 0:
         before = shown_lots(lots, level_side, tick, shift, factors, mid2)
@@ -201,7 +211,7 @@ def show_resized(
 
 
 @helper
-def reaches_one(level_side: np.void, side: int, shift: int) -> bool:
+def falls_below_one(level_side: np.void, side: int, shift: int) -> bool:
     """Whether a translation brings a level of the side below tick 1."""
     lowest = level_side["outermost"] if side == BID else level_side["best"]
     return lowest + shift < 1
@@ -222,14 +232,14 @@ def show_moved(
     out: np.ndarray,
     n: int,
 ) -> int:
-    """Write PATH_STEP and what it leaves to be said: the ladder that is shown moves with it (RULES 1.1)."""
+    """If the map changes, write PATH_STEP, with which the shown ladder moves, and what it leaves to be said."""
     resized = is_resized(s, factors, next_factors, mid2)
     if not resized and shifts[0] == s["bid_shift"] and shifts[1] == s["ask_shift"]:
         return n
     n = put(out, n, ts, PATH_STEP, i, 0, shifts[0], shifts[1], 0.0)
     for side in range(2):
-        shift, level_side = s["bid_shift"] if side == BID else s["ask_shift"], level_sides[side]
-        if resized or reaches_one(level_side, side, min(shift, shifts[side])):
+        shift, level_side = side_shift(s, side), level_sides[side]
+        if resized or falls_below_one(level_side, side, min(shift, shifts[side])):
             n = show_resized(
                 lots, pages, level_side, side, i, shift, factors[side], s["mid2"], shifts[side], next_factors[side],
                 mid2, ts, out, n,
@@ -242,10 +252,10 @@ def shown_best(
     lots: np.ndarray, pages: np.ndarray, s: np.void, factors: np.ndarray, level_side: np.void, side: int
 ) -> int:
     """Tick of the best level that is shown, or -1."""
-    shift = s["bid_shift"] if side == BID else s["ask_shift"]
+    shift = side_shift(s, side)
     tick = level_side["best"]
     while tick >= 0 and shown_lots(lots, level_side, tick, shift, factors, s["mid2"]) == 0:
-        tick = next_tick(lots, pages, level_side, -1 if side == BID else 1, tick)
+        tick = next_tick(lots, pages, level_side, outward_of(side), tick)
     return tick + shift if tick >= 0 else -1
 
 
@@ -277,9 +287,10 @@ def take_step(
     out: np.ndarray,
     n: int,
 ) -> int:
-    """One step of one instrument: its index, then its ladder if the map changed.
+    """One step of one instrument: its index, then its ladder, moved if the map changed, or whole where it must be.
 
-    A coarse one is hidden again at once; a print at its mid that hits nobody keeps the last price on the path.
+    Trades go by its volume and intensity from now on. A coarse one is hidden again at once; a print at its mid that
+    hits nobody keeps the last price on the path.
     """
     bid, ask = sides[i, BID]["best"], sides[i, ASK]["best"]
     two_sided = bid >= 0 and ask >= 0
@@ -291,6 +302,8 @@ def take_step(
     if not np.isnan(s["index"]):
         n = put(out, n, ts, INDEX, i, 0, 0, 0, s["index"] * step["ratio"])
     if two_sided:
+        if run["tiled"] and s["anchor"] == 0.0:
+            s["anchor"] = 0.5 * (bid + ask)
         shifts = next_shifts(run, s, step, bid, ask)
         anew = s["live"] == 0 or s["eaten"] != 0 or step["flow"] != 0.0
         if not anew:

@@ -18,7 +18,7 @@ from backtester.enums import EventKind
 from backtester.scenario.levels import ASK, BID, set_level, wipe
 from backtester.scenario.mapping import band_of, copies, thin
 from backtester.scenario.records import COARSE_BASE_NS, COARSE_NS, FOREVER, Status
-from backtester.scenario.step import take_step
+from backtester.scenario.step import outward_of, side_shift, take_step
 
 SNAPSHOT, DELTA, TRADE = int(EventKind.SNAPSHOT), int(EventKind.DELTA), int(EventKind.TRADE)
 MARK, INDEX = int(EventKind.MARK), int(EventKind.INDEX)
@@ -41,8 +41,8 @@ def take_level(
 ) -> int:
     """Set one level of the private ladder and, if the ladder is shown, write it through the map."""
     tick = row["tick"]
-    set_level(lots, pages, level_side, -1 if side == BID else 1, tick, row["lots"])
-    shift = s["bid_shift"] if side == BID else s["ask_shift"]
+    set_level(lots, pages, level_side, outward_of(side), tick, row["lots"])
+    shift = side_shift(s, side)
     if s["live"] == 0 or tick + shift < 1:
         return n
     out[n] = row

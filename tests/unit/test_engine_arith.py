@@ -28,6 +28,11 @@ def power(x: float, n: float) -> float:
 
 
 @kernel
+def halved(lots: int, halvings: float) -> float:
+    return arith.halved(lots, halvings)
+
+
+@kernel
 def normal_quantile(p: float) -> float:
     return arith.normal_quantile(p)
 
@@ -50,6 +55,13 @@ def cancelled_ahead(queue: int, behind: int, cancels: int, model: int, exponent:
 @pytest.mark.parametrize("x", [1e-300, 0.1, 0.7, 1.0, 1.5, 3.0, 10.0, 12_345.678, 1e18])
 def test_log2_is_that_of_the_library_to_the_last_bits(x: float) -> None:
     assert log2(x) == pytest.approx(math.log2(x), rel=4e-16, abs=4e-16)
+
+
+def test_what_is_left_after_a_number_of_halvings() -> None:
+    assert (halved(4, 1.0), halved(4, 1.5)) == (2.0, pytest.approx(math.sqrt(2.0), rel=1e-15))
+    assert [halved(7, whole) for whole in (0.0, 3.0, 60.0, 1001.0)] == [7.0, 7 / 8, 7 / 2**60, 0.0]
+    for step in range(1, 4000):
+        assert halved(2**44, step / 97) == pytest.approx(2.0**44 * 2.0 ** (-step / 97), rel=4e-16)
 
 
 def test_log2_is_exact_at_powers_of_two() -> None:

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from backtester.engine.arith import exp2
+from backtester.engine.arith import halved
 from backtester.engine.jit import helper, kernel
 from backtester.enums import RefillModel
 
@@ -36,7 +36,7 @@ def consumed(entry: np.void, message: int, ts: int, model: int, half_life_ns: in
         return entry["lots"]
     if model == RefillModel.NEXT_UPDATE:
         return entry["lots"] if message == entry["message"] else 0
-    return math.ceil(entry["lots"] * exp2(-(ts - entry["ts"]) / half_life_ns))
+    return math.ceil(halved(entry["lots"], (ts - entry["ts"]) / half_life_ns))
 
 
 @kernel

@@ -1,4 +1,8 @@
-"""The order book of one instrument: two sides of cells indexed by tick, best and edge kept up to date (RULES 1.1)."""
+"""One side of an instrument's order book: cells by base tick, its best and its outermost level (RULES 1.1).
+
+A path step moves a side by its offset alone. What else it does to every level, naming it, is written into a cell when
+somebody looks at it: read `printed` and `message` of a displayed level through `up_to_date`.
+"""
 
 from __future__ import annotations
 
@@ -40,8 +44,8 @@ def _name(cell: np.void, message: int) -> None:
 
 
 @helper
-def displayed(cells: np.ndarray, side: np.void, tick: int) -> np.void:
-    """The cell of a displayed level, with what the last path step said of it."""
+def up_to_date(cells: np.ndarray, side: np.void, tick: int) -> np.void:
+    """The cell of a displayed level, once the last path step has named it."""
     cell = cells[side["offset"] + tick]
     if cell["message"] < side["named"]:
         _name(cell, side["named"])
@@ -73,7 +77,7 @@ def set_level(cells: np.ndarray, side: np.void, k: int, tick: int, lots: int, me
 
 @helper
 def _empty(side: np.void, k: int) -> None:
-    """Nothing is displayed on a side."""
+    """Nothing is displayed on a side, and no edge of what was is left."""
     side["best"] = NO_ASK if k & 1 else NO_BID
     side["edge"] = NO_BID if k & 1 else NO_ASK
 
@@ -115,7 +119,7 @@ def move_side(cells: np.ndarray, side: np.void, k: int, shift: int, message: int
 
 @helper
 def end_step(cells: np.ndarray, side: np.void, k: int) -> None:
-    """End a path step: it shows the side as far as the outermost level it leaves, all of one that it leaves empty."""
+    """End a path step: draw the edge in; the side is shown as far as that, or all of it if it is empty."""
     if _is_empty(side):
         _empty(side, k)
         side["view"] = side["best"]
@@ -127,7 +131,7 @@ def end_step(cells: np.ndarray, side: np.void, k: int) -> None:
 
 @helper
 def delete_unnamed(cells: np.ndarray, side: np.void, k: int, message: int) -> None:
-    """End a snapshot: it shows the side as far as the outermost level it leaves, all of one that it leaves empty."""
+    """End a snapshot: delete what it did not name; the side is shown as far as what is left, or all of it if empty."""
     tick, edge = side["best"], side["edge"]
     _empty(side, k)
     side["view"] = side["best"]

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from backtester.engine.book.consumption import consumed, slot_of
-from backtester.engine.book.ladder import beyond, displayed, outward
+from backtester.engine.book.ladder import beyond, outward, up_to_date
 from backtester.engine.jit import helper
 from backtester.engine.money.ledger import fill_position
 from backtester.enums import Liquidity, OrderReason, PriceReference
@@ -53,7 +53,7 @@ def measure(m, w, ts: int, world: int, k: int, rules: int, limit: int, lots: int
             if beyond(k, tick, limit):
                 return lots - left, value, levels, OrderReason.PRICE_BOUND
             if world >= 0:
-                cell = displayed(cells, side, tick)
+                cell = up_to_date(cells, side, tick)
                 entry = w.overlay[slot_of(w.overlay, world, k, tick - side["shift"])]
                 shown -= cell["printed"] + consumed(entry, cell["message"], ts, model, half_life)
             if shown > 0:
@@ -83,7 +83,7 @@ def take(
     while left > 0 and not beyond(k, tick, side["edge"]) and not beyond(k, tick, limit):
         shown = m.cells[side["offset"] + tick]["lots"]
         if shown > 0:
-            cell = displayed(m.cells, side, tick)
+            cell = up_to_date(m.cells, side, tick)
             entry = w.overlay[slot_of(w.overlay, world, k, tick - side["shift"])]
             gone = consumed(entry, cell["message"], ts, model, half_life)
             there = shown - cell["printed"] - gone

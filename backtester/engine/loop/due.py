@@ -32,6 +32,12 @@ def begin_clocks(m, w, c: np.void, ts: int) -> None:
     count_missing_samples(m, ts)
     c["begun"] = 1
     c["now"] = ts
+    _note_next(m, w, c)
+
+
+@helper
+def _note_next(m, w, c: np.void) -> None:
+    """Keep when a clock strikes next, and when anything is due."""
     c["next_clock"] = next_strike(m.clocks)
     c["next_due"] = min(c["next_clock"], first_entry(w, c)["key"])
 
@@ -41,13 +47,12 @@ def _end_due(m, w, c: np.void) -> None:
     """All that was due is done."""
     if c["next_clock"] == c["due"]:
         wind(m.clocks, c["due"])
-        c["next_clock"] = next_strike(m.clocks)
-    c["next_due"] = min(c["next_clock"], first_entry(w, c)["key"])
+    _note_next(m, w, c)
     c["stage"] = IDLE
 
 
 @helper
-def _has_new_mark(m, rules: int, ts: int) -> bool:
+def _is_mark_time(m, rules: int, ts: int) -> bool:
     """Whether `ts` is on the mark grid of `rules`."""
     return strikes(m, m.rules[rules]["mark_clock"], ts)
 
@@ -63,7 +68,7 @@ def work_marks(m, w, c: np.void) -> int:
             return Advance.NEED_PATH
     for i in range(len(m.markets)):
         k = m.markets[i]
-        if _has_new_mark(m, k["rules"], t):
+        if _is_mark_time(m, k["rules"], t):
             set_mark(m, i, t)
             if c["started"] != 0:
                 note_market(m, c, i, c["bucket"])
@@ -96,37 +101,52 @@ def _rate_due(m, c: np.void, market: int) -> tuple[float, bool]:
 
 
 @helper
+def _charge(m, w, c: np.void, p: int) -> int:
+    """Position `p` pays; OK or an Advance code, and then nothing has changed (RULES 7.1)."""
+    x = w.positions[p]
+    k = m.markets[x["market"]]
+    r = m.rules[k["rules"]]
+    if lacks_rows(w, c, ROWS_OF_A_FILL):
+        return Advance.NEED_RECORD
+    rate, known = _rate_due(m, c, x["market"])
+    if not known:
+        return fault(c, Fault.MISSING_FUNDING, x["market"])
+    if r["funding_price"] == PriceReference.INDEX and m.instruments[k["instrument"]]["has_index"] == 0:
+        return fault(c, Fault.MISSING_INDEX, x["market"])
+    price = payment_price(m, k, r["funding_price"])
+    outside = x["isolated"] != 0 and r["isolated_funding_from_margin"] == 0
+    payer = cross_pool(w, p) if outside else x["pool"]
+    pay_funding(w, c, c["due"], payer, p, rate, price, payment(x["lots"] * k["unit"] * price, rate))
+    return OK
+
+
+@helper
+def _end_intervals(m, c: np.void) -> None:
+    """Markets of which this is a funding time keep the rate, and sample premiums anew."""
+    for i in range(len(m.markets)):
+        k = m.markets[i]
+        if strikes(m, k["funding_clock"], c["due"]):
+            rate, known = _rate_due(m, c, np.int64(i))
+            k["funding_charged"] = rate if known else 0.0
+            k["premium_sum"] = 0.0
+            k["premium_count"] = 0
+
+
+@helper
 def work_funding(m, w, c: np.void) -> int:
-    """Stage FUNDING: every open position pays (RULES 7.1)."""
+    """Stage FUNDING: at a funding time of its market every open position pays, then the next interval begins."""
     t = c["due"]
     charged = False
     for k in m.markets:
         charged = charged or strikes(m, k["funding_clock"], t)
-    if charged and t > c["start_ts"]:
-        while c["item"] < len(w.positions):
-            p = c["item"]
-            x = w.positions[p]
-            k = m.markets[x["market"]]
-            r = m.rules[k["rules"]]
-            if x["lots"] != 0 and strikes(m, k["funding_clock"], t):
-                if lacks_rows(w, c, ROWS_OF_A_FILL):
-                    return Advance.NEED_RECORD
-                rate, known = _rate_due(m, c, x["market"])
-                if not known:
-                    return fault(c, Fault.MISSING_FUNDING, x["market"])
-                if r["funding_price"] == PriceReference.INDEX and m.instruments[k["instrument"]]["has_index"] == 0:
-                    return fault(c, Fault.MISSING_INDEX, x["market"])
-                price = payment_price(m, k, r["funding_price"])
-                outside = x["isolated"] != 0 and r["isolated_funding_from_margin"] == 0
-                payer = cross_pool(w, p) if outside else x["pool"]
-                pay_funding(w, c, t, payer, p, rate, price, payment(x["lots"] * k["unit"] * price, rate))
-            c["item"] += 1
-    for i in range(len(m.markets)):
-        if strikes(m, m.markets[i]["funding_clock"], t):
-            rate, known = _rate_due(m, c, np.int64(i))
-            m.markets[i]["funding_charged"] = rate if known else 0.0
-            m.markets[i]["premium_sum"] = 0.0
-            m.markets[i]["premium_count"] = 0
+    while charged and t > c["start_ts"] and c["item"] < len(w.positions):
+        x = w.positions[c["item"]]
+        if x["lots"] != 0 and strikes(m, m.markets[x["market"]]["funding_clock"], t):
+            code = _charge(m, w, c, c["item"])
+            if code != OK:
+                return code
+        c["item"] += 1
+    _end_intervals(m, c)
     c["stage"] = MARGIN
     c["item"] = 0
     c["sub"] = 0
@@ -180,7 +200,7 @@ def _measure_accounts(m, w, c: np.void, first: int) -> int:
             else:
                 begin_look(w, group)
         while account < behind:
-            if not _has_new_mark(m, w.accounts[account]["rules"], c["due"]):
+            if not _is_mark_time(m, w.accounts[account]["rules"], c["due"]):
                 disturb(w, c, account)
             elif _measure_account(m, w, c, account):
                 return account
@@ -222,10 +242,10 @@ def work_margin(m, w, c: np.void) -> int:
 
 @helper
 def work_mark_triggers(m, w, c: np.void) -> int:
-    """Stage MARK_TRIGGERS: those on the marks that are new (RULES 1.3.6)."""
+    """Stage MARK_TRIGGERS: those on the marks whose grid this is (RULES 1.3.6)."""
     for i in range(len(m.markets)):
         k = m.markets[i]
-        if _has_new_mark(m, k["rules"], c["due"]) and k["has_mark"] != 0:
+        if _is_mark_time(m, k["rules"], c["due"]) and k["has_mark"] != 0:
             work_triggers(m, w, c, c["due"], MARK, k["instrument"], np.int64(i))
     c["stage"] = AGENDA_CHECKS
     return OK

@@ -8,18 +8,19 @@ from backtester.engine.book.feed import note_message, weigh_trade
 from backtester.engine.book.ladder import (
     beyond,
     delete_unnamed,
-    displayed,
     end_step,
     move_side,
     outward,
     set_level,
     shown_lots,
+    up_to_date,
 )
 from backtester.engine.book.outage import MARK_FROZEN
 from backtester.engine.jit import helper
 from backtester.engine.orders.queue import update_queues
 from backtester.engine.orders.triggers import INDEX, triggers_of
 from backtester.engine.state import NO_ASK, NO_BID
+from backtester.engine.time.clocks import set_clock
 from backtester.engine.time.stages import (
     AGENDA,
     DUE,
@@ -72,7 +73,7 @@ def _end_view(m, w, c: np.void, instrument: int, ts: int) -> None:
 
 
 @helper
-def _move(m, c: np.void, e: np.void, n: int) -> int:
+def _move_ladder(m, c: np.void, e: np.void, n: int) -> int:
     """Move the ladder of an instrument by a path step; returns the ticks that it needs, 0 if it has them."""
     highest = 0
     for k, shift in ((2 * n, e["tick"]), (2 * n + 1, e["lots"])):
@@ -106,7 +107,7 @@ def _apply_message(m, w, events: np.ndarray, c: np.void, i: int) -> int:
     fresh = c["message_open"] == 0
     if first["kind"] == EventKind.PATH_STEP:
         c["message_open"] = 1
-        need = _move(m, c, first, n)
+        need = _move_ladder(m, c, first, n)
         if need != 0:
             c["need"] = need
             return -1 - i
@@ -175,7 +176,7 @@ def _trade(m, c: np.void, e: np.void) -> int:
         side = m.sides[k]
         hits = not beyond(k, side["own_best"], tick)
         if shown_lots(m.cells, side, k, tick) > 0:
-            displayed(m.cells, side, tick)["printed"] += e["lots"]
+            up_to_date(m.cells, side, tick)["printed"] += e["lots"]
     if hits or tick <= row["last_down"] or tick >= row["last_up"]:
         _wake(c, FILLS, TRADE, n)
         c["trade_tick"] = tick
@@ -209,11 +210,7 @@ def _note_funding(m, c: np.void, e: np.void) -> None:
     for i in range(len(m.markets)):
         k = m.markets[i]
         if k["instrument"] == n:
-            clock = m.clocks[k["funding_clock"]]
-            clock["next"] = e["ts"]
-            clock["interval_ns"] = e["lots"] * SECOND_NS
-            c["next_clock"] = min(c["next_clock"], e["ts"])
-            c["next_due"] = min(c["next_due"], e["ts"])
+            set_clock(m.clocks[k["funding_clock"]], c, e["ts"], e["lots"] * SECOND_NS)
 
 
 @helper

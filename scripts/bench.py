@@ -155,13 +155,19 @@ def measure_shell(tape: Path, scratch: Path) -> dict[str, Any]:
     }
 
 
+def compared(count: int) -> tuple[str, ...]:
+    """Options of a run with `count` collaterals side by side; a single one is set."""
+    values = ",".join(str(250_000 + number) for number in range(count))
+    key = f"accounts[main].collateral.USDC={values}"
+    return ("--set", key) if count == 1 else ("--compare", key, "--max", str(count))
+
+
 def measure_growth(tape: Path, long: bool, scratch: Path) -> dict[str, growth.Rows]:
     """How every case grows, printed as it is found."""
 
     def size_of(case: str, size: int) -> dict[str, float] | None:
         if case == "compare":
-            values = ",".join(str(250_000 + number) for number in range(size))
-            return _one_command((*DEMO, "--compare", f"accounts[main].collateral.USDC={values}", "--max", str(size)))
+            return _one_command((*DEMO, *compared(size)))
         if case == "copies":
             longer = scratch / f"{size}.parquet"
             if not longer.exists():

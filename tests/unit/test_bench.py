@@ -187,6 +187,12 @@ def test_both_tapes_stand_in_one_table() -> None:
     assert re.search(r"^demo run, warm +failed$", text, re.M)
 
 
+def test_values_are_compared_a_single_one_is_set() -> None:
+    key = "accounts[main].collateral.USDC"
+    assert bench.compared(1) == ("--set", f"{key}=250000")
+    assert bench.compared(2) == ("--compare", f"{key}=250000,250001", "--max", "2")
+
+
 def test_a_process_tells_its_end() -> None:
     done = bench.run(("-c", "import sys; print(1); sys.exit(3)"))
     assert (done.code, done.out, done.err) == (3, "1\n", "")

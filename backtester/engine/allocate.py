@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate, chain
 from typing import NamedTuple
 
 import numpy as np
@@ -147,136 +148,147 @@ class WorldIndex(NamedTuple):
 def allocate_worlds(
     market: Market, worlds: Sequence[spec.World], start_ts: int, capacities: Capacities
 ) -> tuple[Worlds, WorldIndex]:
-    """The arrays of `worlds` as they stand at `start_ts`: nothing sent, nothing charged."""
-    builder = _Builder(market, start_ts)
-    for number, world in enumerate(worlds):
-        builder.add(number, world)
-    return builder.build(worlds, capacities), builder.index
+    """The arrays of `worlds` as they stand at `start_ts`: nothing sent, nothing charged. There may be 100,000."""
+    owners = [account for world in worlds for account in world.accounts]
+    world = np.repeat(np.arange(len(worlds)), _lengths([each.accounts for each in worlds]))
+    positions, numbers = _allocate_positions(market, owners, world)
+    pools = _allocate_pools(owners, world, positions)
+    accounts = _allocate_accounts(market, worlds, owners, world, pools, positions)
+    orders, plans = [each.orders for each in owners], [each.plans for each in owners]
+    index = WorldIndex(
+        accounts=[each.start for each in _ranges([each.accounts for each in worlds])],
+        positions=[numbers[each.start : each.stop] for each in _ranges([each.positions for each in owners])],
+        orders=_ranges(orders),
+        plans=_ranges(plans),
+    )
+    entered = enter_orders(market, accounts, positions, index.positions, orders, plans, start_ts)
+    capacity = int(market.instruments["capacity"].max(initial=0))
+    overlay = 4
+    while overlay < capacities.overlay:
+        overlay *= 2
+    return Worlds(
+        worlds=_allocate_world_rows(worlds),
+        accounts=accounts,
+        calm=np.zeros((-(-len(accounts) // capacities.group), len(market.markets)), CALM),
+        pools=pools,
+        positions=positions,
+        orders=entered.orders,
+        plans=entered.plans,
+        parties=np.zeros((len(worlds), len(enums.Party))),
+        inventory=np.zeros((len(worlds), len(market.markets)), INVENTORY),
+        heaps=entered.heaps,
+        waiting=entered.waiting,
+        levels=np.zeros((len(market.sides), capacity), np.int32),
+        schedule=entered.schedule,
+        overlay=np.zeros(overlay, CONSUMED),
+        fills=np.zeros(max(capacities.rows, 1), FILL),
+        ledger=np.zeros(max(capacities.rows, 1), LEDGER),
+        liquidations=np.zeros(max(capacities.rows, 1), LIQUIDATION),
+        payments=np.zeros(max(capacities.rows, 1), PAYMENT),
+        path=np.zeros((np.count_nonzero(accounts["path"] >= 0), PATH_BUCKETS), PATH),
+    ), index
 
 
-class _Builder:
-    """Collects rows world by world, then makes the arrays."""
-
-    def __init__(self, market: Market, start_ts: int) -> None:
-        self.market, self.start_ts = market, start_ts
-        self.index = WorldIndex([], [], [], [])
-        self.accounts: list[np.ndarray] = []
-        self.pools: list[np.ndarray] = []
-        self.positions: list[np.ndarray] = []
-        self.orders: list[Sequence[spec.Order]] = []  # of each account
-        self.plans: list[Sequence[spec.Plan]] = []
-        self.order_count = self.plan_count = 0
-        self.paths = 0
-
-    def add(self, number: int, world: spec.World) -> None:
-        self.index.accounts.append(len(self.accounts))
-        for account in world.accounts:
-            self._add_account(number, account, world.record and world.watched)
-
-    def _add_account(self, world: int, account: spec.Account, watched: bool) -> None:
-        row = np.zeros((), ACCOUNT)
-        number = len(self.accounts)
-        row["world"], row["rules"] = world, account.rules
-        row["pool_first"], row["order_first"] = len(self.pools), self.order_count
-        row["path"] = self.paths if watched else -1
-        self.paths += watched
-        row["equity_min"], row["equity_min_ts"] = np.inf, -1
-        places = list(enumerate(account.positions))
-        cross = [place for place in places if not place[1].isolated]
-        isolated = [place for place in places if place[1].isolated]
-        numbers = [0] * len(places)
-        self._add_pool(world, number, cross, account.balance - sum(p.margin for _, p in isolated), numbers, False)
-        for place in isolated:
-            self._add_pool(world, number, [place], place[1].margin, numbers, True)
-        row["pool_count"], row["order_count"] = 1 + len(isolated), len(account.orders)
-        row["equity_start"] = self._equity(int(row["pool_first"]))
-        self.accounts.append(row)
-        self.index.positions.append(numbers)
-        self.index.orders.append(range(self.order_count, self.order_count + len(account.orders)))
-        self.orders.append(account.orders)
-        self.order_count += len(account.orders)
-        self.index.plans.append(range(self.plan_count, self.plan_count + len(account.plans)))
-        self.plans.append(account.plans)
-        self.plan_count += len(account.plans)
-
-    def _equity(self, pool_first: int) -> float:
-        total = 0.0
-        for pool in self.pools[pool_first:]:
-            total += float(pool["balance"])
-        for position in self.positions[int(self.pools[pool_first]["position_first"]) :]:
-            market = self.market.markets[position["market"]]
-            total += float(position["lots"] * market["unit"] * market["mark"] - position["cost"])
-        return total
-
-    def _add_pool(
-        self,
-        world: int,
-        account: int,
-        places: list[tuple[int, spec.Position]],
-        balance: float,
-        numbers: list[int],
-        isolated: bool,
-    ) -> None:
-        row = np.zeros((), POOL)
-        row["world"], row["account"], row["isolated"] = world, account, isolated
-        row["position_first"], row["position_count"] = len(self.positions), len(places)
-        row["balance"] = row["balance_start"] = balance
-        row["buffer_min"], row["buffer_min_ts"], row["breach_ts"], row["round_ts"] = np.inf, -1, -1, -1
-        legs = dict[int, int]()  # of each market, its first position
-        for place, position in places:
-            numbers[place] = len(self.positions)
-            twin = legs.setdefault(position.market, len(self.positions))
-            self._add_position(world, account, len(self.pools), position)
-            if twin != numbers[place]:
-                self.positions[twin]["twin"] = numbers[place] - twin
-                self.positions[-1]["twin"] = twin - numbers[place]
-        self.pools.append(row)
-
-    def _add_position(self, world: int, account: int, pool: int, position: spec.Position) -> None:
-        row = np.zeros((), POSITION)
-        market = self.market.markets[position.market]
-        row["world"], row["account"], row["pool"], row["market"] = world, account, pool, position.market
-        row["isolated"], row["leverage"] = position.isolated, position.leverage
-        row["lots"] = row["lots_start"] = position.lots
-        row["cost"] = row["cost_start"] = position.lots * market["unit"] * position.entry_price
-        row["mark_start"], row["distance_min"] = market["mark"], np.inf
-        self.positions.append(row)
-
-    def build(self, worlds: Sequence[spec.World], capacities: Capacities) -> Worlds:
-        rows = np.zeros(len(worlds), WORLD)
-        parties = np.zeros((len(worlds), len(enums.Party)))
-        for number, world in enumerate(worlds):
-            rows[number]["liquidation"], rows[number]["record"] = world.liquidation, world.record
-            rows[number]["insurance_start"] = world.insurance_start
-        accounts, positions = _stack(self.accounts, ACCOUNT), _stack(self.positions, POSITION)
-        places = self.index.positions
-        entered = enter_orders(self.market, accounts, positions, places, self.orders, self.plans, self.start_ts)
-        capacity = int(self.market.instruments["capacity"].max(initial=0))
-        overlay = 4
-        while overlay < capacities.overlay:
-            overlay *= 2
-        return Worlds(
-            worlds=rows,
-            accounts=accounts,
-            calm=np.zeros((-(-len(accounts) // capacities.group), len(self.market.markets)), CALM),
-            pools=_stack(self.pools, POOL),
-            positions=positions,
-            orders=entered.orders,
-            plans=entered.plans,
-            parties=parties,
-            inventory=np.zeros((len(worlds), len(self.market.markets)), INVENTORY),
-            heaps=entered.heaps,
-            waiting=entered.waiting,
-            levels=np.zeros((len(self.market.sides), capacity), np.int32),
-            schedule=entered.schedule,
-            overlay=np.zeros(overlay, CONSUMED),
-            fills=np.zeros(max(capacities.rows, 1), FILL),
-            ledger=np.zeros(max(capacities.rows, 1), LEDGER),
-            liquidations=np.zeros(max(capacities.rows, 1), LIQUIDATION),
-            payments=np.zeros(max(capacities.rows, 1), PAYMENT),
-            path=np.zeros((self.paths, PATH_BUCKETS), PATH),
-        )
+def _allocate_world_rows(worlds: Sequence[spec.World]) -> np.ndarray:
+    rows = np.zeros(len(worlds), WORLD)
+    for name in ("liquidation", "record", "insurance_start"):
+        rows[name] = [getattr(world, name) for world in worlds]
+    return rows
 
 
-def _stack(rows: list[np.ndarray], dtype: np.dtype) -> np.ndarray:
-    return np.array(rows, dtype) if rows else np.zeros(0, dtype)
+def _allocate_positions(
+    market: Market, owners: Sequence[spec.Account], world: np.ndarray
+) -> tuple[np.ndarray, list[int]]:
+    """POSITION of each position, and the number each has got, in the order of the spec.
+
+    Of the positions of an account those of its cross pool come first. world[account]
+    """
+    table = spec.position_table(chain.from_iterable(each.positions for each in owners))
+    account = np.repeat(np.arange(len(owners)), _lengths([each.positions for each in owners]))
+    order = np.lexsort((table["isolated"], account))
+    table, account = table[order], account[order]
+    rows = np.zeros(len(table), POSITION)
+    for name in ("market", "isolated", "lots", "leverage"):
+        rows[name] = table[name]
+    rows["world"], rows["account"] = world[account], account
+    rows["pool"] = account + np.cumsum(table["isolated"])  # each account begins one, and so does each isolated position
+    rows["twin"] = _twins(rows["pool"], rows["market"], len(market.markets))
+    rows["lots_start"] = table["lots"]
+    rows["cost"] = rows["cost_start"] = table["lots"] * market.markets["unit"][table["market"]] * table["entry_price"]
+    rows["mark_start"], rows["distance_min"] = market.markets["mark"][table["market"]], np.inf
+    return rows, np.argsort(order).tolist()
+
+
+def _twins(pool: np.ndarray, market: np.ndarray, markets: int) -> np.ndarray:
+    """i8[n]: how many positions further the other leg of the contract in the pool is; 0 = none.
+
+    Example: BTC long, ETH long, BTC short in a cross pool → 2, 0, -2.
+    """
+    _, first, contract = np.unique(pool * markets + market, return_index=True, return_inverse=True)
+    twins = first[contract] - np.arange(len(pool))
+    second = np.flatnonzero(twins)
+    twins[second + twins[second]] = -twins[second]
+    return twins
+
+
+def _allocate_pools(owners: Sequence[spec.Account], world: np.ndarray, positions: np.ndarray) -> np.ndarray:
+    """POOL of what is cross in each account, followed by one for each of its isolated positions. world[account]"""
+    balances: list[float] = []
+    for owner in owners:
+        margins = [position.margin for position in owner.positions if position.isolated]
+        balances += (owner.balance - sum(margins), *margins)
+    rows = np.zeros(len(balances), POOL)
+    rows["isolated"][positions["pool"][positions["isolated"] > 0]] = True
+    rows["account"] = np.cumsum(rows["isolated"] == 0) - 1
+    rows["world"] = world[rows["account"]]
+    rows["position_first"], rows["position_count"] = _spans(positions["pool"], len(rows))
+    rows["balance"] = rows["balance_start"] = balances
+    rows["buffer_min"] = np.inf
+    for name in ("buffer_min_ts", "breach_ts", "round_ts"):
+        rows[name] = -1
+    return rows
+
+
+def _allocate_accounts(
+    market: Market,
+    worlds: Sequence[spec.World],
+    owners: Sequence[spec.Account],
+    world: np.ndarray,
+    pools: np.ndarray,
+    positions: np.ndarray,
+) -> np.ndarray:
+    """ACCOUNT of each of `owners`, which own pools and positions; world[account]."""
+    rows = np.zeros(len(owners), ACCOUNT)
+    rows["world"], rows["rules"] = world, [each.rules for each in owners]
+    rows["pool_first"], rows["pool_count"] = _spans(pools["account"], len(rows))
+    orders = _lengths([each.orders for each in owners])
+    rows["order_first"], rows["order_count"] = np.cumsum(orders) - orders, orders
+    watched = np.array([each.record and each.watched for each in worlds], bool)[world]
+    rows["path"] = np.where(watched, np.cumsum(watched) - 1, -1)
+    rows["equity_start"] = _equity(market, pools, positions, len(rows))
+    rows["equity_min"], rows["equity_min_ts"] = np.inf, -1
+    return rows
+
+
+def _equity(market: Market, pools: np.ndarray, positions: np.ndarray, accounts: int) -> np.ndarray:
+    """f8[account]: its balances and then what its positions have won, added one after the other."""
+    unit = market.markets["unit"][positions["market"]]
+    won = positions["lots"] * unit * positions["mark_start"] - positions["cost"]
+    account = np.concatenate([pools["account"], positions["account"]])
+    return np.bincount(account, np.concatenate([pools["balance"], won]), accounts)
+
+
+def _spans(owner: np.ndarray, owners: int) -> tuple[np.ndarray, np.ndarray]:
+    """Where what each owner has begins, and how much it is. Example: [0, 0, 2] of 3 → [0, 2, 2] and [2, 0, 1]."""
+    counts = np.bincount(owner, minlength=owners)
+    return np.cumsum(counts) - counts, counts
+
+
+def _lengths(owned: Sequence[Sequence[object]]) -> np.ndarray:
+    return np.fromiter(map(len, owned), np.int64, len(owned))
+
+
+def _ranges(owned: Sequence[Sequence[object]]) -> list[range]:
+    """The numbers of what each owns, when all are numbered through. Example: "ab", "", "c" → 0-1, none, 2."""
+    ends = accumulate(map(len, owned))
+    return [range(end - len(each), end) for each, end in zip(owned, ends, strict=True)]

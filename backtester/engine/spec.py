@@ -6,7 +6,7 @@ An index such as `market` is a position in the tuple it names. Nothing here need
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from operator import itemgetter
 from typing import NamedTuple, get_type_hints, overload
 
@@ -185,10 +185,19 @@ class Plan(NamedTuple):
 
 
 START_NS = -1
+
+
+def _row_of(kinds: Mapping[str, type]) -> np.dtype:
+    """Floats as they are, everything else, bools and codes, as integers."""
+    return np.dtype([(name, "f8" if kind is float else "i8") for name, kind in kinds.items()])
+
+
 _KINDS = get_type_hints(Order)
 del _KINDS["id"]
-#: An order in a table: everything but its id, bools and codes as integers.
-ORDER_ROW = np.dtype([(name, "f8" if kind is float else "i8") for name, kind in _KINDS.items()])
+#: An order in a table: everything but its id.
+ORDER_ROW = _row_of(_KINDS)
+#: A position in a table.
+POSITION_ROW = _row_of(get_type_hints(Position))
 
 
 def order_table(orders: Iterable[Order]) -> np.ndarray:
@@ -197,6 +206,14 @@ def order_table(orders: Iterable[Order]) -> np.ndarray:
     Example: [Order("a", 0, OrderType.MARKET, TimeInForce.IOC, -1, 20)] → one row with side -1, lots 20, at_ns -1.
     """
     return np.fromiter(map(itemgetter(slice(1, None)), orders), ORDER_ROW)
+
+
+def position_table(positions: Iterable[Position]) -> np.ndarray:
+    """POSITION_ROW[n] of `positions`, one after the other.
+
+    Example: [Position(0, -3, 90.0, 10.0)] → one row with lots -3, entry_price 90, isolated 0.
+    """
+    return np.fromiter(positions, POSITION_ROW)
 
 
 class Orders(Sequence[Order]):

@@ -162,6 +162,7 @@ def allocate_worlds(
         plans=_ranges(plans),
     )
     entered = enter_orders(market, accounts, positions, index.positions, orders, plans, start_ts)
+    insurance = _allocate_insurance(worlds)
     capacity = int(market.instruments["capacity"].max(initial=0))
     overlay = 4
     while overlay < capacities.overlay:
@@ -174,7 +175,8 @@ def allocate_worlds(
         positions=positions,
         orders=entered.orders,
         plans=entered.plans,
-        parties=np.zeros((len(worlds), len(enums.Party))),
+        parties=np.zeros((*insurance.shape, len(enums.Party))),
+        insurance=insurance,
         inventory=np.zeros((len(worlds), len(market.markets)), INVENTORY),
         heaps=entered.heaps,
         waiting=entered.waiting,
@@ -191,9 +193,18 @@ def allocate_worlds(
 
 def _allocate_world_rows(worlds: Sequence[spec.World]) -> np.ndarray:
     rows = np.zeros(len(worlds), WORLD)
-    for name in ("liquidation", "record", "insurance_start"):
+    for name in ("liquidation", "record"):
         rows[name] = [getattr(world, name) for world in worlds]
     return rows
+
+
+def _allocate_insurance(worlds: Sequence[spec.World]) -> np.ndarray:
+    """f8[world, venue]: a world may have fewer venues than another."""
+    funds = [world.insurance_start for world in worlds]
+    insurance = np.zeros((len(worlds), max(map(len, funds), default=1)))
+    for row, of_world in zip(insurance, funds, strict=True):
+        row[: len(of_world)] = of_world
+    return insurance
 
 
 def _allocate_positions(
@@ -259,7 +270,9 @@ def _allocate_accounts(
 ) -> np.ndarray:
     """ACCOUNT of each of `owners`, which own pools and positions; world[account]."""
     rows = np.zeros(len(owners), ACCOUNT)
-    rows["world"], rows["rules"] = world, [each.rules for each in owners]
+    rows["world"] = world
+    for name in ("rules", "venue"):
+        rows[name] = [getattr(each, name) for each in owners]
     rows["pool_first"], rows["pool_count"] = _spans(pools["account"], len(rows))
     orders = _lengths([each.orders for each in owners])
     rows["order_first"], rows["order_count"] = np.cumsum(orders) - orders, orders

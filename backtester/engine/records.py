@@ -37,6 +37,7 @@ LEDGER = np.dtype(
         ("pool", "i8"),
         ("position", "i8"),
         ("kind", "i8"),
+        ("venue", "i8"),  # number of the venue whose party it is
         ("party", "i8"),
         ("amount", "f8"),
         ("balance", "f8"),

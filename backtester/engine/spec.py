@@ -249,16 +249,17 @@ class Account(NamedTuple):
     positions: tuple[Position, ...]
     orders: Sequence[Order] = ()  # a tuple of them, or `Orders`
     plans: tuple[Plan, ...] = ()
+    venue: int = 0  # number, in its world, of the venue whose fund and fees are its counterparties
 
 
 class World(NamedTuple):
-    """One independent copy of accounts on the tape, with an insurance fund of its own."""
+    """One independent copy of accounts on the tape, with insurance funds of its own, one a venue."""
 
     accounts: tuple[Account, ...]
     liquidation: bool = True
     record: bool = True
     watched: bool = True  # whether the paths of its accounts are kept; without a record they are not
-    insurance_start: float = 0.0
+    insurance_start: tuple[float, ...] = (0.0,)  # what each venue's fund has, by venue number
 
 
 class MarketData(NamedTuple):

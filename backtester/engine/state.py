@@ -144,7 +144,6 @@ WORLD = np.dtype(
         ("used", "i8"),  # lots of the trade of step `used_step` that filled own orders
         ("used_step", "i8"),
         ("turnover", "f8"),  # Σ|amount| of the ledger
-        ("insurance_start", "f8"),  # what the insurance fund had at the start, quote
     ],
     align=True,
 )
@@ -153,6 +152,7 @@ ACCOUNT = np.dtype(
     [
         ("world", "i8"),
         ("rules", "i8"),
+        ("venue", "i8"),
         ("pool_first", "i8"),
         ("pool_count", "i8"),
         ("order_first", "i8"),
@@ -406,7 +406,8 @@ class Worlds(NamedTuple):
     positions: np.ndarray
     orders: np.ndarray
     plans: np.ndarray
-    parties: np.ndarray  # f8[world, Party], balances
+    parties: np.ndarray  # f8[world, venue, Party]: what each gained since the start, quote
+    insurance: np.ndarray  # f8[world, venue]: what the insurance fund had at the start, quote
     inventory: np.ndarray  # [world, market]
     heaps: np.ndarray
     waiting: np.ndarray  # entries of all heaps

@@ -256,11 +256,12 @@ def _levels(start: float, path: np.ndarray) -> np.ndarray:
 
 
 def system_report(result: RunResult) -> SystemReport:
-    """The insurance fund of ACTUAL, and what it and others bear for the accounts."""
+    """The insurance funds of ACTUAL, all venues together, and what they and others bear for the accounts."""
+    funds = math.fsum(result.world.insurance_start)
     accounts = range(len(result.world.accounts))
     return SystemReport(
-        insurance_start=result.world.insurance_start,
-        insurance_end=result.world.insurance_start + float(result.state.parties[ACTUAL, Party.INSURANCE_FUND]),
+        insurance_start=funds,
+        insurance_end=funds + math.fsum(result.state.parties[ACTUAL, :, Party.INSURANCE_FUND].tolist()),
         deficit=math.fsum(account_deficit(result, account) for account in accounts),
         adl_notional=0.0,
         socialised_loss=0.0,

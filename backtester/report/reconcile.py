@@ -78,7 +78,8 @@ def unrealised(result: RunResult, position: int, at_start: bool = False) -> floa
 
 def _world_problems(result: RunResult, world: int) -> Iterator[str]:
     rows = result.ledger[result.ledger["world"] == world]
-    ended = result.state.parties[world].tolist()
+    parties = result.state.parties[world]
+    ended = parties.ravel().tolist()
     allowed = _allowed(rows, *ended, *result.state.pools["balance_start"][result.state.pools["world"] == world])
     pools = np.flatnonzero(result.state.pools["world"] == world)
     for number in pools:
@@ -87,11 +88,11 @@ def _world_problems(result: RunResult, world: int) -> Iterator[str]:
         off = math.fsum((pool["balance"], -pool["balance_start"], *(-booked)))
         if abs(off) > allowed:
             yield f"world {world}, pool {number}: the balance is off by {off!r}"
-    for party in Party:
-        if party is not Party.OWN_MARGIN:
-            off = math.fsum((ended[party], *_booked(rows, party)))
-            if abs(off) > allowed:
-                yield f"world {world}, {party.name.lower()}: the balance is off by {off!r}"
+    for venue, gained in enumerate(parties.tolist()):
+        for party in Party:
+            off = math.fsum((gained[party], *_booked(rows[rows["venue"] == venue], party)))
+            if party is not Party.OWN_MARGIN and abs(off) > allowed:
+                yield f"world {world}, venue {venue}, {party.name.lower()}: the balance is off by {off!r}"
     moved = (*result.state.pools["balance"][pools], *(-result.state.pools["balance_start"][pools]))
     total = math.fsum((*moved, *ended))
     if abs(total) > allowed:

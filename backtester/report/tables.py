@@ -117,10 +117,12 @@ def ledger_table(result: RunResult, names: Names) -> pa.Table:
     """One row per change of a balance; account and pool are null where it is the insurance fund's own."""
     rows = result.ledger
     accounts, pools, positions = (rows[name].tolist() for name in ("account", "pool", "position"))
+    venues = list(dict.fromkeys(profile.id for profile in result.profiles))
     return pa.table(
         {
             "ts": _times(rows["ts"]),
             "world": _words([names.world(world) for world in rows["world"].tolist()]),
+            "venue": _words([venues[venue] for venue in rows["venue"].tolist()]),
             "account": _words([names.account(account) if account >= 0 else None for account in accounts]),
             "pool": _words([names.pool(pool) if pool >= 0 else None for pool in pools]),
             "symbol": _words([names.symbol(position) if position >= 0 else None for position in positions]),

@@ -207,7 +207,9 @@ def resolve_world(portfolio: PortfolioFile, resolved: Resolved, start: Start, cu
     if problems:
         raise BacktesterError(problems)
     funds = {profile.id: profile.rules.insurance_start for profile in resolved.profiles}
-    return spec.World(tuple(accounts), insurance_start=sum(funds.values()))
+    venues = {venue: number for number, venue in enumerate(funds)}
+    at = (account._replace(venue=venues[p.id]) for account, p in zip(accounts, resolved.profiles, strict=True))
+    return spec.World(tuple(at), insurance_start=tuple(funds.values()))
 
 
 class _AccountBuilder:

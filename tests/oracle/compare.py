@@ -254,9 +254,10 @@ class Pair:
 
     def _parties(self, world: World, number: int, tolerance: float) -> Iterator[str]:
         for party in Party:
-            amount = self.engine.worlds.parties[number, party]
-            if abs(amount - float(world.parties[party])) > tolerance:
-                yield f"world {number} {party.name}: oracle {float(world.parties[party])}, engine {amount}"
+            for venue, gained in enumerate(world.gained):
+                amount = self.engine.worlds.parties[number, venue, party]
+                if abs(amount - float(gained[party])) > tolerance:
+                    yield f"world {number}, venue {venue}, {party.name}: oracle {float(gained[party])}, engine {amount}"
 
     def _inventory(self, world: World, number: int, tolerance: float) -> Iterator[str]:
         """What the backstop keeps, by market."""
@@ -312,12 +313,12 @@ def _engine_fill(row: Any) -> Row:
 
 
 def _ledger_of(row: LedgerRow, pools: int) -> Row:
-    whole = (row.ts, pools + row.pool if row.pool >= 0 else -1, int(row.party), int(row.kind))
+    whole = (row.ts, pools + row.pool if row.pool >= 0 else -1, row.venue, int(row.party), int(row.kind))
     return whole, (float(row.amount), float(row.balance))
 
 
 def _engine_ledger(row: Any) -> Row:
-    whole = tuple(int(row[name]) for name in ("ts", "pool", "party", "kind"))
+    whole = tuple(int(row[name]) for name in ("ts", "pool", "venue", "party", "kind"))
     return whole, (float(row["amount"]), float(row["balance"]))
 
 

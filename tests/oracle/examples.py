@@ -126,7 +126,7 @@ def one_account(
     """One world with one account and one place; `margin` makes the place isolated."""
     place = spec.Position(0, lots, entry_price, leverage, margin is not None, margin or 0.0)
     account = spec.Account("a", 0, balance, (place,), tuple(orders))
-    return (spec.World((account,), insurance_start=insurance),)
+    return (spec.World((account,), insurance_start=(insurance,)),)
 
 
 def market_order(side: int, lots: int, at_s: float | None = None, **more: Any) -> spec.Order:

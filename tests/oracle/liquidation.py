@@ -113,7 +113,7 @@ def settle(world: World, pool: Pool, t: int) -> None:
         return
     if pool.balance < 0:
         pool.deficit -= pool.balance
-        fund = max(ZERO, world.fund)
+        fund = max(ZERO, world.fund_of(pool.account.spec.venue))
         paid = min(fund, -pool.balance)
         world.pay(t, pool, paid, Party.INSURANCE_FUND, LedgerKind.DEFICIT)
         world.pay(t, pool, -pool.balance, Party.RESERVE, LedgerKind.DEFICIT)
@@ -235,8 +235,9 @@ def _takeover(world: World, pool: Pool, t: int) -> bool:
     for position in taken:
         _take_over(world, position, t)
     world.pay(t, pool, -pool.balance, Party.INSURANCE_FUND, LedgerKind.TAKEOVER)
-    if world.fund < 0:
-        world.pay_fund(t, -world.fund, Party.RESERVE, LedgerKind.DEFICIT)
+    venue = pool.account.spec.venue
+    if world.fund_of(venue) < 0:
+        world.pay_fund(t, venue, -world.fund_of(venue), Party.RESERVE, LedgerKind.DEFICIT)
     pool.deficit += max(ZERO, -equity)
     return True
 
@@ -261,5 +262,5 @@ def _dispose(world: World, position: Position, lots: int, price: Fraction, t: in
     limit = market.bound_tick(side, market.rules.liquidation_bound)
     sold = forced_walk(world, position, side, abs(lots), limit, t)
     gain = sum((-side * part * market.unit * (Fraction(market.tape.price(tick)) - price) for tick, part in sold), ZERO)
-    world.pay_fund(t, gain, Party.MARKET, LedgerKind.REALISED_PNL)
+    world.pay_fund(t, position.pool.account.spec.venue, gain, Party.MARKET, LedgerKind.REALISED_PNL)
     return -side * sum(part for _, part in sold)

@@ -27,6 +27,7 @@ class LedgerRow(NamedTuple):
 
     ts: int
     pool: int
+    venue: int
     party: Party
     kind: LedgerKind
     amount: Fraction

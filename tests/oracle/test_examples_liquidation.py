@@ -39,11 +39,15 @@ from tests.oracle.world import World
 # -- RULES 8 -----------------------------------------------------------------------------------------------------------
 
 
-def hyperliquid(last_mark: float, bids: dict[int, int], insurance: float = 0.0) -> World:
-    """Long 1 BTC at 100,000 with 2,500 of isolated margin, maintenance 1.25 %, backstop at two thirds of it."""
+def hyperliquid(last_mark: float, bids: dict[int, int], *insurance: float) -> World:
+    """Long 1 BTC at 100,000 with 2,500 of isolated margin, maintenance 1.25 %, backstop at two thirds of it.
+
+    insurance: the fund of its venue, and of others.
+    """
     rules = PLAIN._replace(takeover_threshold=2 / 3)
     data = market_data(rules, tiers=HYPERLIQUID_BTC)
-    worlds = one_account(2500.0, lots=1, entry_price=100_000.0, leverage=40.0, margin=2500.0, insurance=insurance)
+    worlds = one_account(2500.0, lots=1, entry_price=100_000.0, leverage=40.0, margin=2500.0)
+    worlds = tuple(world._replace(insurance_start=insurance or (0.0,)) for world in worlds)
     begin = [ladder(0, {99_990: 1}, {100_010: 1}), mark(0, 100_000.0)]
     tape = [*begin, ladder(1.5, bids, {100_010: 1}), mark(1.5, last_mark), mark(2, last_mark)]
     return only_world(agreed(case(data, worlds, tape)))
@@ -82,13 +86,19 @@ def test_8_4_a_threshold_of_zero_is_none() -> None:
 
 
 def test_8_4_below_the_bankruptcy_price_the_reserve_refills_the_fund() -> None:
-    world = hyperliquid(97_400.0, {}, insurance=30.0)  # bankruptcy at 97,500: 100 are missing
+    world = hyperliquid(97_400.0, {}, 30.0)  # bankruptcy at 97,500: 100 are missing
     assert world.fund == 0
     assert world.parties[Party.RESERVE] == -70
 
 
+def test_9_1_the_fund_of_another_venue_pays_nothing() -> None:
+    for bids in ({}, {97_400: 1}):  # taken over, and sold in the market
+        world = hyperliquid(97_400.0, bids, 30.0, 1000.0)
+        assert floats(world.fund, world.fund_of(1), world.parties[Party.RESERVE]) == [0, 1000, -70]
+
+
 def test_8_3_a_flat_pool_below_zero_is_paid_by_the_fund_and_then_by_the_reserve() -> None:
-    world = hyperliquid(98_000.0, {97_400: 1}, insurance=30.0)
+    world = hyperliquid(98_000.0, {97_400: 1}, 30.0)
     deficit = [(row.party, float(row.amount)) for row in world.ledger if row.kind == LedgerKind.DEFICIT]
     assert deficit == [(Party.INSURANCE_FUND, 30), (Party.RESERVE, 70)]
     assert floats(world.pools[1].balance, world.fund) == [0, 0]

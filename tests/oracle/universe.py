@@ -64,8 +64,8 @@ def universe(random: Random, steps: int = 120, fault: bool = False) -> Universe:
     events = TapeMaker(random, data, scale).make(steps, fault)
     worlds = tuple(_world(random, data, scale) for _ in range(random.choice([1, 1, 2, 3])))
     if random.random() < 0.5:  # a variant: the same orders at the same levels
-        worlds += (worlds[0]._replace(liquidation=not worlds[0].liquidation, insurance_start=4.0),)
-    worlds = tuple(world._replace(watched=random.random() < 0.5) for world in worlds)
+        worlds += (worlds[0]._replace(liquidation=not worlds[0].liquidation, insurance_start=(4.0,)),)
+    worlds = tuple(_at_two_venues(random, world)._replace(watched=random.random() < 0.5) for world in worlds)
     return Universe(data, np.array([tuple(event) for event in events], dtype=EVENT), worlds)
 
 
@@ -171,8 +171,14 @@ def _world(random: Random, data: spec.MarketData, scale: Scale) -> spec.World:
     return spec.World(
         accounts=accounts,
         liquidation=random.random() < 0.9,
-        insurance_start=random.choice([0.0, 1.0, 16.0]),
+        insurance_start=(random.choice([0.0, 1.0, 16.0]),),
     )
+
+
+def _at_two_venues(random: Random, world: spec.World) -> spec.World:
+    """The same with its accounts spread over two venues, whose funds differ."""
+    accounts = tuple(account._replace(venue=random.randrange(2)) for account in world.accounts)
+    return world._replace(accounts=accounts, insurance_start=(*world.insurance_start, random.choice([0.0, 8.0])))
 
 
 def _account(random: Random, data: spec.MarketData, scale: Scale, number: int) -> spec.Account:

@@ -52,7 +52,7 @@ class World:
         self.acted: Counter[str] = Counter()  # how often a rule made a difference
         self.consumption = Consumption(judge)
         self.inventory: dict[Market, tuple[int, Fraction]] = {}  # lots and cost that the backstop keeps
-        self.parties = {party: ZERO for party in Party}
+        self.gained = [dict.fromkeys(Party, ZERO) for _ in given.insurance_start]  # by venue
         self.fills: list[Fill] = []
         self.ledger: list[LedgerRow] = []
         self.liquidations: list[Liquidation] = []
@@ -66,9 +66,18 @@ class World:
         self.start_total = sum((pool.balance for pool in self.pools), ZERO)
 
     @property
+    def parties(self) -> dict[Party, Fraction]:
+        """What each counterparty gained at all venues."""
+        return {party: sum((gained[party] for gained in self.gained), ZERO) for party in Party}
+
+    @property
     def fund(self) -> Fraction:
-        """Balance of the insurance fund (RULES 9.1)."""
-        return Fraction(self.spec.insurance_start) + self.parties[Party.INSURANCE_FUND]
+        """That of the first venue."""
+        return self.fund_of(0)
+
+    def fund_of(self, venue: int) -> Fraction:
+        """Balance of a venue's insurance fund (RULES 9.1)."""
+        return Fraction(self.spec.insurance_start[venue]) + self.gained[venue][Party.INSURANCE_FUND]
 
     @property
     def pools(self) -> list[Pool]:
@@ -128,20 +137,21 @@ class World:
         """Change a pool's balance: one ledger row, none for nothing."""
         if amount == 0:
             return
+        venue = pool.account.spec.venue
         pool.balance += amount
-        self.parties[party] -= amount
-        self.ledger.append(LedgerRow(t, pool.number, party, kind, amount, pool.balance))
+        self.gained[venue][party] -= amount
+        self.ledger.append(LedgerRow(t, pool.number, venue, party, kind, amount, pool.balance))
 
     def move(self, t: int, source: Pool, target: Pool, amount: Fraction) -> None:
         """Money between two pools of one account: two rows."""
         self.pay(t, source, -amount, Party.OWN_MARGIN, LedgerKind.MARGIN_TRANSFER)
         self.pay(t, target, amount, Party.OWN_MARGIN, LedgerKind.MARGIN_TRANSFER)
 
-    def pay_fund(self, t: int, amount: Fraction, party: Party, kind: LedgerKind) -> None:
-        """Change the insurance fund's balance where no pool is concerned."""
-        self.parties[Party.INSURANCE_FUND] += amount
-        self.parties[party] -= amount
-        self.ledger.append(LedgerRow(t, -1, party, kind, amount, self.fund))
+    def pay_fund(self, t: int, venue: int, amount: Fraction, party: Party, kind: LedgerKind) -> None:
+        """Change the balance of a venue's insurance fund where no pool is concerned."""
+        self.gained[venue][Party.INSURANCE_FUND] += amount
+        self.gained[venue][party] -= amount
+        self.ledger.append(LedgerRow(t, -1, venue, party, kind, amount, self.fund_of(venue)))
 
     # -- fills (RULES 5.1, 5.2, 6.5) -----------------------------------------------------------------------------------
 

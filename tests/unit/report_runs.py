@@ -58,7 +58,7 @@ def finished(
 ) -> RunResult:
     """Run accounts, with and without liquidation, over a tape."""
     data = market_data(rules, tiers=tiers, liquidation_fee=liquidation_fee)
-    world = spec.World(tuple(accounts), insurance_start=insurance)
+    world = spec.World(tuple(accounts), insurance_start=(insurance,))
     inputs = case(data, (world, world._replace(liquidation=False)), tape)
     engine = Engine(data)
     status = engine.feed(inputs.events)

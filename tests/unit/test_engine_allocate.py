@@ -9,7 +9,7 @@ import numpy as np
 from backtester.engine import spec
 from backtester.engine.allocate import WorldIndex, allocate_market, allocate_worlds
 from backtester.engine.state import DEFAULT_CAPACITIES, Worlds
-from backtester.enums import OrderType, TimeInForce
+from backtester.enums import OrderType, Party, TimeInForce
 from tests.oracle.examples import market_data
 
 INF = float("inf")
@@ -31,12 +31,13 @@ MANY = spec.Account(
     ),
     (SOLD, SOLD),
     (PLAN,),
+    venue=1,
 )
 IDLE = spec.Account("idle", 0, 5.0, ())
 ONE = spec.Account("one", 0, 500.0, (spec.Position(1, 6, 60.0, 20.0),), (SOLD,), (PLAN, PLAN))
 
 WORLDS = (
-    spec.World((MANY, IDLE), insurance_start=9.0),
+    spec.World((MANY, IDLE), insurance_start=(9.0, 7.0)),
     spec.World((ONE,), liquidation=False, record=False),
     spec.World((ONE,), watched=False),
     spec.World((IDLE, ONE)),
@@ -65,6 +66,7 @@ def test_the_accounts() -> None:
     expected = {
         "world": (0, 0, 1, 2, 3, 3),
         "rules": (1, 0, 0, 0, 0, 0),
+        "venue": (1, 0, 0, 0, 0, 0),
         "pool_first": (0, 4, 5, 6, 7, 8),
         "pool_count": (4, 1, 1, 1, 1, 1),
         "order_first": (0, 2, 2, 3, 4, 4),
@@ -123,9 +125,10 @@ def test_the_positions() -> None:
 
 def test_the_worlds() -> None:
     worlds, _ = allocated(WORLDS)
-    expected = {"liquidation": (1, 0, 1, 1), "record": (1, 0, 1, 1), "insurance_start": (9.0, 0.0, 0.0, 0.0)}
+    expected = {"liquidation": (1, 0, 1, 1), "record": (1, 0, 1, 1)}
     assert_rows(worlds.worlds, 4, expected)
-    assert (worlds.parties.shape[0], worlds.inventory.shape) == (4, (4, 2))
+    assert (worlds.parties.shape, worlds.inventory.shape) == ((4, 2, len(Party)), (4, 2))
+    assert worlds.insurance.tolist() == [[9.0, 7.0], [0.0, 0.0], [0.0, 0.0], [0.0, 0.0]]
 
 
 def test_where_things_lie() -> None:

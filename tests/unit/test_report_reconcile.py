@@ -55,7 +55,7 @@ def pool_balance(result: RunResult) -> None:
 
 
 def party_balance(result: RunResult) -> None:
-    result.state.parties[0, Party.VENUE_FEES] -= 0.01
+    result.state.parties[0, 0, Party.VENUE_FEES] -= 0.01
 
 
 def lost_cost(result: RunResult) -> None:

@@ -169,7 +169,7 @@ def test_isolated_loses_its_margin_and_no_more(tmp_path: Path) -> None:
     assert (cross_of_fenced, isolated) == (95_000.0, 0.0)  # a forced fill costs its own margin only
     assert cross_of_shared == 0.0  # 10,000 − 15,001 − fee: nobody owes the venue
     assert result.state.pools["deficit"][:3].tolist() == pytest.approx([0.0, 10_001.0 + fee, 5_001.0 + fee])
-    assert result.state.parties[ACTUAL, Party.INSURANCE_FUND] == pytest.approx(-15_002 - 2 * fee)
+    assert result.state.parties[ACTUAL, 0, Party.INSURANCE_FUND] == pytest.approx(-15_002 - 2 * fee)
     # Without liquidation the margin stays where it is, however deep the loss.
     assert result.state.pools["balance"][3:].tolist() == [95_000.0, 5_000.0, 10_000.0]
 
@@ -178,8 +178,8 @@ def test_a_fund_that_is_empty_leaves_the_rest_to_the_reserve(tmp_path: Path) -> 
     poor = venue(tmp_path, insurance_start=3_000)
     path = portfolio(tmp_path, account(position(margin_mode="isolated", leverage=10.0), venue=poor))
     result = run_cell(Request(path, tapes=(str(tape(tmp_path, [50_000] * 4 + [35_000] * 6)),)))
-    assert result.state.parties[ACTUAL, Party.INSURANCE_FUND] == -3_000.0
-    assert result.state.parties[ACTUAL, Party.RESERVE] == pytest.approx(-7_001.0 - 0.00045 * 34_999)
+    assert result.state.parties[ACTUAL, 0, Party.INSURANCE_FUND] == -3_000.0
+    assert result.state.parties[ACTUAL, 0, Party.RESERVE] == pytest.approx(-7_001.0 - 0.00045 * 34_999)
 
 
 def test_the_backstop_takes_over_what_the_order_book_does_not(tmp_path: Path) -> None:

@@ -136,7 +136,7 @@ def test_nothing_is_made_or_lost(world: int) -> None:
     """RULES 9.2: what the pools lost, the counterparties have."""
     result = demo()
     pools = result.state.pools[result.state.pools["world"] == world]
-    changes = [*(pools["balance"] - pools["balance_start"]), *result.state.parties[world]]
+    changes = [*(pools["balance"] - pools["balance_start"]), *result.state.parties[world].ravel()]
     ledger = result.ledger[result.ledger["world"] == world]
     turnover = math.fsum(abs(float(amount)) for amount in ledger["amount"])
     assert turnover > 100_000
@@ -171,10 +171,10 @@ def test_every_counterparty_holds_what_the_ledger_gave_it() -> None:
         ledger = result.ledger[(result.ledger["world"] == world) & (result.ledger["pool"] >= 0)]
         for party in (Party.VENUE_FEES, Party.FUNDING_POOL):
             got = -math.fsum(map(float, ledger["amount"][ledger["party"] == party]))
-            assert result.state.parties[world, party] == pytest.approx(got, abs=1e-6)
+            assert result.state.parties[world, 0, party] == pytest.approx(got, abs=1e-6)
         fills = result.fills[(result.fills["world"] == world) & (result.fills["position"] >= 0)]
         fees = math.fsum(map(float, fills["fee"]))
-        assert result.state.parties[world, Party.VENUE_FEES] == pytest.approx(fees, abs=1e-6)
+        assert result.state.parties[world, 0, Party.VENUE_FEES] == pytest.approx(fees, abs=1e-6)
 
 
 def test_positions_are_the_sum_of_their_fills() -> None:

@@ -155,11 +155,18 @@ def test_positions_and_orders_become_ticks_and_lots(tmp_path: Path) -> None:
     )
     second = spec.Order("bid", 1, OrderType.LIMIT, TimeInForce.POST_ONLY, Side.BUY, 15_000, limit_tick=18_005)
     assert tuple(each._replace(key=0) for each in made.orders) == (first, second)
-    assert world(path).insurance_start == 300_000_000.0
+    assert world(path).insurance_start == (300_000_000.0,)
 
 
 def test_the_insurance_of_one_venue_counts_once(tmp_path: Path) -> None:
-    assert world(portfolio(tmp_path, account(position()), account(position(), name="b"))).insurance_start == 3e8
+    made = world(portfolio(tmp_path, account(position()), account(position(), name="b")))
+    assert (made.insurance_start, [each.venue for each in made.accounts]) == ((3e8,), [0, 0])
+
+
+def test_each_venue_has_a_fund_of_its_own(tmp_path: Path) -> None:
+    elsewhere = account(position(), name="b", venue="binance-usdm", collateral="USDT = 1_000.0")
+    made = world(portfolio(tmp_path, account(position()), elsewhere, account(position(), name="c")))
+    assert (made.insurance_start, [each.venue for each in made.accounts]) == ((3e8, 1.04e9), [0, 1, 0])
 
 
 @pytest.mark.parametrize(

@@ -34,13 +34,21 @@ def lacks_slots(w, c: np.void, slots: int) -> bool:
 
 
 @helper
-def fund_balance(w, world: int) -> float:
-    """What a world's insurance fund has (RULES 9.1), quote: parties keep changes, so that no cent drowns."""
-    return w.worlds[world]["insurance_start"] + w.parties[world, Party.INSURANCE_FUND]
+def venue_of(w, pool: int) -> int:
+    """Number of the venue at which a pool is."""
+    return w.accounts[w.pools[pool]["account"]]["venue"]
 
 
 @helper
-def _write(w, c: np.void, ts: int, world: int, pool: int, position: int, kind: int, party: int, amount: float) -> None:
+def fund_balance(w, world: int, venue: int) -> float:
+    """What a venue's insurance fund has (RULES 9.1), quote: parties keep changes, so that no cent drowns."""
+    return w.insurance[world, venue] + w.parties[world, venue, Party.INSURANCE_FUND]
+
+
+@helper
+def _write(
+    w, c, ts: int, world: int, venue: int, pool: int, position: int, kind: int, party: int, amount: float
+) -> None:
     w.worlds[world]["turnover"] += abs(amount)
     if w.worlds[world]["record"] == 0:
         return
@@ -52,28 +60,29 @@ def _write(w, c: np.void, ts: int, world: int, pool: int, position: int, kind: i
     row["pool"] = pool
     row["position"] = position
     row["kind"] = kind
+    row["venue"] = venue
     row["party"] = party
     row["amount"] = amount
-    row["balance"] = w.pools[pool]["balance"] if pool >= 0 else fund_balance(w, world)
+    row["balance"] = w.pools[pool]["balance"] if pool >= 0 else fund_balance(w, world, venue)
 
 
 @helper
 def post(w, c: np.void, ts: int, pool: int, position: int, kind: int, party: int, amount: float) -> None:
     """Credit `amount` (quote, signed) to a pool and debit it to a party."""
-    world = w.pools[pool]["world"]
+    world, venue = w.pools[pool]["world"], venue_of(w, pool)
     disturb(w, c, w.pools[pool]["account"])
     w.pools[pool]["balance"] += amount
     if party != Party.OWN_MARGIN:
-        w.parties[world, party] -= amount
-    _write(w, c, ts, world, pool, position, kind, party, amount)
+        w.parties[world, venue, party] -= amount
+    _write(w, c, ts, world, venue, pool, position, kind, party, amount)
 
 
 @helper
-def post_fund(w, c: np.void, ts: int, world: int, kind: int, party: int, amount: float) -> None:
-    """Credit `amount` to the world's insurance fund and debit it to a party."""
-    w.parties[world, Party.INSURANCE_FUND] += amount
-    w.parties[world, party] -= amount
-    _write(w, c, ts, world, NONE, NONE, kind, party, amount)
+def post_fund(w, c: np.void, ts: int, world: int, venue: int, kind: int, party: int, amount: float) -> None:
+    """Credit `amount` to a venue's insurance fund and debit it to a party."""
+    w.parties[world, venue, Party.INSURANCE_FUND] += amount
+    w.parties[world, venue, party] -= amount
+    _write(w, c, ts, world, venue, NONE, NONE, kind, party, amount)
 
 
 @helper

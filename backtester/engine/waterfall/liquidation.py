@@ -18,6 +18,7 @@ from backtester.engine.money.ledger import (
     post,
     post_fund,
     transfer,
+    venue_of,
 )
 from backtester.engine.money.margin import bankruptcy_price, liquidation_distance, maintenance, pool_state
 from backtester.engine.orders.contingent import finish_order
@@ -87,7 +88,7 @@ def settle(w, c: np.void, ts: int, pool: int) -> None:
     row["round_ts"] = -1
     if row["balance"] < 0.0:
         owed = -row["balance"]
-        paid = min(owed, max(0.0, fund_balance(w, row["world"])))
+        paid = min(owed, max(0.0, fund_balance(w, row["world"], venue_of(w, pool))))
         row["deficit"] += owed
         if paid > 0.0:
             post(w, c, ts, pool, NONE, LedgerKind.DEFICIT, Party.INSURANCE_FUND, paid)
@@ -302,7 +303,16 @@ def _dispose(m, w, c: np.void, ts: int, p: int, lots: int, price: float) -> None
         if got > 0:
             take(m, w, c, ts, world, k, rules, limit, got, NONE, NONE, FillReason.TAKEOVER)
             paid = value * market["unit"] * market["tick_size"] - got * market["unit"] * price
-            post_fund(w, c, ts, world, LedgerKind.REALISED_PNL, Party.MARKET, paid if selling else -paid)
+            post_fund(
+                w,
+                c,
+                ts,
+                world,
+                venue_of(w, x["pool"]),
+                LedgerKind.REALISED_PNL,
+                Party.MARKET,
+                paid if selling else -paid,
+            )
             kept = lots - got if selling else lots + got
     held["lots"] += kept
     held["cost"] += kept * market["unit"] * price
@@ -332,9 +342,10 @@ def _take_over(m, w, c: np.void, ts: int, pool: int) -> None:
     row["balance"] = 0.0
     row["state"] = PoolState.CLOSED
     row["round_ts"] = -1
-    fund = fund_balance(w, world)
+    venue = venue_of(w, pool)
+    fund = fund_balance(w, world, venue)
     if fund < 0.0:
-        post_fund(w, c, ts, world, LedgerKind.DEFICIT, Party.RESERVE, -fund)
+        post_fund(w, c, ts, world, venue, LedgerKind.DEFICIT, Party.RESERVE, -fund)
 
 
 @helper

@@ -13,6 +13,12 @@ from backtester.engine.state import NO_ASK, NO_BID
 
 
 @helper
+def side_of(instrument: int, side: int) -> int:
+    """Number of the ladder side on which an order of `side` rests."""
+    return 2 * instrument if side > 0 else 2 * instrument + 1
+
+
+@helper
 def outward(k: int) -> int:
     """Direction away from mid on side `k`: -1 for bids (even), +1 for asks."""
     return -1 + 2 * (k & 1)

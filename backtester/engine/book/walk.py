@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from backtester.engine.book.consumption import consumed, slot_of
+from backtester.engine.book.feed import book_age
 from backtester.engine.book.ladder import beyond, outward, up_to_date
 from backtester.engine.jit import helper
 from backtester.engine.money.ledger import fill_position
@@ -77,6 +78,7 @@ def take(
     step = outward(k)
     tick_size = m.instruments[k >> 1]["tick_size"]
     model, half_life = _model(m, k >> 1, rules)
+    age_ns = book_age(m, k, ts)
     left = lots
     fees = 0.0
     tick = side["best"]
@@ -100,6 +102,7 @@ def take(
                 entry["message"] = cell["message"]
                 if p >= 0:
                     d = -part if k & 1 == 0 else part
-                    fees += fill_position(m, w, c, ts, p, order, d, tick, tick * tick_size, reason, Liquidity.TAKER)
+                    price = tick * tick_size
+                    fees += fill_position(m, w, c, ts, p, order, d, tick, price, reason, Liquidity.TAKER, age_ns)
         tick += step
     return fees

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from backtester.engine.book.feed import book_age
 from backtester.engine.jit import helper
 from backtester.engine.money.calm import disturb
 from backtester.engine.state import NONE
@@ -12,6 +11,8 @@ from backtester.enums import FillReason, LedgerKind, Liquidity, Party
 
 #: Rows that one fill, settlement or payment writes at most.
 ROWS_OF_A_FILL = np.int64(6)
+#: Age of the order book at a fill that takes nothing of what it displays.
+NO_AGE = np.int64(0)
 
 
 @helper
@@ -165,11 +166,12 @@ def _pays_fee(r: np.void, reason: int) -> bool:
 
 @helper
 def fill_position(
-    m, w, c: np.void, ts: int, p: int, order: int, d: int, tick: int, price: float, reason: int, liquidity: int
+    m, w, c, ts: int, p: int, order: int, d: int, tick: int, price: float, reason: int, liquidity: int, age_ns: int
 ) -> float:
     """Book a fill of d signed lots at `price`: position, PnL, fee, isolated margin, records. Returns the fee.
 
-    `tick` is -1 when the price lies on none, `order` -1 when no order of the user was filled. Needs ROWS_OF_A_FILL.
+    `tick` is -1 when the price lies on none, `order` -1 when no order of the user was filled; `age_ns` of the
+    order book that was taken from (RULES 2.6), else 0. Needs ROWS_OF_A_FILL.
     """
     x = w.positions[p]
     k = m.markets[x["market"]]
@@ -193,10 +195,7 @@ def fill_position(
         touch(w, c, pool)
         if x["isolated"] != 0:
             _move_isolated(w, c, ts, p, abs(d) - closed, closed, size, k["unit"] * price, before, realised)
-    age = np.int64(0)
-    if liquidity == Liquidity.TAKER and tick >= 0:
-        age = book_age(m, 2 * k["instrument"] + (1 if d > 0 else 0), ts)
-    _write_fill(w, c, ts, p, order, d, tick, price, reason, liquidity, fee, realised, age)
+    _write_fill(w, c, ts, p, order, d, tick, price, reason, liquidity, fee, realised, age_ns)
     return fee
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from backtester.engine.book.ladder import side_of
 from backtester.engine.jit import helper, inlined
-from backtester.engine.orders.queue import side_index, side_of
 from backtester.engine.state import NO_ASK, NO_BID
 from backtester.enums import OrderMargin, OrderMarginPrice
 from backtester.formulas import margin
@@ -155,6 +155,12 @@ def _margin_value(m, w, o: np.void, lots: int, limit: int) -> tuple[float, float
         lots = opening_lots(w.positions[o["position"]], o["side"], lots)
     value = lots * k["unit"] * _margin_price(m, o, limit)
     return value, max(0.0, o["side"] * (value - lots * k["unit"] * k["mark"]))
+
+
+@helper
+def side_index(o: np.void) -> int:
+    """Where the sums over an order's side stand in a position: 0 for buys, 1 for sells."""
+    return 0 if o["side"] > 0 else 1
 
 
 @helper

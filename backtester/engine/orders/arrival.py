@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from backtester.engine.book.ladder import side_of
 from backtester.engine.book.outage import MATCHING_HALTED, ORDERS_REFUSED
 from backtester.engine.book.walk import bound_tick, measure, take
 from backtester.engine.jit import helper
@@ -11,7 +12,7 @@ from backtester.engine.money.ledger import ROWS_OF_A_FILL, lacks_rows, lacks_slo
 from backtester.engine.money.margin import free_margin, lots_to_open, max_leverage, need
 from backtester.engine.orders.contingent import finish_order, note_fill
 from backtester.engine.orders.plans import take_size_of_parent
-from backtester.engine.orders.queue import rest, side_of
+from backtester.engine.orders.queue import rest
 from backtester.engine.orders.resting import reducible
 from backtester.engine.orders.self_trade import cancel_met, nearest_met, walk_limit
 from backtester.engine.orders.triggers import is_conditional, sent_by_venue

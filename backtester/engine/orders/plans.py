@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
+from backtester.engine.book.ladder import side_of
 from backtester.engine.jit import helper
-from backtester.engine.orders.queue import side_of
 from backtester.engine.state import NO_ASK, NO_BID
 from backtester.enums import Peg
 

@@ -7,25 +7,14 @@ import math
 import numpy as np
 
 from backtester.engine.arith import log2, power
-from backtester.engine.book.ladder import beyond, shown_lots
+from backtester.engine.book.ladder import beyond, shown_lots, side_of
 from backtester.engine.jit import helper
+from backtester.engine.money.margin import side_index
 from backtester.engine.state import NO_ASK, NO_BID, UNKNOWN_QUEUE
 from backtester.enums import OrderReason, OrderStatus, QueueModel
 
 #: A trade is printed at most so long after a message that shows it.
 PRINTS_WITHIN_NS = 1_000_000_000
-
-
-@helper
-def side_of(instrument: int, side: int) -> int:
-    """Number of the ladder side on which an order of `side` rests."""
-    return 2 * instrument if side > 0 else 2 * instrument + 1
-
-
-@helper
-def side_index(o: np.void) -> int:
-    """Where the sums over an order's side stand in a position: 0 for buys, 1 for sells."""
-    return 0 if o["side"] > 0 else 1
 
 
 @helper

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from backtester.engine.book.ladder import beyond, outward
+from backtester.engine.book.ladder import beyond, outward, side_of
 from backtester.engine.book.walk import measure, take
 from backtester.engine.jit import helper
-from backtester.engine.money.ledger import ROWS_OF_A_FILL, fill_position, lacks_rows, lacks_slots
+from backtester.engine.money.ledger import NO_AGE, ROWS_OF_A_FILL, fill_position, lacks_rows, lacks_slots
 from backtester.engine.money.margin import free_margin, opening_lots
 from backtester.engine.orders.contingent import finish_order, note_fill
-from backtester.engine.orders.queue import note_resting, side_of, unprinted
+from backtester.engine.orders.queue import note_resting, unprinted
 from backtester.engine.state import NONE
 from backtester.enums import FillReason, Liquidity, OrderReason, OrderStatus
 
@@ -51,7 +51,7 @@ def _fill_resting(m, w, c: np.void, ts: int, order: int, lots: int, reason: int)
     o["maker_lots"] += lots
     o["fill_value"] += float(lots) * tick
     d = lots * o["side"]
-    o["fee"] += fill_position(m, w, c, ts, o["position"], order, d, tick, price, reason, Liquidity.MAKER)
+    o["fee"] += fill_position(m, w, c, ts, o["position"], order, d, tick, price, reason, Liquidity.MAKER, NO_AGE)
     note_fill(m, w, c, ts, order, lots)
     if o["filled"] == o["lots"]:
         finish_order(m, w, c, ts, order, OrderStatus.FILLED, OrderReason.NONE)

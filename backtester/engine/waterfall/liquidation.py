@@ -6,10 +6,12 @@ import math
 
 import numpy as np
 
+from backtester.engine.book.ladder import side_of
 from backtester.engine.book.outage import LIQUIDATION_SUSPENDED, is_halted
 from backtester.engine.book.walk import bound_tick, measure, take
 from backtester.engine.jit import helper, inlined
 from backtester.engine.money.ledger import (
+    NO_AGE,
     ROWS_OF_A_FILL,
     fill_position,
     fund_balance,
@@ -22,7 +24,6 @@ from backtester.engine.money.ledger import (
 )
 from backtester.engine.money.margin import bankruptcy_price, liquidation_distance, maintenance, pool_state
 from backtester.engine.orders.contingent import finish_order
-from backtester.engine.orders.queue import side_of
 from backtester.engine.state import NO_ASK, NO_BID, NONE
 from backtester.enums import (
     CloseOrder,
@@ -333,7 +334,7 @@ def _take_over(m, w, c: np.void, ts: int, pool: int) -> None:
             price = m.markets[x["market"]]["mark"] if at_mark else bankruptcy_price(m, w, i)
             _note(m, w, c, ts, i, LiquidationStage.TAKEOVER, abs(lots))
             w.liquidations[c["liquidations"]]["takeover_price"] = price
-            fill_position(m, w, c, ts, i, NONE, -lots, NONE, price, FillReason.TAKEOVER, Liquidity.TAKER)
+            fill_position(m, w, c, ts, i, NONE, -lots, NONE, price, FillReason.TAKEOVER, Liquidity.TAKER, NO_AGE)
             _close_note(w, c, i, abs(lots), 0.0, np.int64(0), 0.0)
             _dispose(m, w, c, ts, i, lots, price)
     margin = row["balance"]

@@ -53,6 +53,7 @@ def long_of_one(mark: float) -> tuple[Market, Worlds]:
         (0.2, 5.0, 1.0 / 120.0),  # the ratio is what may change first
         (np.inf, 5.0, 4.0 / 200.0),
         (np.inf, 9.0, 0.0),  # as low as it ever was
+        (np.inf, -50.0, 9.0 / 200.0),  # it was in breach before, and may come to be again
         (0.1, 5.0, 0.0),
     ],
 )

@@ -63,7 +63,7 @@ def pool_room(m, w, row: np.void, equity: float, needed: float) -> tuple[float, 
     if buffer < 0.0:
         return 0.0, gross
     ratio = row["margin_ratio_max"]
-    room = min(room, (buffer - row["buffer_min"]) / (2.0 * gross))
+    room = min(room, (buffer - max(0.0, row["buffer_min"])) / (2.0 * gross))  # a breach is news, however often before
     if ratio < np.inf:
         room = min(room, (ratio * equity - needed) / (gross * (1.0 + ratio)))
     for i in range(row["position_first"], row["position_first"] + row["position_count"]):

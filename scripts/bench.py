@@ -29,7 +29,6 @@ sys.path.insert(0, str(ROOT))  # the scripts share modules
 
 from scripts import growth  # noqa: E402
 from scripts.bench_peers import table as columns  # noqa: E402
-from scripts.growth import medians  # noqa: E402
 
 PARTS = Path(__file__).with_name("bench_parts.py")
 CONTEST = Path(__file__).with_name("peers") / "backtester_part.py"
@@ -88,7 +87,7 @@ def part(name: str, tape: Path, *options: object, script: Path = PARTS, cache: P
 def command(arguments: Sequence[str], runs: int) -> dict[str, float] | None:
     """Seconds and memory of a command line, medians after one run that warms it; None when it fails."""
     run(("-m", "backtester", *arguments))
-    return medians(lambda: _one_command(arguments), runs)
+    return growth.medians(lambda: _one_command(arguments), runs)
 
 
 def _one_command(arguments: Sequence[str]) -> dict[str, float] | None:
@@ -178,7 +177,7 @@ def measure_growth(tape: Path, long: bool, scratch: Path) -> dict[str, growth.Ro
     found = {}
     for case in growth.CASES:
         sizes = case.sizes + (case.long if long else ())
-        rows = {size: medians(partial(size_of, case.name, size), growth.RUNS) for size in sizes}
+        rows = {size: growth.medians(partial(size_of, case.name, size), growth.RUNS) for size in sizes}
         found[case.name] = growth.rows_of(rows)
         print("\n".join(["", *growth.lines(case, found[case.name])]), flush=True)
         for copy in scratch.glob("[0-9]*.parquet"):

@@ -185,6 +185,15 @@ def test_1_7_a_suspended_liquidation_is_measured_a_halted_one_is_stuck() -> None
     assert halted.pools[0].state == PoolState.LIQUIDATING
 
 
+def test_6_4_an_account_that_sleeps_wakes_for_a_breach_that_is_not_its_deepest() -> None:
+    """Marked down to 90 while nobody is liquidated, back at 100, then at 97, where equity 2 is below 97 / 32."""
+    deep = [outage(1, Outage.LIQUIDATION_SUSPENDED), mark(1.5, 90.0), mark(2.5, 100.0), outage(3.5, Outage.NONE)]
+    (world,) = one_account(5.0, lots=1, entry_price=100.0)
+    tape = [*BEGIN, *deep, mark(6.5, 97.0), mark(9, 97.0)]
+    sleeper = only_world(agreed(case(market_data(), (world._replace(watched=False),), tape)))
+    assert [(row.ts, row.filled) for row in sleeper.liquidations] == [(7 * SECOND, 1)]
+
+
 def test_1_7_a_frozen_mark_stays_and_no_index_is_taken() -> None:
     tape = [record(1, EventKind.INDEX, 100.0), outage(1, Outage.MARK_FROZEN), mark(1.5, 90.0)]
     tape += [record(2, EventKind.INDEX, 90.0)]

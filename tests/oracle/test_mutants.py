@@ -19,7 +19,7 @@ import pytest
 from tests.oracle.hunt import DIFFERENT, end, seeded
 
 ROOT = Path(__file__).resolve().parents[2]
-UNIVERSES = 2703
+UNIVERSES = 1_500
 
 
 class Mutant(NamedTuple):

@@ -27,7 +27,7 @@ def is_calm(m, w, group: int) -> bool:
     """Whether every mark lies where the group needs no look."""
     for i in range(len(m.markets)):
         mark, between = m.markets[i]["mark"], w.calm[group, i]
-        if mark < between["low"] or mark > between["high"]:
+        if not (between["low"] <= mark <= between["high"]):
             return False
     return True
 
@@ -44,9 +44,9 @@ def begin_look(w, group: int) -> None:
 def pool_room(m, w, row: np.void, equity: float, needed: float) -> tuple[float, float]:
     """(room, Σ|notional|) of a pool that was just measured: a fraction of every mark, and quote.
 
-    Nothing changes by more than its notional when a mark changes, and a requirement by at most as much (rates are below
-    1): a move of x changes the buffer by at most 2·x·Σ|N|. Above the ratio R, needed + x·Σ|N| > R · (equity − x·Σ|N|);
-    below the distance d of a position with slope s, buffer − 2·x·Σ|N| < d · (|s| + 2·x·Σ|N|).
+    Nothing changes by more than its notional when a mark changes, and a requirement by at most as much (no rate is
+    above 1): a move of x changes the buffer by at most 2·x·Σ|N|. Above the ratio R, needed + x·Σ|N| > R · (equity −
+    x·Σ|N|); below the distance d of a position with slope s, buffer − 2·x·Σ|N| < d · (|s| + 2·x·Σ|N|).
     Example: long 1 at 100, equity 10, needed 1, lowest buffer 5, highest ratio 0.2: (9 − 5) / 200 = 2 %;
     ratio: (0.2 · 10 − 1) / (100 · 1.2) = 0.83 %, which is the less.
     """
@@ -62,14 +62,15 @@ def pool_room(m, w, row: np.void, equity: float, needed: float) -> tuple[float, 
         return np.inf, 0.0
     if buffer < 0.0:
         return 0.0, gross
+    # What was worst in a breach before hides no new one: the room ends where the buffer does.
     ratio = row["margin_ratio_max"]
-    room = min(room, (buffer - max(0.0, row["buffer_min"])) / (2.0 * gross))  # a breach is news, however often before
+    room = min(room, (buffer - max(0.0, row["buffer_min"])) / (2.0 * gross))
     if ratio < np.inf:
         room = min(room, (ratio * equity - needed) / (gross * (1.0 + ratio)))
     for i in range(row["position_first"], row["position_first"] + row["position_count"]):
         x = w.positions[i]
         if x["lots"] != 0:
-            slope, d = exposure(m, w, i), x["distance_min"]
+            slope, d = exposure(m, w, i), max(0.0, x["distance_min"])
             if d < np.inf:
                 room = min(room, (buffer - d * abs(slope)) / (2.0 * gross * (1.0 + d)))
             else:  # none so far: it lay below a price of 0
@@ -81,7 +82,7 @@ def pool_room(m, w, row: np.void, equity: float, needed: float) -> tuple[float, 
 def narrow(m, w, c: np.void, account: int, room: float) -> None:
     """End the look at an account: its group is calm while no mark moves by more than `room`, a fraction of it."""
     room *= SHARE
-    if room < LEAST:
+    if not room >= LEAST:
         disturb(w, c, account)
         return
     a = w.accounts[account]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -19,7 +19,6 @@ from backtester.texts import counted
 
 if TYPE_CHECKING:
     from backtester.report.model import ReportModel
-    from backtester.run.result import RunFailure, RunResult
 
 
 def run(
@@ -150,8 +149,9 @@ def run(
     from backtester.report.render import render_report
     from backtester.report.tables import write_tables
     from backtester.run.prices import parse_price
+    from backtester.run.request import Request
     from backtester.run.resolve import Acceptances
-    from backtester.run.session import Request, is_warm, run_cells, try_cells
+    from backtester.run.session import is_warm, run_cells
     from backtester.scenario.grid import parse_proxies
     from backtester.scenario.shock import parse_shock
 
@@ -176,11 +176,8 @@ def run(
     _check_size(compare or [], len(names), most, chosen)
     if not is_warm():
         talk(f"compiling kernels, once per machine and version (cache: {CACHE_DIR})", chosen)
-    outcomes: list[RunResult | RunFailure] = []
-    for name in names:
-        with _progress(chosen, name or "tape") as advance:
-            run_all = run_cells if len(names) == 1 else try_cells
-            outcomes += run_all(request._replace(scenario=name), advance)
+    with _progress(chosen, names) as advance:
+        outcomes = run_cells([request._replace(scenario=name) for name in names], advance)
     report = build_report(outcomes)
     if out is not None:
         write_tables(outcomes, report, Path(out))
@@ -242,7 +239,7 @@ def _check_directory(out: str | None, force: bool) -> None:
 
 
 @contextmanager
-def _progress(chosen: Settings, name: str) -> Iterator[Callable[[float], None]]:
+def _progress(chosen: Settings, names: Sequence[str | None]) -> Iterator[Callable[[float], None]]:
     """A progress bar on stderr, on a terminal only."""
     if not (chosen.progress and sys.stderr.isatty()):
         yield lambda fraction: None
@@ -250,5 +247,5 @@ def _progress(chosen: Settings, name: str) -> Iterator[Callable[[float], None]]:
     from rich.progress import Progress
 
     with Progress(console=make_console(chosen, stderr=True), transient=True) as bar:
-        task = bar.add_task(name, total=1.0)
+        task = bar.add_task(counted(len(names), "scenario") if len(names) > 1 else names[0] or "tape", total=1.0)
         yield lambda fraction: bar.update(task, completed=fraction)

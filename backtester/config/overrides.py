@@ -98,15 +98,13 @@ def _no_rule(setting: Setting) -> Diagnostic:
 def alternatives(text: str) -> tuple[str, ...]:
     """`key=a,b,c` as the overrides `key=a`, `key=b` and `key=c`. Commas inside quotes and brackets do not part them.
 
-    Raises usage errors for fewer than two values, and for a key of the scenario: every variant runs on the same tape.
+    Raises usage errors for fewer than two values, and for one that is named twice.
     """
     key, equals, values = text.partition("=")
     found = [value.strip() for value in _VALUE.findall(values)] if equals else []
     if len(found) < 2 or len(set(found)) < len(found):
         message = "expected a key and two different values or more"
         raise usage_error(f"--compare {text}", message, "for example --compare margin_mode=isolated,cross")
-    if key.strip().startswith("scenario."):
-        raise usage_error(f"--compare {text}", "all variants share one tape", "run it once for each value, with --set")
     return tuple(f"{key.strip()}={value}" for value in found)
 
 

@@ -56,12 +56,11 @@ def parse_price(text: str) -> Price:
     return Price(name, price, f"{FLAG} {text}")
 
 
-def prices_of(portfolios: Iterable[PortfolioFile]) -> tuple[Price, ...]:
-    """The `[prices]` of portfolios that run on one tape. Raises a usage error when they differ."""
-    first, *others = portfolios
-    if any(each.portfolio.prices != first.portfolio.prices for each in others):
-        raise usage_error("--compare prices", "all variants share one tape", f"run it once for each, with {FLAG}")
-    return tuple(Price(name, price, first.where("prices", name)) for name, price in first.portfolio.prices.items())
+def prices_of(portfolio: PortfolioFile) -> tuple[Price, ...]:
+    """The `[prices]` of a portfolio."""
+    return tuple(
+        Price(name, price, portfolio.where("prices", name)) for name, price in portfolio.portfolio.prices.items()
+    )
 
 
 def move_tape(tape: Tape, prices: Iterable[Price]) -> Tape:

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from functools import cache
+from collections.abc import Callable, Sequence
 from itertools import product
-from pathlib import Path
 from typing import NamedTuple
 
 from backtester.config.overrides import Overrides, alternatives, sort_overrides
 from backtester.config.portfolio import PortfolioFile, as_portfolio
-from backtester.config.toml import Document, read_document
+from backtester.config.toml import Document
 from backtester.errors import BacktesterError, Diagnostic
 from backtester.run.names import Names
 from backtester.run.profiles import choice_of, find_profiles, move_collateral
 from backtester.scenario.path import Scenario
 from backtester.venue.accounts import Choice, judge_accounts
-from backtester.venue.loader import load_profile
 from backtester.venue.profile import VenueProfile
 
 
@@ -41,10 +38,14 @@ def count_combinations(compare: Sequence[str]) -> int:
 
 
 def read_variants(
-    path: Path, overrides: Sequence[tuple[str, ...]], venue: str | None, scenario: Scenario | None, names: Names
+    document: Document,
+    overrides: Sequence[tuple[str, ...]],
+    venue: str | None,
+    scenario: Scenario | None,
+    names: Names,
+    load: Callable[..., VenueProfile],
 ) -> tuple[Variant, ...]:
     """Every variant, validated. Raises the problems of them all: words are wrong or right before anything runs."""
-    document, load = read_document(path), cache(load_profile)  # every file is read once
     found, problems = [], list[Diagnostic]()
     for each in overrides:
         try:

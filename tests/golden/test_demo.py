@@ -12,7 +12,8 @@ from rich.console import Console
 
 from backtester.report.model import ReportModel, build_report
 from backtester.report.render import render_report
-from backtester.run.session import Request, run_cell
+from backtester.run.request import Request
+from backtester.run.session import run_cell
 
 DEMO = Path(__file__).resolve().parents[2] / "data" / "demo-portfolio.toml"
 

@@ -16,10 +16,11 @@ from backtester.engine.state import DEFAULT_CAPACITIES, Capacities
 from backtester.enums import Advance, FillReason, OrderStatus
 from backtester.market.read import open_tape
 from backtester.run.drive import Engine
+from backtester.run.request import Request
 from backtester.run.resolve import Acceptances, Holder, resolve_markets, resolve_world
 from backtester.run.resolve_values import Start
 from backtester.run.result import RunResult
-from backtester.run.session import Request, run_cell
+from backtester.run.session import run_cell
 from backtester.scenario.apply import StressedTape
 from backtester.scenario.grid import Target
 from backtester.scenario.path import load

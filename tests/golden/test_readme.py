@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,9 @@ import pytest
 from backtester.cli.app import main
 from backtester.errors import usage_error
 from backtester.run import session
+from backtester.run.plan import Rider
 from backtester.run.result import RunFailure
-from backtester.run.session import Request
+from backtester.run.stage import set_stage
 
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
@@ -42,16 +44,15 @@ def runs() -> list[str]:
 
 @pytest.mark.parametrize("command", runs())
 def test_readme_runs_what_it_invites_to_run(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    staged: list[Request] = []
+    staged: list[Rider] = []
 
-    def stage(request: Request, progress: object) -> tuple[RunFailure, ...]:
-        session._set_stage(request)
-        staged.append(request)
-        return (RunFailure(request.scenario, "", (), usage_error("test", "goes no further")),)
+    def stage(riders: Sequence[Rider], progress: object) -> list[RunFailure]:
+        set_stage(riders)
+        staged.extend(riders)
+        return [rider.failed(usage_error("test", "goes no further")) for rider in riders]
 
     monkeypatch.chdir(ROOT)
-    monkeypatch.setattr(session, "run_cells", stage)
-    monkeypatch.setattr(session, "try_cells", stage)
+    monkeypatch.setattr(session, "ride", stage)
     main(shlex.split(command, comments=True))
     assert staged
 

@@ -21,9 +21,10 @@ from backtester.market.ingest.trades import TradeColumns
 from backtester.market.ingest.wide_snapshots import BookColumns, ingest_wide_snapshots
 from backtester.market.read import open_tape
 from backtester.market.schema import ingest_instrument
+from backtester.run.request import Request
 from backtester.run.resolve import Acceptances
 from backtester.run.result import ACTUAL, RunResult
-from backtester.run.session import Request, run_cell
+from backtester.run.session import run_cell
 from tests.unit.run_cases import (
     S,
     account,

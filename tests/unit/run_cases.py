@@ -18,8 +18,9 @@ import pytest
 from backtester.enums import LedgerKind
 from backtester.errors import BacktesterError, Diagnostic
 from backtester.market.schema import TapeInstrument
+from backtester.run.request import Request
 from backtester.run.result import ACTUAL, RunResult
-from backtester.run.session import Request, run_cell
+from backtester.run.session import run_cell
 from backtester.shipped import data_dir
 from backtester.venue import loader
 from tests.unit.market_tapes import Row, write

@@ -8,8 +8,9 @@ import pytest
 
 from backtester.market.check import check
 from backtester.market.read import open_tape
+from backtester.run.request import Request
 from backtester.run.resolve import Acceptances
-from backtester.run.session import Request, run_cell
+from backtester.run.session import run_cell
 from tests.unit.market_tapes import Row
 from tests.unit.run_cases import (
     FUNDING_HOUR,

@@ -12,7 +12,8 @@ from backtester.market.move import Move, lent_events
 from backtester.market.read import open_tape
 from backtester.report.model import build_report
 from backtester.run.prices import parse_price
-from backtester.run.session import Request, run_cell
+from backtester.run.request import Request
+from backtester.run.session import run_cell
 from backtester.scenario.grid import parse_proxies
 from backtester.shipped import data_dir
 from tests.unit import market_tapes

@@ -18,8 +18,9 @@ from backtester.enums import (
     Party,
     PoolState,
 )
+from backtester.run.request import Request
 from backtester.run.result import ACTUAL, UNLIQUIDATED, RunResult
-from backtester.run.session import Request, run_cell
+from backtester.run.session import run_cell
 from tests.unit.market_tapes import Row
 from tests.unit.run_cases import (
     START,

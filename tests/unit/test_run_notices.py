@@ -10,7 +10,8 @@ from rich.console import Console
 
 from backtester.report.model import build_report
 from backtester.report.render import render_report
-from backtester.run.session import Request, run_cell
+from backtester.run.request import Request
+from backtester.run.session import run_cell
 from tests.unit.market_tapes import Row
 from tests.unit.run_cases import START, S, account, order, plan, portfolio, position, tape
 

@@ -10,8 +10,9 @@ import pytest
 from backtester.engine.book.feed import GAPS
 from backtester.market.feed import bound_ns
 from backtester.report.model import ReportModel, build_report
+from backtester.run.request import Request
 from backtester.run.resolve import Acceptances
-from backtester.run.session import Request, run_cell
+from backtester.run.session import run_cell
 from tests.unit.market_tapes import Row
 from tests.unit.run_cases import START, S, account, ladder, order, portfolio, position, problems, tape
 

@@ -19,8 +19,9 @@ from backtester.enums import (
     PoolState,
 )
 from backtester.market.read import open_tape
+from backtester.run.request import Request
 from backtester.run.result import ACTUAL, UNLIQUIDATED, RunResult
-from backtester.run.session import Request, run_cell
+from backtester.run.session import run_cell
 from backtester.scenario.apply import StressedTape
 from backtester.scenario.grid import Target
 from backtester.scenario.path import load

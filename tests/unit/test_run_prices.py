@@ -9,8 +9,10 @@ import pytest
 from backtester.errors import BacktesterError
 from backtester.market.read import open_tape
 from backtester.market.schema import TapeInstrument
+from backtester.report.model import build_report
 from backtester.run.prices import Price, move_tape, parse_price
-from backtester.run.session import Request, run_cell, run_cells
+from backtester.run.request import Request
+from backtester.run.session import run_cell, run_cells
 from tests.unit.market_tapes import Row, write
 from tests.unit.run_cases import (
     BTC,
@@ -134,10 +136,11 @@ def test_the_tape_comes_to_the_portfolio_or_the_portfolio_to_the_tape(
     )
 
 
-def test_variants_share_one_tape(tmp_path: Path) -> None:
+def test_prices_are_compared_each_on_a_tape_of_its_own(tmp_path: Path) -> None:
     asked = request(tmp_path, written="[prices]\nBTC = 100_000\n")
-    with pytest.raises(BacktesterError, match="all variants share one tape"):
-        run_cells(asked._replace(compare=("prices.BTC=90_000,100_000",)))
+    both = run_cells([asked._replace(compare=("prices.BTC=90_000,100_000",))])
+    alone = [run_cell(asked._replace(overrides=(f"prices.BTC={price}",))) for price in ("90_000", "100_000")]
+    assert build_report(both).cells == build_report(alone).cells
 
 
 def test_prices_on_the_command_line() -> None:

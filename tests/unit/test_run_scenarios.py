@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from backtester.run.request import Request
 from backtester.run.resolve import Acceptances
 from backtester.run.result import RunFailure, RunResult
-from backtester.run.session import Request, run_cell, try_cells
+from backtester.run.session import run_cell, run_cells
 from backtester.scenario.grid import Proxy
 from backtester.scenario.shock import parse_shock
 from backtester.shipped import scenarios_dir
@@ -206,8 +207,8 @@ def test_a_rebased_portfolio_runs_as_one_written_at_the_mark(tmp_path: Path) -> 
 
 def test_what_is_wrong_with_one_of_several_cells(tmp_path: Path) -> None:
     request = plain(tmp_path)._replace(scenario="2025-10-01", venue="hyperliquid", overrides=("size=2",))
-    (failed,) = try_cells(request)
+    (failed,) = run_cells([request])
     assert isinstance(failed, RunFailure)
     assert (failed.scenario, failed.venue, failed.variant) == ("2025-10-01", "hyperliquid", (("size", "2"),))
     assert failed.error.diagnostics == problems(request)
-    assert isinstance(try_cells(request._replace(scenario=None))[0], RunResult)
+    assert isinstance(run_cells([request._replace(scenario=None)])[0], RunResult)

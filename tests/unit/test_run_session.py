@@ -11,9 +11,10 @@ import pytest
 from backtester.enums import OrderStatus
 from backtester.errors import BacktesterError, Diagnostic
 from backtester.market.schema import InstrumentFacts
+from backtester.run.request import Request
 from backtester.run.resolve import Acceptances
 from backtester.run.result import ACTUAL, UNLIQUIDATED
-from backtester.run.session import Request, run_cell, warm
+from backtester.run.session import run_cell, warm
 from backtester.shipped import data_dir
 from tests.unit.market_tapes import Row
 from tests.unit.run_cases import (

@@ -9,7 +9,8 @@ import pytest
 
 from backtester.market.read import open_tape
 from backtester.run.prices import parse_price
-from backtester.run.session import Request, run_cell
+from backtester.run.request import Request
+from backtester.run.session import run_cell
 from backtester.scenario.grid import parse_proxies
 from tests.unit.market_tapes import BTC, ETH, Row, join, write
 from tests.unit.run_cases import BTC as HYPERLIQUID_BTC

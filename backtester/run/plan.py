@@ -1,0 +1,95 @@
+"""Which cells ride on which tape: the cells of all requests, those together that one pass can serve.
+
+Every file is read once, and everything that words alone can get wrong is found before a tape is opened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+from backtester.config.overrides import sort_overrides
+from backtester.config.toml import Document, read_document
+from backtester.errors import BacktesterError
+from backtester.run.names import Names
+from backtester.run.request import Request
+from backtester.run.result import RunFailure
+from backtester.run.variants import Variant, combinations, named, read_variants
+from backtester.scenario import library
+from backtester.scenario.path import Scenario
+from backtester.venue.loader import load_profile
+from backtester.venue.profile import VenueProfile
+
+
+class Rider(NamedTuple):
+    """A cell to be run: one variant of a request, in the scenario that it names."""
+
+    request: Request
+    variant: Variant
+    scenario: Scenario | None
+
+    def failed(self, error: BacktesterError) -> RunFailure:
+        """The cell that came to nothing."""
+        return _failure(self.request, self.variant.overrides, error)
+
+
+class Plan(NamedTuple):
+    """All cells in the order of their requests, and the numbers of those that go through one tape together."""
+
+    cells: tuple[Rider | RunFailure, ...]
+    passes: tuple[tuple[int, ...], ...]
+
+
+class Reader(NamedTuple):
+    """Reads files, each once."""
+
+    document: Callable[[Path], Document]
+    profile: Callable[..., VenueProfile]
+    scenario: Callable[[str], Scenario]
+
+
+def make_plan(requests: Sequence[Request]) -> Plan:
+    """Read what the requests name. What is wrong with one of them makes all of its cells fail, and no others.
+
+    Example: two portfolios in BTC and ETH, compared in two margin modes and two scenarios, are eight cells and two
+    passes; with one of them in BTC alone there are four passes.
+    """
+    reader = Reader(cache(read_document), cache(load_profile), cache(library.find_runnable))
+    cells = tuple(cell for request in requests for cell in _cells(request, reader))
+    passes: dict[object, list[int]] = {}
+    for number, cell in enumerate(cells):
+        if isinstance(cell, Rider):
+            passes.setdefault(_company(cell), []).append(number)
+    return Plan(cells, tuple(map(tuple, passes.values())))
+
+
+def _cells(request: Request, reader: Reader) -> Iterator[Rider | RunFailure]:
+    overrides = combinations(request.overrides, request.compare)
+    try:
+        scenario = reader.scenario(request.scenario) if request.scenario else None
+        document = reader.document(request.portfolio)
+        any_time = scenario is not None and scenario.start_ns is not None
+        names = Names(request.tapes, request.instruments, request.proxies, request.accept.order_book, any_time)
+        for variant in read_variants(document, overrides, request.venue, scenario, names, reader.profile):
+            yield Rider(request, variant, scenario)
+    except BacktesterError as error:
+        yield from (_failure(request, each, error) for each in overrides)
+
+
+def _company(rider: Rider) -> object:
+    """Cells of which this is the same see one tape, begin at one time, and may ride together."""
+    portfolio, profiles = rider.variant.portfolio.portfolio, rider.variant.profiles
+    markets = {
+        (profile.id, position.symbol, profile.rules.mark_formula, profile.rules.mark_interval_ns)
+        for account, profile in zip(portfolio.accounts, profiles, strict=True)
+        for position in account.positions
+    }
+    stress = tuple(setting.text for setting in sort_overrides(rider.variant.overrides).scenario)
+    shared = rider.request._replace(portfolio=Path(), overrides=(), compare=(), venue=None)
+    return shared, stress, frozenset(markets), tuple(sorted(portfolio.prices.items()))
+
+
+def _failure(request: Request, overrides: Sequence[str], error: BacktesterError) -> RunFailure:
+    return RunFailure(request.scenario, request.venue or "", named(overrides), error)

@@ -1,0 +1,176 @@
+"""One pass: its riders are brought in at the first marks, the tape goes by, and each gets its result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from backtester.engine import spec
+from backtester.enums import Advance, MarkFormula
+from backtester.errors import BacktesterError, Diagnostic
+from backtester.market.feed import ASSUME_FROZEN, bound_ns, frozen_feeds
+from backtester.market.schema import TapeInstrument
+from backtester.run.assumed import assumptions, foresight
+from backtester.run.drive import Engine
+from backtester.run.outcome import Outcome
+from backtester.run.plan import Rider
+from backtester.run.rebase import Rebased, rebase
+from backtester.run.request import Request
+from backtester.run.resolve import resolve_world
+from backtester.run.resolve_orders import Curve
+from backtester.run.resolve_values import Resolved, Start
+from backtester.run.result import WORLDS, Instrument, RunFailure, RunResult, ScenarioSource, Source, TopUp
+from backtester.run.stage import Stage, set_stage
+from backtester.run.stress import scenario_source
+from backtester.run.topup import find_topups
+from backtester.run.variants import named
+from backtester.run.volumes import Volumes
+from backtester.venue.profile import VenueProfile
+
+Progress = Callable[[float], None]
+
+
+class Started(NamedTuple):
+    """A rider that is under way."""
+
+    rider: Rider
+    resolved: Resolved
+    world: spec.World
+    moved: tuple[Rebased, ...]
+
+
+def ride(riders: Sequence[Rider], progress: Progress) -> list[RunResult | RunFailure]:
+    """Run cells that share a tape, each as if it were alone. What the market of the start refuses fails alone.
+
+    `progress` hears the fraction of the tape's time. Raises what is wrong for all of them.
+    """
+    stage = set_stage(riders)
+    engine, chunks = Engine(stage.resolved[0].data, stage.request.capacities), stage.chunks()
+    started = _start(engine, chunks, stage)
+    worlds = [each.world for each in started if isinstance(each, Started)]
+    if not worlds:
+        return [each for each in started if isinstance(each, RunFailure)]
+    begin, end = stage.span
+    for chunk in chunks:
+        engine.feed(chunk)
+        progress((int(chunk["ts"][-1]) - begin) / max(1, end - begin))
+    engine.finish()
+    _refuse_frozen(engine, stage)
+    topups = find_topups(engine, worlds, stage.chunks, stage.request.capacities)
+    source = _scenario_source(stage)
+    outcome = Outcome(engine)
+    numbered = iter(zip(range(0, WORLDS * len(worlds), WORLDS), topups, strict=True))
+    return [
+        each if isinstance(each, RunFailure) else _result(outcome, each, stage, source, *next(numbered))
+        for each in started
+    ]
+
+
+def _start(engine: Engine, chunks: Iterator[np.ndarray], stage: Stage) -> list[Started | RunFailure]:
+    """Feed until every market has its first mark, then bring the riders in, with and without liquidation."""
+    for chunk in chunks:
+        if engine.feed(chunk) == Advance.STARTED:
+            marks, indexed = engine.market.markets["mark"].tolist(), engine.market.instruments["has_index"].tolist()
+            start = Start(engine.start_ts, marks, indexed)
+            pairs, curve = zip(stage.riders, stage.resolved, strict=True), Volumes(stage.tape, stage.path).curve
+            started = [_bring_in(rider, resolved, start, curve) for rider, resolved in pairs]
+            worlds = [each.world for each in started if isinstance(each, Started)]
+            engine.attach([each for world in worlds for each in (world, world._replace(liquidation=False))])
+            engine.resume()
+            return started
+    raise BacktesterError(_why_no_start(engine, stage.resolved[0]))
+
+
+def _bring_in(rider: Rider, resolved: Resolved, start: Start, curve: Curve) -> Started | RunFailure:
+    """A rider at the prices of the start, or why it cannot be."""
+    portfolio = rider.variant.portfolio
+    try:
+        here, moved = rebase(portfolio, resolved, start) if rider.request.rebase else (portfolio, ())
+        return Started(rider, resolved, resolve_world(here, resolved, start, curve), moved)
+    except BacktesterError as error:
+        return rider.failed(error)
+
+
+def _why_no_start(engine: Engine, resolved: Resolved) -> list[Diagnostic]:
+    """What each market lacked when the tape was over."""
+    problems = []
+    for market in resolved.data.markets:
+        symbol = resolved.instruments[market.instrument].symbol
+        instrument = engine.market.instruments[market.instrument]
+        formula = resolved.data.rules[market.rules].mark_formula
+        if instrument["mid2"] == 0:
+            problems.append(Diagnostic("data", symbol, "the tape never shows both sides of its ladder"))
+        elif formula is MarkFormula.TAPE:
+            if instrument["has_tape_mark"] == 0:
+                hint = "this venue's mark is not computed"
+                problems.append(Diagnostic("data", symbol, "the tape has no mark rows", hint))
+        elif instrument["has_index"] == instrument["index_from_mid"] == 0:
+            hint = "accept the mid in its place with --assume-index-mid"
+            problems.append(Diagnostic("data", symbol, "the tape has no index rows, which the mark needs", hint))
+    return problems or [Diagnostic("data", "tape", "ends before the first time of the venue's mark grid")]
+
+
+def _result(
+    outcome: Outcome,
+    started: Started,
+    stage: Stage,
+    source: ScenarioSource | None,
+    first: int,
+    topups: tuple[TopUp | None, ...],
+) -> RunResult:
+    """One rider, its worlds from number `first` on, as if it had run alone."""
+    (request, variant, _), resolved, world, moved = started
+    engine, piece = outcome.engine, outcome.cut(first, WORLDS)
+    return RunResult(
+        portfolio=variant.portfolio.portfolio,
+        portfolio_source=Source(variant.portfolio.name, variant.portfolio.sha256),
+        tape=stage.tape_source,
+        scenario=source,
+        profiles=variant.profiles,
+        instruments=_instruments(stage.tape.instruments, variant.profiles),
+        data=resolved.data,
+        world=world,
+        market=engine.market,
+        state=piece.state,
+        index=piece.index,
+        fills=piece.fills,
+        ledger=piece.ledger,
+        liquidations=piece.liquidations,
+        payments=piece.payments,
+        start_ts=engine.start_ts,
+        end_ts=int(engine.control["now"][0]),
+        path_width_ns=int(engine.control["path_width"][0]),
+        book_bounds_ns=_book_bounds(engine, request),
+        assumptions=(*assumptions(stage, variant, resolved, world), *map(str, moved), *foresight(variant)),
+        warnings=(),
+        variant=named(variant.overrides),
+        reached=variant.portfolio.document.reached,
+        seed=request.seed,
+        topups=topups,
+    )
+
+
+def _book_bounds(engine: Engine, request: Request) -> tuple[int, ...]:
+    return tuple(bound_ns(gaps, request.stale_after_ns) for gaps in engine.market.gaps)
+
+
+def _refuse_frozen(engine: Engine, stage: Stage) -> None:
+    """Raise a data error when the order book of an instrument stood still under its trades."""
+    used = engine.market.markets["instrument"].tolist()
+    found = frozen_feeds(stage.tape.instruments, used, engine.market.feeds, _book_bounds(engine, stage.request))
+    if found and not stage.request.accept.frozen_order_book:
+        hint = f"see `backtester data check`, or take it as it is with {ASSUME_FROZEN}"
+        raise BacktesterError(Diagnostic("data", symbol, text, hint) for symbol, text in found)
+
+
+def _instruments(instruments: Sequence[TapeInstrument], profiles: Sequence[VenueProfile]) -> tuple[Instrument, ...]:
+    first = profiles[0]
+    return tuple(Instrument(each, first.market(*each.names_at(first.id)).size_decimals) for each in instruments)
+
+
+def _scenario_source(stage: Stage) -> ScenarioSource | None:
+    if stage.stressed is None:
+        return None
+    return scenario_source(stage.request.scenario, stage.settings, stage.request.shock, stage.stressed)

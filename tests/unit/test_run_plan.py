@@ -1,0 +1,72 @@
+"""Which cells go through a tape together, and that company changes none of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from backtester.report.model import build_report
+from backtester.run.plan import make_plan
+from backtester.run.request import Request
+from backtester.run.result import RunFailure, RunResult
+from backtester.run.session import run_cell, run_cells
+from tests.unit.run_cases import account, crash, order, portfolio, position, tape
+
+
+def request(directory: Path, name: str, *tables: str, written: str = "") -> Request:
+    """A portfolio in a directory of its own, on a tape that all share: 20 s at 50,000 and then at 49,000."""
+    shared, own = directory / "tape", directory / name
+    if not shared.is_dir():
+        shared.mkdir()
+        tape(shared, [50_000] * 20 + [49_000] * 20)
+    own.mkdir()
+    path = portfolio(own, written, account(*(tables or (position(),))))
+    return Request(path, tapes=tuple(map(str, shared.glob("*.parquet"))))
+
+
+def test_portfolios_of_one_tape_ride_together(tmp_path: Path) -> None:
+    """Two portfolios, two margin modes, two crashes: eight cells in two passes."""
+    crashes = [str(crash(tmp_path, ((0, 1.0), (9, low)), name=name)) for name, low in (("mild", 0.99), ("hard", 0.9))]
+    asked = [
+        request(tmp_path, name)._replace(scenario=each, compare=("margin_mode=isolated,cross",))
+        for each in crashes
+        for name in (f"a-{Path(each).stem}", f"b-{Path(each).stem}")
+    ]
+    plan = make_plan(asked)
+    assert len(plan.cells) == 8 and plan.passes == ((0, 1, 2, 3), (4, 5, 6, 7))
+
+
+@pytest.mark.parametrize("key", ["scenario.spread_mult=1,2", "prices.BTC=40_000,50_000", "venue.mark_interval=1s,2s"])
+def test_what_makes_another_tape_or_another_start_rides_apart(tmp_path: Path, key: str) -> None:
+    asked = request(tmp_path, "a", written="[prices]\nBTC = 45_000\n")
+    assert make_plan([asked._replace(compare=(key,))]).passes == ((0,), (1,))
+
+
+@pytest.mark.compiled
+def test_company_changes_nothing(tmp_path: Path) -> None:
+    asked = [
+        request(tmp_path, "a", position(), order("in", at="1s")),
+        request(
+            tmp_path, "b", position(size=0.2, leverage=20.0), order("stop", type="stop_market", trigger_price=49_500)
+        ),
+        request(tmp_path, "c", position(side="short", margin_mode="isolated", leverage=30.0)),
+    ]
+    assert make_plan(asked).passes == ((0, 1, 2),)
+    for together, each in zip(run_cells(asked), asked, strict=True):
+        assert isinstance(together, RunResult)
+        assert build_report([together]) == build_report([run_cell(each)])
+
+
+@pytest.mark.compiled
+def test_a_request_that_fails_ends_no_other(tmp_path: Path) -> None:
+    """One that no file holds, one whose mode its venue has not, one whose leverage nobody may have."""
+    good = request(tmp_path, "good")
+    absent = good._replace(portfolio=tmp_path / "none.toml")
+    refused = request(tmp_path, "refused", position(leverage=99.0))
+    hedged = request(tmp_path, "hedged", 'position_mode = "hedge"\n', position())
+    found = run_cells([absent, hedged, refused, good])
+    assert [type(each) for each in found] == [RunFailure, RunFailure, RunFailure, RunResult]
+    told = [str(each.error) for each in found if isinstance(each, RunFailure)]
+    assert "none.toml" in told[0] and "hedge" in told[1] and "99x" in told[2]
+    assert all(str(len(text.splitlines())) in "12" for text in told)

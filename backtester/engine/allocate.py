@@ -39,6 +39,7 @@ from backtester.engine.state import (
     Worlds,
 )
 from backtester.formulas import margin
+from backtester.formulas.value import worth
 
 
 def allocate_control(seed: int = 0, capacities: Capacities = DEFAULT_CAPACITIES) -> np.ndarray:
@@ -225,7 +226,8 @@ def _allocate_positions(
     rows["pool"] = account + np.cumsum(table["isolated"])  # each account begins one, and so does each isolated position
     rows["twin"] = _twins(rows["pool"], rows["market"], len(market.markets))
     rows["lots_start"] = table["lots"]
-    rows["cost"] = rows["cost_start"] = table["lots"] * market.markets["unit"][table["market"]] * table["entry_price"]
+    unit = market.markets["unit"][table["market"]]
+    rows["cost"] = rows["cost_start"] = worth(table["lots"], unit, table["entry_price"])
     rows["mark_start"], rows["distance_min"] = market.markets["mark"][table["market"]], np.inf
     return rows, np.argsort(order).tolist()
 
@@ -286,7 +288,7 @@ def _allocate_accounts(
 def _equity(market: Market, pools: np.ndarray, positions: np.ndarray, accounts: int) -> np.ndarray:
     """f8[account]: its balances and then what its positions have won, added one after the other."""
     unit = market.markets["unit"][positions["market"]]
-    won = positions["lots"] * unit * positions["mark_start"] - positions["cost"]
+    won = worth(positions["lots"], unit, positions["mark_start"]) - positions["cost"]
     account = np.concatenate([pools["account"], positions["account"]])
     return np.bincount(account, np.concatenate([pools["balance"], won]), accounts)
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from backtester.enums import Outage, RefillModel, TradingStatus
+from backtester.formulas.value import worth
 from backtester.run.result import ACTUAL, RunResult
 
 Levels = Iterator[tuple[int, int]]  # (tick, lots), best first
@@ -40,7 +41,7 @@ def exit_cost(result: RunResult) -> float | None:
             return None
         quote = value * float(market["tick_size"]) * float(market["unit"])
         fee = float(result.market.rules[market["rules"]]["taker_fee"]) * quote
-        at_mark = abs(lots) * float(market["unit"]) * float(market["mark"])
+        at_mark = abs(worth(lots, float(market["unit"]), float(market["mark"])))
         costs.append((at_mark - quote if lots > 0 else quote - at_mark) + fee)
     return math.fsum(costs)
 

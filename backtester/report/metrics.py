@@ -15,6 +15,7 @@ import numpy as np
 from backtester.config.values import Instant
 from backtester.enums import LedgerKind, Liquidity, Party
 from backtester.formulas.margin import pool_share
+from backtester.formulas.value import price_of, worth
 from backtester.report.exit_value import exit_cost
 from backtester.report.names import CROSS, ISOLATED, Names, known, moment, rows_of
 from backtester.report.reconcile import account_equity, added_up, uncovered, unrealised
@@ -158,9 +159,16 @@ def _stand(result: RunResult, names: Names, number: int, at_start: bool) -> _Sta
     return _Stand(_units(result, number, at_start), opposite, _mark(result, number, at_start), equity, own, others)
 
 
+def _lots(result: RunResult, number: int, at_start: bool) -> int:
+    return int(result.state.positions[number]["lots_start" if at_start else "lots"])
+
+
+def _unit(result: RunResult, number: int) -> float:
+    return float(result.market.markets[result.state.positions[number]["market"]]["unit"])
+
+
 def _units(result: RunResult, number: int, at_start: bool) -> float:
-    row = result.state.positions[number]
-    return float(row["lots_start" if at_start else "lots"] * result.market.markets[row["market"]]["unit"])
+    return _lots(result, number, at_start) * _unit(result, number)
 
 
 def _mark(result: RunResult, number: int, at_start: bool) -> float:
@@ -169,8 +177,8 @@ def _mark(result: RunResult, number: int, at_start: bool) -> float:
 
 
 def _maintenance(result: RunResult, names: Names, number: int, at_start: bool) -> float:
-    notional = abs(_units(result, number, at_start)) * _mark(result, number, at_start)
-    return maintenance_margin(names.tiers(number), notional)
+    value = worth(_lots(result, number, at_start), _unit(result, number), _mark(result, number, at_start))
+    return maintenance_margin(names.tiers(number), abs(value))
 
 
 def _break_prices(result: RunResult, names: Names, number: int, at_start: bool) -> tuple[float | None, float | None]:
@@ -194,14 +202,14 @@ def _position_report(result: RunResult, names: Names, number: int, cost: Slipped
     row = result.state.positions[number]
     grid = names.grid(number)
     start, end = (_break_prices(result, names, number, at_start) for at_start in (True, False))
-    units = _units(result, number, at_start=True)
+    lots = _lots(result, number, at_start=True)
     drift = (unrealised(result, number), -unrealised(result, number, at_start=True))
     return PositionReport(
         symbol=names.symbol(number),
         margin_mode=ISOLATED if row["isolated"] else CROSS,
         size_start=grid.size(int(row["lots_start"])),
         size_end=grid.size(int(row["lots"])),
-        entry_price=float(row["cost_start"]) / units if units else None,
+        entry_price=price_of(float(row["cost_start"]), lots, _unit(result, number)) if lots else None,
         liquidation_price=start[0],
         liquidation_price_end=end[0],
         bankruptcy_price=start[1],

@@ -12,6 +12,7 @@ import numpy as np
 
 from backtester.config.values import Instant
 from backtester.config.venue import TierRow
+from backtester.formulas.value import walked
 from backtester.run.result import ACTUAL, RunResult
 
 CROSS = "cross"
@@ -44,7 +45,7 @@ class Grid(NamedTuple):
 
     def value(self, tick_lots: Fraction | int) -> float:
         """Quote currency of Σ tick · lots."""
-        return float(tick_lots * self.tick * self.lot * self.multiplier)
+        return float(walked(tick_lots, self.lot * self.multiplier, self.tick))
 
 
 def exact(number: float) -> Fraction:

@@ -23,6 +23,7 @@ import numpy as np
 
 from backtester.config.values import Instant
 from backtester.enums import Liquidity, OrderReason, OrderStatus, Side
+from backtester.formulas.value import walked, worth
 from backtester.report.executions import ImpactLaw, PlanReport, Shortfall
 from backtester.report.impact_law import Course, beside_the_law, tells_volume
 from backtester.report.names import Grid, Names, Row, moment, rows_of
@@ -181,9 +182,9 @@ def _shortfall(plan: Any, grid: Grid, done: tuple[int, int], stand: Stand, fees:
     unit = grid.lot * grid.multiplier
     side, lots = int(plan["side"]), int(plan["lots"])
     prices = Stand(*(ticks * grid.tick for ticks in stand))
-    parts = shortfall(side, lots * unit, done[0] * unit, done[1] * grid.tick * unit, prices, -Fraction(fees))
+    parts = shortfall(side, lots * unit, done[0] * unit, walked(done[1], unit, grid.tick), prices, -Fraction(fees))
     amounts = (*parts, parts.total)
-    paper = lots * unit * prices.decision
+    paper = worth(lots, unit, prices.decision)
     return Shortfall(*map(float, amounts), *(float(BPS * amount / paper) for amount in amounts))
 
 

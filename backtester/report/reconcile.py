@@ -9,6 +9,7 @@ import numpy as np
 
 from backtester.enums import Party
 from backtester.errors import BacktesterError, Diagnostic, engine_fault
+from backtester.formulas.value import worth
 from backtester.run import equity
 from backtester.run.result import RunResult
 
@@ -106,7 +107,7 @@ def _position_problems(result: RunResult, number: int) -> Iterator[str]:
     lots = fills["side"] * fills["lots"]
     if row["lots_start"] + sum(lots.tolist()) != row["lots"]:
         yield f"position {number}: its fills do not lead to {int(row['lots'])} lots"
-    values = lots * result.market.markets[row["market"]]["unit"] * fills["price"]
+    values = worth(lots, result.market.markets[row["market"]]["unit"], fills["price"])
     off = math.fsum((row["cost"], -row["cost_start"], *(-values), *(-fills["realised"])))
     booked = math.fsum((row["realised"], *(-fills["realised"])))
     allowed = TOLERANCE * max(1.0, math.fsum(np.abs(values)), abs(float(row["cost_start"])))
@@ -138,11 +139,11 @@ def _magnitudes(result: RunResult, account: int) -> Iterator[float]:
     yield from pools["balance_start"][pools["account"] == account].tolist()
     units = result.market.markets["unit"][positions["market"]]
     held = positions["account"] == account
-    yield from (positions["lots_start"] * units * positions["mark_start"])[held].tolist()
-    yield from (positions["lots"] * units * result.market.markets["mark"][positions["market"]])[held].tolist()
+    yield from worth(positions["lots_start"], units, positions["mark_start"])[held].tolist()
+    yield from worth(positions["lots"], units, result.market.markets["mark"][positions["market"]])[held].tolist()
     yield from (*positions["cost_start"][held].tolist(), *positions["cost"][held].tolist())
     fills = result.fills[result.fills["account"] == account]
-    yield float((fills["lots"] * units[fills["position"]] * fills["price"]).max(initial=0.0))
+    yield float(worth(fills["lots"], units[fills["position"]], fills["price"]).max(initial=0.0))
 
 
 def _rows(result: RunResult, column: str, number: int) -> np.ndarray:

@@ -27,6 +27,7 @@ from typing import NamedTuple
 import numpy as np
 
 from backtester.enums import Liquidity
+from backtester.formulas.value import price_of, worth
 from backtester.report.executions import TradeReport
 from backtester.report.names import CROSS, ISOLATED, Grid, Names, rows_of
 from backtester.report.reconcile import unrealised
@@ -122,11 +123,11 @@ def _trade_report(result: RunResult, names: Names, number: int, cost: Slipped) -
     fees = (fees_of(paid_for, Liquidity.MAKER), fees_of(paid_for, Liquidity.TAKER), float(row["liquidation_fee"]))
     funding, carried_in = float(row["funding"]), unrealised(result, number, at_start=True)
     price_pnl = math.fsum((float(row["realised"]), unrealised(result, number), -carried_in))
-    entry = float(row["cost_start"]) / (int(row["lots_start"]) * unit) if row["lots_start"] else 0.0
+    entry = price_of(float(row["cost_start"]), int(row["lots_start"]), unit) if row["lots_start"] else 0.0
     held = averages(int(row["lots_start"]), entry, fills)
     paid = -math.fsum((*fees, funding))
     payments = result.payments[result.payments["position"] == number]
-    weight = math.fsum((payments["lots"] * unit * payments["price"]).tolist())
+    weight = math.fsum(worth(payments["lots"], unit, payments["price"]).tolist())
     return TradeReport(
         account=names.account(int(row["account"])),
         symbol=names.symbol(number),

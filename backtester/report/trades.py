@@ -17,6 +17,7 @@ from backtester.enums import (
     OrderType,
     Side,
 )
+from backtester.formulas.value import worth
 from backtester.report.executions import FillReport, ImpactLaw, OrderReport
 from backtester.report.impact_law import Course, beside_the_law
 from backtester.report.names import CROSS, ISOLATED, Grid, Names, Row, known, moment, rows_of
@@ -135,7 +136,8 @@ def funding_payments(result: RunResult, names: Names) -> Iterator[FundingPayment
     """Every funding payment of ACTUAL, in order."""
     for row in result.payments[result.payments["world"] == ACTUAL]:
         position = int(row["position"])
-        size, price = names.grid(position).size(int(row["lots"])), float(row["price"])
+        grid, price = names.grid(position), float(row["price"])
+        size = grid.size(int(row["lots"]))
         yield FundingPayment(
             ts=Instant(int(row["ts"])),
             account=names.account(int(row["account"])),
@@ -143,6 +145,6 @@ def funding_payments(result: RunResult, names: Names) -> Iterator[FundingPayment
             size=size,
             rate=float(row["rate"]),
             price=price,
-            notional=abs(size) * price,
+            notional=abs(worth(size, float(grid.multiplier), price)),
             amount=float(row["amount"]),
         )

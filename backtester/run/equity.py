@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 
 from backtester.engine.state import Market, Worlds
+from backtester.formulas.value import worth
 
 
 def account_equity(state: Worlds, market: Market, account: int, at_start: bool = False) -> float:
@@ -33,8 +34,8 @@ def unrealised(state: Worlds, market: Market, position: int, at_start: bool = Fa
     row = state.positions[position]
     traded = market.markets[row["market"]]
     if at_start:
-        return float(row["lots_start"] * traded["unit"] * row["mark_start"] - row["cost_start"])
-    return float(row["lots"] * traded["unit"] * traded["mark"] - row["cost"])
+        return float(worth(row["lots_start"], traded["unit"], row["mark_start"]) - row["cost_start"])
+    return float(worth(row["lots"], traded["unit"], traded["mark"]) - row["cost"])
 
 
 def _pools(state: Worlds, market: Market, account: int, at_start: bool) -> Iterator[tuple[bool, list[float]]]:

@@ -62,7 +62,7 @@ def _of_size(order: Order, made: spec.Order, market: int, values: Values) -> Ite
     sizes, instrument = values.resolved.data.markets[market], values.instrument(market)
     least = sizes.min_close_quote if made.reduce_only else sizes.min_order_quote
     price = judged_price(order, made, instrument.tick_size, values.mark(market))
-    notional = made.lots * instrument.lot_size * instrument.multiplier * price
+    notional = abs(values.worth(made.lots, market, price))
     if price > 0.0 and made.lots > 0 and notional < least * (1.0 - HAIR):
         at = f"{notional:,.10g} {instrument.quote} at {price:,.10g}"
         yield Refusal("size", f"{at}, the smallest order of {values.profile.id} is {least:,.10g}")

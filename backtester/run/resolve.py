@@ -259,8 +259,7 @@ class _AccountBuilder:
         lots = self.values.lots(position.size, market, "positions", p, "size")
         entry = self._entry(position, market)
         self._check_day(p, position, entry, market)
-        instrument = self.values.instrument(market)
-        notional = lots * instrument.lot_size * instrument.multiplier * entry
+        notional = abs(self.values.worth(lots, market, entry))
         isolated = position.margin_mode == "isolated"
         margin, leverage = position.margin or 0.0, position.leverage
         if leverage is None:
@@ -290,7 +289,7 @@ class _AccountBuilder:
 
     def _max_leverage(self, market: int, lots: int) -> float:
         instrument = self.values.instrument(market)
-        notional = lots * instrument.lot_size * instrument.multiplier * self.values.mark(market)
+        notional = abs(self.values.worth(lots, market, self.values.mark(market)))
         return largest_leverage(self.profile.market(*instrument.names_at(self.profile.id)).tiers, notional)
 
     def _check_solvent(self, account: spec.Account) -> None:
@@ -311,18 +310,16 @@ class _AccountBuilder:
                 )
                 self.values.fault(message, "positions", hint="add collateral or margin, or hold less")
 
-    def _unit_value(self, position: spec.Position, price: float) -> float:
-        instrument = self.values.instrument(position.market)
-        return position.lots * instrument.lot_size * instrument.multiplier * price
-
     def _unrealised(self, position: spec.Position) -> float:
-        at_mark = self._unit_value(position, self.values.mark(position.market))
-        return at_mark - self._unit_value(position, position.entry_price)
+        return self._at_mark(position) - self.values.worth(position.lots, position.market, position.entry_price)
+
+    def _at_mark(self, position: spec.Position) -> float:
+        return self.values.worth(position.lots, position.market, self.values.mark(position.market))
 
     def _maintenance(self, position: spec.Position) -> float:
         instrument = self.values.instrument(position.market)
         tiers = self.profile.market(*instrument.names_at(self.profile.id)).tiers
-        return maintenance_margin(tiers, abs(self._unit_value(position, self.values.mark(position.market))))
+        return maintenance_margin(tiers, abs(self._at_mark(position)))
 
 
 def derived_leverages(portfolio: PortfolioFile, world: spec.World) -> Iterator[str]:

@@ -205,7 +205,6 @@ def _terms(
 ) -> Terms:
     """A plan in numbers. What only its algorithm needs is read for that one."""
     market, place, iceberg = values.market(plan.symbol), ("plans", number), plan.algo == "iceberg"
-    instrument = values.instrument(market)
     position = place_of(account, plan.symbol, plan.position_side)
     held = abs(positions[position].lots)
     lots = values.lots(plan.size, market, *place, "size", held=held)
@@ -217,7 +216,7 @@ def _terms(
         first=first,
         position=position,
         lots=lots,
-        notional_quote=lots * instrument.lot_size * instrument.multiplier * values.mark(market),
+        notional_quote=abs(values.worth(lots, market, values.mark(market))),
         start_ns=values.moment(plan.start, *place, "start"),
         reduce_only=reduces(plan.side, plan.position_side, plan.reduce_only),
         rules=values.profile.rules,

@@ -12,6 +12,7 @@ from backtester.config.values import Instant, Notional, Offset, PositionShare, R
 from backtester.engine import spec
 from backtester.enums import Side
 from backtester.errors import BacktesterError, Diagnostic
+from backtester.formulas.value import worth
 from backtester.market.schema import TapeInstrument
 from backtester.venue.profile import VenueProfile
 
@@ -74,6 +75,12 @@ class Values:
     def instrument(self, market: int) -> TapeInstrument:
         """The instrument of a market, as the tape describes it."""
         return self.resolved.instruments[self.resolved.data.markets[market].instrument]
+
+    def worth(self, lots: int, market: int, price: float) -> float:
+        """What signed lots of a market are worth at a price, quote."""
+        instrument = self.instrument(market)
+        value: float = worth(lots * instrument.lot_size, instrument.multiplier, price)
+        return value
 
     def lots(self, size: Size, market: int, *place: str | int, held: int = 0) -> int:
         """A size in whole lots, of a position of `held` lots: a share or a notional is rounded down to them.

@@ -18,6 +18,7 @@ import numpy as np
 from backtester.engine import spec
 from backtester.engine.state import Capacities
 from backtester.enums import Advance
+from backtester.formulas.value import worth
 from backtester.run.drive import Engine
 from backtester.run.equity import account_equity, uncovered
 from backtester.run.result import ACTUAL, UNLIQUIDATED, WORLDS, TopUp
@@ -255,14 +256,15 @@ def _worth(engine: Engine, world: int, account: int) -> Amounts:
     """What the positions of each pool and all orders for them are worth at the marks of the start, quote."""
     state, number = engine.worlds, engine.index.accounts[world] + account
     pools = _pools(engine, world, account)
-    worth = dict.fromkeys(range(pools.start, pools.stop), 0.0)
+    totals = dict.fromkeys(range(pools.start, pools.stop), 0.0)
     orders = state.orders[(state.orders["account"] == number) & (state.orders["plan"] < 0)]
     plans = state.plans[state.plans["account"] == number]
     for place in engine.index.positions[number]:
         row = state.positions[place]
         lots = abs(int(row["lots_start"])) + sum(int(t["lots"][t["position"] == place].sum()) for t in (orders, plans))
-        worth[int(row["pool"])] += lots * float(engine.market.markets[row["market"]]["unit"]) * float(row["mark_start"])
-    return tuple(worth.values())
+        unit = float(engine.market.markets[row["market"]]["unit"])
+        totals[int(row["pool"])] += abs(worth(lots, unit, float(row["mark_start"])))
+    return tuple(totals.values())
 
 
 def _rows(world: spec.World) -> int:

@@ -195,7 +195,7 @@ def _start_state(targets: Sequence[Target], grid: Grid, known: Survey, tiled: bo
     state = np.zeros(len(targets), STATE)
     for i, target in enumerate(targets):
         state["tick_size"][i] = target.tick_size
-        state["lot_value"][i] = target.lot_size * target.multiplier
+        state["unit"][i] = target.lot_size * target.multiplier
         state["drop_marks"][i] = target.drop_marks
     for name in ("factor", "volume", "intensity"):
         state[name] = grid.steps[name][0] if grid.step_ns.size else 1.0

@@ -32,7 +32,7 @@ STEP = np.dtype(
 STATE = np.dtype(
     [
         ("tick_size", "f8"),
-        ("lot_value", "f8"),  # lot_size · multiplier
+        ("unit", "f8"),  # lot_size · multiplier
         ("index", "f8"),
         ("anchor", "f8"),
         ("factor", "f8"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from backtester.engine.jit import helper
+from backtester.engine.value import worth
 from backtester.enums import EventKind
 from backtester.scenario.levels import ASK, BID, next_tick
 from backtester.scenario.mapping import put, shown_lots
@@ -80,7 +81,7 @@ def walk_flow(
     while tick >= 0 and rest == 0:
         shown = shown_lots(lots, level_side, tick, shift, factors, s["mid2"])
         if shown > 0:
-            lot_quote = (tick + shift) * s["tick_size"] * s["lot_value"]
+            lot_quote = worth(1, s["unit"], (tick + shift) * s["tick_size"])
             wanted = int(min((flow_quote - done) / lot_quote, shown))
             if wanted == 0:
                 break

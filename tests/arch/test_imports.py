@@ -33,7 +33,7 @@ ALLOWED = {
     "engine": frozenset({"bounds", "enums", "formulas"}),
     "market": BASE | {"config", "engine"},
     "scenario": BASE | {"config", "engine", "market"},
-    "run": BASE | {"config", "venue", "engine", "market", "scenario"},
+    "run": BASE | {"config", "formulas", "venue", "engine", "market", "scenario"},
     "report": BASE | {"config", "formulas", "venue", "engine", "market", "scenario", "run"},
     "cli": BASE | {"config", "venue", "calc", "engine", "market", "scenario", "run", "report"},
     "__main__": frozenset({"cli"}),

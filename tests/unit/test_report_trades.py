@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from backtester.enums import Disposal, EventKind
@@ -47,6 +49,14 @@ def test_each_payment_names_its_position() -> None:
         (0.01, 100.0, 300.0),
     ]
     assert [each.rate for each in found[2:]] == [-0.01, -0.01]
+
+
+def test_the_notional_of_a_payment_counts_the_multiplier_of_its_contract() -> None:
+    tape = [*START, record(4.0, EventKind.FUNDING, 0.01, 4), *END]
+    result = finished([account(400.0, [cross(-8)])], tape, RULES)
+    doubled = result.instruments[0]._replace(tape=result.instruments[0].tape._replace(multiplier=2.0))
+    result = replace(result, instruments=(doubled,))
+    assert [each.notional for each in funding_payments(result, Names(result))] == [1_600.0, 1_600.0]
 
 
 def test_a_trade_at_the_same_moment_comes_before_an_arrival_after() -> None:

@@ -18,6 +18,7 @@ from backtester.engine.state import ARRIVAL, CANCEL, CANCEL_DECISION, DECISION, 
 from backtester.engine.time.agenda import drop_first, first_entry, schedule
 from backtester.engine.time.clocks import next_strike, set_clocks, strikes, wind
 from backtester.engine.time.stages import AGENDA_CHECKS, FUNDING, IDLE, MARGIN, MARK_TRIGGERS, OK, fault, lacking
+from backtester.engine.value import worth
 from backtester.engine.waterfall.liquidation import evaluate, liquidate
 from backtester.enums import Advance, Fault, OrderStatus, PriceReference
 from backtester.formulas import funding
@@ -116,7 +117,7 @@ def _charge(m, w, c: np.void, p: int) -> int:
     price = payment_price(m, k, r["funding_price"])
     outside = x["isolated"] != 0 and r["isolated_funding_from_margin"] == 0
     payer = cross_pool(w, p) if outside else x["pool"]
-    pay_funding(w, c, c["due"], payer, p, rate, price, payment(x["lots"] * k["unit"] * price, rate))
+    pay_funding(w, c, c["due"], payer, p, rate, price, payment(worth(x["lots"], k["unit"], price), rate))
     return OK
 
 

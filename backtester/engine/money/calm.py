@@ -11,6 +11,7 @@ import numpy as np
 
 from backtester.engine.jit import helper
 from backtester.engine.money.margin import exposure, tier_room
+from backtester.engine.value import worth
 
 #: Part of a room that is used, and the least move of a mark that is worth a sleep: rounding must not matter.
 SHARE, LEAST = 0.999, 1e-12
@@ -55,7 +56,7 @@ def pool_room(m, w, row: np.void, equity: float, needed: float) -> tuple[float, 
         x = w.positions[i]
         if x["lots"] != 0:
             k = m.markets[x["market"]]
-            notional = abs(x["lots"] * k["unit"] * k["mark"])
+            notional = abs(worth(x["lots"], k["unit"], k["mark"]))
             gross += notional
             room = min(room, tier_room(m.tiers, k, notional))
     if gross == 0.0:

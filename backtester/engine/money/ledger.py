@@ -7,6 +7,7 @@ import numpy as np
 from backtester.engine.jit import helper
 from backtester.engine.money.calm import disturb
 from backtester.engine.state import NONE
+from backtester.engine.value import worth
 from backtester.enums import FillReason, LedgerKind, Liquidity, Party
 
 #: Rows that one fill, settlement or payment writes at most.
@@ -147,10 +148,10 @@ def change_position(x: np.void, unit: float, d: int, price: float) -> tuple[floa
     if closing > 0:
         share = x["cost"] if closing == size else x["cost"] * (closing / size)
         closed = closing if lots > 0 else -closing
-        realised = closed * unit * price - share
+        realised = worth(closed, unit, price) - share
         x["cost"] = 0.0 if closing == size else x["cost"] - share
     opening = d + closing if d < 0 else d - closing
-    x["cost"] += opening * unit * price
+    x["cost"] += worth(opening, unit, price)
     x["lots"] = lots + d
     x["realised"] += realised
     return realised, closing
@@ -186,7 +187,7 @@ def fill_position(
     fee = 0.0
     if _pays_fee(r, reason):
         rate = r["maker_fee"] if liquidity == Liquidity.MAKER else r["taker_fee"]
-        fee = rate * abs(d) * k["unit"] * price
+        fee = worth(rate * abs(d), k["unit"], price)
         from_wallet = r["isolated_fee_from_margin"] == 0 and reason != FillReason.LIQUIDATION
         payer = cross_pool(w, p) if x["isolated"] != 0 and from_wallet else pool
         x["fee"] -= fee
@@ -194,7 +195,7 @@ def fill_position(
     if order >= 0:
         touch(w, c, pool)
         if x["isolated"] != 0:
-            _move_isolated(w, c, ts, p, abs(d) - closed, closed, size, k["unit"] * price, before, realised)
+            _move_isolated(w, c, ts, p, abs(d) - closed, closed, size, worth(1, k["unit"], price), before, realised)
     _write_fill(w, c, ts, p, order, d, tick, price, reason, liquidity, fee, realised, age_ns)
     return fee
 

@@ -11,6 +11,7 @@ import numpy as np
 from backtester.engine.book.ladder import side_of
 from backtester.engine.jit import helper, inlined
 from backtester.engine.state import NO_ASK, NO_BID
+from backtester.engine.value import walked, worth
 from backtester.enums import OrderMargin, OrderMarginPrice
 from backtester.formulas import margin
 
@@ -49,7 +50,7 @@ def pool_state(m, w, pool: int) -> tuple[float, float, int]:
         lots = x["lots"]
         if lots != 0:
             k = m.markets[x["market"]]
-            value = lots * k["unit"] * k["mark"]
+            value = worth(lots, k["unit"], k["mark"])
             equity += value - x["cost"]
             needed += maintenance(m.tiers, k, abs(value))
             count += 1
@@ -73,7 +74,7 @@ def tier_room(tiers: np.ndarray, k: np.void, notional: float) -> float:
 def _buffer_slope(m, x: np.void) -> float:
     """What its pool's buffer gains while the mark of position `x` doubles, at the tier of now, quote."""
     k = m.markets[x["market"]]
-    value = x["lots"] * k["unit"] * k["mark"]
+    value = worth(x["lots"], k["unit"], k["mark"])
     return buffer_slope(value, m.tiers[tier_of(m.tiers, k, abs(value))]["rate"])
 
 
@@ -107,7 +108,7 @@ def bankruptcy_price(m, w, p: int) -> float:
     x = w.positions[p]
     k = m.markets[x["market"]]
     equity, needed, _ = pool_state(m, w, x["pool"])
-    share = pool_share(maintenance(m.tiers, k, abs(x["lots"]) * k["unit"] * k["mark"]), needed)
+    share = pool_share(maintenance(m.tiers, k, abs(worth(x["lots"], k["unit"], k["mark"]))), needed)
     return breaks_at(k["mark"], equity, share, x["lots"] * k["unit"])
 
 
@@ -153,8 +154,8 @@ def _margin_value(m, w, o: np.void, lots: int, limit: int) -> tuple[float, float
     k = m.markets[o["market"]]
     if m.rules[k["rules"]]["order_margin"] == OrderMargin.EACH:
         lots = opening_lots(w.positions[o["position"]], o["side"], lots)
-    value = lots * k["unit"] * _margin_price(m, o, limit)
-    return value, max(0.0, o["side"] * (value - lots * k["unit"] * k["mark"]))
+    value = worth(lots, k["unit"], _margin_price(m, o, limit))
+    return value, max(0.0, o["side"] * (value - worth(lots, k["unit"], k["mark"])))
 
 
 @helper
@@ -202,8 +203,8 @@ def _resting(m, w, account: int, position: int, s: int) -> tuple[float, float]:
     if against > 0 or loses:
         return _resting_one_by_one(m, w, account, position, s)
     if at_mark:
-        return x["resting_lots"][s] * k["unit"] * k["mark"], 0.0
-    return x["resting_value"][s] * k["unit"] * k["tick_size"], 0.0
+        return worth(x["resting_lots"][s], k["unit"], k["mark"]), 0.0
+    return walked(x["resting_value"][s], k["unit"], k["tick_size"]), 0.0
 
 
 @helper
@@ -214,7 +215,7 @@ def need(m, x: np.void) -> float:
     max(936,000 + 917,280, |936,000 − 2,836,080|) = 1,900,080.
     """
     k = m.markets[x["market"]]
-    value = x["lots"] * k["unit"] * k["mark"]
+    value = worth(x["lots"], k["unit"], k["mark"])
     if m.rules[k["rules"]]["order_margin"] == OrderMargin.EACH:
         return abs(value) + x["bids"] + x["asks"]
     return max(abs(value + x["bids"]), abs(value - x["asks"]))
@@ -249,7 +250,7 @@ def free_margin(m, w, account: int, arriving: int, lots: int, limit: int) -> flo
     for i in range(first, behind):
         x = w.positions[i]
         k = m.markets[x["market"]]
-        own = abs(x["lots"]) * k["unit"] * k["mark"] if x["isolated"] != 0 else 0.0
+        own = abs(worth(x["lots"], k["unit"], k["mark"])) if x["isolated"] != 0 else 0.0
         equity -= max(0.0, need(m, x) - own) / x["leverage"]
     return equity - loss
 

@@ -17,6 +17,7 @@ from backtester.engine.orders.resting import reducible
 from backtester.engine.orders.self_trade import cancel_met, nearest_met, walk_limit
 from backtester.engine.orders.triggers import is_conditional, sent_by_venue
 from backtester.engine.state import NO_ASK, NO_BID, NONE
+from backtester.engine.value import worth
 from backtester.enums import (
     FillReason,
     OrderMargin,
@@ -56,7 +57,7 @@ def _is_too_small(k: np.void, o: np.void) -> bool:
     """Whether the venue takes no order of so little. What it sends itself it has taken before."""
     least = k["min_close_quote"] if o["reduce_only"] != 0 else k["min_order_quote"]
     price = o["limit_tick"] * k["tick_size"] if _has_limit(o) else k["mark"]
-    return not sent_by_venue(o) and o["lots"] * k["unit"] * price < least * (1.0 - HAIR)
+    return not sent_by_venue(o) and abs(worth(o["lots"], k["unit"], price)) < least * (1.0 - HAIR)
 
 
 @helper
@@ -64,7 +65,7 @@ def _is_too_large(k: np.void, priced: bool, lots: int) -> bool:
     """Whether the venue takes no order of that size."""
     most = k["max_limit_lots"] if priced else k["max_market_lots"]
     most_quote = k["max_limit_quote"] if priced else k["max_market_quote"]
-    return (most > 0 and lots > most) or (most_quote > 0.0 and lots * k["unit"] * k["mark"] > most_quote)
+    return (most > 0 and lots > most) or (most_quote > 0.0 and abs(worth(lots, k["unit"], k["mark"])) > most_quote)
 
 
 @helper
@@ -83,7 +84,7 @@ def _lacks_margin(m, w, order: int, lots: int, limit: int) -> int:
     x = w.positions[o["position"]]
     k = m.markets[o["market"]]
     free = free_margin(m, w, o["account"], order, lots, limit if _has_limit(o) else 0)
-    largest = abs(x["lots"] + o["side"] * lots) * k["unit"] * k["mark"]
+    largest = abs(worth(x["lots"] + o["side"] * lots, k["unit"], k["mark"]))
     if m.rules[k["rules"]]["order_margin"] == OrderMargin.LARGER_SIDE:
         largest = need(m, x)
     if x["leverage"] > max_leverage(m.tiers, k, largest):

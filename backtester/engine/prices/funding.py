@@ -7,6 +7,7 @@ import numpy as np
 from backtester.engine.book.ladder import impact_price
 from backtester.engine.jit import helper
 from backtester.engine.prices.marks import mid_price
+from backtester.engine.value import walked
 from backtester.enums import FundingWeights, PriceReference
 from backtester.formulas import funding
 
@@ -40,7 +41,7 @@ def sample_premium(m, market: int) -> None:
         k["premium_count"] += 1 - k["has_premium"]
         return
     k["has_premium"] = 1
-    target = k["impact_notional"] / (k["unit"] * k["tick_size"])
+    target = k["impact_notional"] / walked(1, k["unit"], k["tick_size"])  # Σ tick · lots
     bid = impact_price(m.cells, m.sides[2 * n], 2 * n, target) * k["tick_size"]
     ask = impact_price(m.cells, m.sides[2 * n + 1], 2 * n + 1, target) * k["tick_size"]
     k["premium_count"] += 1

@@ -25,6 +25,7 @@ from backtester.engine.money.ledger import (
 from backtester.engine.money.margin import bankruptcy_price, liquidation_distance, maintenance, pool_state
 from backtester.engine.orders.contingent import finish_order
 from backtester.engine.state import NO_ASK, NO_BID, NONE
+from backtester.engine.value import walked, worth
 from backtester.enums import (
     CloseOrder,
     Disposal,
@@ -124,7 +125,7 @@ def _order_size(m, w, ts: int, x: np.void) -> tuple[int, int]:
     k = m.markets[x["market"]]
     r = m.rules[k["rules"]]
     size = abs(x["lots"])
-    large = size * k["unit"] * k["mark"] > r["liquidation_partial_above_quote"]
+    large = abs(worth(size, k["unit"], k["mark"])) > r["liquidation_partial_above_quote"]
     share = math.ceil(r["liquidation_partial_share"] * size)
     if large and share < size and ts >= w.accounts[x["account"]]["full_size_until"]:
         return share, LiquidationStage.PARTIAL
@@ -231,7 +232,7 @@ def _send(m, w, c: np.void, ts: int, p: int, stage: int) -> int:
     rate = market["liquidation_fee"]
     if rate > 0.0 and got > 0:
         equity, _, _ = pool_state(m, w, x["pool"])
-        charge = min(rate * value * market["unit"] * market["tick_size"], max(0.0, equity))
+        charge = min(walked(rate * value, market["unit"], market["tick_size"]), max(0.0, equity))
         x["liquidation_fee"] -= charge
         post(w, c, ts, x["pool"], p, LedgerKind.LIQUIDATION_FEE, Party.INSURANCE_FUND, -charge)
         fee += charge
@@ -252,7 +253,7 @@ def _next_to_close(m, w, pool: int) -> int:
             if not largest:
                 return i
             k = m.markets[x["market"]]
-            needed = maintenance(m.tiers, k, abs(x["lots"]) * k["unit"] * k["mark"])
+            needed = maintenance(m.tiers, k, abs(worth(x["lots"], k["unit"], k["mark"])))
             if needed > most:
                 chosen, most = i, needed
     return chosen
@@ -303,7 +304,7 @@ def _dispose(m, w, c: np.void, ts: int, p: int, lots: int, price: float) -> None
         got, value, _, _ = measure(m, w, ts, world, k, rules, limit, abs(lots))
         if got > 0:
             take(m, w, c, ts, world, k, rules, limit, got, NONE, NONE, FillReason.TAKEOVER)
-            paid = value * market["unit"] * market["tick_size"] - got * market["unit"] * price
+            paid = walked(value, market["unit"], market["tick_size"]) - worth(got, market["unit"], price)
             post_fund(
                 w,
                 c,
@@ -316,7 +317,7 @@ def _dispose(m, w, c: np.void, ts: int, p: int, lots: int, price: float) -> None
             )
             kept = lots - got if selling else lots + got
     held["lots"] += kept
-    held["cost"] += kept * market["unit"] * price
+    held["cost"] += worth(kept, market["unit"], price)
 
 
 @helper

@@ -18,7 +18,7 @@ from backtester.engine.loop.due import (
     work_marks,
 )
 from backtester.engine.loop.replay import replay
-from backtester.engine.loop.step import work_checks, work_fills, work_step_triggers
+from backtester.engine.loop.woken import work_checks, work_fills, work_record_triggers
 from backtester.engine.reference import by_reference
 from backtester.engine.time.stages import (
     AGENDA_CHECKS,
@@ -58,7 +58,7 @@ def advance(market, worlds, events: np.ndarray, control: np.ndarray) -> int:
         elif stage in (CHECKS, AGENDA_CHECKS):
             code = work_checks(m, w, c)
         elif stage == TRIGGERS:
-            code = work_step_triggers(m, w, c)
+            code = work_record_triggers(m, w, c)
         elif stage == MARKS:
             code = work_marks(m, w, c)
         elif stage == FUNDING:

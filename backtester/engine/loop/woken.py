@@ -1,4 +1,4 @@
-"""What a step wakes: fills of resting orders, checks of changed pools, triggers (RULES 1.2)."""
+"""What a record or message of the tape wakes: fills of resting orders, checks of pools, triggers (RULES 1.2)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from backtester.enums import Advance, FillReason
 
 @helper
 def work_fills(m, w, c: np.void) -> int:
-    """Stage FILLS: own resting orders that the step reaches."""
+    """Stage FILLS: own resting orders that it reaches."""
     n = c["instrument"]
     code = 0
     if is_halted(m.instruments[n]):
@@ -62,8 +62,8 @@ def work_checks(m, w, c: np.void) -> int:
 
 
 @helper
-def work_step_triggers(m, w, c: np.void) -> int:
-    """Stage TRIGGERS: those on the series that the step changed."""
+def work_record_triggers(m, w, c: np.void) -> int:
+    """Stage TRIGGERS: those on the series that the record changed."""
     if c["sub"] == TRADE:
         work_triggers(m, w, c, c["now"], LAST, c["instrument"], NONE)
     elif c["sub"] == INDEX_RECORD:

@@ -18,7 +18,11 @@ from backtester.files import prove_directory
 from backtester.texts import counted
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from backtester.report.cell import Measured
     from backtester.report.model import ReportModel
+    from backtester.run.result import RunResult
 
 
 def run(
@@ -145,13 +149,15 @@ def run(
     _check_directory(out, chosen.force)
     from backtester.engine.jit import CACHE_DIR
     from backtester.market.schema import parse_instruments
-    from backtester.report.model import build_report
+    from backtester.report.cell import measure
+    from backtester.report.model import summarise
     from backtester.report.render import render_report
-    from backtester.report.tables import write_tables
+    from backtester.report.tables import tables_of, write_tables
     from backtester.run.prices import parse_price
     from backtester.run.request import Request
     from backtester.run.resolve import Acceptances
-    from backtester.run.session import is_warm, run_cells
+    from backtester.run.result import RunFailure
+    from backtester.run.session import collect, is_warm
     from backtester.scenario.grid import parse_proxies
     from backtester.scenario.shock import parse_shock
 
@@ -176,11 +182,15 @@ def run(
     _check_size(compare or [], len(names), most, chosen)
     if not is_warm():
         talk(f"compiling kernels, once per machine and version (cache: {CACHE_DIR})", chosen)
+
+    def take(result: RunResult) -> tuple[Measured | RunFailure, dict[str, pa.Table]]:
+        return measure(result), tables_of(result) if out is not None else {}
+
     with _progress(chosen, names) as advance:
-        outcomes = run_cells([request._replace(scenario=name) for name in names], advance)
-    report = build_report(outcomes)
+        made = collect([request._replace(scenario=name) for name in names], take, advance)
+    report = summarise([each if isinstance(each, RunFailure) else each[0] for each in made])
     if out is not None:
-        write_tables(outcomes, report, Path(out))
+        write_tables([{} if isinstance(each, RunFailure) else each[1] for each in made], report, Path(out))
     emit(render_report(report, chosen.format, make_console(chosen)), chosen)
     return _tell_failures(report)
 

@@ -12,7 +12,7 @@ Names instead of numbers, prices and sizes in units, rows in the order of the ru
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import IntEnum
 from pathlib import Path
 
@@ -27,7 +27,7 @@ from backtester.report.json import render_json
 from backtester.report.model import ReportModel
 from backtester.report.names import Names
 from backtester.report.records import Cell
-from backtester.run.result import RunFailure, RunResult
+from backtester.run.result import RunResult
 
 _TIME = pa.timestamp("ns", tz="UTC")
 DOCUMENT = "result.json"
@@ -48,37 +48,37 @@ def check_directory(directory: Path, force: bool) -> None:
         raise usage_error("--out", message, "name another directory, or replace it with --force")
 
 
-def write_tables(outcomes: Sequence[RunResult | RunFailure], model: ReportModel, directory: Path) -> None:
+def tables_of(result: RunResult) -> dict[str, pa.Table]:
+    """The long tables of one run, by the name of their file."""
+    names = Names(result)
+    makers = {"fills": fills_table, "ledger": ledger_table, "path": path_table, "depth": depth_table}
+    return {f"{name}.parquet": make(result, names) for name, make in makers.items()}
+
+
+def write_tables(made: Sequence[Mapping[str, pa.Table]], model: ReportModel, directory: Path) -> None:
     """Write the five files, all of them or none; `directory` is made when it is missing.
 
-    `model` is the report of `outcomes`; a cell that failed has no rows.
+    `made` are the tables (`tables_of`) of the cells of `model`; a cell that failed has none.
 
     Raises a usage error when they cannot be written.
     """
-    makers = {
-        "fills.parquet": fills_table,
-        "ledger.parquet": ledger_table,
-        "path.parquet": path_table,
-        "depth.parquet": depth_table,
-    }
-    numbered = enumerate(zip(outcomes, model.cells, strict=True))
-    results = [(n, each) for n, (each, cell) in numbered if isinstance(each, RunResult) and isinstance(cell, Cell)]
-    tables = {name: _of_all_cells(results, make) for name, make in makers.items()}
+    numbered = enumerate(zip(made, model.cells, strict=True))
+    finished = [(n, tables) for n, (tables, cell) in numbered if isinstance(cell, Cell)]
     try:
         with replacing_directory(directory, seal=DOCUMENT) as written:
-            for name, table in tables.items():
+            for name in finished[0][1]:
+                table = _of_all_cells([(n, tables[name]) for n, tables in finished])
                 pq.write_table(table, written / name, compression="zstd")
             write_text(written / DOCUMENT, render_json(model))
     except OSError as error:
         raise _cannot_write(directory, error) from error
 
 
-def _of_all_cells(results: Sequence[tuple[int, RunResult]], make: Callable[[RunResult, Names], pa.Table]) -> pa.Table:
+def _of_all_cells(numbered: Iterable[tuple[int, pa.Table]]) -> pa.Table:
     """The tables of every cell below each other, with the number of the cell in front."""
-    parts = []
-    for number, result in results:
-        table = make(result, Names(result))
-        parts.append(table.add_column(0, "cell", pa.array(np.full(table.num_rows, number, np.int32))))
+    parts = [
+        table.add_column(0, "cell", pa.array(np.full(table.num_rows, number, np.int32))) for number, table in numbered
+    ]
     return pa.concat_tables(parts).unify_dictionaries()
 
 

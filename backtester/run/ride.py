@@ -41,8 +41,10 @@ class Started(NamedTuple):
     moved: tuple[Rebased, ...]
 
 
-def ride(riders: Sequence[Rider], progress: Progress) -> list[RunResult | RunFailure]:
+def ride(riders: Sequence[Rider], progress: Progress) -> Iterator[RunResult | RunFailure]:
     """Run cells that share a tape, each as if it were alone. What the market of the start refuses fails alone.
+
+    Results come one at a time, once the tape is over: who needs little of each need not hold them all.
 
     `progress` hears the fraction of the tape's time. Raises what is wrong for all of them.
     """
@@ -51,7 +53,8 @@ def ride(riders: Sequence[Rider], progress: Progress) -> list[RunResult | RunFai
     started = _start(engine, chunks, stage)
     worlds = [each.world for each in started if isinstance(each, Started)]
     if not worlds:
-        return [each for each in started if isinstance(each, RunFailure)]
+        yield from (each for each in started if isinstance(each, RunFailure))
+        return
     begin, end = stage.span
     for chunk in chunks:
         engine.feed(chunk)
@@ -62,10 +65,8 @@ def ride(riders: Sequence[Rider], progress: Progress) -> list[RunResult | RunFai
     source = _scenario_source(stage)
     outcome = Outcome(engine)
     numbered = iter(zip(range(0, WORLDS * len(worlds), WORLDS), topups, strict=True))
-    return [
-        each if isinstance(each, RunFailure) else _result(outcome, each, stage, source, *next(numbered))
-        for each in started
-    ]
+    for each in started:
+        yield each if isinstance(each, RunFailure) else _result(outcome, each, stage, source, *next(numbered))
 
 
 def _start(engine: Engine, chunks: Iterator[np.ndarray], stage: Stage) -> list[Started | RunFailure]:

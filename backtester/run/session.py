@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import groupby
+from typing import TypeVar
 
 from backtester.engine import jit
 from backtester.errors import BacktesterError
@@ -12,6 +13,8 @@ from backtester.run.request import Request
 from backtester.run.result import RunFailure, RunResult
 from backtester.run.ride import Progress, ride
 from backtester.shipped import data_dir
+
+T = TypeVar("T")
 
 
 def run_cell(request: Request, progress: Progress = lambda fraction: None) -> RunResult:
@@ -29,12 +32,19 @@ def run_cells(
 
     `progress` hears the fraction that is done of all passes.
     """
+    return collect(requests, lambda result: result, progress)
+
+
+def collect(
+    requests: Sequence[Request], take: Callable[[RunResult], T], progress: Progress = lambda fraction: None
+) -> tuple[T | RunFailure, ...]:
+    """The same, of which only what `take` makes of each result is kept."""
     plan = make_plan(requests)
-    outcomes: dict[int, RunResult | RunFailure] = {}
+    taken: dict[int, T | RunFailure] = {}
     for done, numbers in enumerate(plan.passes):
         riders = [cell for number in numbers if isinstance(cell := plan.cells[number], Rider)]
-        outcomes |= zip(numbers, _try(riders, _share(progress, done, len(plan.passes))), strict=True)
-    return tuple(cell if isinstance(cell, RunFailure) else outcomes[n] for n, cell in enumerate(plan.cells))
+        taken |= zip(numbers, _try(riders, take, _share(progress, done, len(plan.passes))), strict=True)
+    return tuple(cell if isinstance(cell, RunFailure) else taken[n] for n, cell in enumerate(plan.cells))
 
 
 def _share(progress: Progress, done: int, passes: int) -> Progress:
@@ -42,15 +52,15 @@ def _share(progress: Progress, done: int, passes: int) -> Progress:
     return lambda fraction: progress((done + fraction) / passes)
 
 
-def _try(riders: Sequence[Rider], progress: Progress) -> list[RunResult | RunFailure]:
+def _try(riders: Sequence[Rider], take: Callable[[RunResult], T], progress: Progress) -> list[T | RunFailure]:
     """A pass. What is wrong with all of it may be the fault of one request: then each has a pass of its own."""
     try:
-        return ride(riders, progress)
+        return [each if isinstance(each, RunFailure) else take(each) for each in ride(riders, progress)]
     except BacktesterError as error:
         apart = [list(of_one) for _, of_one in groupby(riders, lambda rider: rider.request)]
         if len(apart) == 1:
             return [rider.failed(error) for rider in riders]
-        return [outcome for of_one in apart for outcome in _try(of_one, progress)]
+        return [outcome for of_one in apart for outcome in _try(of_one, take, progress)]
 
 
 def warm() -> None:

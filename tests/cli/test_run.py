@@ -108,7 +108,7 @@ def test_out_is_the_same_bytes_every_time(shell: Shell, small: list[str], tmp_pa
 def test_a_bad_out_fails_before_the_run(
     shell: Shell, small: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: str
 ) -> None:
-    monkeypatch.setattr("backtester.run.session.run_cells", never)
+    monkeypatch.setattr("backtester.run.session.collect", never)
     if not Path("/proc").is_dir():
         pytest.skip("there is no /proc here")
     file = tmp_path / "file"

@@ -138,7 +138,7 @@ def test_no_document_and_no_tables_after_an_error(shell: Shell, small: list[str]
 def test_a_misspelt_scenario_is_found_before_the_first_run(
     shell: Shell, small: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("backtester.run.session.run_cells", never)
+    monkeypatch.setattr("backtester.run.session.collect", never)
     code, _, err = shell(*small, "--scenario", f"{CRASH},typo")
     assert code == ExitCode.CONFIG and err.startswith("error[config] scenario typo: is not known")
 

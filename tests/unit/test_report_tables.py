@@ -11,7 +11,7 @@ import pytest
 from backtester.enums import EventKind
 from backtester.errors import BacktesterError, ExitCode
 from backtester.report.model import build_report
-from backtester.report.tables import write_tables
+from backtester.report.tables import tables_of, write_tables
 from backtester.run.result import RunResult
 from tests.oracle.examples import BUY, PLAIN, SECOND, SELL, delta, ladder, mark, market_order, record
 from tests.unit.report_runs import account, cross, finished, isolated
@@ -35,7 +35,7 @@ def result() -> RunResult:
 
 
 def written(result: RunResult, directory: Path) -> Path:
-    write_tables([result], build_report([result]), directory)
+    write_tables([tables_of(result)], build_report([result]), directory)
     return directory
 
 
@@ -85,7 +85,7 @@ def test_paths_and_depth(result: RunResult, tmp_path: Path) -> None:
 
 
 def test_cells_are_told_apart(result: RunResult, tmp_path: Path) -> None:
-    write_tables([result, result], build_report([result, result]), tmp_path)
+    write_tables([tables_of(result), tables_of(result)], build_report([result, result]), tmp_path)
     cells = pq.read_table(tmp_path / "fills.parquet")["cell"].to_pylist()
     assert cells == [0] * len(result.fills) + [1] * len(result.fills)
 

@@ -18,10 +18,9 @@ from backtester.files import prove_directory
 from backtester.texts import counted
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from backtester.report.cell import Measured
     from backtester.report.model import ReportModel
+    from backtester.report.tables import Tables
     from backtester.run.result import RunResult
 
 
@@ -183,7 +182,7 @@ def run(
     if not is_warm():
         talk(f"compiling kernels, once per machine and version (cache: {CACHE_DIR})", chosen)
 
-    def take(result: RunResult) -> tuple[Measured | RunFailure, dict[str, pa.Table]]:
+    def take(result: RunResult) -> tuple[Measured | RunFailure, Tables]:
         return measure(result), tables_of(result) if out is not None else {}
 
     with _progress(chosen, names) as advance:

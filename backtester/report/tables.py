@@ -48,14 +48,18 @@ def check_directory(directory: Path, force: bool) -> None:
         raise usage_error("--out", message, "name another directory, or replace it with --force")
 
 
-def tables_of(result: RunResult) -> dict[str, pa.Table]:
-    """The long tables of one run, by the name of their file."""
+#: Tables of a run by the name of their file.
+Tables = Mapping[str, pa.Table]
+
+
+def tables_of(result: RunResult) -> Tables:
+    """The long tables of one run."""
     names = Names(result)
     makers = {"fills": fills_table, "ledger": ledger_table, "path": path_table, "depth": depth_table}
     return {f"{name}.parquet": make(result, names) for name, make in makers.items()}
 
 
-def write_tables(made: Sequence[Mapping[str, pa.Table]], model: ReportModel, directory: Path) -> None:
+def write_tables(made: Sequence[Tables], model: ReportModel, directory: Path) -> None:
     """Write the five files, all of them or none; `directory` is made when it is missing.
 
     `made` are the tables (`tables_of`) of the cells of `model`; a cell that failed has none.

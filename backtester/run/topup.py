@@ -9,8 +9,11 @@ What one that survives has left, and how that grows with a little more money, sa
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
+from itertools import chain, islice
 from typing import NamedTuple
 
 import numpy as np
@@ -29,8 +32,10 @@ Amounts = tuple[float, ...]
 #: Passes through the tape at most; two are enough unless an account's need goes in steps.
 PASSES = 6
 #: Amounts that are tried at a time: a pass costs more than its worlds do, until there are many accounts, positions and
-#: orders in them. The fewest are of each pool.
-POINTS, FEWEST_POINTS, ROWS_AT_A_TIME = 48, 6, 20_000
+#: orders in them. The fewest are of each pool. How many depends on nobody else: what rides along changes no answer.
+POINTS, FEWEST_POINTS, ROWS_OF_AN_ACCOUNT = 32, 6, 20_000
+#: Accounts, positions and orders that go through the tape at a time: their worlds lie in memory together.
+ROWS_AT_A_TIME = 20_000
 #: Share of the limit at which a search begins.
 SMALLEST = 1e-6
 #: So near to what is too little an answer is fine enough, if that is more than its unit.
@@ -172,21 +177,20 @@ def find_topups(
         for account in range(len(world.accounts))
         if _lacked(engine, WORLDS * n + ACTUAL, account)
     ]
-    rows = sum(_rows(worlds[n]) for n, _ in lacking)
-    points = max(FEWEST_POINTS, min(POINTS, ROWS_AT_A_TIME // max(1, rows)))
-    searches = {(n, account): _search(engine, n, worlds[n], account, points) for n, account in lacking}
+    searches = {(n, account): _search(engine, n, worlds[n], account) for n, account in lacking}
     for _ in range(PASSES):
         asked = [(search, search.ask()) for search in searches.values()]
         if not any(them for _, them in asked):
             break
-        _try(engine.data, chunks(), asked, capacities)
+        _try(engine.data, chunks, asked, capacities)
     answers = {key: search.answer() for key, search in searches.items()}
     return [tuple(answers.get((n, a)) for a in range(len(world.accounts))) for n, world in enumerate(worlds)]
 
 
-def _search(engine: Engine, n: int, world: spec.World, account: int, points: int) -> Search:
+def _search(engine: Engine, n: int, world: spec.World, account: int) -> Search:
     free = _pools(engine, WORLDS * n + UNLIQUIDATED, account)
     missing = tuple(max(0.0, -buffer) for buffer in engine.worlds.pools["buffer_min"][free].tolist())
+    points = max(FEWEST_POINTS, min(POINTS, ROWS_OF_AN_ACCOUNT // _rows(world)))
     return Search(world, account, missing, _worth(engine, WORLDS * n + ACTUAL, account), points)
 
 
@@ -222,17 +226,35 @@ def _equity(engine: Engine, world: int, account: int) -> float:
 
 def _try(
     data: spec.MarketData,
-    chunks: Iterable[np.ndarray],
+    chunks: Callable[[], Iterable[np.ndarray]],
     asked: Sequence[tuple[Search, Sequence[Amounts]]],
     room: Capacities,
 ) -> None:
-    """One pass with all that searches ask for, each of which learns how its own fared; its engine is gone after it."""
-    tried = [richer(search.world, search.account, more) for search, them in asked for more in them]
-    run, number = _run(data, chunks, tried, room), 0
+    """Run all that searches ask for, each of which learns how its own fared: some at a time, on every core."""
+
+    def fare(them: Sequence[tuple[Search, Amounts]]) -> list[Tried]:
+        engine = _run(data, chunks(), [richer(search.world, search.account, more) for search, more in them], room)
+        return [_fared(engine, world, search.account, more) for world, (search, more) in enumerate(them)]
+
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        tried = chain.from_iterable(threads.map(fare, _parts(asked)))
+        for search, them in asked:
+            if them:
+                search.learn(islice(tried, len(them)))
+
+
+def _parts(asked: Iterable[tuple[Search, Sequence[Amounts]]]) -> Iterator[list[tuple[Search, Amounts]]]:
+    """What is asked for, as many at a time as have ROWS_AT_A_TIME."""
+    part, rows = list[tuple[Search, Amounts]](), 0
     for search, them in asked:
-        if them:
-            search.learn(_fared(run, number + n, search.account, more) for n, more in enumerate(them))
-        number += len(them)
+        for more in them:
+            part.append((search, more))
+            rows += _rows(search.world)
+            if rows >= ROWS_AT_A_TIME:
+                yield part
+                part, rows = [], 0
+    if part:
+        yield part
 
 
 def _run(data: spec.MarketData, chunks: Iterable[np.ndarray], worlds: Sequence[spec.World], room: Capacities) -> Engine:

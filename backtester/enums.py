@@ -290,6 +290,14 @@ class TriggerRounding(IntEnum):
     DOWN = 1
 
 
+class ForcedAction(IntEnum):
+    """What a row of a venue's liquidation does."""
+
+    CANCEL = 0  # orders on the positions of the pool
+    ORDER = 1  # through the order book
+    TAKEOVER = 2  # by the backstop
+
+
 class ForcedPrice(IntEnum):
     """The price at which a position is closed by force."""
 

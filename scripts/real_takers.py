@@ -36,6 +36,7 @@ from backtester.files import write_text
 from backtester.market.read import Tape, open_tape
 from backtester.market.schema import TapeInstrument
 from backtester.run.drive import Engine
+from backtester.run.resolve import rules_of
 from backtester.venue.loader import load_profile
 
 BPS = 10_000
@@ -159,9 +160,7 @@ def find_takers(events: Array) -> list[Taker]:
 
 def bare_market(instrument: spec.Instrument, mark_interval_ns: int) -> spec.MarketData:
     """The instrument under rules that put nothing between an order and the ladder; its mark comes from the mid."""
-    profile = load_profile("hyperliquid")
-    shipped = {name: getattr(profile.rules, name) for name in spec.Rules._fields if name != "assume_funding_zero"}
-    rules = spec.Rules(**shipped, assume_funding_zero=True)._replace(
+    rules = rules_of(load_profile("hyperliquid"), assume_funding_zero=True)._replace(
         mark_formula=MarkFormula.MEDIAN_BASIS_EMA,
         mark_interval_ns=mark_interval_ns,
         funding_premium=False,

@@ -32,6 +32,7 @@ from backtester.engine.state import (
     POSITION,
     RULES,
     SIDE,
+    STEP,
     TIER,
     WORLD,
     Capacities,
@@ -71,17 +72,26 @@ def allocate_market(data: spec.MarketData, capacities: Capacities) -> Market:
     for name in ("edge", "view"):
         sides[name][0::2], sides[name][1::2] = NO_ASK, NO_BID
     markets, tiers = _allocate_markets(data, instruments)
-    rules = np.zeros(len(data.rules), RULES)
-    for number, rule in enumerate(data.rules):
-        for name, value in rule._asdict().items():
-            rules[number][name] = value
+    rules, steps = _allocate_rules(data.rules)
     clocks = _allocate_clocks(data, rules, markets)
     path = np.zeros((len(markets), PATH_BUCKETS), MARKET_PATH)
     cells = np.zeros(2 * count * capacities.cells, CELL)
     slots = max((rule.mark_basis_window_ns // rule.mark_interval_ns for rule in data.rules), default=0)
     basis = np.zeros((len(markets), max(slots, 1)))
     feeds, gaps = np.zeros(2 * count, FEED), np.zeros((count, GAPS), np.int64)
-    return Market(cells, sides, instruments, markets, tiers, rules, clocks, path, basis, feeds, gaps)
+    return Market(cells, sides, instruments, markets, tiers, rules, steps, clocks, path, basis, feeds, gaps)
+
+
+def _allocate_rules(all_rules: Sequence[spec.Rules]) -> tuple[np.ndarray, np.ndarray]:
+    """RULES of each, and the STEPs of their liquidations, one after the other."""
+    rows, steps = np.zeros(len(all_rules), RULES), list[spec.Step]()
+    for row, rules in zip(rows, all_rules, strict=True):
+        values = rules._asdict()
+        row["step_first"], row["step_count"] = len(steps), len(rules.liquidation)
+        steps += values.pop("liquidation")
+        for name, value in values.items():
+            row[name] = value
+    return rows, np.array(steps, STEP)
 
 
 #: The largest and the smallest orders a market takes.

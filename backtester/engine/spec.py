@@ -6,6 +6,7 @@ An index such as `market` is a position in the tuple it names. Nothing here need
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from operator import itemgetter
 from typing import NamedTuple, get_type_hints, overload
@@ -16,6 +17,7 @@ from backtester.enums import (
     After,
     CloseOrder,
     Disposal,
+    ForcedAction,
     ForcedPrice,
     FundingWeights,
     Held,
@@ -51,6 +53,23 @@ class Tier(NamedTuple):
     floor_quote: float
     maintenance_rate: float
     max_leverage: float
+
+
+class Step(NamedTuple):
+    """One row of a venue's liquidation: when it acts on a pool in breach, and what it does then (RULES 8.2)."""
+
+    do: ForcedAction
+    once: bool = False  # in the first round of a breach, in none of the later ones
+    after_ns: int = 0  # not before the first round is so long ago
+    equity_below: float = math.inf  # only while equity is less than this part of maintenance
+    scope: CloseOrder = CloseOrder.ALL  # ORDER: which positions, in what order
+    share: float = 1.0  # ORDER: so much of a position ...
+    share_above_quote: float = 0.0  # ... whose notional exceeds this, all of any other
+    full_window_ns: int = 0  # ORDER: for so long after a part was sent, orders of the account are for all
+    price: ForcedPrice = ForcedPrice.BOUND  # ORDER: BOUND or BANKRUPTCY, its limit; TAKEOVER: MARK or BANKRUPTCY
+    bound: float = 0.0  # how far an order, and one of a disposal, may go, as a fraction
+    taker_fee: bool = True  # ORDER: what it fills pays the taker fee, beside the market's liquidation fee
+    disposal: Disposal = Disposal.HOLD  # TAKEOVER
 
 
 class Rules(NamedTuple):
@@ -89,18 +108,7 @@ class Rules(NamedTuple):
     order_margin_price: OrderMarginPrice
     order_margin_markup: float  # of ORDER: how far above the best ask a market order to buy is priced, as a fraction
     margin_at_match: bool  # initial margin of a resting order is checked again when it fills
-    liquidation_cancels_orders: bool
-    liquidation_close_order: CloseOrder
-    liquidation_partial_above_quote: float  # reduce first when the position's notional exceeds this
-    liquidation_partial_share: float
-    liquidation_full_window_ns: int  # after a partial step, full-size orders for this long
-    liquidation_price: ForcedPrice  # BOUND or BANKRUPTCY: the limit of a liquidation order
-    liquidation_bound: float
-    liquidation_taker_fee: bool  # a forced fill pays the taker fee, beside the market's liquidation fee
-    takeover_threshold: float  # backstop when equity < threshold · maintenance; 0 = never
-    takeover_delay_ns: int  # from the first round of a breach to the takeover; 0 = every round orders and may take over
-    takeover_price: ForcedPrice  # MARK or BANKRUPTCY
-    takeover_disposal: Disposal
+    liquidation: tuple[Step, ...]  # tried in order
     refill_model: RefillModel
     refill_half_life_ns: int
     queue_model: QueueModel
@@ -187,17 +195,17 @@ class Plan(NamedTuple):
 START_NS = -1
 
 
-def _row_of(kinds: Mapping[str, type]) -> np.dtype:
-    """Floats as they are, everything else, bools and codes, as integers."""
-    return np.dtype([(name, "f8" if kind is float else "i8") for name, kind in kinds.items()])
+def columns_of(kinds: Mapping[str, type]) -> list[tuple[str, str]]:
+    """Of a table: floats as they are, everything else, bools and codes, as integers."""
+    return [(name, "f8" if kind is float else "i8") for name, kind in kinds.items()]
 
 
 _KINDS = get_type_hints(Order)
 del _KINDS["id"]
 #: An order in a table: everything but its id.
-ORDER_ROW = _row_of(_KINDS)
+ORDER_ROW = np.dtype(columns_of(_KINDS))
 #: A position in a table.
-POSITION_ROW = _row_of(get_type_hints(Position))
+POSITION_ROW = np.dtype(columns_of(get_type_hints(Position)))
 
 
 def order_table(orders: Iterable[Order]) -> np.ndarray:

@@ -127,11 +127,21 @@ MARKET = np.dtype(
 
 TIER = np.dtype([("floor", "f8"), ("rate", "f8"), ("deduction", "f8"), ("max_leverage", "f8")], align=True)
 
+_KINDS = get_type_hints(spec.Rules)
+del _KINDS["liquidation"]
 RULES = np.dtype(
-    [(name, "f8" if kind is float else "i8") for name, kind in get_type_hints(spec.Rules).items()]
-    + [("mark_clock", "i8"), ("sample_clock", "i8")],
+    [
+        *spec.columns_of(_KINDS),
+        ("step_first", "i8"),
+        ("step_count", "i8"),
+        ("mark_clock", "i8"),
+        ("sample_clock", "i8"),
+    ],
     align=True,
 )
+
+#: A row of the liquidation of rules.
+STEP = np.dtype(spec.columns_of(get_type_hints(spec.Step)), align=True)
 
 #: What strikes at equal intervals: marks and premium samples of rules, funding of a market. Before the first
 #: record `next` is any of its times; one without an interval never strikes.
@@ -190,6 +200,7 @@ POOL = np.dtype(
         ("breach_ts", "i8"),  # first check below maintenance
         ("rounds", "i8"),  # rounds of liquidation so far
         ("round_ts", "i8"),  # first round of the breach that lasts; -1 = none does
+        ("step", "i8"),  # STEP that acts, or acted last
         ("takeover", "f8"),
         ("deficit", "f8"),
     ],
@@ -389,6 +400,7 @@ class Market(NamedTuple):
     markets: np.ndarray
     tiers: np.ndarray
     rules: np.ndarray
+    steps: np.ndarray  # STEP[n], those of each rules in a row
     clocks: np.ndarray
     path: np.ndarray  # [market, bucket] of MARKET_PATH
     basis: np.ndarray  # [market, slot]: the last samples of mid − index, in turn (MEDIAN_BASIS_MA)

@@ -23,6 +23,7 @@ from backtester.enums import Side
 from backtester.errors import BacktesterError, Diagnostic
 from backtester.market.funding import SECOND_NS
 from backtester.market.schema import TapeInstrument
+from backtester.run.resolve_liquidation import steps
 from backtester.run.resolve_orders import Curve, no_curve, resolve_orders
 from backtester.run.resolve_values import GRID_TOLERANCE, OTHER_DAY, Resolved, Start, Values
 from backtester.venue.margin import largest_leverage, maintenance_margin
@@ -169,8 +170,9 @@ def base_meant(symbol: str) -> str:
 
 def rules_of(profile: VenueProfile, assume_funding_zero: bool) -> spec.Rules:
     """What a profile says of all markets, as the engine takes it."""
-    own = {name: getattr(profile.rules, name) for name in spec.Rules._fields if name != "assume_funding_zero"}
-    return spec.Rules(**own, assume_funding_zero=assume_funding_zero)
+    made = ("assume_funding_zero", "liquidation")
+    own = {name: getattr(profile.rules, name) for name in spec.Rules._fields if name not in made}
+    return spec.Rules(**own, assume_funding_zero=assume_funding_zero, liquidation=steps(profile.rules))
 
 
 def market_of(rules: int, number: int, profile: VenueProfile, instrument: TapeInstrument) -> spec.Market:

@@ -13,10 +13,7 @@ import numpy as np
 from backtester.engine import spec
 from backtester.engine.events import EVENT
 from backtester.enums import (
-    CloseOrder,
-    Disposal,
     EventKind,
-    ForcedPrice,
     FundingWeights,
     MarkFormula,
     OrderMargin,
@@ -32,6 +29,7 @@ from backtester.enums import (
     TimeInForce,
     TriggerRounding,
 )
+from tests.oracle.forced import rows
 from tests.oracle.ladder import Event, steps
 from tests.oracle.oracle import Oracle
 from tests.oracle.universe import Universe
@@ -79,18 +77,7 @@ PLAIN = spec.Rules(
     order_margin_price=OrderMarginPrice.MARK,
     order_margin_markup=0.0,
     margin_at_match=False,
-    liquidation_cancels_orders=True,
-    liquidation_close_order=CloseOrder.ALL,
-    liquidation_partial_above_quote=1e12,
-    liquidation_partial_share=0.2,
-    liquidation_full_window_ns=30 * SECOND,
-    liquidation_price=ForcedPrice.BOUND,
-    liquidation_bound=0.5,
-    liquidation_taker_fee=True,
-    takeover_threshold=0.0,
-    takeover_delay_ns=0,
-    takeover_price=ForcedPrice.MARK,
-    takeover_disposal=Disposal.HOLD,
+    liquidation=rows(),
     refill_model=RefillModel.NEVER,
     refill_half_life_ns=SECOND,
 )

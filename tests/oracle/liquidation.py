@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from fractions import Fraction
 from itertools import pairwise
+from math import inf
 
+from backtester.engine.spec import Step
 from backtester.enums import (
     CloseOrder,
     Disposal,
     FillReason,
+    ForcedAction,
     ForcedPrice,
     Held,
     LedgerKind,
@@ -79,32 +82,53 @@ def _may_be_liquidated(world: World, pool: Pool) -> bool:
 
 def liquidate(world: World, pool: Pool, t: int) -> None:
     """One round (RULES 8.2)."""
-    if pool.account.rules.liquidation_cancels_orders:
-        _cancel_orders(pool, t)
-    first = pool.round_ns is None
+    is_first = pool.round_ns is None
     pool.round_ns = t if pool.round_ns is None else pool.round_ns
-    delay = pool.account.rules.takeover_delay_ns
-    sends = first or delay == 0
-    filled = sends and _close_positions(world, pool, t)
+    since = t - pool.round_ns
+    rows = [row for row in pool.account.rules.liquidation if row.after_ns <= since and (is_first or not row.once)]
+    acted = _try_rows(world, pool, rows, t)
+    world.note("waits for its takeover", ForcedAction.ORDER not in acted and bool(pool.open_positions))
+
+
+def _try_rows(world: World, pool: Pool, rows: list[Step], t: int) -> set[ForcedAction]:
+    """Those of `rows` whose time has come act where the pool is low enough. What they did."""
+    acted = set()
+    for row in rows:
+        if pool.open_positions and _is_low(world, pool, row):
+            _act(world, pool, row, t)
+            acted.add(row.do)
     settle(world, pool, t)
-    if t >= pool.round_ns + delay and _takeover(world, pool, t):
-        pool.state = PoolState.CLOSED
-    elif sends:
-        pool.state = PoolState.LIQUIDATING if filled else PoolState.STUCK
-    world.note("waits for its takeover", not sends and bool(pool.open_positions))
     if not pool.open_positions:
         pool.round_ns = None
     world.changed.clear()
+    return acted
+
+
+def _is_low(world: World, pool: Pool, row: Step) -> bool:
+    """`equity_below` of a row (RULES 8.2)."""
+    limit = row.equity_below
+    return limit == inf or world.judge.less(pool.equity, Fraction(limit) * pool.maintenance)
+
+
+def _act(world: World, pool: Pool, row: Step, t: int) -> None:
+    """What a row does (RULES 8.2)."""
+    match row.do:
+        case ForcedAction.CANCEL:
+            _cancel_orders(pool, t)
+        case ForcedAction.ORDER:
+            pool.state = PoolState.LIQUIDATING if _close_positions(world, pool, row, t) else PoolState.STUCK
+        case ForcedAction.TAKEOVER:
+            _take_over_all(world, pool, row, t)
+            pool.state = PoolState.CLOSED
 
 
 def end_waiting(world: World, t: int) -> None:
     """The end of the tape ends the wait for a takeover (RULES 8.4)."""
     for pool in world.pools:
-        waits = pool.round_ns is not None and pool.account.rules.takeover_delay_ns > 0
-        if waits and _may_be_liquidated(world, pool) and _takeover(world, pool, t):
-            pool.state, pool.round_ns = PoolState.CLOSED, None
-            world.note("taken over at the end")
-        world.changed.clear()
+        if pool.round_ns is not None and _may_be_liquidated(world, pool):
+            rows = [row for row in pool.account.rules.liquidation if row.after_ns > 0 and not row.once]
+            acted = _try_rows(world, pool, rows, t)
+            world.note("taken over at the end", ForcedAction.TAKEOVER in acted)
 
 
 def settle(world: World, pool: Pool, t: int) -> None:
@@ -137,12 +161,14 @@ def _note_close_ranks(world: World, ranked: list[Pool]) -> None:
 
 
 def _only_waits(pool: Pool, t: int) -> bool:
-    """Whether its round sends and takes nothing, so that its rank does not matter (RULES 8.2, 8.4)."""
-    return pool.round_ns is not None and t < pool.round_ns + pool.account.rules.takeover_delay_ns
+    """Whether its round sends and takes nothing, so that its rank does not matter (RULES 8.2)."""
+    rows = [row for row in pool.account.rules.liquidation if row.do != ForcedAction.CANCEL]
+    start = pool.round_ns
+    return start is not None and all(row.once or t < start + row.after_ns for row in rows)
 
 
 def _cancel_orders(pool: Pool, t: int) -> None:
-    """8.2 (1): the orders on the pool's positions that are at the venue."""
+    """RULES 8.2, CANCEL: the orders on the pool's positions that are at the venue."""
     for order in pool.account.orders:
         if order.position in pool.positions and _at_venue(order):
             links.end(order, OrderStatus.CANCELLED, OrderReason.LIQUIDATION, t)
@@ -157,57 +183,56 @@ def _at_venue(order: Order) -> bool:
     return (waits or fired) and order.spec.held == Held.VENUE
 
 
-def _close_positions(world: World, pool: Pool, t: int) -> bool:
-    """8.2 (2): liquidation orders by the rules' order and size. Whether anything was filled."""
-    account, rules = pool.account, pool.account.rules
+def _close_positions(world: World, pool: Pool, row: Step, t: int) -> bool:
+    """RULES 8.2, ORDER: by the row's order and size. Whether anything was filled."""
+    account = pool.account
     targets = pool.open_positions
-    if rules.liquidation_close_order == CloseOrder.LARGEST_MAINTENANCE:
+    if row.scope == CloseOrder.LARGEST_MAINTENANCE:
         targets.sort(key=lambda position: (-position.maintenance, position.number))
         for position, other in pairwise(targets):
             world.judge.less(other.maintenance, position.maintenance)
     may_be_partial = t >= account.full_size_until_ns
-    sizes = [_order_size(world, position, may_be_partial) for position in targets]
+    sizes = [_order_size(world, position, row, may_be_partial) for position in targets]
     any_filled = any_partial = False
     for position, (lots, stage) in zip(targets, sizes, strict=True):
-        any_filled |= _liquidation_order(world, position, lots, stage, t) > 0
+        any_filled |= _liquidation_order(world, position, row, lots, stage, t) > 0
         any_partial |= stage == LiquidationStage.PARTIAL
-        if rules.liquidation_close_order == CloseOrder.LARGEST_MAINTENANCE and not world.breached(pool):
+        if row.scope == CloseOrder.LARGEST_MAINTENANCE and not world.breached(pool):
             break
     if any_partial:
-        account.full_size_until_ns = t + rules.liquidation_full_window_ns
+        account.full_size_until_ns = t + row.full_window_ns
     return any_filled
 
 
-def _order_size(world: World, position: Position, may_be_partial: bool) -> tuple[int, LiquidationStage]:
-    """The whole position, or the rules' share of a large one."""
-    rules = position.market.rules
-    large = world.judge.less(Fraction(rules.liquidation_partial_above_quote), position.notional)
+def _order_size(world: World, position: Position, row: Step, may_be_partial: bool) -> tuple[int, LiquidationStage]:
+    """The whole position, or the row's share of a large one."""
+    large = world.judge.less(Fraction(row.share_above_quote), position.notional)
     if large and may_be_partial:
-        share = world.judge.ceil(rules.liquidation_partial_share * abs(position.lots))
+        share = world.judge.ceil(row.share * abs(position.lots))
         if share < abs(position.lots):
             return share, LiquidationStage.PARTIAL
     return abs(position.lots), LiquidationStage.FULL
 
 
-def _liquidation_order(world: World, position: Position, lots: int, stage: LiquidationStage, t: int) -> int:
+def _liquidation_order(world: World, position: Position, row: Step, lots: int, stage: LiquidationStage, t: int) -> int:
     """One IOC, its taker fees, then the liquidation fee out of what the pool has left. Returns the lots filled."""
     pool, market = position.pool, position.market
     side = Side.SELL if position.lots > 0 else Side.BUY
     filled, notional = 0, ZERO
-    if market.rules.liquidation_price == ForcedPrice.BANKRUPTCY:
+    if row.price == ForcedPrice.BANKRUPTCY:
         limit = bankruptcy_tick(position, side)
     else:
-        limit = market.bound_tick(side, market.rules.liquidation_bound)
+        limit = market.bound_tick(side, row.bound)
     for tick, part in forced_walk(world, position, side, lots, limit, t):
         price = Fraction(market.tape.price(tick))
-        world.fill(t, position, side * part, price, FillReason.LIQUIDATION, Liquidity.TAKER)
+        world.fill(t, position, side * part, price, FillReason.LIQUIDATION, Liquidity.TAKER, pays_fee=row.taker_fee)
         filled += part
         notional += part * market.unit * price
     fee = min(Fraction(market.spec.liquidation_fee) * notional, max(ZERO, pool.equity))
     world.pay(t, pool, -fee, Party.INSURANCE_FUND, LedgerKind.LIQUIDATION_FEE)
-    taker_fee = Fraction(market.rules.taker_fee) * notional if market.rules.liquidation_taker_fee else ZERO
-    row = Liquidation(t, pool.number, position.number, stage, lots, filled, market.mark, taker_fee + fee)
-    world.liquidations.append(row)
+    taker_fee = Fraction(market.rules.taker_fee) * notional if row.taker_fee else ZERO
+    done = Liquidation(t, pool.number, position.number, stage, lots, filled, market.mark, taker_fee + fee)
+    world.liquidations.append(done)
     return filled
 
 
@@ -226,40 +251,36 @@ def forced_walk(world: World, position: Position, side: int, lots: int, limit: i
     return fills
 
 
-def _takeover(world: World, pool: Pool, t: int) -> bool:
-    """RULES 8.4. Whether the backstop took the pool."""
-    threshold = Fraction(pool.account.rules.takeover_threshold)
-    taken, equity = pool.open_positions, pool.equity
-    if not taken or threshold == 0 or not world.judge.less(equity, threshold * pool.maintenance):
-        return False
-    for position in taken:
-        _take_over(world, position, t)
+def _take_over_all(world: World, pool: Pool, row: Step, t: int) -> None:
+    """RULES 8.4."""
+    equity = pool.equity
+    for position in pool.open_positions:
+        _take_over(world, position, row, t)
     world.pay(t, pool, -pool.balance, Party.INSURANCE_FUND, LedgerKind.TAKEOVER)
     venue = pool.account.spec.venue
     if world.fund_of(venue) < 0:
         world.pay_fund(t, venue, -world.fund_of(venue), Party.RESERVE, LedgerKind.DEFICIT)
     pool.deficit += max(ZERO, -equity)
-    return True
 
 
-def _take_over(world: World, position: Position, t: int) -> None:
+def _take_over(world: World, position: Position, row: Step, t: int) -> None:
     """One position passes to the fund, which disposes of it at once (RULES 8.4, 8.5)."""
-    rules, market, lots = position.market.rules, position.market, position.lots
-    price = position.bankruptcy_price if rules.takeover_price == ForcedPrice.BANKRUPTCY else market.mark
-    world.fill(t, position, -lots, price, FillReason.TAKEOVER, Liquidity.TAKER)
+    market, lots = position.market, position.lots
+    price = position.bankruptcy_price if row.price == ForcedPrice.BANKRUPTCY else market.mark
+    world.fill(t, position, -lots, price, FillReason.TAKEOVER, Liquidity.TAKER, pays_fee=False)
     size = abs(lots)
-    row = Liquidation(
+    done = Liquidation(
         t, position.pool.number, position.number, LiquidationStage.TAKEOVER, size, size, market.mark, ZERO, price
     )
-    world.liquidations.append(row)
-    kept = lots - _dispose(world, position, lots, price, t) if rules.takeover_disposal == Disposal.WALK else lots
+    world.liquidations.append(done)
+    kept = lots - _dispose(world, position, row, lots, price, t) if row.disposal == Disposal.WALK else lots
     world.keep(market, kept, price)
 
 
-def _dispose(world: World, position: Position, lots: int, price: Fraction, t: int) -> int:
+def _dispose(world: World, position: Position, row: Step, lots: int, price: Fraction, t: int) -> int:
     """The fund sells what it took: its result against the price of the takeover (RULES 8.5). Returns signed lots."""
     side, market = Side.SELL if lots > 0 else Side.BUY, position.market
-    limit = market.bound_tick(side, market.rules.liquidation_bound)
+    limit = market.bound_tick(side, row.bound)
     sold = forced_walk(world, position, side, abs(lots), limit, t)
     gain = sum((-side * part * market.unit * (Fraction(market.tape.price(tick)) - price) for tick, part in sold), ZERO)
     world.pay_fund(t, position.pool.account.spec.venue, gain, Party.MARKET, LedgerKind.REALISED_PNL)

@@ -6,6 +6,8 @@ what is left over at the bankruptcy price.
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from backtester.engine import spec
@@ -23,15 +25,17 @@ from tests.oracle.examples import (
     only_world,
     walked,
 )
+from tests.oracle.forced import rows
 from tests.oracle.world import World
 
-BINANCE = PLAIN._replace(
-    taker_fee=0.001,
-    liquidation_price=ForcedPrice.BANKRUPTCY,
-    takeover_threshold=1.0,
+bankrupt_rows = partial(
+    rows,
+    price=ForcedPrice.BANKRUPTCY,
+    below=1.0,
     takeover_price=ForcedPrice.BANKRUPTCY,
-    takeover_disposal=Disposal.WALK,
+    disposal=Disposal.WALK,
 )
+BINANCE = PLAIN._replace(taker_fee=0.001, liquidation=bankrupt_rows())
 FOUR_PERCENT = (spec.Tier(0.0, 0.04, 20.0),)
 
 
@@ -85,7 +89,7 @@ def test_8_binance_the_clearance_fee_takes_what_is_left_and_the_fund_bears_the_r
 def test_8_4_a_gap_through_the_bankruptcy_price_is_taken_over_whole(
     disposal: Disposal, fund: float, reserve: float
 ) -> None:
-    world = long_ten(90.0, {89: 99}, BINANCE._replace(takeover_disposal=disposal))
+    world = long_ten(90.0, {89: 99}, BINANCE._replace(liquidation=bankrupt_rows(disposal=disposal)))
     # equity 50 − 100 = −50, bankruptcy price 90 + 50/10 = 95: nobody bids that
     assert [(row.stage.name, row.filled) for row in world.liquidations] == [("FULL", 0), ("TAKEOVER", 10)]
     assert walked(world) == [(-10, 95.0)]
@@ -96,7 +100,8 @@ def test_8_4_a_gap_through_the_bankruptcy_price_is_taken_over_whole(
 
 
 def test_8_4_at_the_mark_the_same_gap_costs_the_fund_at_once() -> None:
-    world = long_ten(90.0, {89: 99}, BINANCE._replace(takeover_price=ForcedPrice.MARK, takeover_disposal=Disposal.HOLD))
+    forced = bankrupt_rows(takeover_price=ForcedPrice.MARK, disposal=Disposal.HOLD)
+    world = long_ten(90.0, {89: 99}, BINANCE._replace(liquidation=forced))
     assert walked(world) == [(-10, 90.0)]
     assert floats(world.pools[0].balance, world.pools[0].deficit) == [0, 50]
     assert floats(world.fund, world.parties[Party.RESERVE]) == [0, -30]
@@ -111,13 +116,13 @@ def test_8_4_at_the_mark_the_same_gap_costs_the_fund_at_once() -> None:
     ],
 )
 def test_8_3_a_limit_is_rounded_inwards_unless_it_is_all_but_a_tick(balance: float, sold: int) -> None:
-    rules = BINANCE._replace(takeover_threshold=0.0)
+    rules = BINANCE._replace(liquidation=bankrupt_rows(below=0.0))
     world = long_ten(96.0, {95: 99}, rules, balance=balance)
     assert [row.filled for row in world.liquidations] == [sold]
 
 
 def test_8_3_a_flat_pool_below_zero_adds_to_its_deficit() -> None:
-    rules = BINANCE._replace(liquidation_price=ForcedPrice.BOUND, taker_fee=0.0)
+    rules = BINANCE._replace(liquidation=bankrupt_rows(price=ForcedPrice.BOUND), taker_fee=0.0)
     world = long_ten(90.0, {89: 99}, rules)
     assert [row.stage.name for row in world.liquidations] == ["FULL"]
     assert float(world.pools[0].deficit) == 60  # 50 − 10 · 11
@@ -158,7 +163,7 @@ def test_8_2_each_market_has_a_liquidation_fee_of_its_own() -> None:
     assert [float(row.fee) for row in world.liquidations] == [198 / 256, 396 / 128]
 
 
-WAITING = BINANCE._replace(takeover_delay_ns=60 * SECOND, liquidation_taker_fee=False)
+WAITING = BINANCE._replace(liquidation=bankrupt_rows(delay_ns=60 * SECOND, taker_fee=False))
 
 
 def half_sold_at_ten(*marks: tuple[float, float]) -> World:

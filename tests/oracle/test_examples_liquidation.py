@@ -8,6 +8,8 @@ from backtester.engine import spec
 from backtester.enums import (
     CloseOrder,
     Disposal,
+    ForcedAction,
+    ForcedPrice,
     LedgerKind,
     LiquidationStage,
     OrderReason,
@@ -34,6 +36,7 @@ from tests.oracle.examples import (
     stop_order,
     walked,
 )
+from tests.oracle.forced import rows
 from tests.oracle.world import World
 
 # -- RULES 8 -----------------------------------------------------------------------------------------------------------
@@ -44,7 +47,7 @@ def hyperliquid(last_mark: float, bids: dict[int, int], *insurance: float) -> Wo
 
     insurance: the fund of its venue, and of others.
     """
-    rules = PLAIN._replace(takeover_threshold=2 / 3)
+    rules = PLAIN._replace(liquidation=rows(below=2 / 3))
     data = market_data(rules, tiers=HYPERLIQUID_BTC)
     worlds = one_account(2500.0, lots=1, entry_price=100_000.0, leverage=40.0, margin=2500.0)
     worlds = tuple(world._replace(insurance_start=insurance or (0.0,)) for world in worlds)
@@ -106,7 +109,7 @@ def test_8_3_a_flat_pool_below_zero_is_paid_by_the_fund_and_then_by_the_reserve(
 
 def test_8_2_g12_hyperliquid_a_large_position_goes_in_a_fifth_first_and_in_full_10_s_later() -> None:
     """Hyperliquid's documentation of liquidations: 500,000 of notional, first order 100,000."""
-    rules = PLAIN._replace(liquidation_partial_above_quote=100_000.0, mark_interval_ns=10 * SECOND)
+    rules = PLAIN._replace(liquidation=rows(above_quote=100_000.0), mark_interval_ns=10 * SECOND)
     data = market_data(rules, lot_size=0.001, tiers=(spec.Tier(0.0, 0.0125, 40.0),))
     begin = [ladder(5, {99_999: 10_000}, {100_001: 10_000}), mark(5, 100_000.0)]
     # 5 BTC, notional 500,000, maintenance 6,250; equity 6,000
@@ -118,7 +121,7 @@ def test_8_2_g12_hyperliquid_a_large_position_goes_in_a_fifth_first_and_in_full_
 
 
 def test_8_2_after_the_full_size_window_orders_are_partial_again() -> None:
-    rules = PLAIN._replace(liquidation_partial_above_quote=1.0, liquidation_full_window_ns=2 * SECOND)
+    rules = PLAIN._replace(liquidation=rows(above_quote=1.0, full_window_ns=2 * SECOND))
     data = market_data(rules, lot_size=1.0)
     begin = [ladder(0.5, {}, {101: 1}), ladder(0.5, {99: 1}, {101: 1}), mark(0.5, 100.0)]
     tape = [*begin, ladder(0.75, {}, {101: 1}), mark(4.5, 100.0)]
@@ -130,7 +133,7 @@ def test_8_2_after_the_full_size_window_orders_are_partial_again() -> None:
 
 def two_places(close_order: CloseOrder) -> World:
     """Long 2 and long 4 of two instruments in one breached cross pool; closing the larger one heals it."""
-    rules = PLAIN._replace(liquidation_close_order=close_order)
+    rules = PLAIN._replace(liquidation=rows(scope=close_order))
     instruments = (spec.Instrument("X", 1.0, 1.0), spec.Instrument("Y", 1.0, 1.0))
     tiers = (spec.Tier(0.0, 1 / 8, 100.0),)
     data = spec.MarketData(instruments, (rules,), tuple(spec.Market(n, 0, tiers, 1.0, 0.04, 0.0) for n in range(2)))
@@ -167,6 +170,40 @@ def test_8_2_largest_maintenance_first_and_only_until_healthy() -> None:
     assert largest.pools[0].state == PoolState.HEALTHY
 
 
+def long_ten(balance: float, *liquidation: spec.Step) -> World:
+    """Long 10 at 100, where 2 are bid at 99 and more at 98; checks at 0, 1 and 2 s, maintenance 1/32."""
+    data = market_data(PLAIN._replace(liquidation=liquidation))
+    tape = [ladder(0, {99: 2, 98: 9}, {101: 1}), mark(0, 100.0), mark(2.5, 100.0)]
+    return only_world(agreed(case(data, one_account(balance, lots=10, entry_price=100.0), tape)))
+
+
+FIFTH = spec.Step(ForcedAction.ORDER, share=0.2, bound=0.5)
+HALF = spec.Step(ForcedAction.ORDER, share=0.5, bound=0.5, equity_below=1.0)
+TAKEOVER = spec.Step(ForcedAction.TAKEOVER, equity_below=1.0, price=ForcedPrice.MARK)
+
+
+def test_8_2_rows_are_tried_in_order_and_each_measures_the_pool_anew() -> None:
+    # 20 − 2 = 18 < 25: 4 of 8; 18 − 8 = 10 < 12.5: on at 1 s, with 1 of 4, 8 < 9.375, and 2 of 3, 4 ≥ 3.125
+    assert [row.lots for row in long_ten(20.0, FIFTH, HALF).liquidations] == [2, 4, 1, 2]
+    assert [row.lots for row in long_ten(28.0, FIFTH, HALF).liquidations] == [2]  # 26 ≥ 25
+
+
+def test_8_2_a_row_that_leaves_nothing_is_the_last() -> None:
+    assert [row.stage.name for row in long_ten(20.0, TAKEOVER, FIFTH).liquidations] == ["TAKEOVER"]
+    sold = long_ten(2.0, FIFTH._replace(share=1.0), TAKEOVER)  # 2 − 18 is below 0, and the reserve pays
+    assert [row.stage.name for row in sold.liquidations] == ["FULL"]
+    assert floats(sold.pools[0].balance, sold.parties[Party.RESERVE]) == [0, -16]
+
+
+def test_8_2_once_and_after_count_from_the_first_round_of_the_breach() -> None:
+    waiting = long_ten(20.0, FIFTH._replace(once=True), TAKEOVER._replace(after_ns=2 * SECOND))
+    assert [(row.ts, row.lots) for row in waiting.liquidations] == [(0, 2), (2 * SECOND, 8)]
+
+
+def test_8_2_a_venue_without_rows_liquidates_nobody() -> None:
+    assert long_ten(20.0).liquidations == []
+
+
 def test_8_2_the_liquidation_fee_is_capped_by_what_the_pool_has_left() -> None:
     data = market_data(liquidation_fee=0.25)
     begin = [ladder(0, {99: 1}, {101: 1}), mark(0, 100.0), mark(1, 100.0)]
@@ -184,7 +221,7 @@ def test_8_2_a_breach_cancels_live_orders_but_not_decisions_to_come() -> None:
 
 
 def test_8_5_the_backstop_sells_what_it_took_through_the_ladder_of_the_world() -> None:
-    rules = PLAIN._replace(takeover_threshold=1.0, takeover_disposal=Disposal.WALK, liquidation_partial_above_quote=1.0)
+    rules = PLAIN._replace(liquidation=rows(below=1.0, disposal=Disposal.WALK, above_quote=1.0))
     data = market_data(rules)
     begin = [ladder(0, {99: 1, 98: 1, 97: 3}, {101: 1}), mark(0, 100.0), mark(1, 100.0)]
     world = only_world(agreed(case(data, one_account(2.0, lots=5, entry_price=100.0), begin)))

@@ -31,6 +31,7 @@ from backtester.enums import (
     TriggerRounding,
 )
 from tests.oracle.baskets import basket
+from tests.oracle.forced import rows
 from tests.oracle.tapes import Scale, TapeMaker
 
 
@@ -144,18 +145,20 @@ def _rules(random: Random, scale: Scale) -> spec.Rules:
         order_margin_price=random.choice(list(OrderMarginPrice)),
         order_margin_markup=random.choice([0.0, 1 / 64]),
         margin_at_match=random.random() < 0.5,
-        liquidation_cancels_orders=random.random() < 0.5,
-        liquidation_close_order=random.choice([CloseOrder.ALL, CloseOrder.LARGEST_MAINTENANCE]),
-        liquidation_partial_above_quote=random.choice([4.0, 16.0]) if partial else 1e9,
-        liquidation_partial_share=random.choice([1 / 4, 1 / 2, 0.2, 1.0]),
-        liquidation_full_window_ns=random.choice([0, 3, 9]) * unit,
-        liquidation_price=random.choice([ForcedPrice.BOUND, ForcedPrice.BANKRUPTCY]),
-        liquidation_bound=random.choice([1 / 16, 1 / 8, 1 / 2]),
-        liquidation_taker_fee=random.random() < 0.5,
-        takeover_threshold=random.choice([0.0, 0.0, 0.5, 0.75, 1.0]),
-        takeover_delay_ns=random.choice([0, 0, 0, 0, 2, 6]) * unit,
-        takeover_price=random.choice([ForcedPrice.MARK, ForcedPrice.BANKRUPTCY]),
-        takeover_disposal=random.choice([Disposal.WALK, Disposal.HOLD]),
+        liquidation=rows(
+            cancels=random.random() < 0.5,
+            scope=random.choice([CloseOrder.ALL, CloseOrder.LARGEST_MAINTENANCE]),
+            above_quote=random.choice([4.0, 16.0]) if partial else 1e9,
+            share=random.choice([1 / 4, 1 / 2, 0.2, 1.0]),
+            full_window_ns=random.choice([0, 3, 9]) * unit,
+            price=random.choice([ForcedPrice.BOUND, ForcedPrice.BANKRUPTCY]),
+            bound=random.choice([1 / 16, 1 / 8, 1 / 2]),
+            taker_fee=random.random() < 0.5,
+            below=random.choice([0.0, 0.0, 0.5, 0.75, 1.0]),
+            delay_ns=random.choice([0, 0, 0, 0, 2, 6]) * unit,
+            takeover_price=random.choice([ForcedPrice.MARK, ForcedPrice.BANKRUPTCY]),
+            disposal=random.choice([Disposal.WALK, Disposal.HOLD]),
+        ),
         refill_model=random.choice(list(RefillModel)),
         refill_half_life_ns=random.choice([1, 2, 3, 7]) * unit,
         queue_model=random.choice(list(QueueModel)),

@@ -164,6 +164,7 @@ class World:
         reason: FillReason,
         liquidity: Liquidity,
         order: Order | None = None,
+        pays_fee: bool = True,
     ) -> None:
         """Book `lots` (signed) at `price`: position, then realised PnL, fee and margin transfer in this order."""
         pool, market, rules = position.pool, position.market, position.market.rules
@@ -189,7 +190,7 @@ class World:
 
         self.pay(t, pool, realised, Party.MARKET, LedgerKind.REALISED_PNL)
         forced = reason == FillReason.LIQUIDATION
-        if reason != FillReason.TAKEOVER and (rules.liquidation_taker_fee or not forced):
+        if pays_fee:
             rate = Fraction(rules.maker_fee if liquidity == Liquidity.MAKER else rules.taker_fee)
             payer = pool if rules.isolated_fee_from_margin or forced else account.cross
             self.pay(t, payer, -rate * abs(lots) * value, Party.VENUE_FEES, LedgerKind.FEE)

@@ -17,6 +17,7 @@ from backtester.enums import (
     WITH_LIMIT,
     EventKind,
     FillReason,
+    ForcedAction,
     LiquidationStage,
     Liquidity,
     OrderType,
@@ -201,6 +202,12 @@ def forced_steps(result: Outcome, position: int) -> Iterator[tuple[np.void, int]
     assert next(forced, None) is None
 
 
+def order_row(rules: spec.Rules) -> spec.Step:
+    """The only row that sends orders."""
+    [order] = [step for step in rules.liquidation if step.do == ForcedAction.ORDER]
+    return order
+
+
 def test_liquidation_orders_have_the_size_of_the_rules() -> None:
     stages: dict[int, int] = defaultdict(int)
     for seed in range(300):
@@ -208,14 +215,14 @@ def test_liquidation_orders_have_the_size_of_the_rules() -> None:
         result = outcome(inputs)
         for position in range(len(result.positions)):
             market = inputs.data.markets[result.positions["market"][position]]
-            instrument, rules = inputs.data.instruments[market.instrument], inputs.data.rules[market.rules]
+            instrument, order = inputs.data.instruments[market.instrument], order_row(inputs.data.rules[market.rules])
             for row, held in forced_steps(result, position):
                 assert row["side"] * held < 0
                 assert row["filled"] <= row["lots"]
                 notional = abs(held) * instrument.lot_size * instrument.multiplier * row["mark"]
                 if row["stage"] == LiquidationStage.PARTIAL:
-                    assert notional > rules.liquidation_partial_above_quote
-                    assert row["lots"] == math.ceil(rules.liquidation_partial_share * abs(held))
+                    assert notional > order.share_above_quote
+                    assert row["lots"] == math.ceil(order.share * abs(held))
                 else:
                     assert row["lots"] == abs(held)
                 stages[row["stage"]] += 1
@@ -228,9 +235,9 @@ def test_after_a_partial_liquidation_orders_are_full_until_the_window_ends() -> 
         inputs = calm(universe(Random(seed), steps=60))
         result = outcome(inputs)
         for number, account in enumerate(result.accounts):
-            rules = inputs.data.rules[account["rules"]]
+            window_ns = order_row(inputs.data.rules[account["rules"]]).full_window_ns
             steps = result.liquidations[result.liquidations["account"] == number]
             times = np.unique(steps["ts"][steps["stage"] == LiquidationStage.PARTIAL])
-            assert np.all(np.diff(times) >= rules.liquidation_full_window_ns)
+            assert np.all(np.diff(times) >= window_ns)
             partial += len(times)
     assert partial > 30

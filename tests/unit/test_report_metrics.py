@@ -24,6 +24,7 @@ from tests.oracle.examples import (
     record,
     stop_order,
 )
+from tests.oracle.forced import rows
 from tests.unit.report_runs import Tape, account, cross, finished, isolated
 
 START = [mark(1.0, 100.0), ladder(1.0, {99: 90}, {101: 90})]
@@ -184,9 +185,8 @@ def test_liquidated_while_there_was_something_left() -> None:
 
 def test_a_takeover_is_shown_at_its_price() -> None:
     """Long 8 at 100 with 40, nobody bids: bankrupt at 95, and taken over there while the mark is at 96."""
-    rules = PLAIN._replace(
-        liquidation_price=ForcedPrice.BANKRUPTCY, takeover_price=ForcedPrice.BANKRUPTCY, takeover_threshold=1.0
-    )
+    bankrupt = ForcedPrice.BANKRUPTCY
+    rules = PLAIN._replace(liquidation=rows(price=bankrupt, below=1.0, takeover_price=bankrupt))
     tape = [*START, ladder(2.5, {60: 9}, {99: 9}), mark(3.0, 96.0), *END]
     order, takeover = cell([account(40.0, [cross(8)])], tape, rules).liquidations
     assert (order.filled_size, order.vwap) == (0.0, None)
@@ -205,7 +205,7 @@ def test_insolvent_when_others_paid() -> None:
 
 def test_a_takeover_passes_the_margin_on() -> None:
     # At 89.5 equity 16, maintenance 22.375, and the ladder has one lot: the backstop takes 7 with what is left.
-    rules = PLAIN._replace(takeover_threshold=0.9, takeover_disposal=Disposal.HOLD)
+    rules = PLAIN._replace(liquidation=rows(below=0.9, disposal=Disposal.HOLD))
     tape = [*START, ladder(2.5, {89: 1}, {90: 1}), mark(3.0, 89.5), *END]
     found = cell([account(100.0, [cross(8)])], tape, rules)
     assert [(each.stage.name, each.size, each.vwap, each.cause) for each in found.liquidations] == [

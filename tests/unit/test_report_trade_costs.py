@@ -9,7 +9,7 @@ import pytest
 
 from backtester.engine import spec
 from backtester.engine.records import FILL
-from backtester.enums import Disposal, EventKind, ForcedPrice
+from backtester.enums import Disposal, EventKind
 from backtester.report.model import build_report
 from backtester.report.records import Cell
 from backtester.report.trade_costs import averages
@@ -26,6 +26,7 @@ from tests.oracle.examples import (
     record,
     trade,
 )
+from tests.oracle.forced import rows
 from tests.unit.report_runs import Tape, account, cross, finished, isolated
 
 START = [mark(1.0, 100.0), ladder(1.0, {99: 90}, {101: 90})]
@@ -106,9 +107,7 @@ def test_a_place_that_never_held_anything_has_no_line() -> None:
 
 @pytest.mark.parametrize("disposal", [Disposal.HOLD, Disposal.WALK])
 def test_the_lines_and_what_the_pools_lost_are_the_account_s_whole_result(disposal: Disposal) -> None:
-    rules = RULES._replace(
-        takeover_threshold=0.9, takeover_disposal=disposal, takeover_price=ForcedPrice.MARK, liquidation_bound=0.01
-    )
+    rules = RULES._replace(liquidation=rows(below=0.9, disposal=disposal, bound=0.01))
     tape = [
         *START,
         ladder(2.5, {89: 1, 80: 9}, {90: 1}),

@@ -23,6 +23,7 @@ from tests.oracle.examples import (
     record,
     trade,
 )
+from tests.oracle.forced import rows
 from tests.unit.report_runs import account, cross, finished, isolated
 
 RULES = PLAIN._replace(funding_interval_ns=4 * SECOND)
@@ -69,7 +70,7 @@ def test_a_trade_at_the_same_moment_comes_before_an_arrival_after() -> None:
 
 
 def test_after_a_takeover_there_is_nothing_to_charge_until_a_new_position() -> None:
-    rules = RULES._replace(takeover_threshold=0.9, takeover_disposal=Disposal.HOLD)
+    rules = RULES._replace(liquidation=rows(below=0.9, disposal=Disposal.HOLD))
     places, orders = [isolated(8, 100.0)], [market_order(BUY, 1, at_s=5.0)]
     tape = [*START, ladder(2.5, {89: 1}, {90: 1}), mark(3.0, 89.5), record(4.0, EventKind.FUNDING, 0.01, 4)]
     tape += [record(8.0, EventKind.FUNDING, 0.01, 4), *END]

@@ -158,10 +158,10 @@ def change_position(x: np.void, unit: float, d: int, price: float) -> tuple[floa
 
 
 @helper
-def _pays_fee(r: np.void, reason: int) -> bool:
+def _pays_fee(m, w, pool: int, reason: int) -> bool:
     """Whether a fill of this reason pays the trading fee (RULES 5.2)."""
     if reason == FillReason.LIQUIDATION:
-        return r["liquidation_taker_fee"] != 0
+        return m.steps[w.pools[pool]["step"]]["taker_fee"] != 0
     return reason != FillReason.TAKEOVER
 
 
@@ -185,7 +185,7 @@ def fill_position(
     if closed > 0:
         post(w, c, ts, pool, p, LedgerKind.REALISED_PNL, Party.MARKET, realised)
     fee = 0.0
-    if _pays_fee(r, reason):
+    if _pays_fee(m, w, pool, reason):
         rate = r["maker_fee"] if liquidity == Liquidity.MAKER else r["taker_fee"]
         fee = worth(rate * abs(d), k["unit"], price)
         from_wallet = r["isolated_fee_from_margin"] == 0 and reason != FillReason.LIQUIDATION

@@ -24,12 +24,13 @@ from backtester.engine.money.ledger import (
 )
 from backtester.engine.money.margin import bankruptcy_price, liquidation_distance, maintenance, pool_state
 from backtester.engine.orders.contingent import finish_order
-from backtester.engine.state import NO_ASK, NO_BID, NONE
+from backtester.engine.state import NEVER_NS, NO_ASK, NO_BID, NONE
 from backtester.engine.value import walked, worth
 from backtester.enums import (
     CloseOrder,
     Disposal,
     FillReason,
+    ForcedAction,
     ForcedPrice,
     Held,
     LedgerKind,
@@ -104,7 +105,7 @@ def settle(w, c: np.void, ts: int, pool: int) -> None:
 
 @helper
 def _cancel_orders(m, w, c: np.void, ts: int, pool: int) -> None:
-    """Cancel what the venue holds on the pool's positions (RULES 8.2.1)."""
+    """Cancel what the venue holds on the pool's positions (RULES 8.2)."""
     a = w.accounts[w.pools[pool]["account"]]
     for i in range(a["order_first"], a["order_first"] + a["order_count"]):
         o = w.orders[i]
@@ -117,19 +118,17 @@ def _cancel_orders(m, w, c: np.void, ts: int, pool: int) -> None:
 
 
 @helper
-def _order_size(m, w, ts: int, x: np.void) -> tuple[int, int]:
-    """(lots, stage) of the liquidation order for a position (RULES 8.2.2).
+def _order_size(m, w, ts: int, x: np.void, s: np.void) -> int:
+    """Lots that row `s` sends of a position (RULES 8.2).
 
     Example: 500,000 of notional, share 20 % above 100,000 → 100,000 first; within the window all of it.
     """
     k = m.markets[x["market"]]
-    r = m.rules[k["rules"]]
     size = abs(x["lots"])
-    large = abs(worth(size, k["unit"], k["mark"])) > r["liquidation_partial_above_quote"]
-    share = math.ceil(r["liquidation_partial_share"] * size)
-    if large and share < size and ts >= w.accounts[x["account"]]["full_size_until"]:
-        return share, LiquidationStage.PARTIAL
-    return size, LiquidationStage.FULL
+    large = abs(worth(size, k["unit"], k["mark"])) > s["share_above_quote"]
+    if large and ts >= w.accounts[x["account"]]["full_size_until"]:
+        return math.ceil(s["share"] * size)
+    return size
 
 
 @helper
@@ -139,29 +138,29 @@ def _exit_side(m, x: np.void) -> int:
 
 
 @helper
-def _exit_limit(m, w, p: int) -> int:
-    """Worst tick of the liquidation order of position `p` (RULES 8.2.2).
+def _exit_limit(m, w, p: int, s: np.void) -> int:
+    """Worst tick of the order that row `s` sends for position `p` (RULES 8.2).
 
     Example: long 1 at 100,000 with 2,500 of margin: nothing is sold below 97,500 where the limit is the bankruptcy
     price.
     """
     x = w.positions[p]
     k = m.markets[x["market"]]
-    r = m.rules[k["rules"]]
     side = -1 if x["lots"] > 0 else 1
-    if r["liquidation_price"] == ForcedPrice.BANKRUPTCY:
+    if s["price"] == ForcedPrice.BANKRUPTCY:
         ticks = bankruptcy_price(m, w, p) / k["tick_size"]
         return math.floor(ticks + HAIR) if side > 0 else max(1, math.ceil(ticks - HAIR))
-    return bound_tick(m, x["market"], side, r["liquidation_bound"])
+    return bound_tick(m, x["market"], side, s["bound"])
 
 
 @helper
 def _has_room(m, w, c: np.void, ts: int, pool: int) -> int:
-    """0 when a whole round fits the buffers whatever happens in it, 1 rows, 2 slots lacking.
+    """0 when all rows of a round fit the buffers whatever happens in it, 1 rows, 2 slots lacking.
 
     Levels are counted without a limit: that of a later order depends on what the earlier ones filled.
     """
     row = w.pools[pool]
+    steps = m.rules[w.accounts[row["account"]]["rules"]]["step_count"]
     levels = 0
     for i in range(row["position_first"], row["position_first"] + row["position_count"]):
         x = w.positions[i]
@@ -172,12 +171,12 @@ def _has_room(m, w, c: np.void, ts: int, pool: int) -> int:
             levels += found + 1
     if lacks_slots(w, c, levels):
         return 2
-    return 1 if lacks_rows(w, c, ROWS_OF_A_FILL * (levels + row["position_count"] + 1)) else 0
+    return 1 if lacks_rows(w, c, ROWS_OF_A_FILL * (levels + steps * row["position_count"] + 1)) else 0
 
 
 @helper
 def _note(m, w, c: np.void, ts: int, p: int, stage: int, lots: int) -> None:
-    """Open the record of a liquidation step; `_close_note` completes it."""
+    """Open the record of what a row does to a position; `_close_note` completes it."""
     x = w.positions[p]
     k = m.markets[x["market"]]
     pool = w.pools[x["pool"]]
@@ -216,17 +215,18 @@ def _close_note(w, c: np.void, p: int, filled: int, value: float, levels: int, f
 
 
 @helper
-def _send(m, w, c: np.void, ts: int, p: int, stage: int) -> int:
+def _send(m, w, c: np.void, ts: int, p: int, s: np.void) -> int:
     """One liquidation order through the order book of this world; returns the lots filled."""
     x = w.positions[p]
     market = m.markets[x["market"]]
     k = _exit_side(m, x)
-    limit = _exit_limit(m, w, p)
+    limit = _exit_limit(m, w, p, s)
     rules = market["rules"]
     lots = x["send_lots"]
     got, value, levels = 0, 0.0, 0
     if not is_halted(m.instruments[market["instrument"]]):
         got, value, levels, _ = measure(m, w, ts, x["world"], k, rules, limit, lots)
+    stage = LiquidationStage.PARTIAL if lots < abs(x["lots"]) else LiquidationStage.FULL
     _note(m, w, c, ts, p, stage, lots)
     fee = take(m, w, c, ts, x["world"], k, rules, limit, got, p, NONE, FillReason.LIQUIDATION) if got > 0 else 0.0
     rate = market["liquidation_fee"]
@@ -241,16 +241,15 @@ def _send(m, w, c: np.void, ts: int, p: int, stage: int) -> int:
 
 
 @helper
-def _next_to_close(m, w, pool: int) -> int:
-    """Position whose order goes out next (RULES 8.2.2), -1 when all are out."""
+def _next_to_close(m, w, pool: int, scope: int) -> int:
+    """Position whose order goes out next (RULES 8.2), -1 when all are out."""
     row = w.pools[pool]
-    largest = m.rules[w.accounts[row["account"]]["rules"]]["liquidation_close_order"] == CloseOrder.LARGEST_MAINTENANCE
     chosen = -1
     most = -1.0
     for i in range(row["position_first"], row["position_first"] + row["position_count"]):
         x = w.positions[i]
         if x["send_lots"] > 0:
-            if not largest:
+            if scope == CloseOrder.ALL:
                 return i
             k = m.markets[x["market"]]
             needed = maintenance(m.tiers, k, abs(worth(x["lots"], k["unit"], k["mark"])))
@@ -260,35 +259,35 @@ def _next_to_close(m, w, pool: int) -> int:
 
 
 @helper
-def _through_the_market(m, w, c: np.void, ts: int, pool: int) -> int:
-    """Send the orders of a round; returns the lots filled."""
+def _send_orders(m, w, c: np.void, ts: int, pool: int, s: np.void) -> None:
+    """Send the orders of row `s`; without a fill the pool is stuck (RULES 8.2)."""
     row = w.pools[pool]
     a = w.accounts[row["account"]]
-    r = m.rules[a["rules"]]
     for i in range(row["position_first"], row["position_first"] + row["position_count"]):
         x = w.positions[i]
-        x["send_lots"] = _order_size(m, w, ts, x)[0] if x["lots"] != 0 else 0
+        x["send_lots"] = _order_size(m, w, ts, x, s) if x["lots"] != 0 else 0
     filled = 0
     window = a["full_size_until"]
     while True:
-        p = _next_to_close(m, w, pool)
+        p = _next_to_close(m, w, pool, s["scope"])
         if p < 0:
             break
-        _, stage = _order_size(m, w, ts, w.positions[p])
-        filled += _send(m, w, c, ts, p, stage)
-        w.positions[p]["send_lots"] = 0
-        if stage == LiquidationStage.PARTIAL:
-            window = ts + r["liquidation_full_window_ns"]
-        if r["liquidation_close_order"] != CloseOrder.ALL:
+        x = w.positions[p]
+        if x["send_lots"] < abs(x["lots"]):
+            window = ts + s["full_window_ns"]
+        filled += _send(m, w, c, ts, p, s)
+        x["send_lots"] = 0
+        if s["scope"] != CloseOrder.ALL:
             equity, needed, _ = pool_state(m, w, pool)
             if equity >= needed:
                 break
     a["full_size_until"] = window
-    return filled
+    if filled == 0:
+        row["state"] = PoolState.STUCK
 
 
 @helper
-def _dispose(m, w, c: np.void, ts: int, p: int, lots: int, price: float) -> None:
+def _dispose(m, w, c: np.void, ts: int, p: int, lots: int, price: float, s: np.void) -> None:
     """The backstop sells at once what it took at `price`, or keeps it (RULES 8.5). `lots` signed, as the user held."""
     x = w.positions[p]
     world = x["world"]
@@ -297,10 +296,10 @@ def _dispose(m, w, c: np.void, ts: int, p: int, lots: int, price: float) -> None
     held = w.inventory[world, x["market"]]
     kept = lots
     halted = is_halted(m.instruments[market["instrument"]])
-    if m.rules[rules]["takeover_disposal"] == Disposal.WALK and not halted:
+    if s["disposal"] == Disposal.WALK and not halted:
         selling = lots > 0
         k = side_of(market["instrument"], 1 if selling else -1)
-        limit = bound_tick(m, x["market"], -1 if selling else 1, m.rules[rules]["liquidation_bound"])
+        limit = bound_tick(m, x["market"], -1 if selling else 1, s["bound"])
         got, value, _, _ = measure(m, w, ts, world, k, rules, limit, abs(lots))
         if got > 0:
             take(m, w, c, ts, world, k, rules, limit, got, NONE, NONE, FillReason.TAKEOVER)
@@ -321,11 +320,11 @@ def _dispose(m, w, c: np.void, ts: int, p: int, lots: int, price: float) -> None
 
 
 @helper
-def _take_over(m, w, c: np.void, ts: int, pool: int) -> None:
-    """The backstop takes the pool's positions at the venue's price and all that is left of its margin (RULES 8.4)."""
+def _take_over(m, w, c: np.void, ts: int, pool: int, s: np.void) -> None:
+    """The backstop takes the positions of a pool at row `s`'s price and all that is left of its margin (RULES 8.4)."""
     row = w.pools[pool]
     world = row["world"]
-    at_mark = m.rules[w.accounts[row["account"]]["rules"]]["takeover_price"] == ForcedPrice.MARK
+    at_mark = s["price"] == ForcedPrice.MARK
     equity, _, _ = pool_state(m, w, pool)
     row["deficit"] += max(0.0, -equity)
     for i in range(row["position_first"], row["position_first"] + row["position_count"]):
@@ -337,7 +336,7 @@ def _take_over(m, w, c: np.void, ts: int, pool: int) -> None:
             w.liquidations[c["liquidations"]]["takeover_price"] = price
             fill_position(m, w, c, ts, i, NONE, -lots, NONE, price, FillReason.TAKEOVER, Liquidity.TAKER, NO_AGE)
             _close_note(w, c, i, abs(lots), 0.0, np.int64(0), 0.0)
-            _dispose(m, w, c, ts, i, lots, price)
+            _dispose(m, w, c, ts, i, lots, price, s)
     margin = row["balance"]
     row["takeover"] += margin
     post(w, c, ts, pool, NONE, LedgerKind.TAKEOVER, Party.INSURANCE_FUND, -margin)
@@ -351,9 +350,35 @@ def _take_over(m, w, c: np.void, ts: int, pool: int) -> None:
 
 
 @helper
-def _is_taken_over(r: np.void, equity: float, needed: float) -> bool:
-    """Whether so little is left of a pool that the backstop gets it (RULES 8.4)."""
-    return r["takeover_threshold"] > 0.0 and equity < r["takeover_threshold"] * needed
+def _act(m, w, c: np.void, ts: int, pool: int, s: np.void) -> None:
+    """Do what row `s` says."""
+    if s["do"] == ForcedAction.CANCEL:
+        _cancel_orders(m, w, c, ts, pool)
+    elif s["do"] == ForcedAction.ORDER:
+        _send_orders(m, w, c, ts, pool, s)
+    elif s["do"] == ForcedAction.TAKEOVER:
+        _take_over(m, w, c, ts, pool, s)
+
+
+@helper
+def _try_rows(m, w, c: np.void, ts: int, pool: int, first: bool, shortest: int, longest: int) -> None:
+    """Try the venue's rows in order, the pool measured anew before each (RULES 8.2).
+
+    Those with an `after_ns` from `shortest` to `longest` do not wait. `first`: of the rounds of a breach.
+    """
+    row = w.pools[pool]
+    r = m.rules[w.accounts[row["account"]]["rules"]]
+    for n in range(r["step_first"], r["step_first"] + r["step_count"]):
+        s = m.steps[n]
+        equity, needed, count = pool_state(m, w, pool)
+        waits = s["after_ns"] < shortest or s["after_ns"] > longest
+        is_over = s["once"] != 0 and not first
+        if count > 0 and not waits and not is_over and equity < s["equity_below"] * needed:
+            row["step"] = n
+            _act(m, w, c, ts, pool, s)
+    _, _, count = pool_state(m, w, pool)
+    if count == 0:
+        settle(w, c, ts, pool)
 
 
 @helper
@@ -364,36 +389,21 @@ def liquidate(m, w, c: np.void, ts: int, pool: int) -> int:
         return lacking
     row = w.pools[pool]
     row["rounds"] += 1
-    r = m.rules[w.accounts[row["account"]]["rules"]]
-    if r["liquidation_cancels_orders"] != 0:
-        _cancel_orders(m, w, c, ts, pool)
-    sends = row["round_ts"] < 0 or r["takeover_delay_ns"] == 0
-    if row["round_ts"] < 0:
+    first = row["round_ts"] < 0
+    if first:
         row["round_ts"] = ts
-    filled = _through_the_market(m, w, c, ts, pool) if sends else 0
-    equity, needed, count = pool_state(m, w, pool)
-    waited = ts >= row["round_ts"] + r["takeover_delay_ns"]
-    if count == 0:
-        settle(w, c, ts, pool)
-    elif waited and _is_taken_over(r, equity, needed):
-        _take_over(m, w, c, ts, pool)
-    elif sends and filled == 0:
-        row["state"] = PoolState.STUCK
+    _try_rows(m, w, c, ts, pool, first, np.int64(0), ts - row["round_ts"])
     return 0
 
 
 @helper
 def end_waiting(m, w, c: np.void, ts: int) -> int:
-    """The end of the tape ends the wait for a takeover (RULES 8.4). 0 done; 1 rows, 2 slots lacking: call again."""
+    """The end of the tape ends the wait of rows (RULES 8.4). 0 done; 1 rows, 2 slots lacking: call again."""
     for pool in range(len(w.pools)):
-        row = w.pools[pool]
-        r = m.rules[w.accounts[row["account"]]["rules"]]
-        if row["round_ts"] < 0 or r["takeover_delay_ns"] == 0 or _suspended(m, w, pool):
+        if w.pools[pool]["round_ts"] < 0 or _suspended(m, w, pool):
             continue
-        equity, needed, count = pool_state(m, w, pool)
-        if count > 0 and _is_taken_over(r, equity, needed):
-            lacking = _has_room(m, w, c, ts, pool)
-            if lacking != 0:
-                return lacking
-            _take_over(m, w, c, ts, pool)
+        lacking = _has_room(m, w, c, ts, pool)
+        if lacking != 0:
+            return lacking
+        _try_rows(m, w, c, ts, pool, False, np.int64(1), NEVER_NS)
     return 0

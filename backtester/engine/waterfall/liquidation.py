@@ -406,4 +406,5 @@ def end_waiting(m, w, c: np.void, ts: int) -> int:
         if lacking != 0:
             return lacking
         _try_rows(m, w, c, ts, pool, False, np.int64(1), NEVER_NS)
+        w.pools[pool]["round_ts"] = -1
     return 0

@@ -191,7 +191,7 @@ MUTANTS = (
     Mutant("8.2 fee out of what is left", 'market["tick_size"]), max(0.0, equity))', 'market["tick_size"]), 1e9)'),
     Mutant("8.2 one order a breach", 's["once"] != 0 and not first', 's["once"] != 0 and first'),
     Mutant("8.2 every row is tried", 'range(r["step_first"], r', 'range(r["step_first"] + 1, r'),
-    Mutant("8.2 only a low pool", 'equity < s["equity_below"] * needed', "equity < np.inf"),
+    Mutant("8.2 only a low pool", 'equity < s["equity_below"] * needed', "True"),
     Mutant("8.2 a flat pool has no more rows", "if count > 0 and not waits", "if not waits"),
     Mutant("8.2 a part opens the window", 'window = ts + s["full_window_ns"]', "pass"),
     Mutant(

@@ -361,6 +361,12 @@ def _act(m, w, c: np.void, ts: int, pool: int, s: np.void) -> None:
 
 
 @helper
+def _is_low(s: np.void, equity: float, needed: float) -> bool:
+    """Whether so little is left of a pool that row `s` acts; an infinite bound asks for nothing, also of 0."""
+    return math.isinf(s["equity_below"]) or equity < s["equity_below"] * needed
+
+
+@helper
 def _try_rows(m, w, c: np.void, ts: int, pool: int, first: bool, shortest: int, longest: int) -> None:
     """Try the venue's rows in order, the pool measured anew before each (RULES 8.2).
 
@@ -373,7 +379,7 @@ def _try_rows(m, w, c: np.void, ts: int, pool: int, first: bool, shortest: int, 
         equity, needed, count = pool_state(m, w, pool)
         waits = s["after_ns"] < shortest or s["after_ns"] > longest
         is_over = s["once"] != 0 and not first
-        if count > 0 and not waits and not is_over and equity < s["equity_below"] * needed:
+        if count > 0 and not waits and not is_over and _is_low(s, equity, needed):
             row["step"] = n
             _act(m, w, c, ts, pool, s)
     _, _, count = pool_state(m, w, pool)

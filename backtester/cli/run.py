@@ -19,8 +19,8 @@ from backtester.texts import counted
 
 if TYPE_CHECKING:
     from backtester.report.cell import Measured
-    from backtester.report.model import ReportModel
-    from backtester.report.tables import Tables
+    from backtester.report.record_tables import Tables
+    from backtester.report.records import ReportModel
     from backtester.run.result import RunResult
 
 

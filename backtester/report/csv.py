@@ -13,8 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from backtester.report.json import plain
-from backtester.report.model import ReportModel
-from backtester.report.records import AccountReport, Cell, FailedCell, PositionReport
+from backtester.report.records import AccountReport, Cell, FailedCell, PositionReport, ReportModel
 from backtester.texts import csv_cell
 
 _CELL = ("scenario", "venue", "variant", "status", "verdict", "account", "symbol")
@@ -36,17 +35,13 @@ def render_csv(model: ReportModel) -> str:
 
 
 def _failed_row(cell: FailedCell) -> list[Any]:
-    said = (cell.scenario, cell.venue, _variant(cell), cell.status)
+    said = (cell.scenario, cell.venue, str(cell.variant), cell.status)
     return [*map(csv_cell, said), *[None] * (len(COLUMNS) - len(said) - 1), cell.error]
-
-
-def _variant(cell: Cell | FailedCell) -> str:
-    return " ".join(f"{key}={value}" for key, value in cell.variant.items)
 
 
 def _rows(cell: Cell) -> Iterator[list[Any]]:
     for account in cell.accounts:
-        said = (cell.scenario, account.venue, _variant(cell), cell.status, cell.verdict.name.lower(), account.name)
+        said = (cell.scenario, account.venue, str(cell.variant), cell.status, cell.verdict.name.lower(), account.name)
         yield [*map(csv_cell, said), None, *_figures(account), None]
         for position in account.positions:
             yield [*map(csv_cell, (*said, position.symbol)), *_figures(position), None]

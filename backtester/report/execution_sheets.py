@@ -7,10 +7,9 @@ from collections.abc import Iterator, Sequence
 
 from backtester.config.values import Instant
 from backtester.enums import LiquidationStage, OrderReason
-from backtester.report.executions import ImpactLaw, OrderReport, PlanReport, TradeReport
+from backtester.report.executions import BPS, ImpactLaw, OrderReport, PlanReport, TradeReport
 from backtester.report.records import Cell, FailedCell
 from backtester.report.sheet import Column, Sheet
-from backtester.report.slippage import BPS
 from backtester.report.text import NONE, bps, delay, money, percent, price, rate, size, verdict_words, when, word
 
 

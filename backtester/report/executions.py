@@ -10,6 +10,8 @@ from typing import NamedTuple
 from backtester.config.values import Instant
 from backtester.enums import FillReason, Liquidity, OrderReason, OrderStatus, OrderType, Side
 
+BPS = 10_000  # in 1
+
 
 class ImpactLaw(NamedTuple):
     """What the ladder charged beside what the square-root law says (report.impact_law)."""

@@ -18,9 +18,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from backtester.report.executions import ImpactLaw
+from backtester.report.executions import BPS, ImpactLaw
 from backtester.report.names import Grid
-from backtester.report.slippage import BPS
 from backtester.run.result import RunResult
 
 #: Y. Assumed: the fits differ by venue and by how volatility is measured.

@@ -9,12 +9,11 @@ from typing import Any
 
 from backtester.config.values import Instant
 from backtester.errors import engine_fault
-from backtester.report.model import ReportModel
-from backtester.report.records import Cell, FailedCell, Named
+from backtester.report.records import Cell, FailedCell, Named, ReportModel
 from backtester.texts import iso_time, json_text
 
-#: Series that the document leaves to path.parquet and depth.parquet, and what its assumptions say in full.
-NOT_IN_DOCUMENT = {"margin_paths", "mark_paths", "reached"}
+#: Series that the document leaves to path.parquet and depth.parquet.
+NOT_IN_DOCUMENT = {"margin_paths", "mark_paths"}
 
 
 def render_json(model: ReportModel) -> str:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from backtester.report.execution_sheets import comparison_sheets
-from backtester.report.model import ReportModel
-from backtester.report.records import Cell, FailedCell
+from backtester.report.records import Cell, FailedCell, ReportModel
 from backtester.report.sheet import Sheet
 from backtester.report.sheets import inputs_sheet, sheets
 from backtester.report.text import headline, noticed, story

@@ -16,10 +16,13 @@ from backtester.config.values import Instant
 from backtester.enums import LedgerKind, Liquidity, Party
 from backtester.formulas.margin import pool_share
 from backtester.formulas.value import price_of, worth
+from backtester.report.executions import BPS
 from backtester.report.exit_value import exit_cost
-from backtester.report.names import CROSS, ISOLATED, Names, known, moment, rows_of
+from backtester.report.names import Names, known, moment, rows_of
 from backtester.report.reconcile import account_equity, added_up, uncovered, unrealised
 from backtester.report.records import (
+    CROSS,
+    ISOLATED,
     AccountReport,
     MarginPath,
     MarkPath,
@@ -29,7 +32,7 @@ from backtester.report.records import (
     PositionReport,
     SystemReport,
 )
-from backtester.report.slippage import BPS, fees_of
+from backtester.report.slippage import fees_of
 from backtester.report.trade_costs import Slipped
 from backtester.report.verdict import account_deficit
 from backtester.run.result import ACTUAL, UNLIQUIDATED, RunResult, TopUp

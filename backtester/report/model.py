@@ -1,44 +1,18 @@
-"""The one report model, which every renderer reads, and how it is made from finished runs."""
+"""How the one report model (report.records), which every renderer reads, is made from finished runs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 
 from backtester import __version__
 from backtester.errors import BacktesterError
 from backtester.report.cell import Measured, measure, once
-from backtester.report.records import Cell, FailedCell, FileInput, Inputs, Named
+from backtester.report.records import SCHEMA_VERSION, FailedCell, FileInput, Inputs, Named, ReportModel
 from backtester.run.result import RunFailure, RunResult, digest_of
 
-SCHEMA_VERSION = 1
 NO_EXIT = (
     "the final order book cannot take everything (too thin, or the market is closed): equity_end_exit is not known"
 )
-
-
-class ReportModel(NamedTuple):
-    """A whole result: the fields of the result document, in its order."""
-
-    kind: str
-    schema_version: int
-    engine_version: str
-    seed: int
-    reporting_currency: str
-    inputs: Inputs
-    assumptions: tuple[str, ...]
-    warnings: tuple[str, ...]
-    cells: tuple[Cell | FailedCell, ...]
-
-    @property
-    def finished(self) -> tuple[Cell, ...]:
-        """The cells that have a result."""
-        return tuple(cell for cell in self.cells if isinstance(cell, Cell))
-
-    @property
-    def failed(self) -> tuple[FailedCell, ...]:
-        """The cells that came to nothing."""
-        return tuple(cell for cell in self.cells if isinstance(cell, FailedCell))
 
 
 def build_report(outcomes: Iterable[RunResult | RunFailure]) -> ReportModel:

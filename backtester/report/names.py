@@ -13,10 +13,8 @@ import numpy as np
 from backtester.config.values import Instant
 from backtester.config.venue import TierRow
 from backtester.formulas.value import walked
+from backtester.report.records import CROSS
 from backtester.run.result import ACTUAL, RunResult
-
-CROSS = "cross"
-ISOLATED = "isolated"
 
 #: A record of the engine by the names of its fields, in plain numbers: many of them are read much faster so.
 Row = dict[str, Any]

@@ -24,10 +24,10 @@ import numpy as np
 from backtester.config.values import Instant
 from backtester.enums import Liquidity, OrderReason, OrderStatus, Side
 from backtester.formulas.value import walked, worth
-from backtester.report.executions import ImpactLaw, PlanReport, Shortfall
+from backtester.report.executions import BPS, ImpactLaw, PlanReport, Shortfall
 from backtester.report.impact_law import Course, beside_the_law, tells_volume
 from backtester.report.names import Grid, Names, Row, moment, rows_of
-from backtester.report.slippage import BPS, OrderFills, fees_of, split, taken_of
+from backtester.report.slippage import OrderFills, fees_of, split, taken_of
 from backtester.run.result import RunResult
 
 

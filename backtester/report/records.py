@@ -1,4 +1,4 @@
-"""The parts of the report model, field by field in the order of the result document.
+"""The report model and its parts, field by field in the order of the result document.
 
 Money is in the reporting currency, a payment of the user is negative; prices are quote currency per unit of the base;
 sizes are in units of the base, positions signed; bps count 1/10,000 and a cost is positive. Unknown is None, never NaN.
@@ -13,11 +13,19 @@ from backtester.config.values import Instant
 from backtester.enums import LiquidationStage, Side, Verdict
 from backtester.report.executions import OrderReport, PlanReport, TradeReport
 
+#: Margin modes of a position; also the name of the pool of all cross positions.
+CROSS, ISOLATED = "cross", "isolated"
+#: Of the result document; another number where a reader of this one would go wrong.
+SCHEMA_VERSION = 1
+
 
 class Named(NamedTuple):
-    """Names and values, in order: an object of the document whose keys are data."""
+    """Names and values, in order: an object of the document whose keys are data. As text: `BTC=0.5 ETH=-1.0`."""
 
     items: tuple[tuple[str, str | float], ...]
+
+    def __str__(self) -> str:
+        return " ".join(f"{name}={value}" for name, value in self.items)
 
 
 class FileInput(NamedTuple):
@@ -259,3 +267,27 @@ class FailedCell(NamedTuple):
     status: str
     error: str
     exit_code: int
+
+
+class ReportModel(NamedTuple):
+    """A whole result: the fields of the result document, in its order."""
+
+    kind: str
+    schema_version: int
+    engine_version: str
+    seed: int
+    reporting_currency: str
+    inputs: Inputs
+    assumptions: tuple[str, ...]
+    warnings: tuple[str, ...]
+    cells: tuple[Cell | FailedCell, ...]
+
+    @property
+    def finished(self) -> tuple[Cell, ...]:
+        """The cells that have a result."""
+        return tuple(cell for cell in self.cells if isinstance(cell, Cell))
+
+    @property
+    def failed(self) -> tuple[FailedCell, ...]:
+        """The cells that came to nothing."""
+        return tuple(cell for cell in self.cells if isinstance(cell, FailedCell))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from backtester.report.csv import render_csv
 from backtester.report.json import render_json
 from backtester.report.markdown import render_markdown
-from backtester.report.model import ReportModel
+from backtester.report.records import ReportModel
 
 if TYPE_CHECKING:
     from rich.console import Console

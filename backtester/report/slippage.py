@@ -22,10 +22,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from backtester.enums import Liquidity
-from backtester.report.executions import Slippage
+from backtester.report.executions import BPS, Slippage
 from backtester.report.names import Grid, Row, rows_of
 
-BPS = 10_000
 NOT_TAKEN = Slippage(None, None, None, None, None, None)
 
 

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 from backtester.engine.state import NO_ASK, NO_BID
 from backtester.enums import CONDITIONAL, TAKES_PROFIT, WITH_LIMIT, OrderReason, OrderStatus, OrderType
+from backtester.report.executions import BPS
 from backtester.report.names import Grid
-from backtester.report.slippage import BPS
 
 #: Of an order that still waits, and of one that was cancelled.
 _WAITING = {OrderReason.PRICE_PROTECTED: "protected", OrderReason.OUTAGE: "held_by_outage"}

@@ -13,8 +13,7 @@ from backtester.config.values import Instant
 from backtester.enums import Verdict
 from backtester.report.chart import Canvas, columns, sparkline
 from backtester.report.execution_sheets import comparison_sheets
-from backtester.report.model import ReportModel
-from backtester.report.records import Cell, FailedCell, MarginPath, MarkPath
+from backtester.report.records import Cell, FailedCell, MarginPath, MarkPath, ReportModel
 from backtester.report.sheet import Sheet
 from backtester.report.sheets import inputs_sheet, sheets
 from backtester.report.text import clock, headline, money, noticed, offset, price, story, stretch

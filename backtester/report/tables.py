@@ -1,38 +1,48 @@
-"""`--out DIR`: the result document and the long tables behind it, as files.
+"""`--out DIR`: the result document and the tables behind it, as files.
 
-    result.json      the document
-    fills.parquet    every fill of both worlds
-    ledger.parquet   every change of a balance of both worlds
-    path.parquet     the margin path of every account of both worlds, in buckets
-    depth.parquet    mark and displayed depth within 1 % of mid of every market, in buckets
+    result.json           the document
+    cells.parquet         a row per cell, also of one that failed; the sums over its accounts
+    accounts.parquet      a row per account, and so on: the records of the document (`record_tables`)
+    positions.parquet
+    orders.parquet
+    liquidations.parquet
+    funding.parquet
+    fills.parquet         every fill of both worlds
+    ledger.parquet        every change of a balance of both worlds
+    path.parquet          the margin path of every account of both worlds, in buckets
+    depth.parquet         mark and displayed depth within 1 % of mid of every market, in buckets
 
-Names instead of numbers, prices and sizes in units, rows in the order of the run. `cell` is the place in the document's
-`cells`. `world` is `actual`, or `unliquidated`: the same with liquidation off, which shows what was missing and when.
+Names instead of numbers, prices and sizes in units, rows in the order of the run. Every table begins with the keys of
+its cell, typed alike, then those of account, symbol and order where they apply: `cell` is the place in the document's
+`cells`, `variant` is written `key=value key=value`. `world` is `actual`, or `unliquidated`: the same with liquidation
+off, which shows what was missing and when.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from enum import IntEnum
-from pathlib import Path
+from collections.abc import Iterable, Sequence
+from pathlib import Path, PurePath
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from backtester.enums import FillReason, LedgerKind, Liquidity, Party
+from backtester.enums import FillReason, LedgerKind, Liquidity, Party, Side
 from backtester.errors import BacktesterError, usage_error
 from backtester.files import names_in, replacing_directory, write_text
+from backtester.report.columns import codes, times, word, words
 from backtester.report.json import render_json
-from backtester.report.model import ReportModel
 from backtester.report.names import Names
-from backtester.report.records import Cell
+from backtester.report.record_tables import CELL_KEYS, RECORD_TABLES, Tables, record_tables
+from backtester.report.records import SCHEMA_VERSION, ReportModel
 from backtester.run.result import RunResult
 
-_TIME = pa.timestamp("ns", tz="UTC")
 DOCUMENT = "result.json"
-FILES = frozenset({DOCUMENT, "fills.parquet", "ledger.parquet", "path.parquet", "depth.parquet"})
-_WORD = pa.dictionary(pa.int32(), pa.string())
+RUN_TABLES = ("fills.parquet", "ledger.parquet", "path.parquet", "depth.parquet")
+TABLES = (*RECORD_TABLES, *RUN_TABLES)
+FILES = frozenset({DOCUMENT, *TABLES})
+#: In the metadata of every table: that of the document beside it.
+VERSION_KEY = b"backtester.schema_version"
 
 
 def check_directory(directory: Path, force: bool) -> None:
@@ -48,42 +58,42 @@ def check_directory(directory: Path, force: bool) -> None:
         raise usage_error("--out", message, "name another directory, or replace it with --force")
 
 
-#: Tables of a run by the name of their file.
-Tables = Mapping[str, pa.Table]
-
-
 def tables_of(result: RunResult) -> Tables:
     """The long tables of one run."""
     names = Names(result)
-    makers = {"fills": fills_table, "ledger": ledger_table, "path": path_table, "depth": depth_table}
-    return {f"{name}.parquet": make(result, names) for name, make in makers.items()}
+    makers = (fills_table, ledger_table, path_table, depth_table)
+    return {name: make(result, names) for name, make in zip(RUN_TABLES, makers, strict=True)}
 
 
 def write_tables(made: Sequence[Tables], model: ReportModel, directory: Path) -> None:
-    """Write the five files, all of them or none; `directory` is made when it is missing.
+    """Write all files or none; `directory` is made when it is missing.
 
     `made` are the tables (`tables_of`) of the cells of `model`; a cell that failed has none.
 
     Raises a usage error when they cannot be written.
     """
-    numbered = enumerate(zip(made, model.cells, strict=True))
-    finished = [(n, tables) for n, (tables, cell) in numbered if isinstance(cell, Cell)]
+    cells = [{**record_tables(cell), **tables} for tables, cell in zip(made, model.cells, strict=True)]
     try:
         with replacing_directory(directory, seal=DOCUMENT) as written:
-            for name in finished[0][1]:
-                table = _of_all_cells([(n, tables[name]) for n, tables in finished])
-                pq.write_table(table, written / name, compression="zstd")
+            for name in TABLES:
+                parts = [_with_keys(tables[name], model, n) for n, tables in enumerate(cells) if name in tables]
+                pq.write_table(_below_each_other(parts), written / name, compression="zstd")
             write_text(written / DOCUMENT, render_json(model))
     except OSError as error:
         raise _cannot_write(directory, error) from error
 
 
-def _of_all_cells(numbered: Iterable[tuple[int, pa.Table]]) -> pa.Table:
-    """The tables of every cell below each other, with the number of the cell in front."""
-    parts = [
-        table.add_column(0, "cell", pa.array(np.full(table.num_rows, number, np.int32))) for number, table in numbered
-    ]
-    return pa.concat_tables(parts).unify_dictionaries()
+def _with_keys(table: pa.Table, model: ReportModel, number: int) -> pa.Table:
+    """A table of one cell, with what tells it from the others in front."""
+    cell, rows = model.cells[number], table.num_rows
+    said = (PurePath(model.inputs.portfolio.name).stem, cell.scenario, cell.venue, str(cell.variant))
+    keys = [pa.array(np.full(rows, number, np.int32)), *(word(text, rows) for text in said)]
+    return pa.table([*keys, *table.columns], [*CELL_KEYS, *table.column_names])
+
+
+def _below_each_other(parts: Iterable[pa.Table]) -> pa.Table:
+    table = pa.concat_tables(parts).unify_dictionaries()
+    return table.replace_schema_metadata({VERSION_KEY: str(SCHEMA_VERSION)})
 
 
 def _cannot_write(directory: Path, error: OSError) -> BacktesterError:
@@ -100,14 +110,14 @@ def fills_table(result: RunResult, names: Names) -> pa.Table:
     sizes = [grid.size(lots) for grid, lots in zip(grids, rows["lots"].tolist(), strict=True)]
     return pa.table(
         {
-            "ts": _times(rows["ts"]),
-            "world": _words([names.world(world) for world in rows["world"].tolist()]),
-            "account": _words([names.account(account) for account in rows["account"].tolist()]),
-            "symbol": _words([names.symbol(position) for position in positions]),
-            "order": _words([names.order(order) if order >= 0 else None for order in orders]),
-            "side": pa.array(rows["side"], pa.int8()),
-            "reason": _codes(FillReason, rows["reason"]),
-            "liquidity": _codes(Liquidity, rows["liquidity"]),
+            "account": words([names.account(account) for account in rows["account"].tolist()]),
+            "symbol": words([names.symbol(position) for position in positions]),
+            "order": words([names.order(order) if order >= 0 else None for order in orders]),
+            "ts": times(rows["ts"]),
+            "world": words([names.world(world) for world in rows["world"].tolist()]),
+            "side": words([Side(side).name.lower() for side in rows["side"].tolist()]),
+            "reason": codes(FillReason, rows["reason"]),
+            "liquidity": codes(Liquidity, rows["liquidity"]),
             "price": pa.array(prices, pa.float64()),
             "size": pa.array(sizes, pa.float64()),
             "fee": pa.array(-rows["fee"]),
@@ -118,20 +128,23 @@ def fills_table(result: RunResult, names: Names) -> pa.Table:
 
 
 def ledger_table(result: RunResult, names: Names) -> pa.Table:
-    """One row per change of a balance; account and pool are null where it is the insurance fund's own."""
+    """One row per change of a balance; account and pool are null where it is the insurance fund's own.
+
+    `own_venue` is whose fund and counterparties they are.
+    """
     rows = result.ledger
     accounts, pools, positions = (rows[name].tolist() for name in ("account", "pool", "position"))
     venues = list(dict.fromkeys(profile.id for profile in result.profiles))
     return pa.table(
         {
-            "ts": _times(rows["ts"]),
-            "world": _words([names.world(world) for world in rows["world"].tolist()]),
-            "venue": _words([venues[venue] for venue in rows["venue"].tolist()]),
-            "account": _words([names.account(account) if account >= 0 else None for account in accounts]),
-            "pool": _words([names.pool(pool) if pool >= 0 else None for pool in pools]),
-            "symbol": _words([names.symbol(position) if position >= 0 else None for position in positions]),
-            "kind": _codes(LedgerKind, rows["kind"]),
-            "party": _codes(Party, rows["party"]),
+            "account": words([names.account(account) if account >= 0 else None for account in accounts]),
+            "symbol": words([names.symbol(position) if position >= 0 else None for position in positions]),
+            "ts": times(rows["ts"]),
+            "world": words([names.world(world) for world in rows["world"].tolist()]),
+            "own_venue": words([venues[venue] for venue in rows["venue"].tolist()]),
+            "pool": words([names.pool(pool) if pool >= 0 else None for pool in pools]),
+            "kind": codes(LedgerKind, rows["kind"]),
+            "party": codes(Party, rows["party"]),
             "amount": pa.array(rows["amount"]),
             "balance": pa.array(rows["balance"]),
         }
@@ -148,9 +161,10 @@ def path_table(result: RunResult, names: Names) -> pa.Table:
         parts.append(
             pa.table(
                 {
-                    "ts": _times(result.start_ts + seen * result.path_width_ns),
-                    "world": _words([names.world(int(account["world"]))] * len(seen)),
-                    "account": _words([names.account(number)] * len(seen)),
+                    "account": word(names.account(number), len(seen)),
+                    "ts": times(result.start_ts + seen * result.path_width_ns),
+                    "world": word(names.world(int(account["world"])), len(seen)),
+                    "width_ns": pa.array(np.full(len(seen), result.path_width_ns)),
                     "checks": pa.array(row["count"][seen]),
                     "equity_min": pa.array(row["equity_min"][seen]),
                     "equity_max": pa.array(row["equity_max"][seen]),
@@ -163,7 +177,10 @@ def path_table(result: RunResult, names: Names) -> pa.Table:
 
 
 def depth_table(result: RunResult, names: Names) -> pa.Table:
-    """One row per market and bucket: range of the mark, smallest displayed size within 1 % of mid."""
+    """One row per market and bucket: range of the mark, smallest displayed size within 1 % of mid.
+
+    `own_venue` is that of the order book.
+    """
     parts = []
     for market, row in zip(result.market.markets, result.market.path, strict=True):
         number = int(market["instrument"])
@@ -176,9 +193,10 @@ def depth_table(result: RunResult, names: Names) -> pa.Table:
         parts.append(
             pa.table(
                 {
-                    "ts": _times(result.start_ts + seen * result.path_width_ns),
-                    "venue": _words([instrument.venue] * len(seen)),
-                    "symbol": _words([instrument.symbol] * len(seen)),
+                    "symbol": word(instrument.symbol, len(seen)),
+                    "ts": times(result.start_ts + seen * result.path_width_ns),
+                    "own_venue": word(instrument.venue, len(seen)),
+                    "width_ns": pa.array(np.full(len(seen), result.path_width_ns)),
                     "mark_min": pa.array(row["mark_min"][seen]),
                     "mark_max": pa.array(row["mark_max"][seen]),
                     "bid_depth_min": depths["bid"],
@@ -187,16 +205,3 @@ def depth_table(result: RunResult, names: Names) -> pa.Table:
             )
         )
     return pa.concat_tables(parts).unify_dictionaries()
-
-
-def _times(ts_ns: np.ndarray) -> pa.Array:
-    return pa.array(ts_ns.astype(np.int64), pa.int64()).view(_TIME)
-
-
-def _words(words: Sequence[str | None]) -> pa.Array:
-    return pa.array(words, pa.string()).cast(_WORD)
-
-
-def _codes(codes: type[IntEnum], numbers: np.ndarray) -> pa.Array:
-    named = pa.array([code.name.lower() for code in codes])
-    return pa.DictionaryArray.from_arrays(pa.array(numbers, pa.int32()), named)

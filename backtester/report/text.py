@@ -6,8 +6,7 @@ from datetime import UTC, datetime
 
 from backtester.config.values import Instant
 from backtester.enums import Verdict
-from backtester.report.names import CROSS
-from backtester.report.records import AccountReport, Cell, FailedCell, PoolReport
+from backtester.report.records import CROSS, AccountReport, Cell, FailedCell, PoolReport
 
 NONE = "–"
 _SECOND = 1_000_000_000

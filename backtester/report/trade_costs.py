@@ -29,8 +29,9 @@ import numpy as np
 from backtester.enums import Liquidity
 from backtester.formulas.value import price_of, worth
 from backtester.report.executions import TradeReport
-from backtester.report.names import CROSS, ISOLATED, Grid, Names, rows_of
+from backtester.report.names import Grid, Names, rows_of
 from backtester.report.reconcile import unrealised
+from backtester.report.records import CROSS, ISOLATED
 from backtester.report.slippage import OrderFills, Split, fees_of, liquidation_slippage, split, taken_of
 from backtester.run.result import ACTUAL, RunResult
 

@@ -18,11 +18,11 @@ from backtester.enums import (
     Side,
 )
 from backtester.formulas.value import worth
-from backtester.report.executions import FillReport, ImpactLaw, OrderReport
+from backtester.report.executions import BPS, FillReport, ImpactLaw, OrderReport
 from backtester.report.impact_law import Course, beside_the_law
-from backtester.report.names import CROSS, ISOLATED, Grid, Names, Row, known, moment, rows_of
-from backtester.report.records import FundingPayment, LiquidationReport
-from backtester.report.slippage import BPS, OrderFills, Split, fees_of, in_bps, liquidation_slippage, split, taken_of
+from backtester.report.names import Grid, Names, Row, known, moment, rows_of
+from backtester.report.records import CROSS, ISOLATED, FundingPayment, LiquidationReport
+from backtester.report.slippage import OrderFills, Split, fees_of, in_bps, liquidation_slippage, split, taken_of
 from backtester.report.stops import audit
 from backtester.run.result import ACTUAL, RunResult
 

@@ -12,11 +12,12 @@ import pytest
 
 from backtester.cli.run import _scenarios
 from backtester.errors import ExitCode
+from backtester.report.tables import DOCUMENT, FILES
 from backtester.texts import json_text
 from tests.cli.shell import Shell, never
 from tests.unit.run_cases import CRASH, DEMO, account, crash, portfolio, position, tape, venue
 
-TABLES = ["depth.parquet", "fills.parquet", "ledger.parquet", "path.parquet"]
+TABLES = sorted(FILES - {DOCUMENT})
 
 
 # --- what comes out ------------------------------------------------------------------------------------------------

@@ -24,7 +24,6 @@ from backtester.report.executions import (
     Slippage,
     TradeReport,
 )
-from backtester.report.model import ReportModel
 from backtester.report.records import (
     AccountReport,
     Cell,
@@ -40,6 +39,7 @@ from backtester.report.records import (
     PortfolioReport,
     PositionReport,
     RealisedPrices,
+    ReportModel,
     ScenarioInput,
     SystemReport,
     VenueInput,

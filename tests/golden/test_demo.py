@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from backtester.report.model import ReportModel, build_report
+from backtester.report.model import build_report
+from backtester.report.records import ReportModel
 from backtester.report.render import render_report
 from backtester.run.request import Request
 from backtester.run.session import run_cell

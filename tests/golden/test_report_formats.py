@@ -64,7 +64,7 @@ inputs.portfolio name sha256
 inputs.scenarios.0 name sha256 assumed_share title type tiles realised
 inputs.venues.0 name sha256 rules_date assumed_share
 cells.0 scenario venue variant status error verdict flags portfolio accounts orders liquidations adl funding actions
-  plans system start_ts end_ts trades notices
+  plans system start_ts end_ts trades notices reached
 cells.0.portfolio equity_start equity_end equity_end_exit equity_min loss loss_pct net_delta
 cells.0.accounts.0 name venue collateral carried_in equity_start equity_end equity_min equity_min_ts buffer_min
   buffer_min_ts

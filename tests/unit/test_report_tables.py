@@ -5,18 +5,46 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from backtester.enums import EventKind
-from backtester.errors import BacktesterError, ExitCode
+from backtester.errors import BacktesterError, ExitCode, data_error
 from backtester.report.model import build_report
+from backtester.report.records import Cell
 from backtester.report.tables import tables_of, write_tables
-from backtester.run.result import RunResult
+from backtester.run.result import RunFailure, RunResult
 from tests.oracle.examples import BUY, PLAIN, SECOND, SELL, delta, ladder, mark, market_order, record
 from tests.unit.report_runs import account, cross, finished, isolated
 
-FILES = ["depth.parquet", "fills.parquet", "ledger.parquet", "path.parquet", "result.json"]
+FILES = [
+    "accounts.parquet",
+    "cells.parquet",
+    "depth.parquet",
+    "fills.parquet",
+    "funding.parquet",
+    "ledger.parquet",
+    "liquidations.parquet",
+    "orders.parquet",
+    "path.parquet",
+    "positions.parquet",
+    "result.json",
+]
+#: Key columns of a table after those of its cell.
+FURTHER = {
+    "cells": [],
+    "accounts": ["account"],
+    "positions": ["account", "symbol"],
+    "orders": ["account", "symbol", "order"],
+    "liquidations": ["account", "symbol"],
+    "funding": ["account", "symbol"],
+    "fills": ["account", "symbol", "order"],
+    "ledger": ["account", "symbol"],
+    "path": ["account"],
+    "depth": ["symbol"],
+}
+LOST = RunFailure("crash", "paper", (("size", "2"), ("leverage", "3")), data_error("BTC", "no funding rate"))
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +83,7 @@ def test_fills_in_names_and_units(result: RunResult, tmp_path: Path) -> None:
     assert len(rows) == len(result.fills)
     sold = rows[0]
     assert [sold[name] for name in ("cell", "world", "account", "symbol", "order")] == [0, "actual", "main", "X", "m"]
-    assert (sold["side"], sold["reason"], sold["liquidity"]) == (-1, "taker_walk", "taker")
+    assert (sold["side"], sold["reason"], sold["liquidity"]) == ("sell", "taker_walk", "taker")
     assert (sold["price"], sold["size"], sold["fee"], sold["realised"]) == (99.0, 2.0, pytest.approx(-0.198), -2.0)
     forced = [row for row in rows if row["reason"] == "liquidation"]
     assert forced
@@ -88,6 +116,63 @@ def test_cells_are_told_apart(result: RunResult, tmp_path: Path) -> None:
     write_tables([tables_of(result), tables_of(result)], build_report([result, result]), tmp_path)
     cells = pq.read_table(tmp_path / "fills.parquet")["cell"].to_pylist()
     assert cells == [0] * len(result.fills) + [1] * len(result.fills)
+
+
+@pytest.fixture
+def two(result: RunResult, tmp_path: Path) -> Path:
+    """A directory with the result of two cells, of which the first failed."""
+    write_tables([{}, tables_of(result)], build_report([LOST, result]), tmp_path / "two")
+    return tmp_path / "two"
+
+
+@pytest.mark.parametrize("name", FURTHER)
+def test_every_table_begins_with_the_same_keys(two: Path, name: str) -> None:
+    schema = pq.read_schema(two / f"{name}.parquet")
+    word = pa.dictionary(pa.int32(), pa.string())
+    keys = ["cell", "portfolio", "scenario", "venue", "variant", *FURTHER[name]]
+    assert schema.names[: len(keys)] == keys
+    assert not {"account", "symbol", "order"} & set(schema.names[len(keys) :])
+    assert schema.types[: len(keys)] == [pa.int32(), *[word] * (len(keys) - 1)]
+    assert schema.metadata[b"backtester.schema_version"] == b"1"
+    assert {str(kind) for kind in schema.types if "time" in str(kind)} <= {"timestamp[ns, tz=UTC]"}
+    assert pa.string() not in schema.types
+
+
+def test_a_failed_cell_has_a_row_with_its_error(result: RunResult, two: Path) -> None:
+    lost, ended = pq.read_table(two / "cells.parquet").to_pylist()
+    assert {key: value for key, value in lost.items() if value is not None} == {
+        "cell": 0,
+        "portfolio": "p",
+        "scenario": "crash",
+        "venue": "paper",
+        "variant": "size=2 leverage=3",
+        "status": "failed",
+        "error": "error[data] BTC: no funding rate",
+        "exit_code": 4,
+    }
+    assert (ended["cell"], ended["scenario"], ended["variant"], ended["status"]) == (1, None, "", "ok")
+    assert (ended["venue"], ended["error"]) == (result.profiles[0].name, None)
+
+
+def test_records_are_rows_with_a_column_per_field(result: RunResult, two: Path) -> None:
+    [cell] = build_report([result]).cells
+    assert isinstance(cell, Cell)
+    rows = {name: pq.read_table(two / f"{name}.parquet").to_pylist() for name in FURTHER}
+    ended = rows["cells"][1]
+    assert (ended["verdict"], ended["flags"]) == (cell.verdict.name.lower(), list(cell.flags))
+    assert (ended["portfolio_loss"], ended["system_deficit"]) == (cell.portfolio.loss, cell.system.deficit)
+    assert ended["portfolio_net_delta"] == str(cell.portfolio.net_delta)
+    assert (ended["start_ts"].timestamp(), ended["end_ts"].timestamp()) == (1.0, 5.0)
+    [main] = rows["accounts"]
+    assert (main["cell"], main["account"], main["own_venue"]) == (1, "main", cell.accounts[0].venue)
+    assert main["equity_end"] == cell.accounts[0].equity_end
+    assert [row["size_end"] for row in rows["positions"]] == [each.size_end for each in cell.accounts[0].positions]
+    [order] = rows["orders"]
+    assert (order["order"], order["side"], order["vwap"]) == ("m", "sell", 99.0)
+    assert order["slippage_total_bps"] == cell.orders[0].slippage.total_bps
+    assert [row["filled_size"] for row in rows["liquidations"]] == [each.filled_size for each in cell.liquidations]
+    assert [row["amount"] for row in rows["funding"]] == [each.amount for each in cell.funding]
+    assert rows["liquidations"] and rows["funding"]
 
 
 def test_a_directory_that_cannot_be_written_is_a_usage_error(result: RunResult, tmp_path: Path) -> None:

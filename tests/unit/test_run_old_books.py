@@ -9,7 +9,8 @@ import pytest
 
 from backtester.engine.book.feed import GAPS
 from backtester.market.feed import bound_ns
-from backtester.report.model import ReportModel, build_report
+from backtester.report.model import build_report
+from backtester.report.records import ReportModel
 from backtester.run.request import Request
 from backtester.run.resolve import Acceptances
 from backtester.run.session import run_cell

@@ -15,7 +15,7 @@ from typer.main import get_command
 
 from backtester import __version__
 from backtester.bounds import LARGEST_SEED
-from backtester.cli import calc, data, doctor, run, scenarios, venues
+from backtester.cli import calc, data, doctor, report, run, scenarios, venues
 from backtester.cli.console import FORMAT_OF, STDOUT, Format, Settings, check_output, wants_color
 from backtester.cli.signals import interruptible
 from backtester.cli.streams import lost, open_streams
@@ -36,6 +36,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # plain help: no colour forced by CI variables, and half the start-up time
 )
 app.command()(run.run)
+app.command()(report.report)
 app.add_typer(scenarios.app, name="scenarios")
 app.add_typer(venues.app, name="venues")
 app.add_typer(data.app, name="data")

@@ -31,13 +31,12 @@ from backtester.enums import FillReason, LedgerKind, Liquidity, Party, Side
 from backtester.errors import BacktesterError, usage_error
 from backtester.files import names_in, replacing_directory, write_text
 from backtester.report.columns import codes, times, word, words
-from backtester.report.json import render_json
+from backtester.report.json import DOCUMENT, render_json
 from backtester.report.names import Names
 from backtester.report.record_tables import CELL_KEYS, RECORD_TABLES, Tables, record_tables
 from backtester.report.records import SCHEMA_VERSION, ReportModel
 from backtester.run.result import RunResult
 
-DOCUMENT = "result.json"
 RUN_TABLES = ("fills.parquet", "ledger.parquet", "path.parquet", "depth.parquet")
 TABLES = (*RECORD_TABLES, *RUN_TABLES)
 FILES = frozenset({DOCUMENT, *TABLES})

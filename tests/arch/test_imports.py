@@ -189,6 +189,13 @@ def test_a_run_loads_pyarrow_and_not_polars() -> None:
     assert "polars" not in packages
 
 
+def test_a_stored_result_is_told_without_the_engine() -> None:
+    reached = reached_from("backtester.cli.report")
+    assert "backtester.report.stored" in reached
+    assert not {top(module) for module in reached} & {"numba", "polars", "pydantic"}
+    assert not {layer(module) for module in reached if is_own(module)} & {"engine", "market", "run"}
+
+
 def test_no_module_is_a_drawer_for_leftovers() -> None:
     names = {part for module in modules() for part in module.split(".")}
     assert not names & {"utils", "util", "helpers", "misc", "common"}

@@ -12,7 +12,8 @@ import pytest
 
 from backtester.cli.run import _scenarios
 from backtester.errors import ExitCode
-from backtester.report.tables import DOCUMENT, FILES
+from backtester.report.json import DOCUMENT
+from backtester.report.tables import FILES
 from backtester.texts import json_text
 from tests.cli.shell import Shell, never
 from tests.unit.run_cases import CRASH, DEMO, account, crash, portfolio, position, tape, venue

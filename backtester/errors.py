@@ -64,6 +64,10 @@ class BacktesterError(Exception):
         return EXIT_OF[self.diagnostics[0].code]
 
 
+class NotApplicable(BacktesterError):
+    """A scenario that says nothing of a market: no fault where all scenarios were asked for."""
+
+
 def config_error(where: str, message: str, hint: str = "") -> BacktesterError:
     """A portfolio, profile or scenario that cannot be used."""
     return BacktesterError(Diagnostic("config", where, message, hint))

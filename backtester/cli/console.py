@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 
 Format = Literal["table", "json", "csv", "markdown"]
 Cell = str | int | float | bool | None
+DetailsOption = Annotated[
+    Literal["all", "worst", "none"],
+    typer.Option("--details", help="Which of several cells are told whole, below the table of them all."),
+]
 
 STDOUT = "-"
 #: Columns of a table that does not go to a terminal, unless COLUMNS says it: no window of the caller has a say.

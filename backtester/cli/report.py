@@ -7,12 +7,13 @@ from typing import Annotated
 
 import typer
 
-from backtester.cli.console import emit, make_console, settings
+from backtester.cli.console import DetailsOption, emit, make_console, settings
 
 
 def report(
     ctx: typer.Context,
     directory: Annotated[Path, typer.Argument(help="A result that `run --out` stored.", metavar="DIR")],
+    details: DetailsOption = "worst",
 ) -> None:
     """Report a stored result as the run did, in any format.
 
@@ -23,4 +24,4 @@ def report(
 
     chosen = settings(ctx)
     model = read_result(directory)
-    emit(render_report(model, chosen.format, make_console(chosen)), chosen)
+    emit(render_report(model, chosen.format, make_console(chosen), details), chosen)

@@ -12,7 +12,7 @@ import typer
 
 from backtester.bounds import LONGEST_S
 from backtester.cli.completion import scenarios_or_all, tapes, venues
-from backtester.cli.console import Settings, emit, make_console, settings, talk, written_for
+from backtester.cli.console import DetailsOption, Settings, emit, make_console, settings, talk, written_for
 from backtester.errors import usage_error
 from backtester.files import prove_directory
 from backtester.texts import counted
@@ -47,12 +47,13 @@ def run(
         ),
     ] = None,
     venue: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             "--venue",
-            metavar="[ID][@DATE|@scenario]",
+            metavar="[ID][@DATE|@scenario],…",
             autocompletion=venues,
-            help="Rules for every account, newest unless dated; without an ID each keeps its own venue.",
+            help="Rules for every account, newest unless dated; without an ID each keeps its own venue. Several are "
+            "run side by side.",
         ),
     ] = None,
     tape: Annotated[
@@ -130,6 +131,7 @@ def run(
             "its messages, 10 to 120.",
         ),
     ] = None,
+    details: DetailsOption = "worst",
     out: Annotated[
         str | None,
         typer.Option(
@@ -165,7 +167,6 @@ def run(
         overrides=tuple(override or ()),
         compare=tuple(compare or ()),
         shock=parse_shock(shock) if shock is not None else None,
-        venue=venue,
         tapes=tuple(tape or ()),
         instruments=parse_instruments(instrument or ()),
         prices=tuple(map(parse_price, price or ())),
@@ -177,8 +178,12 @@ def run(
         rebase=rebase,
         seed=chosen.seed,
     )
-    names = _scenarios(None if scenario is None else ",".join(scenario))
-    _check_size(compare or [], len(names), most, chosen)
+    names, any_scenario = _scenarios(None if scenario is None else ",".join(scenario))
+    at = _venues(venue)
+    requests = [
+        request._replace(scenario=name, any_scenario=name in any_scenario, venue=each) for name in names for each in at
+    ]
+    _check_size(compare or [], len(requests), most, chosen)
     if not is_warm():
         talk(f"compiling kernels, once per machine and version (cache: {CACHE_DIR})", chosen)
 
@@ -186,45 +191,60 @@ def run(
         return measure(result), tables_of(result) if out is not None else {}
 
     with _progress(chosen, names) as advance:
-        made = collect([request._replace(scenario=name) for name in names], take, advance)
+        made = collect(requests, take, advance)
     report = summarise([each if isinstance(each, RunFailure) else each[0] for each in made])
     if out is not None:
         write_tables([{} if isinstance(each, RunFailure) else each[1] for each in made], report, Path(out))
-    emit(render_report(report, chosen.format, make_console(chosen)), chosen)
+    emit(render_report(report, chosen.format, make_console(chosen), details), chosen)
     return _tell_failures(report)
 
 
-def _scenarios(text: str | None) -> tuple[str | None, ...]:
-    """The scenarios named by `--scenario`, each once; all of them are there. `all+outage` is an outage in each."""
+def _scenarios(text: str | None) -> tuple[tuple[str | None, ...], frozenset[str | None]]:
+    """The scenarios named by `--scenario`, each once, and those of them that only `all` named.
+
+    All of them are there. `all+outage` is an outage in each.
+    """
     if text is None:
-        return (None,)
+        return (None,), frozenset()
     from backtester.scenario.library import find_runnable, runnable_ids
 
+    said: set[str] = set()
     names: dict[str, None] = {}
     for name in filter(None, text.split(",")):
         first, plus, more = name.partition("+")
-        names |= dict.fromkeys(f"{each}{plus}{more}" for each in (runnable_ids() if first == "all" else [first]))
+        found = [f"{each}{plus}{more}" for each in (runnable_ids() if first == "all" else [first])]
+        names |= dict.fromkeys(found)
+        if first != "all":
+            said |= {*found}
     if not names:
         raise usage_error("--scenario", "names none", "see `backtester scenarios list`")
     for name in names:
         find_runnable(name)
-    return tuple(names)
+    return tuple(names), frozenset(names) - said
+
+
+def _venues(texts: list[str] | None) -> tuple[str | None, ...]:
+    """The venues named by `--venue`, each once."""
+    if texts is None:
+        return (None,)
+    return tuple(dict.fromkeys(",".join(texts).split(",")))
 
 
 def _tell_failures(report: ReportModel) -> int:
     """Repeat on stderr why cells failed; the exit code of the worst, 0 without any."""
-    for text in dict.fromkeys(cell.error for cell in report.failed):
+    failed = [cell for cell in report.failed if cell.exit_code]
+    for text in dict.fromkeys(cell.error for cell in failed):
         print(text, file=sys.stderr)
-    return max((cell.exit_code for cell in report.failed), default=0)
+    return max((cell.exit_code for cell in failed), default=0)
 
 
-def _check_size(compare: list[str], scenarios: int, most: int, chosen: Settings) -> None:
+def _check_size(compare: list[str], requests: int, most: int, chosen: Settings) -> None:
     """Say how many combinations are to be run, and refuse more than `most`: two keys more can mean hours."""
     from backtester.run.variants import count_combinations
 
-    count = count_combinations(compare) * scenarios
+    count = count_combinations(compare) * requests
     if count > most:
-        over = ", those of the scenarios counted" if scenarios > 1 else ""
+        over = ", those of scenarios and venues counted" if requests > 1 else ""
         message = f"makes {count:,} combinations{over}, more than {most:,}"
         raise usage_error("--compare", message, f"name fewer values, or run them all with --max {count}")
     if compare:

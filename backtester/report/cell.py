@@ -52,7 +52,7 @@ def measure(result: RunResult) -> Measured | RunFailure:
         cell = _build_cell(result)
     except BacktesterError as error:
         scenario = result.scenario.id if result.scenario else None
-        return RunFailure(scenario, _venues(result), result.variant, error)
+        return RunFailure(result.name, scenario, _venues(result), result.variant, error)
     return Measured(
         cell=cell,
         seed=result.seed,

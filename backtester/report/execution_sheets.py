@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from backtester.config.values import Instant
 from backtester.enums import LiquidationStage, OrderReason
 from backtester.report.executions import BPS, ImpactLaw, OrderReport, PlanReport, TradeReport
-from backtester.report.records import Cell, FailedCell
+from backtester.report.records import Cell
 from backtester.report.sheet import Column, Sheet
-from backtester.report.text import NONE, bps, delay, money, percent, price, rate, size, verdict_words, when, word
+from backtester.report.text import bps, delay, money, percent, price, rate, size, when, word
 
 
 def execution_sheets(cell: Cell, currency: str) -> Iterator[Sheet]:
@@ -26,83 +26,6 @@ def execution_sheets(cell: Cell, currency: str) -> Iterator[Sheet]:
     yield Sheet(f"Trades, {currency}{kept}", _TRADES, tuple(map(_trade, cell.trades)))
     title = f"What trades cost, {currency}; slippage is inside the price PnL"
     yield Sheet(title, _TRADE_COSTS, tuple(map(_trade_costs, cell.trades)))
-
-
-def comparison_sheets(cells: Sequence[Cell | FailedCell], currency: str) -> Iterator[Sheet]:
-    """One table when there are several variants: a row per variant, or per plan of it."""
-    if len({cell.variant for cell in cells}) > 1:
-        one_place = len({(cell.scenario, cell.venue) for cell in cells if isinstance(cell, Cell)}) == 1
-        names = _differing([dict(cell.variant.items) for cell in cells])
-        rows = tuple(row for cell in cells for row in _compared(cell, _variant(cell, names, one_place)))
-        title = f"Variants, {currency}; slippage in bps of the arrival price{_reached(cells, names)}"
-        yield Sheet(title, _VARIANTS, rows)
-
-
-def _reached(cells: Sequence[Cell | FailedCell], names: dict[str, str]) -> str:
-    """What the keys that set variants apart were set of. Example: `; size of main BTC, hedge ETH`."""
-    places = {key: where for cell in cells if isinstance(cell, Cell) for key, where in cell.reached.items}
-    return "".join(f"; {name} of {places[key]}" for key, name in names.items() if places.get(key))
-
-
-def _differing(variants: Sequence[dict[str, str | float]]) -> dict[str, str]:
-    """The keys that set variants apart, each with its last word, or all of it where two end alike.
-
-    Example: of accounts[main].plans[exit].algo that is algo.
-    """
-    keys = [key for key in dict.fromkeys(key for each in variants for key in each) if _differs(key, variants)]
-    last = [key.rpartition(".")[2] for key in keys]
-    return {key: word if last.count(word) == 1 else key for key, word in zip(keys, last, strict=True)}
-
-
-def _differs(key: str, variants: Sequence[dict[str, str | float]]) -> bool:
-    return len({variant.get(key) for variant in variants}) > 1
-
-
-def _variant(cell: Cell | FailedCell, names: dict[str, str], one_place: bool) -> str:
-    """What sets a cell apart; where the scenario or the venue does, too, in front."""
-    changed = ", ".join(f"{names[key]}={value}" for key, value in cell.variant.items if key in names) or "as it is"
-    return changed if one_place else f"{cell.scenario or 'tape as it is'} on {cell.venue}: {changed}"
-
-
-_VARIANTS = (
-    Column("variant", is_text=True),
-    Column("verdict", is_text=True),
-    Column("equity end"),
-    Column("loss", rank=4),
-    Column("plan", rank=3, is_text=True),
-    Column("filled"),
-    Column("unfilled", rank=1),
-    Column("vwap"),
-    Column("slippage"),
-    Column("shortfall", rank=5),
-    Column("fees", rank=2),
-    Column("maker", rank=6),
-)
-
-
-def _compared(cell: Cell | FailedCell, variant: str) -> Iterator[tuple[str, ...]]:
-    if isinstance(cell, FailedCell):
-        yield (variant, cell.status, *[NONE] * (len(_VARIANTS) - 2))
-        return
-    said = (variant, verdict_words(cell).lower(), money(cell.portfolio.equity_end), money(cell.portfolio.loss))
-    for plan in cell.plans:
-        yield (*said, *_compared_plan(plan))
-    if not cell.plans:
-        fees = money(math.fsum(account.pnl_fees for account in cell.accounts))
-        yield (*said, *[NONE] * 6, fees, NONE)
-
-
-def _compared_plan(each: PlanReport) -> tuple[str, ...]:
-    return (
-        each.id,
-        size(each.filled_size),
-        size(each.unfilled_size),
-        price(each.vwap),
-        bps(each.arrival_slippage_bps),
-        bps(each.shortfall.total_bps if each.shortfall else None),
-        money(each.fees),
-        percent(each.maker_share),
-    )
 
 
 _STOPS = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from backtester.report.execution_sheets import comparison_sheets
+from backtester.report.glance import Details, glance, told_whole, untold
 from backtester.report.records import Cell, FailedCell, ReportModel
 from backtester.report.sheet import Sheet
 from backtester.report.sheets import inputs_sheet, sheets
@@ -12,16 +12,18 @@ from backtester.report.text import headline, noticed, story
 from backtester.texts import markdown_text
 
 
-def render_markdown(model: ReportModel) -> str:
+def render_markdown(model: ReportModel, details: Details = "worst") -> str:
     """One Markdown document."""
-    return "\n".join(_lines(model)) + "\n"
+    return "\n".join(_lines(model, details)) + "\n"
 
 
-def _lines(model: ReportModel) -> Iterator[str]:
-    for sheet in comparison_sheets(model.cells, model.reporting_currency):
+def _lines(model: ReportModel, details: Details) -> Iterator[str]:
+    for sheet in glance(model.cells, model.reporting_currency):
         yield from _table(sheet)
         yield ""
-    for cell in model.cells:
+    if left := untold(model.cells, details):
+        yield from (left, "")
+    for cell in told_whole(model.cells, details):
         yield f"# {markdown_text(headline(cell))}"
         yield ""
         yield from _cell_lines(cell, model.reporting_currency)

@@ -231,6 +231,7 @@ def portfolio_report(result: RunResult, names: Names, accounts: Sequence[Account
     before, after = math.fsum(a.equity_start for a in accounts), math.fsum(a.equity_end for a in accounts)
     cost = exit_cost(result)
     return PortfolioReport(
+        name=result.name,
         equity_start=before,
         equity_end=after,
         equity_end_exit=None if cost is None else after - cost,

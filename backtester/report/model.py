@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from backtester import __version__
-from backtester.errors import BacktesterError
+from backtester.errors import BacktesterError, ExitCode
 from backtester.report.cell import Measured, measure, once
-from backtester.report.records import SCHEMA_VERSION, FailedCell, FileInput, Inputs, Named, ReportModel
+from backtester.report.records import SCHEMA_VERSION, FailedCell, FileInput, Inputs, Named, PortfolioName, ReportModel
 from backtester.run.result import RunFailure, RunResult, digest_of
 
 NO_EXIT = (
@@ -57,7 +57,10 @@ def _joined(files: Sequence[FileInput]) -> FileInput:
 
 def _failed_cell(failure: RunFailure) -> FailedCell:
     variant, error = Named(failure.variant), failure.error
-    return FailedCell(failure.scenario, failure.venue, variant, "failed", str(error), int(error.exit_code))
+    status, code = ("failed", error.exit_code) if failure.applicable else ("not_applicable", ExitCode.OK)
+    return FailedCell(
+        PortfolioName(failure.portfolio), failure.scenario, failure.venue, variant, status, str(error), int(code)
+    )
 
 
 def _all_errors(failures: Sequence[RunFailure]) -> BacktesterError:

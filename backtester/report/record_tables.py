@@ -53,7 +53,9 @@ def _placed(cell: Cell) -> Iterator[Keyed]:
 
 _PLACE = ("account", "symbol")
 _SOURCES = {
-    "cells": _Source((Cell, FailedCell), (), frozenset({"scenario", "venue", "variant"}), lambda cell: [((), cell)]),
+    "cells": _Source(
+        (Cell, FailedCell), (), frozenset({"portfolio.name", "scenario", "venue", "variant"}), lambda cell: [((), cell)]
+    ),
     "accounts": _Source(
         (AccountReport,),
         ("account",),
@@ -93,7 +95,7 @@ def _table(source: _Source, rows: Sequence[Keyed]) -> pa.Table:
     keys = {key: words([said[number] for said, _ in rows]) for number, key in enumerate(source.keys)}
     columns = dict.fromkeys(column for record in source.records for column in _columns(record))
     figures = {
-        _own(each.name): each.of([row for _, row in rows]) for each in columns if each.path[0] not in source.said
+        _own(each.name): each.of([row for _, row in rows]) for each in columns if ".".join(each.path) not in source.said
     }
     return pa.table(keys | figures)
 

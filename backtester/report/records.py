@@ -78,6 +78,7 @@ class Inputs(NamedTuple):
 class PortfolioReport(NamedTuple):
     """All accounts together."""
 
+    name: str  # of its file, without the ending
     equity_start: float
     equity_end: float
     equity_end_exit: float | None  # after closing everything through the final order book; None: it is not deep enough
@@ -258,9 +259,19 @@ class Cell(NamedTuple):
     reached: Named  # where the portfolio took a key of `variant`: `main BTC, hedge ETH`
 
 
-class FailedCell(NamedTuple):
-    """One of several cells that came to nothing; `error` in the words of the command line, hints included."""
+class PortfolioName(NamedTuple):
+    """All that is known of a portfolio without a result."""
 
+    name: str  # of its file, without the ending
+
+
+class FailedCell(NamedTuple):
+    """One of several cells that came to nothing; `error` in the words of the command line, hints included.
+
+    `status` is `failed`, or `not_applicable` where one of all scenarios says nothing of the markets.
+    """
+
+    portfolio: PortfolioName
     scenario: str | None
     venue: str
     variant: Named

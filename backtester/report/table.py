@@ -12,7 +12,7 @@ from rich.text import Text
 from backtester.config.values import Instant
 from backtester.enums import Verdict
 from backtester.report.chart import Canvas, columns, sparkline
-from backtester.report.execution_sheets import comparison_sheets
+from backtester.report.glance import Details, glance, told_whole, untold
 from backtester.report.records import Cell, FailedCell, MarginPath, MarkPath, ReportModel
 from backtester.report.sheet import Sheet
 from backtester.report.sheets import inputs_sheet, sheets
@@ -33,12 +33,14 @@ _CHART_HEIGHT = 4
 _NARROWEST_CHART, _WIDEST_CHART = 20, 120
 
 
-def table_parts(model: ReportModel) -> list[RenderableType]:
+def table_parts(model: ReportModel, details: Details = "worst") -> list[RenderableType]:
     """What to print, one below the other, at any width."""
     parts: list[RenderableType] = []
-    for sheet in comparison_sheets(model.cells, model.reporting_currency):
+    for sheet in glance(model.cells, model.reporting_currency):
         parts += [SheetView(sheet), Text("")]
-    for cell in model.cells:
+    if left := untold(model.cells, details):
+        parts += [Text(left, style="dim"), Text("")]
+    for cell in told_whole(model.cells, details):
         if isinstance(cell, FailedCell):
             parts += _failed_parts(cell)
         else:

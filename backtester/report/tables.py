@@ -21,7 +21,7 @@ off, which shows what was missing and when.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from pathlib import Path, PurePath
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -85,7 +85,7 @@ def write_tables(made: Sequence[Tables], model: ReportModel, directory: Path) ->
 def _with_keys(table: pa.Table, model: ReportModel, number: int) -> pa.Table:
     """A table of one cell, with what tells it from the others in front."""
     cell, rows = model.cells[number], table.num_rows
-    said = (PurePath(model.inputs.portfolio.name).stem, cell.scenario, cell.venue, str(cell.variant))
+    said = (cell.portfolio.name, cell.scenario, cell.venue, str(cell.variant))
     keys = [pa.array(np.full(rows, number, np.int32)), *(word(text, rows) for text in said)]
     return pa.table([*keys, *table.columns], [*CELL_KEYS, *table.column_names])
 

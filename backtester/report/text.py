@@ -86,7 +86,7 @@ def word(code: str) -> str:
 
 def headline(cell: Cell | FailedCell) -> str:
     """The verdict of a cell and what it is about. Example: `SURVIVED  2025-10-10 on hyperliquid@2026-08-22`."""
-    word = verdict_words(cell) if isinstance(cell, Cell) else "FAILED"
+    word = verdict_words(cell) if isinstance(cell, Cell) else cell.status.replace("_", " ").upper()
     venue = f" on {cell.venue}" if cell.venue else ""
     variant = "".join(f"  {key}={value}" for key, value in cell.variant.items)
     return f"{word}  {cell.scenario or 'tape as it is'}{venue}{variant}"

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from backtester.config.overrides import sort_overrides
 from backtester.config.toml import Document, read_document
-from backtester.errors import BacktesterError
+from backtester.errors import BacktesterError, NotApplicable
 from backtester.run.names import Names
 from backtester.run.request import Request
 from backtester.run.result import RunFailure
@@ -32,7 +32,8 @@ class Rider(NamedTuple):
 
     def failed(self, error: BacktesterError) -> RunFailure:
         """The cell that came to nothing."""
-        return _failure(self.request, self.variant.overrides, error)
+        venues = ", ".join(dict.fromkeys(profile.name for profile in self.variant.profiles))
+        return _failure(self.request, venues, self.variant.overrides, error)
 
 
 class Plan(NamedTuple):
@@ -75,7 +76,7 @@ def _cells(request: Request, reader: Reader) -> Iterator[Rider | RunFailure]:
         for variant in read_variants(document, overrides, request.venue, scenario, names, reader.profile):
             yield Rider(request, variant, scenario)
     except BacktesterError as error:
-        yield from (_failure(request, each, error) for each in overrides)
+        yield from (_failure(request, request.venue or "", each, error) for each in overrides)
 
 
 def _company(rider: Rider) -> object:
@@ -91,5 +92,6 @@ def _company(rider: Rider) -> object:
     return shared, stress, frozenset(markets), tuple(sorted(portfolio.prices.items()))
 
 
-def _failure(request: Request, overrides: Sequence[str], error: BacktesterError) -> RunFailure:
-    return RunFailure(request.scenario, request.venue or "", named(overrides), error)
+def _failure(request: Request, venue: str, overrides: Sequence[str], error: BacktesterError) -> RunFailure:
+    applicable = not (request.any_scenario and isinstance(error, NotApplicable))
+    return RunFailure(request.portfolio.stem, request.scenario, venue, named(overrides), error, applicable)

@@ -20,6 +20,7 @@ class Request(NamedTuple):
     overrides: tuple[str, ...] = ()
     compare: tuple[str, ...] = ()  # `key=a,b,c`: a variant for each value, or each combination of them
     scenario: str | None = None  # id, or path of a .parquet or .toml; several joined by `+`
+    any_scenario: bool = False  # it is one of all there are: no fault of the user's if it does not apply
     shock: Shock | None = None  # laid over the scenario, or over the tape as it is
     venue: str | None = None  # [ID][@DATE|@scenario]; None: the account's own, newest rules
     tapes: tuple[str, ...] = ()

@@ -76,10 +76,12 @@ class TopUp(NamedTuple):
 class RunFailure(NamedTuple):
     """One of several cells that came to nothing, and why."""
 
+    portfolio: str  # name of its file, without the ending
     scenario: str | None  # as the user named it
     venue: str  # "" unless --venue was given
     variant: tuple[tuple[str, str], ...]
     error: BacktesterError
+    applicable: bool = True  # False: the scenario says nothing of its markets, and nobody said that it does
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,3 +118,8 @@ class RunResult:
     reached: tuple[tuple[str, str], ...]  # the places of the portfolio in which a key of it was put
     seed: int
     topups: tuple[TopUp | None, ...]  # per account: what would have saved it; None where nothing had to
+
+    @property
+    def name(self) -> str:
+        """The portfolio's file without its ending."""
+        return Path(self.portfolio_source.name).stem

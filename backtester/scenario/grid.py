@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from backtester.bounds import LARGEST_RATIO, MOST_POINTS
 from backtester.engine.events import EVENT
 from backtester.enums import EventKind
-from backtester.errors import BacktesterError, Diagnostic, config_error, usage_error
+from backtester.errors import BacktesterError, Diagnostic, NotApplicable, config_error, usage_error
 from backtester.market.funding import in_place
 from backtester.scenario.path import ANY, DEPTH, NEUTRAL, Scenario, Series
 from backtester.scenario.records import STEP
@@ -133,7 +133,7 @@ def _check_size(scenario: Scenario, targets: int) -> None:
 
 
 def _check_paths(scenario: Scenario, targets: Sequence[Target], proxy_of: dict[str, Proxy]) -> None:
-    problems = []
+    problems, silent = [], []
     for target in targets:
         proxy = proxy_of.get(target.base)
         series = _find(scenario, "price_ratio", target, proxy)
@@ -142,7 +142,7 @@ def _check_paths(scenario: Scenario, targets: Sequence[Target], proxy_of: dict[s
         hint = f"have {', '.join(have)}; borrow one: --proxy {target.base}={have[0]}*1.2" if have else ""
         if series is None:
             what = f"the proxy {proxy.source}" if proxy else target.base
-            problems.append(Diagnostic("config", f"scenario {scenario.id}", f"no price path for {what}", hint))
+            silent.append(Diagnostic("config", f"scenario {scenario.id}", f"no price path for {what}", hint))
         elif lender and (1.0 + lender.beta * (series.values - 1.0) <= 0.0).any():
             message = f"{target.base} = {lender.source}*{lender.beta:g} falls to 0 or below"
             problems.append(Diagnostic("config", f"scenario {scenario.id}", message, "choose a smaller factor"))
@@ -150,7 +150,9 @@ def _check_paths(scenario: Scenario, targets: Sequence[Target], proxy_of: dict[s
             message = f"{target.base} = {lender.source}*{lender.beta:g} rises beyond {LARGEST_RATIO:g} times its start"
             problems.append(Diagnostic("config", f"scenario {scenario.id}", message, "choose a smaller factor"))
     if problems:
-        raise BacktesterError(problems)
+        raise BacktesterError([*silent, *problems])
+    if silent:
+        raise NotApplicable(silent)
 
 
 def has_own(scenario: Scenario, column: str, target: Target) -> bool:

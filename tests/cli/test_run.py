@@ -221,9 +221,10 @@ def test_a_shock_needs_no_scenario(shell: Shell, small: list[str]) -> None:
 
 def test_all_are_those_that_run_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("backtester.scenario.library.ids", lambda: (CRASH, "outage"))
-    assert _scenarios("all") == (CRASH,)
-    assert _scenarios(f"all+outage,{CRASH}") == (f"{CRASH}+outage", CRASH)
-    assert _scenarios(None) == (None,)
+    assert _scenarios("all") == ((CRASH,), frozenset({CRASH}))
+    assert _scenarios(f"all,{CRASH}") == ((CRASH,), frozenset())
+    assert _scenarios(f"all+outage,{CRASH}") == ((f"{CRASH}+outage", CRASH), frozenset({f"{CRASH}+outage"}))
+    assert _scenarios(None) == ((None,), frozenset())
 
 
 def test_a_rule_set_by_hand_is_in_the_report(shell: Shell, small: list[str]) -> None:

@@ -17,8 +17,8 @@ def test_compare_shows_its_variants_side_by_side(shell: Shell, small: list[str],
     code, text, _ = shell(*small, "--compare", "orders[out].size=0.25,0.5", "--out", tmp_path / "out")
     assert code == ExitCode.OK
     first, head, *rows = text.splitlines()[:4]
-    assert first.startswith("Variants, USDC") and head.split()[:3] == ["variant", "verdict", "equity"]
-    assert [row.split()[0] for row in rows] == ["size=0.25", "size=0.5"]
+    assert first.startswith("2 cells: 2 survived; USDC") and head.split()[:3] == ["variant", "verdict", "loss"]
+    assert [row.split()[0] for row in rows] == ["size=0.5", "size=0.25"]
     document = json.loads((tmp_path / "out" / "result.json").read_text())
     assert [cell["variant"] for cell in document["cells"]] == [
         {"orders[out].size": "0.25"},
@@ -27,13 +27,16 @@ def test_compare_shows_its_variants_side_by_side(shell: Shell, small: list[str],
     assert [cell["orders"][0]["filled_size"] for cell in document["cells"]] == [0.25, 0.5]
     fills = pq.read_table(tmp_path / "out" / "fills.parquet")
     assert sorted(set(fills["cell"].to_pylist())) == [0, 1]
-    assert "## Variants, USDC" in shell(*small, "--compare", "orders[out].size=0.25,0.5", "--format", "markdown")[1]
+    assert (
+        "## 2 cells: 2 survived; USDC"
+        in shell(*small, "--compare", "orders[out].size=0.25,0.5", "--format", "markdown")[1]
+    )
 
 
 def test_compare_says_what_its_keys_were_set_of(shell: Shell, tmp_path: Path) -> None:
     path = portfolio(tmp_path, *(account(position(), order(), name=name) for name in ("main", "hedge")))
     base = ["--tape", tape(tmp_path)]
-    title = "Variants, USDC; slippage in bps of the arrival price"
+    title = "2 cells: 2 survived; USDC"
     heads = {
         "positions.size": f"{title}; size of main BTC, hedge BTC",
         "accounts[hedge].positions.size": f"{title}; size of hedge BTC",
@@ -54,7 +57,7 @@ def test_compare_says_its_size_and_has_a_bound(shell: Shell, small: list[str], m
     )
     assert shell(*small, *keys) == (2, "", refused)
     both = shell(*small, *keys[:2], "--scenario", "all", "--max", 22)
-    assert both[0] == 2 and "combinations, those of the scenarios counted, more than 22" in both[2]
+    assert both[0] == 2 and "combinations, those of scenarios and venues counted, more than 22" in both[2]
     monkeypatch.setattr("backtester.run.session.collect", never)
     code, _, err = shell(*small, *keys, "--max", 110, "-v")
     assert code == ExitCode.ENGINE and err.startswith("110 combinations\n")
@@ -82,7 +85,7 @@ def test_compare_a_scenario_with_itself_changed(shell: Shell, small: list[str], 
 
 def test_a_variant_that_fails_decides_the_exit_code(shell: Shell, small: list[str]) -> None:
     code, text, err = shell(*small, "--compare", "leverage=10,99")
-    assert code == ExitCode.CONFIG and "FAILED" in text
+    assert code == ExitCode.CONFIG and "1 survived, 1 failed" in text
     assert err.startswith("error[config] --set leverage=99")
 
 
@@ -96,3 +99,30 @@ def test_a_variant_that_fails_decides_the_exit_code(shell: Shell, small: list[st
 def test_what_cannot_be_compared(shell: Shell, small: list[str], words: str, line: str) -> None:
     code, text, err = shell(*small, "--compare", words)
     assert (code, text, err.splitlines()[0]) == (ExitCode.USAGE, "", line)
+
+
+@pytest.mark.compiled
+def test_a_scenario_that_says_nothing_of_a_market_is_no_fault_of_who_asked_for_all(
+    shell: Shell, tmp_path: Path, small: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One crash has a path for BTC, the other for ETH alone: named, it fails; as one of all it does not apply."""
+    fall = crash(tmp_path, ((0, 1.0), (9, 0.99)), name="fall")
+    other = crash(tmp_path, ((0, 1.0), (9, 0.99)), name="other", bases=("ETH",))
+    monkeypatch.setattr("backtester.scenario.library.ids", lambda: (str(fall), str(other)))
+    code, text, err = shell(*small, "--scenario", "all", "--details", "none")
+    assert (code, err) == (0, "")
+    assert "2 cells: 1 survived, 1 not applicable" in text and "no price path for BTC" in text
+    code, text, err = shell(*small, "--scenario", f"{fall},{other}")
+    assert code == ExitCode.CONFIG and "1 failed" in text and err.startswith("error[config] scenario other")
+
+
+@pytest.mark.compiled
+def test_venues_side_by_side(shell: Shell, small: list[str]) -> None:
+    """Rules of two dates: a row each, and the worst of them told whole."""
+    words = ["--venue", "hyperliquid@2025-10-10,hyperliquid@2025-05-05"]
+    document = json.loads(shell(*small, *words, "--format", "json")[1])
+    assert [cell["venue"] for cell in document["cells"]] == ["hyperliquid@2025-10-10", "hyperliquid@2025-05-05"]
+    text = shell(*small, *words)[1]
+    assert text.startswith("2 cells: ") and "1 more cell: --details all tells them whole" in text
+    assert text.count("SURVIVED  tape as it is") == 1
+    assert shell(*small, *words, "--details", "all")[1].count("SURVIVED  tape as it is") == 2

@@ -369,6 +369,7 @@ CRASH = Cell(
     verdict=Verdict.LIQUIDATED,
     flags=("plan_unfinished", "order_cut_short"),
     portfolio=PortfolioReport(
+        name="book",
         equity_start=15_000.0,
         equity_end=5_305.94,
         equity_end_exit=5_305.94,

@@ -18,7 +18,7 @@ from tests.oracle.examples import BUY, PLAIN, delta, ladder, mark
 from tests.unit.report_runs import account, cross, finished
 
 TAPE = [mark(1.0, 100.0), ladder(1.0, {99: 90}, {101: 90}), mark(3.0, 99.0), delta(5.0, BUY, 10, 1)]
-LOST = RunFailure("crash", "paper", (("size", "2"),), data_error("BTC", "no funding | rate", "accept none"))
+LOST = RunFailure("book", "crash", "paper", (("size", "2"),), data_error("BTC", "no funding | rate", "accept none"))
 
 
 def good() -> RunResult:
@@ -27,12 +27,13 @@ def good() -> RunResult:
 
 def rendered(format: str) -> str:
     console = Console(width=100, force_terminal=False, color_system=None)
-    return render_report(build_report([LOST, good()]), format, console)
+    return render_report(build_report([LOST, good()]), format, console, "all")
 
 
 def test_the_document_keeps_the_place_of_a_failed_cell() -> None:
     first, second = json.loads(rendered("json"))["cells"]
     assert {key: value for key, value in first.items() if value is not None} == {
+        "portfolio": {"name": "book"},
         "scenario": "crash",
         "venue": "paper",
         "variant": {"size": "2"},

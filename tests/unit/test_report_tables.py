@@ -44,7 +44,7 @@ FURTHER = {
     "path": ["account"],
     "depth": ["symbol"],
 }
-LOST = RunFailure("crash", "paper", (("size", "2"), ("leverage", "3")), data_error("BTC", "no funding rate"))
+LOST = RunFailure("book", "crash", "paper", (("size", "2"), ("leverage", "3")), data_error("BTC", "no funding rate"))
 
 
 @pytest.fixture(scope="module")
@@ -142,7 +142,7 @@ def test_a_failed_cell_has_a_row_with_its_error(result: RunResult, two: Path) ->
     lost, ended = pq.read_table(two / "cells.parquet").to_pylist()
     assert {key: value for key, value in lost.items() if value is not None} == {
         "cell": 0,
-        "portfolio": "p",
+        "portfolio": "book",
         "scenario": "crash",
         "venue": "paper",
         "variant": "size=2 leverage=3",

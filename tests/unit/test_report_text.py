@@ -7,8 +7,8 @@ import pytest
 from backtester.config.values import Instant
 from backtester.enums import Verdict
 from backtester.report.chart import Canvas, columns, sparkline
-from backtester.report.execution_sheets import comparison_sheets
-from backtester.report.records import FailedCell, Named
+from backtester.report.glance import AnyCell, glance, told_whole, untold
+from backtester.report.records import FailedCell, Named, PortfolioName
 from backtester.report.sheet import Column, Sheet
 from backtester.report.table import fitting, path_lines
 from backtester.report.text import (
@@ -162,12 +162,13 @@ def test_a_mark_was_low_somewhere_in_a_bucket(width: int, said: list[str]) -> No
 
 TWAP = CRASH._replace(variant=Named((("algo", "twap"),)))
 NONE_AT_ALL = CRASH._replace(variant=Named((("algo", "none"),)), plans=())
-BROKEN = FailedCell(TWAP.scenario, TWAP.venue, Named((("algo", "x"),)), "failed", "no such thing", 3)
+BOOK, ALGO = PortfolioName("book"), Named((("algo", "x"),))
+BROKEN = FailedCell(BOOK, TWAP.scenario, TWAP.venue, ALGO, "failed", "no such thing", 3)
 
 
 def test_variants_have_a_row_per_plan() -> None:
     two = CRASH._replace(variant=Named((("algo", "pov"),)), plans=(PLAN, PLAN._replace(id="entry", shortfall=None)))
-    [sheet] = comparison_sheets([TWAP, two, NONE_AT_ALL, BROKEN], "USDC")
+    [sheet] = glance([TWAP, two, NONE_AT_ALL, BROKEN], "USDC")
     headings = [column.heading for column in sheet.columns]
     found = [dict(zip(headings, row, strict=True)) for row in sheet.rows]
     assert [(row["variant"], row["verdict"], row["plan"]) for row in found] == [
@@ -184,15 +185,51 @@ def test_variants_have_a_row_per_plan() -> None:
 
 def test_variants_on_several_scenarios_say_which() -> None:
     elsewhere = TWAP._replace(scenario="2020-03-12")
-    [sheet] = comparison_sheets([CRASH, TWAP, elsewhere], "USDC")
-    assert [row[0] for row in sheet.rows][1:] == [
-        "2025-10-10 on hyperliquid@2026-08-22: algo=twap",
-        "2020-03-12 on hyperliquid@2026-08-22: algo=twap",
-    ]
+    [sheet] = glance([CRASH, TWAP, elsewhere], "USDC")
+    assert [row[:2] for row in sheet.rows] == [
+        ("2025-10-10", "as it is"), ("2025-10-10", "algo=twap"), ("2020-03-12", "algo=twap"),
+    ]  # fmt: skip
 
 
-def test_scenarios_alone_are_no_variants() -> None:
-    assert list(comparison_sheets([TWAP, TWAP._replace(scenario="2020-03-12")], "USDC")) == []
+def test_a_matrix_where_every_place_has_a_cell() -> None:
+    there = [each._replace(scenario="2020-03-12") for each in (CRASH, TWAP)]
+    matrix, sheet = glance([CRASH, TWAP, *there], "USDC")
+    assert [column.heading for column in matrix.columns] == ["scenario", "algo=twap", "as it is"]
+    said = f"liquidated {sheet.rows[0][4]}"
+    assert matrix.rows == (("2025-10-10", said, said), ("2020-03-12", said, said))
+
+
+def test_the_worst_comes_first_and_cells_without_a_result_last() -> None:
+    whole = CRASH.portfolio
+    worse = CRASH._replace(scenario="b", portfolio=whole._replace(loss_pct=(whole.loss_pct or 0.0) + 1.0))
+    calm = SMALLER._replace(scenario="c", verdict=Verdict.SURVIVED)
+    idle = BROKEN._replace(scenario="d", status="not_applicable", exit_code=0, error="no price path\n  hint: none")
+    cells: list[AnyCell] = [idle, calm, BROKEN._replace(scenario="e"), CRASH, worse]
+    [sheet] = glance(cells, "USDC")
+    headings = [column.heading for column in sheet.columns]
+    assert [row[0] for row in sheet.rows] == ["b", "2025-10-10", "c", "e", "d"]
+    assert [row[headings.index("why")] for row in sheet.rows] == ["", "", "", "no such thing", "no price path"]
+    assert (
+        sheet.title
+        == "5 cells: 2 liquidated, 1 survived, 1 failed, 1 not applicable; USDC; slippage in bps of the arrival price"
+    )
+    assert told_whole(cells, "worst") == [worse] and list(told_whole(cells, "none")) == []
+    assert untold(cells, "worst") == "4 more cells: --details all tells them whole"
+    assert list(told_whole(cells, "all")) == cells and untold(cells, "all") == ""
+    assert list(told_whole([calm], "none")) == [calm]
+
+
+def test_venues_are_told_apart_by_their_rules_only_where_they_must() -> None:
+    there = CRASH._replace(venue="binance-usdm@2025-08-01")
+    [sheet] = glance([CRASH, there], "USDC")
+    assert {row[0] for row in sheet.rows} == {"hyperliquid", "binance-usdm"}
+    [sheet] = glance([CRASH, CRASH._replace(venue="hyperliquid@2025-01-01")], "USDC")
+    assert {row[0] for row in sheet.rows} == {"hyperliquid@2026-08-22", "hyperliquid@2025-01-01"}
+
+
+def test_scenarios_alone_have_a_row_each() -> None:
+    [sheet] = glance([TWAP, TWAP._replace(scenario="2020-03-12")], "USDC")
+    assert [row[0] for row in sheet.rows] == ["2025-10-10", "2020-03-12"]
 
 
 def test_what_took_one_pool_and_left_another_is_told_pool_by_pool() -> None:
@@ -204,7 +241,7 @@ def test_what_took_one_pool_and_left_another_is_told_pool_by_pool() -> None:
     fenced = kept._replace(pool="ETH")
     partly = CRASH._replace(accounts=(main._replace(pools=(*main.pools, fenced)), calm))
     assert headline(partly).startswith("PARTLY LIQUIDATED")
-    [sheet] = comparison_sheets([partly._replace(variant=TWAP.variant), NONE_AT_ALL], "USDC")
+    [sheet] = glance([partly._replace(variant=TWAP.variant), NONE_AT_ALL], "USDC")
     assert sheet.rows[0][1] == "partly liquidated"
 
 

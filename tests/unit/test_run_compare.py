@@ -11,7 +11,7 @@ from backtester.config.overrides import alternatives
 from backtester.config.values import Collateral
 from backtester.enums import FillReason
 from backtester.errors import BacktesterError
-from backtester.report.execution_sheets import comparison_sheets
+from backtester.report.glance import glance
 from backtester.report.model import build_report
 from backtester.report.records import Cell, Named
 from backtester.run.request import Request
@@ -115,7 +115,7 @@ def test_a_variant_that_cannot_start_fails_alone(tmp_path: Path) -> None:
     assert isinstance(good, RunResult) and isinstance(bad, RunFailure)
     assert bad.variant == (("leverage", "99"),) and "99x exceeds the 40x" in str(bad.error)
     report = build_report((good, bad))
-    [sheet] = comparison_sheets(report.cells, "USDC")
+    [sheet] = glance(report.cells, "USDC")
     assert [row[:2] for row in sheet.rows] == [("leverage=10", "survived"), ("leverage=99", "failed")]
 
 
@@ -155,7 +155,7 @@ def test_what_is_no_comparison(text: str) -> None:
 
 def test_the_comparison_names_what_differs_by_its_last_word(tmp_path: Path) -> None:
     made = request(tmp_path, order(at="1s"), compare=("orders[o].size=0.25,0.5",))
-    [sheet] = comparison_sheets(build_report(run_cells([made])).cells, "USDC")
+    [sheet] = glance(build_report(run_cells([made])).cells, "USDC")
     row = dict(zip([column.heading for column in sheet.columns], sheet.rows[1], strict=True))
     # 0.5 at 49,999, one tick below the mid: 0.045 % of fees
     assert (row["variant"], row["fees"]) == ("size=0.5", "−11.25")
@@ -163,7 +163,7 @@ def test_the_comparison_names_what_differs_by_its_last_word(tmp_path: Path) -> N
 
 def test_without_variants_there_is_no_comparison(tmp_path: Path) -> None:
     report = build_report([run_cell(request(tmp_path, order()))])
-    assert list(comparison_sheets(report.cells, "USDC")) == []
+    assert list(glance(report.cells, "USDC")) == []
 
 
 def test_a_bracket_and_a_hedge_run_through(tmp_path: Path) -> None:

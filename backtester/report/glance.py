@@ -1,0 +1,225 @@
+"""Many cells at a glance: one row each, the worst first, and a matrix where two things set them apart."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal, NamedTuple
+
+from backtester.config.values import Instant
+from backtester.report.executions import PlanReport
+from backtester.report.records import Cell, FailedCell
+from backtester.report.sheet import Column, Sheet
+from backtester.report.text import NONE, bps, money, percent, price, size, verdict_words, when
+from backtester.texts import counted
+
+AnyCell = Cell | FailedCell
+#: Which of many cells are told whole.
+Details = Literal["all", "worst", "none"]
+
+#: More columns than this make no matrix: the rows say it all.
+WIDEST = 8
+
+
+class Placed(NamedTuple):
+    """A cell and the words that set it apart from the others, one for each thing that does."""
+
+    cell: AnyCell
+    words: tuple[str, ...]
+
+
+def glance(cells: Sequence[AnyCell], currency: str) -> Iterator[Sheet]:
+    """Nothing for a single cell; else the matrix, if there is one, and a row a cell, or a plan of it."""
+    if len(cells) < 2:
+        return
+    things = _things(cells)
+    placed = [Placed(cell, words) for cell, words in zip(cells, zip(*things.values(), strict=True), strict=True)]
+    placed.sort(key=lambda each: _badness(each.cell))
+    yield from _matrix(placed, tuple(things))
+    yield _rows(placed, tuple(things), currency, _reached(cells))
+
+
+def told_whole(cells: Sequence[AnyCell], details: Details) -> Sequence[AnyCell]:
+    """The cells whose report is printed: a single one always is."""
+    if len(cells) < 2 or details == "all":
+        return cells
+    return worst_first(cells)[:1] if details == "worst" else ()
+
+
+def untold(cells: Sequence[AnyCell], details: Details) -> str:
+    """How to see the cells that are not told whole; nothing when all are."""
+    left = len(cells) - len(told_whole(cells, details))
+    return f"{counted(left, 'more cell')}: --details all tells them whole" if left else ""
+
+
+def worst_first(cells: Sequence[AnyCell]) -> list[AnyCell]:
+    """By verdict, then by the share that is lost; cells without a result come last."""
+    return sorted(cells, key=_badness)
+
+
+def _badness(cell: AnyCell) -> tuple[float, float]:
+    if isinstance(cell, FailedCell):
+        return (math.inf, float(cell.status != "failed"))
+    return (float(cell.verdict), -(cell.portfolio.loss_pct or 0.0))
+
+
+def _things(cells: Sequence[AnyCell]) -> dict[str, list[str]]:
+    """What sets cells apart: portfolio, scenario, venue, variant; those alike in all of them left out."""
+    names = differing([dict(cell.variant.items) for cell in cells])
+    found = {
+        "portfolio": [cell.portfolio.name for cell in cells],
+        "scenario": [cell.scenario or "tape as it is" for cell in cells],
+        "venue": _venues(cells),
+        "variant": [_variant(cell, names) for cell in cells],
+    }
+    return {thing: words for thing, words in found.items() if len(set(words)) > 1} or {"scenario": found["scenario"]}
+
+
+def _venues(cells: Sequence[AnyCell]) -> list[str]:
+    """Venues by their ids; with the date of their rules where only that tells some cells of one place apart."""
+    ids = [", ".join(venue.partition("@")[0] for venue in cell.venue.split(", ")) for cell in cells]
+    places = Counter(
+        (cell.portfolio.name, cell.scenario, cell.variant, id) for cell, id in zip(cells, ids, strict=True)
+    )
+    return ids if max(places.values()) == 1 else [cell.venue for cell in cells]
+
+
+def differing(variants: Sequence[Mapping[str, str | float]]) -> dict[str, str]:
+    """The keys that set variants apart, each with its last word, or all of it where two end alike.
+
+    Example: of accounts[main].plans[exit].algo that is algo.
+    """
+    keys = [key for key in dict.fromkeys(key for each in variants for key in each) if _differs(key, variants)]
+    last = [key.rpartition(".")[2] for key in keys]
+    return {key: word if last.count(word) == 1 else key for key, word in zip(keys, last, strict=True)}
+
+
+def _differs(key: str, variants: Sequence[Mapping[str, str | float]]) -> bool:
+    return len({variant.get(key) for variant in variants}) > 1
+
+
+def _variant(cell: AnyCell, names: Mapping[str, str]) -> str:
+    return ", ".join(f"{names[key]}={value}" for key, value in cell.variant.items if key in names) or "as it is"
+
+
+def _reached(cells: Sequence[AnyCell]) -> str:
+    """What the keys that set variants apart were set of. Example: `; size of main BTC, hedge ETH`."""
+    names = differing([dict(cell.variant.items) for cell in cells])
+    places = {key: where for cell in cells if isinstance(cell, Cell) for key, where in cell.reached.items}
+    return "".join(f"; {name} of {places[key]}" for key, name in names.items() if places.get(key))
+
+
+def _matrix(placed: Sequence[Placed], things: tuple[str, ...]) -> Iterator[Sheet]:
+    """The first thing down, the second across, the worst of the others in each place, unless places stay empty."""
+    if len(things) < 2:
+        return
+    down, across = (list(dict.fromkeys(each.words[n] for each in placed)) for n in (0, 1))
+    across.sort()
+    found: dict[tuple[str, str], str] = {}
+    for each in placed:
+        found.setdefault((each.words[0], each.words[1]), _in_short(each.cell))
+    if len(across) > WIDEST or len(found) < len(down) * len(across):
+        return
+    title = f"{things[0].capitalize()} by {things[1]}: verdict and what is lost"
+    columns = (Column(things[0], is_text=True), *(Column(word, is_text=True) for word in across))
+    yield Sheet(title, columns, tuple((row, *(found[row, word] for word in across)) for row in down))
+
+
+def _in_short(cell: AnyCell) -> str:
+    if isinstance(cell, FailedCell):
+        return cell.status.replace("_", " ")
+    return f"{verdict_words(cell).lower()} {percent(lost(cell))}"
+
+
+def lost(cell: Cell) -> float | None:
+    """The share of its equity that a portfolio lost, as a fraction."""
+    return None if cell.portfolio.loss_pct is None else cell.portfolio.loss_pct / 100.0
+
+
+def counts(cells: Sequence[AnyCell]) -> str:
+    """How many cells came to what, the worst first. Example: `12 cells: 5 liquidated, 6 survived, 1 failed`."""
+    words = [_in_a_word(cell) for cell in worst_first(cells)]
+    return f"{counted(len(cells), 'cell')}: {', '.join(f'{n} {word}' for word, n in Counter(words).items())}"
+
+
+def _in_a_word(cell: AnyCell) -> str:
+    return cell.status.replace("_", " ") if isinstance(cell, FailedCell) else cell.verdict.name.lower()
+
+
+def _rows(placed: Sequence[Placed], things: tuple[str, ...], currency: str, reached: str) -> Sheet:
+    cells = [each.cell for each in placed]
+    plans = any(isinstance(cell, Cell) and cell.plans for cell in cells)
+    reasons = any(isinstance(cell, FailedCell) for cell in cells)
+    columns = [*(Column(thing, is_text=True) for thing in things), *_FIGURES, *(_PLANS if plans else ())]
+    rows = [(*each.words, *row) for each in placed for row in _figures(each.cell, plans)]
+    if reasons:
+        columns.append(Column("why", is_text=True))
+        whys = [_why(each.cell) for each in placed for _ in _figures(each.cell, plans)]
+        rows = [(*row, why) for row, why in zip(rows, whys, strict=True)]
+    told = "; slippage in bps of the arrival price" if plans else ""
+    return Sheet(f"{counts(cells)}; {currency}{told}{reached}", tuple(columns), tuple(rows))
+
+
+_FIGURES = (
+    Column("verdict", is_text=True),
+    Column("loss"),
+    Column("%"),
+    Column("equity end", rank=1),
+    Column("buffer low", rank=2),
+    Column("liquidated", rank=3, is_text=True),
+    Column("fees", rank=5),
+)
+_PLANS = (
+    Column("plan", rank=6, is_text=True),
+    Column("filled", rank=4),
+    Column("unfilled", rank=5),
+    Column("vwap", rank=4),
+    Column("slippage"),
+    Column("shortfall", rank=8),
+    Column("maker", rank=9),
+)
+
+
+def _figures(cell: AnyCell, plans: bool) -> Iterator[tuple[str, ...]]:
+    """One row, or one for each plan with its fees."""
+    blanks = (NONE,) * len(_PLANS)
+    if isinstance(cell, FailedCell):
+        yield (_in_a_word(cell), *(NONE,) * (len(_FIGURES) - 1), *(blanks if plans else ()))
+        return
+    buffers = [account.buffer_min for account in cell.accounts if account.buffer_min is not None]
+    said = (
+        verdict_words(cell).lower(),
+        money(cell.portfolio.loss),
+        percent(lost(cell)),
+        money(cell.portfolio.equity_end),
+        money(min(buffers, default=None)),
+        _first_liquidation(cell),
+    )
+    if not cell.plans:
+        fees = money(math.fsum(account.pnl_fees for account in cell.accounts))
+        yield (*said, fees, *(blanks if plans else ()))
+    for plan in cell.plans:
+        yield (*said, money(plan.fees), *_plan(plan))
+
+
+def _first_liquidation(cell: Cell) -> str:
+    first = min((each.ts.ts_ns for each in cell.liquidations), default=None)
+    return NONE if first is None else when(Instant(first), cell.start_ts)
+
+
+def _plan(each: PlanReport) -> tuple[str, ...]:
+    return (
+        each.id,
+        size(each.filled_size),
+        size(each.unfilled_size),
+        price(each.vwap),
+        bps(each.arrival_slippage_bps),
+        bps(each.shortfall.total_bps if each.shortfall else None),
+        percent(each.maker_share),
+    )
+
+
+def _why(cell: AnyCell) -> str:
+    """The first line of why a cell has no result."""
+    return cell.error.partition("\n")[0] if isinstance(cell, FailedCell) else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,6 +17,9 @@ from backtester.cli.console import DetailsOption, Settings, emit, make_console, 
 from backtester.errors import usage_error
 from backtester.files import prove_directory
 from backtester.texts import counted
+
+#: Passes at a time where the user names no number.
+MOST_JOBS = 8
 
 if TYPE_CHECKING:
     from backtester.report.cell import Measured
@@ -132,6 +136,16 @@ def run(
         ),
     ] = None,
     details: DetailsOption = "worst",
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            "--jobs",
+            metavar="N",
+            min=1,
+            help="Passes through tapes at a time, each with memory of its own; the result is the same for any number. "
+            f"Default: one a core, at most {MOST_JOBS}.",
+        ),
+    ] = None,
     out: Annotated[
         str | None,
         typer.Option(
@@ -191,7 +205,7 @@ def run(
         return measure(result), tables_of(result) if out is not None else {}
 
     with _progress(chosen, names) as advance:
-        made = collect(requests, take, advance)
+        made = collect(requests, take, advance, jobs or min(os.cpu_count() or 1, MOST_JOBS))
     report = summarise([each if isinstance(each, RunFailure) else each[0] for each in made])
     if out is not None:
         write_tables([{} if isinstance(each, RunFailure) else each[1] for each in made], report, Path(out))
@@ -275,6 +289,6 @@ def _progress(chosen: Settings, names: Sequence[str | None]) -> Iterator[Callabl
         return
     from rich.progress import Progress
 
-    with Progress(console=make_console(chosen, stderr=True), transient=True) as bar:
+    with Progress(*Progress.get_default_columns(), console=make_console(chosen, stderr=True), transient=True) as bar:
         task = bar.add_task(counted(len(names), "scenario") if len(names) > 1 else names[0] or "tape", total=1.0)
         yield lambda fraction: bar.update(task, completed=fraction)

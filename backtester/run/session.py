@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import groupby
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain, groupby
 from typing import TypeVar
 
 from backtester.engine import jit
@@ -36,20 +37,53 @@ def run_cells(
 
 
 def collect(
-    requests: Sequence[Request], take: Callable[[RunResult], T], progress: Progress = lambda fraction: None
+    requests: Sequence[Request],
+    take: Callable[[RunResult], T],
+    progress: Progress = lambda fraction: None,
+    jobs: int = 1,
 ) -> tuple[T | RunFailure, ...]:
-    """The same, of which only what `take` makes of each result is kept."""
+    """The same, of which only what `take` makes of each result is kept; `jobs` passes at a time, each in a thread.
+
+    What comes out does not depend on `jobs`.
+    """
     plan = make_plan(requests)
-    taken: dict[int, T | RunFailure] = {}
-    for done, numbers in enumerate(plan.passes):
-        riders = [cell for number in numbers if isinstance(cell := plan.cells[number], Rider)]
-        taken |= zip(numbers, _try(riders, take, _share(progress, done, len(plan.passes))), strict=True)
+    shares = Shares(len(plan.passes), progress)
+
+    def run(number: int) -> list[T | RunFailure]:
+        riders = [cell for n in plan.passes[number] if isinstance(cell := plan.cells[n], Rider)]
+        return _try(riders, take, shares.of(number))
+
+    with ThreadPoolExecutor(jobs) as threads:
+        try:
+            found = list(threads.map(run, range(len(plan.passes))))
+        except BaseException:
+            shares.end()
+            threads.shutdown(cancel_futures=True)
+            raise
+    taken = dict(zip(chain.from_iterable(plan.passes), chain.from_iterable(found), strict=True))
     return tuple(cell if isinstance(cell, RunFailure) else taken[n] for n, cell in enumerate(plan.cells))
 
 
-def _share(progress: Progress, done: int, passes: int) -> Progress:
-    """What one of several passes tells of itself, as a part of them all."""
-    return lambda fraction: progress((done + fraction) / passes)
+class Shares:
+    """What each of several passes tells of itself, as parts of them all."""
+
+    def __init__(self, passes: int, progress: Progress) -> None:
+        self._done, self._progress, self._ended = [0.0] * passes, progress, False
+
+    def of(self, number: int) -> Progress:
+        """Where pass `number` tells how far it is. There it hears, too, that nobody waits for it any more."""
+
+        def tell(fraction: float) -> None:
+            if self._ended:
+                raise KeyboardInterrupt
+            self._done[number] = fraction
+            self._progress(sum(self._done) / len(self._done))
+
+        return tell
+
+    def end(self) -> None:
+        """Let every pass end where it is."""
+        self._ended = True
 
 
 def _try(riders: Sequence[Rider], take: Callable[[RunResult], T], progress: Progress) -> list[T | RunFailure]:

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from backtester.report.cell import measure
 from backtester.report.model import build_report
 from backtester.run.plan import make_plan
 from backtester.run.request import Request
 from backtester.run.result import RunFailure, RunResult
-from backtester.run.session import run_cell, run_cells
+from backtester.run.session import collect, run_cell, run_cells
 from tests.unit.run_cases import account, crash, order, portfolio, position, tape
 
 
@@ -70,3 +71,28 @@ def test_a_request_that_fails_ends_no_other(tmp_path: Path) -> None:
     told = [str(each.error) for each in found if isinstance(each, RunFailure)]
     assert "none.toml" in told[0] and "hedge" in told[1] and "99x" in told[2]
     assert all(str(len(text.splitlines())) in "12" for text in told)
+
+
+@pytest.mark.compiled
+def test_passes_side_by_side_change_nothing(tmp_path: Path) -> None:
+    falls = [str(crash(tmp_path, ((0, 1.0), (9, low)), name=f"to-{low}")) for low in (0.99, 0.97, 0.9)]
+    first = request(tmp_path, "a", position(leverage=30.0), order("in", at="1s"))
+    asked = [first._replace(scenario=each, chunk_rows=64) for each in falls]
+    told: list[float] = []
+    one, three = (collect(asked, measure, told.append, jobs) for jobs in (1, 3))
+    assert one == three and len(one) == 3
+    assert 0.0 < max(told) <= 1.0
+
+
+@pytest.mark.compiled
+def test_an_interruption_ends_every_pass(tmp_path: Path) -> None:
+    falls = [str(crash(tmp_path, ((0, 1.0), (9, low)), name=f"to-{low}")) for low in (0.99, 0.97)]
+    first = request(tmp_path, "a")
+    taken: list[RunResult] = []
+
+    def interrupt(fraction: float) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        collect([first._replace(scenario=each, chunk_rows=64) for each in falls], taken.append, interrupt, 2)
+    assert taken == []

@@ -14,7 +14,7 @@ import typer
 from backtester.bounds import LONGEST_S
 from backtester.cli.completion import scenarios_or_all, tapes, venues
 from backtester.cli.console import DetailsOption, Settings, emit, make_console, settings, talk, written_for
-from backtester.errors import usage_error
+from backtester.errors import ExitCode, usage_error
 from backtester.files import prove_directory
 from backtester.texts import counted
 
@@ -146,6 +146,15 @@ def run(
             f"Default: one a core, at most {MOST_JOBS}.",
         ),
     ] = None,
+    fail_on: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--fail-on",
+            metavar="CONDITION",
+            help="Exit with 1 if it holds in a cell, or cannot be told: 'verdict in [liquidated, insolvent]', "
+            "'loss_pct > 40', 'accounts[main].buffer_min < 1.5% notional'. May be given more than once.",
+        ),
+    ] = None,
     out: Annotated[
         str | None,
         typer.Option(
@@ -165,6 +174,7 @@ def run(
     from backtester.engine.jit import CACHE_DIR
     from backtester.market.schema import parse_instruments
     from backtester.report.cell import measure
+    from backtester.report.gates import gated, read_gates
     from backtester.report.model import summarise
     from backtester.report.render import render_report
     from backtester.report.tables import tables_of, write_tables
@@ -198,6 +208,7 @@ def run(
         request._replace(scenario=name, any_scenario=name in any_scenario, venue=each) for name in names for each in at
     ]
     _check_size(compare or [], len(requests), most, chosen)
+    gates = read_gates(fail_on or (), portfolio, override or (), compare or ())
     if not is_warm():
         talk(f"compiling kernels, once per machine and version (cache: {CACHE_DIR})", chosen)
 
@@ -207,10 +218,11 @@ def run(
     with _progress(chosen, names) as advance:
         made = collect(requests, take, advance, jobs or min(os.cpu_count() or 1, MOST_JOBS))
     report = summarise([each if isinstance(each, RunFailure) else each[0] for each in made])
+    report = report._replace(cells=tuple(gated(cell, gates) for cell in report.cells))
     if out is not None:
         write_tables([{} if isinstance(each, RunFailure) else each[1] for each in made], report, Path(out))
     emit(render_report(report, chosen.format, make_console(chosen), details), chosen)
-    return _tell_failures(report)
+    return max(_tell_failures(report), _tell_breaches(report))
 
 
 def _scenarios(text: str | None) -> tuple[tuple[str | None, ...], frozenset[str | None]]:
@@ -250,6 +262,16 @@ def _tell_failures(report: ReportModel) -> int:
     for text in dict.fromkeys(cell.error for cell in failed):
         print(text, file=sys.stderr)
     return max((cell.exit_code for cell in failed), default=0)
+
+
+def _tell_breaches(report: ReportModel) -> int:
+    """Say on stderr which limits are not kept; 1 if one of them is a gate."""
+    from backtester.report.gates import FAIL, WARN, breaches
+
+    failing = list(breaches(report.finished, FAIL))
+    for line in (*failing, *breaches(report.finished, WARN)):
+        print(line, file=sys.stderr)
+    return ExitCode.GATE if failing else ExitCode.OK
 
 
 def _check_size(compare: list[str], requests: int, most: int, chosen: Settings) -> None:

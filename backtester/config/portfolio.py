@@ -10,6 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, PlainValidator
 
 from backtester.bounds import LARGEST_AMOUNT, LARGEST_LEVERAGE
+from backtester.config.limits import Limits
 from backtester.config.order_rules import misfits_of_order
 from backtester.config.overrides import override
 from backtester.config.plan_rules import ALGOS, misfits_of_plan
@@ -165,6 +166,7 @@ class Portfolio(Record):
     name: Text
     severe_loss: Share = Percent(0.5)  # of an account's equity: from there on the loss is named, however it came
     prices: Annotated[dict[str, float], PlainValidator(parse_prices)] = Field(default_factory=dict)  # the tape's first
+    limits: Limits = Limits()  # on the result; which figures there are is known to the report
     accounts: Annotated[tuple[Account, ...], Field(strict=False)]
 
 

@@ -274,7 +274,7 @@ def _plain_words(details: ErrorDetails, root: type[Record]) -> tuple[str, str]:
     else:  # a ValueError of config.values
         expected = str(context.get("error", details["msg"]))
     if not expected.startswith("expected"):
-        return expected, ""
+        return expected, getattr(context.get("error"), "hint", "")
     hint = getattr(context.get("error"), "hint", "") or did_you_mean(value, re.findall(r'"([^"]+)"', expected))
     return f"{expected}, was {shown(value)}", hint
 

@@ -8,6 +8,7 @@ from typing import NamedTuple, TypeVar
 
 from backtester.config.values import Instant
 from backtester.errors import BacktesterError
+from backtester.report.gates import judged
 from backtester.report.impact_law import courses
 from backtester.report.metrics import (
     account_reports,
@@ -81,7 +82,7 @@ def _build_cell(result: RunResult) -> Cell:
     orders = tuple(order_reports(result, names, fills, traded))
     plans = tuple(plan_reports(result, names, traded))
     noticed = tuple(notices(result, names, orders, plans))
-    return Cell(
+    cell = Cell(
         scenario=result.scenario.id if result.scenario else None,
         venue=_venues(result),
         variant=Named(result.variant),
@@ -105,7 +106,9 @@ def _build_cell(result: RunResult) -> Cell:
         margin_paths=tuple(margin_paths(result, names)),
         mark_paths=tuple(mark_paths(result)),
         reached=Named(result.reached),
+        limits=(),
     )
+    return cell._replace(limits=judged(cell, result.portfolio.limits.all()))
 
 
 def _scenario_input(source: ScenarioSource) -> ScenarioInput:

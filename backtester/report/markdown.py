@@ -8,7 +8,7 @@ from backtester.report.glance import Details, glance, told_whole, untold
 from backtester.report.records import Cell, FailedCell, ReportModel
 from backtester.report.sheet import Sheet
 from backtester.report.sheets import inputs_sheet, sheets
-from backtester.report.text import headline, noticed, story
+from backtester.report.text import headline, limit_line, noticed, story
 from backtester.texts import markdown_text
 
 
@@ -41,7 +41,10 @@ def _cell_lines(cell: Cell | FailedCell, currency: str) -> Iterator[str]:
     if isinstance(cell, FailedCell):
         yield from (f"- {markdown_text(line.strip())}" for line in cell.error.splitlines())
         return
-    yield from (f"- {markdown_text(line.strip())}" for line in (*story(cell, currency), *noticed(cell)))
+    yield from (
+        f"- {markdown_text(line.strip())}"
+        for line in (*story(cell, currency), *noticed(cell), *map(limit_line, cell.limits))
+    )
     if cell.flags:
         yield f"- flags: {', '.join(cell.flags)}"
     for sheet in sheets(cell, currency):

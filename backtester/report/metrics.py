@@ -100,7 +100,14 @@ def _account_report(
         topup_too_little=topup.too_little if topup else None,
         topup_equity_end=topup.equity_end if topup else None,
         topup_limit=topup.limit if topup else None,
+        notional=math.fsum(abs(_worth_start(result, number)) for number in held),
     )
+
+
+def _worth_start(result: RunResult, number: int) -> float:
+    """Value of a position at the start, signed like it, quote."""
+    lots = _lots(result, number, at_start=True)
+    return float(worth(lots, _unit(result, number), _mark(result, number, at_start=True))) if lots else 0.0
 
 
 def _paid_by_kind(result: RunResult, account: int) -> list[float]:

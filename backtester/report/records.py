@@ -155,6 +155,7 @@ class AccountReport(NamedTuple):
     topup_too_little: float | None  # largest amount below it that was seen not to save it
     topup_equity_end: float | None  # with the required top-up, less what it added
     topup_limit: float | None  # what its positions and orders are worth: more was not tried
+    notional: float  # gross: what its positions at the start are worth at the first mark, longs and shorts added
 
 
 class LiquidationReport(NamedTuple):
@@ -231,6 +232,15 @@ class Notice(NamedTuple):
     text: str  # all of it in words
 
 
+class LimitReport(NamedTuple):
+    """What became of a condition on the result (report.gates)."""
+
+    text: str  # as it was written
+    level: str  # fail or warn
+    outcome: str  # ok, breached or unknown
+    figure: str  # what decided it, in words
+
+
 class Cell(NamedTuple):
     """One world's outcome: a scenario, the rules of a venue, a variant of the portfolio."""
 
@@ -257,6 +267,7 @@ class Cell(NamedTuple):
     margin_paths: tuple[MarginPath, ...]
     mark_paths: tuple[MarkPath, ...]
     reached: Named  # where the portfolio took a key of `variant`: `main BTC, hedge ETH`
+    limits: tuple[LimitReport, ...]  # those of the portfolio, then those of the command line
 
 
 class PortfolioName(NamedTuple):

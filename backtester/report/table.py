@@ -16,7 +16,7 @@ from backtester.report.glance import Details, glance, told_whole, untold
 from backtester.report.records import Cell, FailedCell, MarginPath, MarkPath, ReportModel
 from backtester.report.sheet import Sheet
 from backtester.report.sheets import inputs_sheet, sheets
-from backtester.report.text import clock, headline, money, noticed, offset, price, story, stretch
+from backtester.report.text import clock, headline, limit_line, money, noticed, offset, price, story, stretch
 from backtester.texts import printable
 
 _STYLES = {
@@ -27,6 +27,7 @@ _STYLES = {
     Verdict.ALERTED: "bold yellow",
     Verdict.SURVIVED: "bold green",
 }
+_LIMIT_STYLES = {"ok": "green", "breached": "red", "unknown": "yellow"}
 _GAP = 2  # blanks between columns
 _LABEL = 14  # characters of a chart's labels
 _CHART_HEIGHT = 4
@@ -63,6 +64,7 @@ def _cell_parts(cell: Cell, currency: str) -> Iterator[RenderableType]:
     yield Text(printable(headline(cell)), style=_STYLES[cell.verdict])
     yield from (Text(printable(line)) for line in story(cell, currency))
     yield from (Text(printable(line), style="yellow") for line in noticed(cell))
+    yield from (Text(printable(limit_line(each)), style=_LIMIT_STYLES[each.outcome]) for each in cell.limits)
     if cell.margin_paths:
         yield Text("")
         yield PathView(cell, currency)

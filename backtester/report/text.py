@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from backtester.config.values import Instant
 from backtester.enums import Verdict
-from backtester.report.records import CROSS, AccountReport, Cell, FailedCell, PoolReport
+from backtester.report.records import CROSS, AccountReport, Cell, FailedCell, LimitReport, PoolReport
 
 NONE = "–"
 _SECOND = 1_000_000_000
@@ -87,9 +87,14 @@ def word(code: str) -> str:
 def headline(cell: Cell | FailedCell) -> str:
     """The verdict of a cell and what it is about. Example: `SURVIVED  2025-10-10 on hyperliquid@2026-08-22`."""
     word = verdict_words(cell) if isinstance(cell, Cell) else cell.status.replace("_", " ").upper()
+    return f"{word}  {cell_name(cell)}"
+
+
+def cell_name(cell: Cell | FailedCell) -> str:
+    """What a cell is about. Example: `2025-10-10 on hyperliquid@2026-08-22  leverage=10`."""
     venue = f" on {cell.venue}" if cell.venue else ""
     variant = "".join(f"  {key}={value}" for key, value in cell.variant.items)
-    return f"{word}  {cell.scenario or 'tape as it is'}{venue}{variant}"
+    return f"{cell.scenario or 'tape as it is'}{venue}{variant}"
 
 
 def verdict_words(cell: Cell) -> str:
@@ -151,6 +156,12 @@ def noticed(cell: Cell) -> list[str]:
     if more := len(cell.notices) - len(lines):
         lines.append(f"and {more} more, all in the JSON document")
     return lines
+
+
+def limit_line(limit: LimitReport) -> str:
+    """A limit and whether it is kept. Example: `limit breached: loss_pct > 40 (loss_pct is 64.6271%)`."""
+    level = ", a warning" if limit.level == "warn" else ""
+    return f"limit {'kept' if limit.outcome == 'ok' else limit.outcome}{level}: {limit.text} ({limit.figure})"
 
 
 def _borne(cell: Cell, currency: str) -> str:

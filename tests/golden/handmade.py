@@ -30,6 +30,7 @@ from backtester.report.records import (
     FileInput,
     FundingPayment,
     Inputs,
+    LimitReport,
     LiquidationReport,
     MarginPath,
     MarkPath,
@@ -116,6 +117,7 @@ MAIN = AccountReport(
     topup_too_little=3_465.5,
     topup_equity_end=6_120.0,
     topup_limit=600_000.0,
+    notional=200_000.0,
 )
 
 CALM = MAIN._replace(
@@ -155,6 +157,7 @@ CALM = MAIN._replace(
     topup_too_little=None,
     topup_equity_end=None,
     topup_limit=None,
+    notional=0.0,
     pools=(PoolReport("cross", None, None, None, None, 0.0, None, 0.0),),
 )
 
@@ -393,6 +396,11 @@ CRASH = Cell(
     margin_paths=(_margin_path("main", EQUITY, 2_400.0),),
     mark_paths=(_mark_path("BTC", MARKS),),
     reached=Named(()),
+    limits=(
+        LimitReport("loss_pct > 40", "fail", "breached", "loss_pct is 64.6271%"),
+        LimitReport("accounts[main].buffer_min < 1.5% notional", "warn", "unknown", "what | is not known"),
+        LimitReport("system.deficit > 0", "fail", "ok", "system.deficit is 0"),
+    ),
 )
 
 SMALLER = CRASH._replace(
@@ -411,6 +419,7 @@ SMALLER = CRASH._replace(
     margin_paths=(),
     mark_paths=(),
     reached=Named(()),
+    limits=(),
 )
 
 MODEL = ReportModel(

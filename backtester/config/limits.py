@@ -1,0 +1,70 @@
+"""Limits on a result, as a portfolio states them: `fail = ["verdict in [liquidated, insolvent]"]`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any, NamedTuple
+
+from pydantic import Field, PlainValidator, ValidationError
+
+from backtester.config.conditions import Condition, Wrong, parse
+from backtester.config.lines import Place
+from backtester.config.toml import Document, Record
+from backtester.config.values import Misread
+
+#: What a breach does: it makes the exit code 1, or it is only said.
+LEVELS = ("fail", "warn")
+
+
+class Limit(NamedTuple):
+    """A condition that must not hold."""
+
+    text: str
+    level: str  # of LEVELS
+    condition: Condition
+
+
+class Written(NamedTuple):
+    """A condition and its text."""
+
+    text: str
+    condition: Condition
+
+
+def parse_written(value: Any) -> Written:
+    """A condition as text. Raises ValueError."""
+    if not isinstance(value, str):
+        raise ValueError('expected a condition such as "loss_pct > 40"')
+    try:
+        return Written(value, parse(value))
+    except Wrong as wrong:
+        raise Misread(str(wrong), wrong.hint) from None
+
+
+Conditions = Annotated[tuple[Annotated[Written, PlainValidator(parse_written)], ...], Field(strict=False)]
+
+
+class Limits(Record):
+    """Conditions on the result of a cell."""
+
+    fail: Conditions = ()
+    warn: Conditions = ()
+
+    def all(self) -> tuple[Limit, ...]:
+        """All of them, those that fail first."""
+        return tuple(limit for level in LEVELS for limit in self.of(level))
+
+    def of(self, level: str) -> tuple[Limit, ...]:
+        """Those of a level."""
+        stated: Conditions = getattr(self, level)
+        return tuple(Limit(each.text, level, each.condition) for each in stated)
+
+
+def stated_limits(document: Document) -> Iterator[tuple[Place, Limit]]:
+    """The limits of a portfolio as read, each with its place; none of a table that is faulty."""
+    try:
+        limits = Limits.model_validate(document.data.get("limits", {}))
+    except ValidationError:
+        return
+    for level in LEVELS:
+        yield from ((("limits", level, number), limit) for number, limit in enumerate(limits.of(level)))

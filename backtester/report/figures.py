@@ -1,0 +1,209 @@
+"""A finished cell as conditions see it: the names of the result document, and what they hold.
+
+`portfolio.` need not be written: `loss_pct` is the portfolio's. Rows are chosen by name, id, pool or symbol, with the
+account before it where that tells them apart, and the two positions of hedge mode by their direction:
+`accounts[main].positions[BTC.long]`, `trades[hedge ETH]`; a symbol's base says it, too (`BTC` is BTCUSDT). A time is
+counted from the start of the run.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from enum import IntEnum
+from typing import Any, get_args
+
+from backtester.config.conditions import Field, Step
+from backtester.config.judging import Figure, Kind, Reading, Rows, Table, find
+from backtester.config.tables import Table as RawTable
+from backtester.config.tables import tables, text
+from backtester.config.values import Instant
+from backtester.report import fields as records
+from backtester.report.fields import fields, is_list, is_record
+from backtester.report.records import Cell, Named, PortfolioReport, PositionReport
+
+#: What a cell holds beside figures.
+_NO_FIGURES = {
+    "variant",
+    "reached",
+    "status",
+    "error",
+    "adl",
+    "actions",
+    "limits",
+    "margin_paths",
+    "mark_paths",
+}
+#: Shares of a whole; other names say their unit at their end, what has none is an amount.
+FRACTIONS = {
+    "breakeven_funding",
+    "liquidation_distance_min",
+    "maker_share",
+    "margin_ratio_max",
+    "participation",
+    "rate",
+    "share",
+    "volatility_day",
+}
+#: Every flag that a cell can have (report.verdict, report.notices): one that is misspelt would never be there.
+FLAGS = (
+    "deficit",
+    "filled_in_a_path_step",
+    "filled_on_stale_order_book",
+    "fired_behind_a_gap",
+    "in_flight_at_end",
+    "left_open_without_depth",
+    "liquidation_stuck",
+    "no_exit_at_end",
+    "oco_partial",
+    "order_cancelled_by_liquidation",
+    "order_cut_short",
+    "order_not_sent",
+    "order_refused",
+    "participation_above_20_pct",
+    "plan_not_started",
+    "plan_unfinished",
+    "position_flipped",
+    "severe_loss",
+    "stop_never_in_place",
+    "stop_refused",
+    "taken_over",
+    "trailing_active_from_start",
+)
+_WORDS = {"flag": FLAGS, "flags": FLAGS}
+_ENDINGS = {"_pct": Kind.PERCENT, "_bps": Kind.BPS, "_ns": Kind.TIME, "_ts": Kind.TIME}
+_IDENTITIES = ("name", "id", "pool", "symbol")
+_QUOTES = ("USDT", "USDC")
+_PAIR = re.compile(rf"(.+)(?:{'|'.join(_QUOTES)})")
+_NS = 1e9
+
+#: Array of a cell -> what its rows may be called.
+Names = Mapping[str, tuple[str, ...]]
+
+
+# --- the names -----------------------------------------------------------------------------------------------------
+
+
+def figures_of(portfolios: Iterable[RawTable]) -> Table:
+    """The fields of a cell, with the names of what these portfolios (raw documents) hold."""
+    names: dict[str, dict[str, None]] = {}
+    for portfolio in portfolios:
+        for _, account in tables(portfolio, "accounts"):
+            for array, name in _named(account):
+                names.setdefault(array, {})[name] = None
+    known = {array: tuple(found) for array, found in names.items()}
+    return Table({**_table(PortfolioReport, known).fields, **_table(Cell, known).fields})
+
+
+def _named(account: RawTable) -> Iterator[tuple[str, str]]:
+    """(array of the cell, how one of its rows may be called) of an account."""
+    name = text(account, "name")
+    yield "accounts", name
+    yield "pools", "cross"
+    for array in ("orders", "plans"):
+        for _, row in tables(account, array):
+            yield from ((array, called) for called in _with_account(name, text(row, "id")))
+    for _, row in tables(account, "positions"):
+        symbol = text(row, "symbol")
+        for each in dict.fromkeys((*_symbols(symbol), *(symbol + quote for quote in _QUOTES))):
+            yield from ((array, each) for array in ("positions", "pools", "net_delta"))
+            yield from (("positions", f"{each}.{side}") for side in ("long", "short"))
+            yield from (("trades", called) for called in _with_account(name, each))
+
+
+def _table(record: type, names: Names) -> Table:
+    return Table({each.name: _shape(each, names) for each in fields(record) if each.name not in _NO_FIGURES})
+
+
+def _shape(field: records.Field, names: Names) -> Figure | Table | Rows:
+    """What a field of a record is, by its name and type."""
+    name, kind = field.name, field.type
+    if kind is Named:
+        return Rows(Figure(Kind.AMOUNT), names.get(name))
+    if is_list(kind):
+        (of, _) = get_args(kind)
+        return Figure(Kind.WORDS, _WORDS.get(name, ())) if of is str else Rows(_table(of, names), names.get(name))
+    if is_record(kind):
+        return _table(kind, names)
+    if kind is str:
+        return Figure(Kind.WORD, _WORDS.get(name, ()))
+    if issubclass(kind, IntEnum):
+        return Figure(Kind.WORD, tuple(code.name.lower() for code in kind))
+    return Figure(_kind(name))
+
+
+def _kind(name: str) -> Kind:
+    if name in FRACTIONS:
+        return Kind.FRACTION
+    return next((kind for ending, kind in _ENDINGS.items() if name.endswith(ending) or name == ending[1:]), Kind.AMOUNT)
+
+
+# --- what they hold ------------------------------------------------------------------------------------------------
+
+
+def reader(cell: Cell, table: Table) -> Callable[[Field], Reading]:
+    """What reads fields of the cell: nothing where one is not measured, or its row is not there or not alone."""
+
+    def read(field: Field) -> Reading:
+        place: Any = cell if field.steps[0].name in Cell._fields else cell.portfolio
+        for step in field.steps:
+            place = None if place is None else _chosen(getattr(place, step.name), step)
+        return _reading(place, find(table, field).kind, cell)
+
+    return read
+
+
+def _chosen(place: Any, step: Step) -> Any:
+    """The row that a selector names, None unless there is just one."""
+    if step.selector is None:
+        return place
+    rows = place.items if isinstance(place, Named) else [(each, row) for row in place for each in _called(row)]
+    wanted = step.selector.strip()
+    exact = [row for name, row in rows if name == wanted]
+    found = exact or [row for name, row in rows if wanted in _symbols(name) or name in _symbols(wanted)]
+    return found[0] if len(found) == 1 else None
+
+
+def _called(row: Any) -> Iterator[str]:
+    """What a row answers to."""
+    identity = next((getattr(row, key) for key in _IDENTITIES if key in row._fields), "")
+    yield from _with_account(getattr(row, "account", ""), identity)
+    if isinstance(row, PositionReport):
+        held = row.size_start or row.size_end
+        yield from (f"{each}.{'long' if held > 0 else 'short'}" for each in _symbols(identity) if held)
+
+
+def _with_account(account: str, identity: str) -> tuple[str, ...]:
+    return (identity, f"{account} {identity}") if account else (identity,)
+
+
+def _symbols(symbol: str) -> tuple[str, ...]:
+    """A symbol and its base: BTCUSDT is also BTC."""
+    pair = _PAIR.fullmatch(symbol)
+    return (symbol, pair[1]) if pair else (symbol,)
+
+
+def _reading(value: Any, kind: Kind, cell: Cell) -> Reading:
+    """A value in its base unit, and as the report shows it."""
+    if value is None:
+        return Reading(None, "")
+    if isinstance(value, Instant):
+        seconds = (value.ts_ns - cell.start_ts.ts_ns) / _NS
+        return Reading(seconds, f"{seconds:,.10g}s")
+    if isinstance(value, IntEnum):
+        return Reading((value.name.lower(),), value.name.lower())
+    if isinstance(value, str):
+        return Reading((value,), value)
+    match kind:
+        case Kind.WORDS:
+            return Reading(value, ", ".join(value) or "none")
+        case Kind.PERCENT:
+            return Reading(value / 100, f"{value:,.6g}%")
+        case Kind.BPS:
+            return Reading(value / 10_000, f"{value:,.6g} bps")
+        case Kind.FRACTION:
+            return Reading(value, f"{100 * value:,.6g}%")
+        case Kind.TIME:
+            return Reading(value / _NS, f"{value / _NS:,.10g}s")
+    number = len(value) if isinstance(value, tuple) else value
+    return Reading(number, f"{number:,.10g}")

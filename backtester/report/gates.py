@@ -1,0 +1,110 @@
+"""Limits on the result of a cell: conditions that must not hold, said with the command (`--fail-on`) or in a portfolio.
+
+A limit is breached where its condition holds. Where a figure is missing that it needs, it is unknown, which is no
+better: nobody watches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
+from pathlib import Path
+
+from backtester.config.conditions import Wrong, parse
+from backtester.config.judging import Table, check, judge
+from backtester.config.limits import LEVELS, Limit, stated_limits
+from backtester.config.overrides import alternatives, override, sort_overrides
+from backtester.config.portfolio import Portfolio
+from backtester.config.toml import Document, read_document
+from backtester.errors import BacktesterError, Diagnostic
+from backtester.report.figures import figures_of, reader
+from backtester.report.records import Cell, FailedCell, LimitReport
+from backtester.report.text import cell_name, limit_line
+from backtester.texts import message_line
+
+FAIL, WARN = LEVELS
+OK, BREACHED, UNKNOWN = "ok", "breached", "unknown"
+_OUTCOMES = {True: BREACHED, False: OK, None: UNKNOWN}
+
+
+def read_gates(
+    texts: Sequence[str], portfolio: Path, overrides: Sequence[str] = (), compare: Sequence[str] = ()
+) -> tuple[Limit, ...]:
+    """The limits of the command line. Those of the portfolio are looked at as well, by what a result will hold.
+
+    Raises one error with all that is wrong with any of them.
+    """
+    problems: list[Diagnostic] = []
+    gates = []
+    for text in texts:
+        try:
+            gates.append(Limit(text, FAIL, parse(text)))
+        except Wrong as wrong:
+            problems.append(_usage(text, wrong))
+    document = read_document(portfolio)
+    if not texts and "limits" not in document.data:
+        return ()
+    documents = list(_variants(document, overrides, compare))
+    table = figures_of(document.data for document in documents)
+    problems += (_usage(gate.text, wrong) for gate in gates for wrong in _faults(gate, table))
+    problems += (problem for document in documents for problem in _document_faults(document, table))
+    if problems:
+        raise BacktesterError(dict.fromkeys(problems))
+    return tuple(gates)
+
+
+def _variants(document: Document, overrides: Sequence[str], compare: Sequence[str]) -> Iterator[Document]:
+    """The portfolio as it is run, and once for every value that is compared: all names are there that any has."""
+    for more in ([], *([each] for text in compare for each in alternatives(text))):
+        yield override(document, sort_overrides((*overrides, *more)).portfolio, Portfolio)
+
+
+def _usage(text: str, wrong: Wrong) -> Diagnostic:
+    return Diagnostic("usage", f"--fail-on {text}", str(wrong), wrong.hint)
+
+
+def _faults(limit: Limit, table: Table) -> Iterator[Wrong]:
+    try:
+        check(limit.condition, table)
+    except Wrong as wrong:
+        yield wrong
+
+
+def _document_faults(document: Document, table: Table) -> Iterator[Diagnostic]:
+    """What is wrong with the words of its limits; one that cannot be parsed is told with all else of the portfolio."""
+    for place, limit in stated_limits(document):
+        for wrong in _faults(limit, table):
+            yield Diagnostic("config", document.said(place), str(wrong), wrong.hint)
+
+
+def judged(cell: Cell, limits: Iterable[Limit]) -> tuple[LimitReport, ...]:
+    """What became of the limits in a finished cell. Raises a configuration error for one that `read_gates` refuses."""
+    return tuple(_judged(limit, cell, _any_names()) for limit in limits)
+
+
+@cache
+def _any_names() -> Table:
+    """The fields of a cell, whoever's: names that are not in it are unknown, not wrong."""
+    return figures_of(())
+
+
+def _judged(limit: Limit, cell: Cell, table: Table) -> LimitReport:
+    try:
+        outcome = judge(check(limit.condition, table), reader(cell, table))
+    except Wrong as wrong:
+        raise BacktesterError(Diagnostic("config", f"limit {limit.text}", str(wrong), wrong.hint)) from None
+    return LimitReport(limit.text, limit.level, _OUTCOMES[outcome.truth], ", ".join(outcome.said))
+
+
+def gated(cell: Cell | FailedCell, gates: Sequence[Limit]) -> Cell | FailedCell:
+    """A cell, judged by these limits, too."""
+    return cell._replace(limits=(*cell.limits, *judged(cell, gates))) if isinstance(cell, Cell) else cell
+
+
+def breaches(cells: Iterable[Cell], level: str) -> Iterator[str]:
+    """A line for every limit of this level that is not kept: the cell, the limit, the figures that decided."""
+    head = {FAIL: "error[gate]", WARN: "warning[gate]"}[level]
+    for cell in cells:
+        for limit in cell.limits:
+            if limit.level == level and limit.outcome != OK:
+                yield message_line(f"{head} {cell_name(cell)}: {limit_line(limit)}")

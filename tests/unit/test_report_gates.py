@@ -1,0 +1,128 @@
+"""Limits on a finished cell: which fields there are, what they hold, and what is said of a limit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from backtester.config.conditions import parse
+from backtester.config.judging import Figure, Kind, Rows, Table
+from backtester.config.limits import Limit
+from backtester.errors import BacktesterError
+from backtester.report.figures import FLAGS, FRACTIONS, figures_of
+from backtester.report.gates import breaches, gated, judged, read_gates
+from backtester.report.records import Cell
+from tests.golden.handmade import CRASH, SMALLER
+from tests.unit.notice_runs import FLAGS as NOTICED
+from tests.unit.run_cases import account, order, portfolio, position
+
+
+def said(text: str, cell: Cell = CRASH) -> tuple[str, str]:
+    (limit,) = judged(cell, [Limit(text, "fail", parse(text))])
+    return limit.outcome, limit.figure
+
+
+@pytest.mark.parametrize(
+    ("text", "outcome", "figure"),
+    [
+        ("verdict in [liquidated, insolvent]", "breached", "verdict is liquidated"),
+        ("loss_pct > 40", "breached", "loss_pct is 64.6271%"),
+        ("portfolio.loss_pct > 40%", "breached", "portfolio.loss_pct is 64.6271%"),
+        ("loss_pct > 70", "ok", "loss_pct is 64.6271%"),
+        ("liquidations > 1", "ok", "liquidations is 1"),
+        ("flags in [order_cut_short]", "breached", "flags is plan_unfinished, order_cut_short"),
+        ("accounts[main].positions[BTC].funding < -10", "breached", "accounts[main].positions[BTC].funding is -20"),
+        ("accounts[main].positions[BTC.long].funding < -10", "breached",
+         "accounts[main].positions[BTC.long].funding is -20"),
+        ("accounts[main].positions[BTC.short].funding < -10", "unknown",
+         "accounts[main].positions[BTC.short].funding is not known"),
+        ("accounts[main].positions[BTCUSDT].funding < 0", "breached",
+         "accounts[main].positions[BTCUSDT].funding is -20"),
+        ("accounts[main].buffer_min_ts < 45m", "breached", "accounts[main].buffer_min_ts is 1,800s"),
+        ("trades[main BTC].net < 0", "breached", "trades[main BTC].net is -9,726.31"),
+        ("net_delta[BTC] == 0", "breached", "net_delta[BTC] is 0"),
+        ("system.deficit > 0", "ok", "system.deficit is 0"),
+        ("accounts[none].buffer_min < 1", "unknown", "accounts[none].buffer_min is not known"),
+        ("accounts[main].buffer_min < 1.5% notional", "breached",
+         "accounts[main].buffer_min is -480, accounts[main].notional is 200,000"),
+    ],
+)  # fmt: skip
+def test_a_limit(text: str, outcome: str, figure: str) -> None:
+    assert said(text) == (outcome, figure)
+
+
+def test_what_is_not_known_breaches_nothing_and_keeps_nothing() -> None:
+    assert said("loss_pct > 40", SMALLER) == ("unknown", "loss_pct is not known")
+
+
+def test_every_breach_is_a_line() -> None:
+    limits = [Limit(text, level, parse(text)) for text, level in [("loss_pct > 70", "fail"), ("loss > 1", "warn")]]
+    cells = [each for cell in (CRASH._replace(limits=()), SMALLER) if isinstance(each := gated(cell, limits), Cell)]
+    assert list(breaches(cells, "fail")) == [
+        "error[gate] tape as it is on hyperliquid@2026-08-22  positions[BTC].size=0.5: "
+        "limit unknown: loss_pct > 70 (loss_pct is not known)"
+    ]
+    assert list(breaches(cells, "warn")) == [
+        "warning[gate] 2025-10-10 on hyperliquid@2026-08-22: limit breached, a warning: loss > 1 (loss is 9,694.06)",
+        "warning[gate] tape as it is on hyperliquid@2026-08-22  positions[BTC].size=0.5: "
+        "limit breached, a warning: loss > 1 (loss is 500)",
+    ]
+
+
+# --- the fields ----------------------------------------------------------------------------------------------------
+
+
+def kinds(table: Table) -> dict[str, Kind]:
+    found: dict[str, Kind] = {}
+    for name, each in table.fields.items():
+        row = each.row if isinstance(each, Rows) else each
+        found |= {name: row.kind} if isinstance(row, Figure) else kinds(row)
+    return found
+
+
+def test_every_field_has_a_kind_by_its_name() -> None:
+    found = kinds(figures_of(()))
+    assert {name for name, kind in found.items() if kind is Kind.FRACTION} == FRACTIONS
+    assert (found["loss_pct"], found["total_bps"], found["breach_ts"]) == (Kind.PERCENT, Kind.BPS, Kind.TIME)
+    assert (found["verdict"], found["flags"], found["notional"]) == (Kind.WORD, Kind.WORDS, Kind.AMOUNT)
+
+
+def test_every_flag_is_known() -> None:
+    assert {"filled_on_stale_order_book", *NOTICED} <= {*FLAGS} and {*CRASH.flags, *SMALLER.flags} <= {*FLAGS}
+
+
+# --- before the run ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return portfolio(tmp_path, account(position(), order("out")))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("loss_pct >", "error[usage] --fail-on loss_pct >: column 11: expected a field, a number or a word"),
+        ("flags in [taken_ovr]", "column 11: \"taken_ovr\" is none of its words\n  hint: did you mean \"taken_over\"?"),
+        ("orders[ot].levels > 1", 'column 7: there is no orders[ot]\n  hint: did you mean "out"?'),
+        ("accounts[main].positions[BTD].fees < 1", 'there is no positions[BTD]\n  hint: did you mean "BTC"?'),
+    ],
+)  # fmt: skip
+def test_a_wrong_expression_is_told_before_the_run(file: Path, text: str, message: str) -> None:
+    with pytest.raises(BacktesterError) as caught:
+        read_gates([text], file)
+    assert message in str(caught.value)
+
+
+def test_all_that_is_wrong_is_told_at_once(file: Path) -> None:
+    with pytest.raises(BacktesterError) as caught:
+        read_gates(["los > 1", "loss >", "los > 1", "loss > 1"], file)
+    assert [each.where for each in caught.value.diagnostics] == ["--fail-on loss >", "--fail-on los > 1"]
+
+
+def test_names_that_are_compared_are_known(file: Path) -> None:
+    texts = ["accounts[main].positions[ETH].fees < 1"]
+    with pytest.raises(BacktesterError, match=r"there is no positions\[ETH\]"):
+        read_gates(texts, file)
+    assert read_gates(texts, file, compare=["positions[BTC].symbol=BTC,ETH"])

@@ -124,6 +124,8 @@ def main(args: Sequence[str] | None = None) -> int:
     with interruptible() as interruption:
         try:
             code = _call(args)
+            if interruption.signal is not None:  # the parser makes an interruption the exit code of Ctrl-C
+                return interruption.exit_code
         except KeyboardInterrupt:
             return interruption.exit_code
         except Exception as error:

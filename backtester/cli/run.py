@@ -253,7 +253,10 @@ def _venues(texts: list[str] | None) -> tuple[str | None, ...]:
     """The venues named by `--venue`, each once."""
     if texts is None:
         return (None,)
-    return tuple(dict.fromkeys(",".join(texts).split(",")))
+    names = tuple(dict.fromkeys(",".join(texts).split(",")))
+    if "" in names:
+        raise usage_error("--venue", "names none", "see `backtester venues list`")
+    return names
 
 
 def _tell_failures(report: ReportModel) -> int:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain, groupby
 from typing import TypeVar
 
 from backtester.engine import jit
 from backtester.errors import BacktesterError
-from backtester.run.plan import Rider, make_plan
+from backtester.run.plan import Plan, Rider, make_plan
 from backtester.run.request import Request
 from backtester.run.result import RunFailure, RunResult
 from backtester.run.ride import Progress, ride
@@ -53,6 +53,8 @@ def collect(
         riders = [cell for n in plan.passes[number] if isinstance(cell := plan.cells[n], Rider)]
         return _try(riders, take, shares.of(number))
 
+    if min(jobs, len(plan.passes)) < 2:  # where an interruption ends it at once, in the middle of a kernel's making too
+        return _in_place(plan, map(run, range(len(plan.passes))))
     with ThreadPoolExecutor(jobs) as threads:
         try:
             found = list(threads.map(run, range(len(plan.passes))))
@@ -60,6 +62,11 @@ def collect(
             shares.end()
             threads.shutdown(cancel_futures=True)
             raise
+    return _in_place(plan, found)
+
+
+def _in_place(plan: Plan, found: Iterable[Sequence[T | RunFailure]]) -> tuple[T | RunFailure, ...]:
+    """What the passes found, in the order of the plan's cells."""
     taken = dict(zip(chain.from_iterable(plan.passes), chain.from_iterable(found), strict=True))
     return tuple(cell if isinstance(cell, RunFailure) else taken[n] for n, cell in enumerate(plan.cells))
 

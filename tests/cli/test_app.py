@@ -373,6 +373,25 @@ def test_a_signal_ends_the_run_without_a_word_of_a_library(signal: int, code: in
     assert (done.returncode, done.stdout, done.stderr) == (code, "", "")
 
 
+SENT = """
+import os, sys
+from backtester.cli import app
+
+def wait():
+    os.kill(os.getpid(), {signal})
+    for _ in range(10**6):
+        pass
+
+app.app.command()(wait)
+sys.exit(app.main(["wait"]))
+"""
+
+
+@pytest.mark.parametrize(("signal", "code"), [(2, 130), (15, 143)])
+def test_a_signal_is_told_by_the_exit_code(signal: int, code: int) -> None:
+    assert in_new_process("-c", SENT.format(signal=signal)).returncode == code
+
+
 def test_a_full_disk_is_no_fault_of_the_engine(verb: AddVerb, capsys: pytest.CaptureFixture[str]) -> None:
     def fail() -> None:
         raise OSError(28, "No space left on device", "tape.parquet")

@@ -85,7 +85,8 @@ def test_passes_side_by_side_change_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.compiled
-def test_an_interruption_ends_every_pass(tmp_path: Path) -> None:
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_an_interruption_ends_every_pass(tmp_path: Path, jobs: int) -> None:
     falls = [str(crash(tmp_path, ((0, 1.0), (9, low)), name=f"to-{low}")) for low in (0.99, 0.97)]
     first = request(tmp_path, "a")
     taken: list[RunResult] = []
@@ -94,5 +95,5 @@ def test_an_interruption_ends_every_pass(tmp_path: Path) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        collect([first._replace(scenario=each, chunk_rows=64) for each in falls], taken.append, interrupt, 2)
+        collect([first._replace(scenario=each, chunk_rows=64) for each in falls], taken.append, interrupt, jobs)
     assert taken == []

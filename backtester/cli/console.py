@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
 Format = Literal["table", "json", "csv", "markdown"]
 Cell = str | int | float | bool | None
+Details = Literal["all", "worst", "none"]
 DetailsOption = Annotated[
-    Literal["all", "worst", "none"],
+    Details,
     typer.Option("--details", help="Which of several cells are told whole, below the table of them all."),
 ]
 

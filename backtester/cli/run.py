@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,7 +13,7 @@ import typer
 
 from backtester.bounds import LONGEST_S
 from backtester.cli.completion import scenarios_or_all, tapes, venues
-from backtester.cli.console import DetailsOption, Settings, emit, make_console, settings, talk, written_for
+from backtester.cli.console import Details, DetailsOption, Settings, emit, make_console, settings, talk, written_for
 from backtester.errors import ExitCode, usage_error
 from backtester.files import prove_directory
 from backtester.texts import counted
@@ -22,15 +22,13 @@ from backtester.texts import counted
 MOST_JOBS = 8
 
 if TYPE_CHECKING:
-    from backtester.report.cell import Measured
-    from backtester.report.record_tables import Tables
+    from backtester.config.command import Command
     from backtester.report.records import ReportModel
-    from backtester.run.result import RunResult
 
 
 def run(
     ctx: typer.Context,
-    portfolio: Annotated[Path, typer.Argument(help="What is held and ordered (TOML).", metavar="PORTFOLIO")],
+    portfolios: Annotated[list[Path], typer.Argument(help="What is held and ordered (TOML).", metavar="PORTFOLIO…")],
     scenario: Annotated[
         list[str] | None,
         typer.Option(
@@ -164,99 +162,57 @@ def run(
         ),
     ] = None,
 ) -> int:
-    """Replay crashes through the order book and report what became of the portfolio.
+    """Replay crashes through the order book and report what became of each portfolio.
 
     Examples: backtester run data/demo-portfolio.toml --scenario 2025-10-10
     backtester run data/demo-portfolio.toml --scenario 2025-10-10 --compare held=venue,client
     """
     chosen = settings(ctx)
     _check_directory(out, chosen.force)
-    from backtester.engine.jit import CACHE_DIR
-    from backtester.market.schema import parse_instruments
-    from backtester.report.cell import measure
-    from backtester.report.gates import gated, read_gates
-    from backtester.report.model import summarise
-    from backtester.report.render import render_report
-    from backtester.report.tables import tables_of, write_tables
-    from backtester.run.prices import parse_price
-    from backtester.run.request import Request
-    from backtester.run.resolve import Acceptances
-    from backtester.run.result import RunFailure
-    from backtester.run.session import collect, is_warm
-    from backtester.scenario.grid import parse_proxies
-    from backtester.scenario.shock import parse_shock
+    from backtester.config.command import Acceptances, Command
+    from backtester.report.produce import produce
 
-    request = Request(
-        portfolio=portfolio,
-        overrides=tuple(override or ()),
-        compare=tuple(compare or ()),
-        shock=parse_shock(shock) if shock is not None else None,
+    accept = Acceptances(assume_funding_zero, assume_index_mid, assume_order_book, as_written, assume_order_book_frozen)
+    command = Command(
+        portfolios=tuple(map(str, portfolios)),
+        scenarios=tuple(scenario or ()),
+        venues=tuple(venue or ()),
+        shock=shock,
         tapes=tuple(tape or ()),
-        instruments=parse_instruments(instrument or ()),
-        prices=tuple(map(parse_price, price or ())),
-        proxies=parse_proxies(proxy or ()),
-        accept=Acceptances(
-            assume_funding_zero, assume_index_mid, assume_order_book, as_written, assume_order_book_frozen
-        ),
-        stale_after_ns=None if stale_after is None else round(stale_after * 1e9),
+        instruments=tuple(instrument or ()),
+        set=tuple(override or ()),
+        compare=tuple(compare or ()),
+        prices=tuple(price or ()),
+        proxies=tuple(proxy or ()),
+        fail_on=tuple(fail_on or ()),
+        stale_after=stale_after,
         rebase=rebase,
-        seed=chosen.seed,
+        accept=accept,
     )
-    names, any_scenario = _scenarios(None if scenario is None else ",".join(scenario))
-    at = _venues(venue)
-    requests = [
-        request._replace(scenario=name, any_scenario=name in any_scenario, venue=each) for name in names for each in at
-    ]
-    _check_size(compare or [], len(requests), most, chosen)
-    gates = read_gates(fail_on or (), portfolio, override or (), compare or ())
+    _check_size(command, most, chosen)
+    _announce_compiling(chosen)
+    jobs = jobs or min(os.cpu_count() or 1, MOST_JOBS)
+    with _progress(chosen, command) as progress:
+        made = produce(command, chosen.seed, with_tables=out is not None, progress=progress, jobs=jobs)
+    if out is not None:
+        made.write(Path(out))
+    return _tell(made.model, chosen, details)
+
+
+def _announce_compiling(chosen: Settings) -> None:
+    from backtester.engine.jit import CACHE_DIR
+    from backtester.run.session import is_warm
+
     if not is_warm():
         talk(f"compiling kernels, once per machine and version (cache: {CACHE_DIR})", chosen)
 
-    def take(result: RunResult) -> tuple[Measured | RunFailure, Tables]:
-        return measure(result), tables_of(result) if out is not None else {}
 
-    with _progress(chosen, names) as advance:
-        made = collect(requests, take, advance, jobs or min(os.cpu_count() or 1, MOST_JOBS))
-    report = summarise([each if isinstance(each, RunFailure) else each[0] for each in made])
-    report = report._replace(cells=tuple(gated(cell, gates) for cell in report.cells))
-    if out is not None:
-        write_tables([{} if isinstance(each, RunFailure) else each[1] for each in made], report, Path(out))
+def _tell(report: ReportModel, chosen: Settings, details: Details) -> int:
+    """Print the report, and on stderr what failed and which limits are not kept; the exit code of the worst."""
+    from backtester.report.render import render_report
+
     emit(render_report(report, chosen.format, make_console(chosen), details), chosen)
     return max(_tell_failures(report), _tell_breaches(report))
-
-
-def _scenarios(text: str | None) -> tuple[tuple[str | None, ...], frozenset[str | None]]:
-    """The scenarios named by `--scenario`, each once, and those of them that only `all` named.
-
-    All of them are there. `all+outage` is an outage in each.
-    """
-    if text is None:
-        return (None,), frozenset()
-    from backtester.scenario.library import find_runnable, runnable_ids
-
-    said: set[str] = set()
-    names: dict[str, None] = {}
-    for name in filter(None, text.split(",")):
-        first, plus, more = name.partition("+")
-        found = [f"{each}{plus}{more}" for each in (runnable_ids() if first == "all" else [first])]
-        names |= dict.fromkeys(found)
-        if first != "all":
-            said |= {*found}
-    if not names:
-        raise usage_error("--scenario", "names none", "see `backtester scenarios list`")
-    for name in names:
-        find_runnable(name)
-    return tuple(names), frozenset(names) - said
-
-
-def _venues(texts: list[str] | None) -> tuple[str | None, ...]:
-    """The venues named by `--venue`, each once."""
-    if texts is None:
-        return (None,)
-    names = tuple(dict.fromkeys(",".join(texts).split(",")))
-    if "" in names:
-        raise usage_error("--venue", "names none", "see `backtester venues list`")
-    return names
 
 
 def _tell_failures(report: ReportModel) -> int:
@@ -277,16 +233,18 @@ def _tell_breaches(report: ReportModel) -> int:
     return ExitCode.GATE if failing else ExitCode.OK
 
 
-def _check_size(compare: list[str], requests: int, most: int, chosen: Settings) -> None:
+def _check_size(command: Command, most: int, chosen: Settings) -> None:
     """Say how many combinations are to be run, and refuse more than `most`: two keys more can mean hours."""
+    from backtester.run.request import requests
     from backtester.run.variants import count_combinations
 
-    count = count_combinations(compare) * requests
+    asked = len(requests(command))
+    count = count_combinations(command.compare) * asked
     if count > most:
-        over = ", those of scenarios and venues counted" if requests > 1 else ""
+        over = ", those of portfolios, scenarios and venues counted" if asked > 1 else ""
         message = f"makes {count:,} combinations{over}, more than {most:,}"
         raise usage_error("--compare", message, f"name fewer values, or run them all with --max {count}")
-    if compare:
+    if command.compare:
         talk(counted(count, "combination"), chosen)
 
 
@@ -307,7 +265,7 @@ def _check_directory(out: str | None, force: bool) -> None:
 
 
 @contextmanager
-def _progress(chosen: Settings, names: Sequence[str | None]) -> Iterator[Callable[[float], None]]:
+def _progress(chosen: Settings, command: Command) -> Iterator[Callable[[float], None]]:
     """A progress bar on stderr, on a terminal only."""
     if not (chosen.progress and sys.stderr.isatty()):
         yield lambda fraction: None
@@ -315,5 +273,5 @@ def _progress(chosen: Settings, names: Sequence[str | None]) -> Iterator[Callabl
     from rich.progress import Progress
 
     with Progress(*Progress.get_default_columns(), console=make_console(chosen, stderr=True), transient=True) as bar:
-        task = bar.add_task(counted(len(names), "scenario") if len(names) > 1 else names[0] or "tape", total=1.0)
+        task = bar.add_task(", ".join(command.scenarios) or "tape", total=1.0)
         yield lambda fraction: bar.update(task, completed=fraction)

@@ -127,9 +127,13 @@ def _venue_input(profile: VenueProfile) -> VenueInput:
 
 
 def _currency(result: RunResult) -> str:
-    """The collateral all accounts share; USD when they differ: stablecoins count at par."""
-    assets = once(account.collateral.asset for account in result.portfolio.accounts)
-    return assets[0] if len(assets) == 1 else "USD"
+    return shared_currency(account.collateral.asset for account in result.portfolio.accounts)
+
+
+def shared_currency(assets: Iterable[str]) -> str:
+    """The one that all are; USD where they differ: stablecoins count at par."""
+    different = once(assets)
+    return different[0] if len(different) == 1 else "USD"
 
 
 def once(values: Iterable[T]) -> tuple[T, ...]:

@@ -72,7 +72,7 @@ def _value(kind: Any, value: Any, place: str) -> Any:
 
 def _cell(value: Any, place: str) -> Cell | FailedCell:
     """One that failed has the keys of a cell, too: they say nothing."""
-    if isinstance(value, dict) and value.get("status") == "failed":
+    if isinstance(value, dict) and value.get("status") not in ("ok", None):
         said = {key: each for key, each in value.items() if key in FailedCell._fields or each is not None}
         failed: FailedCell = _record(FailedCell, said, place)
         return failed
@@ -148,6 +148,12 @@ def _whole(value: Any, place: str) -> int:
     return number
 
 
+def _flag(value: Any, place: str) -> bool:
+    if not isinstance(value, bool):
+        raise _unexpected("true or false", value, place)
+    return value
+
+
 def _time(value: Any, place: str) -> Instant:
     try:
         return parse_instant(_text(value, place))
@@ -169,6 +175,7 @@ def _word_or_number(value: Any, place: str) -> str | float:
 
 _SINGLE: dict[Any, Callable[[Any, str], Any]] = {
     str: _text,
+    bool: _flag,
     float: _number,
     int: _whole,
     Instant: _time,

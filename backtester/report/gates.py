@@ -18,7 +18,7 @@ from backtester.config.portfolio import Portfolio
 from backtester.config.toml import Document, read_document
 from backtester.errors import BacktesterError, Diagnostic
 from backtester.report.figures import figures_of, reader
-from backtester.report.records import Cell, FailedCell, LimitReport
+from backtester.report.records import Cell, LimitReport
 from backtester.report.text import cell_name, limit_line
 from backtester.texts import message_line
 
@@ -28,9 +28,9 @@ _OUTCOMES = {True: BREACHED, False: OK, None: UNKNOWN}
 
 
 def read_gates(
-    texts: Sequence[str], portfolio: Path, overrides: Sequence[str] = (), compare: Sequence[str] = ()
+    texts: Sequence[str], portfolios: Sequence[Path], overrides: Sequence[str] = (), compare: Sequence[str] = ()
 ) -> tuple[Limit, ...]:
-    """The limits of the command line. Those of the portfolio are looked at as well, by what a result will hold.
+    """The limits of the command line. Those of the portfolios are looked at as well, by what a result will hold.
 
     Raises one error with all that is wrong with any of them.
     """
@@ -41,10 +41,10 @@ def read_gates(
             gates.append(Limit(text, FAIL, parse(text)))
         except Wrong as wrong:
             problems.append(_usage(text, wrong))
-    document = read_document(portfolio)
-    if not texts and "limits" not in document.data:
+    read = [read_document(each) for each in portfolios]
+    if not texts and not any("limits" in each.data for each in read):
         return ()
-    documents = list(_variants(document, overrides, compare))
+    documents = [each for document in read for each in _variants(document, overrides, compare)]
     table = figures_of(document.data for document in documents)
     problems += (_usage(gate.text, wrong) for gate in gates for wrong in _faults(gate, table))
     problems += (problem for document in documents for problem in _document_faults(document, table))
@@ -96,9 +96,9 @@ def _judged(limit: Limit, cell: Cell, table: Table) -> LimitReport:
     return LimitReport(limit.text, limit.level, _OUTCOMES[outcome.truth], ", ".join(outcome.said))
 
 
-def gated(cell: Cell | FailedCell, gates: Sequence[Limit]) -> Cell | FailedCell:
+def gated(cell: Cell, gates: Sequence[Limit]) -> Cell:
     """A cell, judged by these limits, too."""
-    return cell._replace(limits=(*cell.limits, *judged(cell, gates))) if isinstance(cell, Cell) else cell
+    return cell._replace(limits=(*cell.limits, *judged(cell, gates)))
 
 
 def breaches(cells: Iterable[Cell], level: str) -> Iterator[str]:

@@ -8,7 +8,7 @@ from backtester.report.glance import Details, glance, told_whole, untold
 from backtester.report.records import Cell, FailedCell, ReportModel
 from backtester.report.sheet import Sheet
 from backtester.report.sheets import inputs_sheet, sheets
-from backtester.report.text import headline, limit_line, noticed, story
+from backtester.report.text import headline, limit_line, noticed, story, vouchers
 from backtester.texts import markdown_text
 
 
@@ -29,12 +29,12 @@ def _lines(model: ReportModel, details: Details) -> Iterator[str]:
         yield from _cell_lines(cell, model.reporting_currency)
         yield ""
     yield from _table(inputs_sheet(model.inputs))
-    yield ""
-    yield f"seed {model.seed}, backtester {model.engine_version}"
     for title, lines in (("Assumptions", model.assumptions), ("Warnings", model.warnings)):
         if lines:
             yield from ("", f"## {title}", "")
             yield from (f"- {markdown_text(line)}" for line in lines)
+    yield ""
+    yield from (f"- {line}" for line in vouchers(model))
 
 
 def _cell_lines(cell: Cell | FailedCell, currency: str) -> Iterator[str]:

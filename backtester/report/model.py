@@ -5,23 +5,36 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from backtester import __version__
+from backtester.config.command import Command, from_anywhere
 from backtester.errors import BacktesterError, ExitCode
-from backtester.report.cell import Measured, measure, once
-from backtester.report.records import SCHEMA_VERSION, FailedCell, FileInput, Inputs, Named, PortfolioName, ReportModel
+from backtester.report.cell import Measured, measure, once, shared_currency
+from backtester.report.receipt import receipt_of
+from backtester.report.records import (
+    SCHEMA_VERSION,
+    FailedCell,
+    FileInput,
+    Inputs,
+    Named,
+    PortfolioName,
+    Receipt,
+    ReportModel,
+)
 from backtester.run.result import RunFailure, RunResult, digest_of
 
+#: Of runs that no command line asked for.
+NO_COMMAND = Command(())
 NO_EXIT = (
     "the final order book cannot take everything (too thin, or the market is closed): equity_end_exit is not known"
 )
 
 
-def build_report(outcomes: Iterable[RunResult | RunFailure]) -> ReportModel:
+def build_report(outcomes: Iterable[RunResult | RunFailure], command: Command = NO_COMMAND) -> ReportModel:
     """The report of finished runs, a cell per outcome."""
-    return summarise([measure(each) if isinstance(each, RunResult) else each for each in outcomes])
+    return summarise([measure(each) if isinstance(each, RunResult) else each for each in outcomes], command)
 
 
-def summarise(made: Sequence[Measured | RunFailure]) -> ReportModel:
-    """The report of one portfolio, a cell for each run that was measured and each that failed.
+def summarise(made: Sequence[Measured | RunFailure], command: Command) -> ReportModel:
+    """The report of what a command asked for, a cell for each run that was measured and each that failed.
 
     Raises the error of a single cell, and those of all cells, the worst first, when none has a result.
     """
@@ -32,14 +45,15 @@ def summarise(made: Sequence[Measured | RunFailure]) -> ReportModel:
     warnings = [warning for each in finished for warning in each.warnings]
     if any(each.cell.portfolio.equity_end_exit is None for each in finished):
         warnings.append(NO_EXIT)
-    return ReportModel(
+    model = ReportModel(
         kind="run",
         schema_version=SCHEMA_VERSION,
         engine_version=__version__,
         seed=first.seed,
-        reporting_currency=first.currency,
+        reporting_currency=shared_currency(each.currency for each in finished),
+        command=from_anywhere(command),
         inputs=Inputs(
-            portfolio=first.portfolio,
+            portfolios=once(each.portfolio for each in finished),
             tape=_joined(once(each.tape for each in finished)),
             scenarios=once(each.scenario for each in finished if each.scenario),
             venues=once(venue for each in finished for venue in each.venues),
@@ -47,7 +61,9 @@ def summarise(made: Sequence[Measured | RunFailure]) -> ReportModel:
         assumptions=once(line for each in finished for line in each.assumptions),
         warnings=once(warnings),
         cells=tuple(_failed_cell(each) if isinstance(each, RunFailure) else each.cell for each in made),
+        receipt=Receipt("", ""),
     )
+    return model._replace(receipt=receipt_of(model))
 
 
 def _joined(files: Sequence[FileInput]) -> FileInput:

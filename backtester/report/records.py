@@ -9,6 +9,7 @@ from __future__ import annotations
 from array import array
 from typing import NamedTuple
 
+from backtester.config.command import Command
 from backtester.config.values import Instant
 from backtester.enums import LiquidationStage, Side, Verdict
 from backtester.report.executions import OrderReport, PlanReport, TradeReport
@@ -67,9 +68,9 @@ class VenueInput(NamedTuple):
 
 
 class Inputs(NamedTuple):
-    """Everything a result depends on besides the program and the seed."""
+    """Everything a result depends on besides the program, the seed and the command."""
 
-    portfolio: FileInput
+    portfolios: tuple[FileInput, ...]
     tape: FileInput
     scenarios: tuple[ScenarioInput, ...]
     venues: tuple[VenueInput, ...]
@@ -291,6 +292,13 @@ class FailedCell(NamedTuple):
     exit_code: int
 
 
+class Receipt(NamedTuple):
+    """Digests (sha256) that vouch for a result (report.receipt): of all that it was made from, of all that came out."""
+
+    inputs: str
+    results: str
+
+
 class ReportModel(NamedTuple):
     """A whole result: the fields of the result document, in its order."""
 
@@ -299,10 +307,12 @@ class ReportModel(NamedTuple):
     engine_version: str
     seed: int
     reporting_currency: str
+    command: Command
     inputs: Inputs
     assumptions: tuple[str, ...]
     warnings: tuple[str, ...]
     cells: tuple[Cell | FailedCell, ...]
+    receipt: Receipt
 
     @property
     def finished(self) -> tuple[Cell, ...]:

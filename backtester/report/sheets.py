@@ -24,10 +24,8 @@ def sheets(cell: Cell, currency: str) -> Iterator[Sheet]:
 
 def inputs_sheet(inputs: Inputs) -> Sheet:
     """Where a result comes from: names, digests, what is assumed, and what became of the scenario on this tape."""
-    rows = [
-        ("portfolio", inputs.portfolio.name, inputs.portfolio.sha256[:_DIGITS], ""),
-        ("tape", inputs.tape.name, inputs.tape.sha256[:_DIGITS], ""),
-    ]
+    rows = [("portfolio", each.name, each.sha256[:_DIGITS], "") for each in inputs.portfolios]
+    rows.append(("tape", inputs.tape.name, inputs.tape.sha256[:_DIGITS], ""))
     for scenario in inputs.scenarios:
         laid = f"base tape laid end to end {scenario.tiles} times" if scenario.tiles > 1 else "base tape used once"
         told = f"{scenario.type}, {scenario.title}; {percent(scenario.assumed_share)} of the figures assumed; {laid}"

@@ -16,7 +16,7 @@ from backtester.report.glance import Details, glance, told_whole, untold
 from backtester.report.records import Cell, FailedCell, MarginPath, MarkPath, ReportModel
 from backtester.report.sheet import Sheet
 from backtester.report.sheets import inputs_sheet, sheets
-from backtester.report.text import clock, headline, limit_line, money, noticed, offset, price, story, stretch
+from backtester.report.text import clock, headline, limit_line, money, noticed, offset, price, story, stretch, vouchers
 from backtester.texts import printable
 
 _STYLES = {
@@ -47,11 +47,10 @@ def table_parts(model: ReportModel, details: Details = "worst") -> list[Renderab
         else:
             parts += _cell_parts(cell, model.reporting_currency)
     parts.append(SheetView(inputs_sheet(model.inputs)))
-    parts += [Text(""), Text(f"seed {model.seed}, backtester {model.engine_version}", style="dim")]
     for title, lines in (("Assumptions", model.assumptions), ("Warnings", model.warnings)):
         if lines:
             parts += [Text(""), Text(title, style="bold"), *(Text(printable(f"· {line}")) for line in lines)]
-    return parts
+    return [*parts, Text(""), *(Text(line, style="dim") for line in vouchers(model))]
 
 
 def _failed_parts(cell: FailedCell) -> Iterator[RenderableType]:

@@ -11,6 +11,7 @@
     ledger.parquet        every change of a balance of both worlds
     path.parquet          the margin path of every account of both worlds, in buckets
     depth.parquet         mark and displayed depth within 1 % of mid of every market, in buckets
+    SHA256SUMS            the digests of all these, as `sha256sum --check` reads them
 
 Names instead of numbers, prices and sizes in units, rows in the order of the run. Every table begins with the keys of
 its cell, typed alike, then those of account, symbol and order where they apply: `cell` is the place in the document's
@@ -35,11 +36,13 @@ from backtester.report.json import DOCUMENT, render_json
 from backtester.report.names import Names
 from backtester.report.record_tables import CELL_KEYS, RECORD_TABLES, Tables, record_tables
 from backtester.report.records import SCHEMA_VERSION, ReportModel
+from backtester.report.sums import SUMS, write_sums
 from backtester.run.result import RunResult
 
 RUN_TABLES = ("fills.parquet", "ledger.parquet", "path.parquet", "depth.parquet")
 TABLES = (*RECORD_TABLES, *RUN_TABLES)
-FILES = frozenset({DOCUMENT, *TABLES})
+CONTENTS = (DOCUMENT, *TABLES)
+FILES = frozenset({*CONTENTS, SUMS})
 #: In the metadata of every table: that of the document beside it.
 VERSION_KEY = b"backtester.schema_version"
 
@@ -78,6 +81,7 @@ def write_tables(made: Sequence[Tables], model: ReportModel, directory: Path) ->
                 parts = [_with_keys(tables[name], model, n) for n, tables in enumerate(cells) if name in tables]
                 pq.write_table(_below_each_other(parts), written / name, compression="zstd")
             write_text(written / DOCUMENT, render_json(model))
+            write_sums(written, CONTENTS)
     except OSError as error:
         raise _cannot_write(directory, error) from error
 

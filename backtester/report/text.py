@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from backtester.config.values import Instant
 from backtester.enums import Verdict
-from backtester.report.records import CROSS, AccountReport, Cell, FailedCell, LimitReport, PoolReport
+from backtester.report.records import CROSS, AccountReport, Cell, FailedCell, LimitReport, PoolReport, ReportModel
 
 NONE = "–"
 _SECOND = 1_000_000_000
@@ -232,3 +232,12 @@ def _pool_name(pool: PoolReport) -> str:
 def _minus(text: str) -> str:
     """A minus as wide as a plus."""
     return text.replace("-", "−")
+
+
+def vouchers(model: ReportModel) -> tuple[str, ...]:
+    """The last lines of every report: the program, and the receipt."""
+    return (
+        f"seed {model.seed}, backtester {model.engine_version}",
+        f"receipt of inputs  {model.receipt.inputs}",
+        f"receipt of results {model.receipt.results}",
+    )

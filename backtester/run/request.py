@@ -1,20 +1,25 @@
-"""What the user asks for: plain values, which a process can send to another."""
+"""What the user asks for, one scenario and one choice of venues at a time: plain values, read from a command."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from backtester.config.command import Acceptances, Command
 from backtester.engine.state import DEFAULT_CAPACITIES, Capacities
-from backtester.market.schema import InstrumentFacts
-from backtester.run.prices import Price
-from backtester.run.resolve import Acceptances
-from backtester.scenario.grid import Proxy
-from backtester.scenario.shock import Shock
+from backtester.errors import usage_error
+from backtester.market.schema import InstrumentFacts, parse_instruments
+from backtester.run.prices import Price, parse_price
+from backtester.scenario.grid import Proxy, parse_proxies
+from backtester.scenario.library import find_runnable, runnable_ids
+from backtester.scenario.shock import Shock, parse_shock
+from backtester.venue.loader import VenueRef, load_profile
 
 
 class Request(NamedTuple):
-    """What the user asked for, as read from the command line."""
+    """One portfolio, in one scenario, at one choice of venues."""
 
     portfolio: Path
     overrides: tuple[str, ...] = ()
@@ -33,3 +38,74 @@ class Request(NamedTuple):
     seed: int = 0
     capacities: Capacities = DEFAULT_CAPACITIES
     chunk_rows: int = 262_144
+
+
+def requests(command: Command, seed: int = 0) -> tuple[Request, ...]:
+    """Everything that a command asks for: its portfolios × scenarios × venues, in this order.
+
+    Raises BacktesterError for words that cannot be read, and for scenarios that are not there.
+    """
+    asked = Request(
+        portfolio=Path(),
+        overrides=command.set,
+        compare=command.compare,
+        shock=parse_shock(command.shock) if command.shock is not None else None,
+        tapes=command.tapes,
+        instruments=parse_instruments(command.instruments),
+        prices=tuple(map(parse_price, command.prices)),
+        proxies=parse_proxies(command.proxies),
+        accept=command.accept,
+        stale_after_ns=None if command.stale_after is None else round(command.stale_after * 1e9),
+        rebase=command.rebase,
+        seed=seed,
+    )
+    scenarios, venues = _scenarios(command.scenarios), _venues(command.venues)
+    return tuple(
+        asked._replace(portfolio=portfolio, scenario=name, any_scenario=named_by_all, venue=venue)
+        for portfolio in _portfolios(command.portfolios)
+        for name, named_by_all in scenarios.items()
+        for venue in venues
+    )
+
+
+def _portfolios(names: Sequence[str]) -> tuple[Path, ...]:
+    """Their files, each once. A report tells portfolios apart by the names of their files."""
+    paths = tuple(dict.fromkeys(map(Path, names)))
+    several = [stem for stem, count in Counter(path.stem for path in paths).items() if count > 1]
+    if several:
+        raise usage_error("PORTFOLIO", f"several files are called {several[0]}", "give them different names")
+    return paths
+
+
+def _scenarios(texts: Sequence[str]) -> dict[str | None, bool]:
+    """The scenarios that are named, each once, and whether `all` alone named it; None, the tape as it is, if none is.
+
+    All of them are there. `all+outage` is an outage in each.
+    """
+    if not texts:
+        return {None: False}
+    names: dict[str | None, bool] = {}
+    for name in filter(None, ",".join(texts).split(",")):
+        first, plus, more = name.partition("+")
+        is_all = first == "all"
+        for each in runnable_ids() if is_all else [first]:
+            found = f"{each}{plus}{more}"
+            names[found] = is_all and names.get(found, True)
+    if not names:
+        raise usage_error("--scenario", "names none", "see `backtester scenarios list`")
+    for each in filter(None, names):
+        find_runnable(each)
+    return names
+
+
+def _venues(texts: Sequence[str]) -> tuple[str | None, ...]:
+    """The choices of venues that are named, each once; None, every account's own, if none is."""
+    if not texts:
+        return (None,)
+    names = tuple(dict.fromkeys(",".join(texts).split(",")))
+    if "" in names:
+        raise usage_error("--venue", "names none", "see `backtester venues list`")
+    for ref in map(VenueRef.parse, names):
+        if ref.id:
+            load_profile(ref.id, ref.on)
+    return names

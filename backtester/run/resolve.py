@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from numpy.typing import NDArray
 
 from backtester.bounds import MOST_LOTS
+from backtester.config.command import Acceptances
 from backtester.config.portfolio import Account, PortfolioFile, Position
 from backtester.config.toml import Where
 from backtester.config.values import RelativePrice
@@ -31,16 +32,6 @@ from backtester.venue.profile import VenueProfile
 
 #: What venues write behind the base of a perpetual: its quote, its kind.
 _NAME_ENDS = re.compile(r"(?:[-_/:.]?(?:USDT|USDC|USD|PERP|SWAP))+$")
-
-
-class Acceptances(NamedTuple):
-    """What the user agreed to do without (--assume-…)."""
-
-    funding_zero: bool = False
-    index_mid: bool = False
-    order_book: bool = False  # of another venue, where the tape has none of an account's own
-    as_written: bool = False  # entry prices far from the prices of the tape
-    frozen_order_book: bool = False
 
 
 class Holder(NamedTuple):

@@ -10,7 +10,6 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from backtester.cli.run import _scenarios
 from backtester.errors import ExitCode
 from backtester.report.json import DOCUMENT
 from backtester.report.tables import FILES
@@ -217,14 +216,6 @@ def test_a_shock_needs_no_scenario(shell: Shell, small: list[str]) -> None:
     document = json.loads(shell(*small, "--shock", "spread=3", "--format", "json")[1])
     assert document["cells"][0]["scenario"] == "neutral+spread=3"
     assert document["inputs"]["scenarios"][0]["assumed_share"] == 1.0
-
-
-def test_all_are_those_that_run_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("backtester.scenario.library.ids", lambda: (CRASH, "outage"))
-    assert _scenarios("all") == ((CRASH,), frozenset({CRASH}))
-    assert _scenarios(f"all,{CRASH}") == ((CRASH,), frozenset())
-    assert _scenarios(f"all+outage,{CRASH}") == ((f"{CRASH}+outage", CRASH), frozenset({f"{CRASH}+outage"}))
-    assert _scenarios(None) == ((None,), frozenset())
 
 
 def test_a_rule_set_by_hand_is_in_the_report(shell: Shell, small: list[str]) -> None:

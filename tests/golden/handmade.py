@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 
+from backtester.config.command import Command
 from backtester.config.values import Instant
 from backtester.enums import (
     FillReason,
@@ -40,6 +41,7 @@ from backtester.report.records import (
     PortfolioReport,
     PositionReport,
     RealisedPrices,
+    Receipt,
     ReportModel,
     ScenarioInput,
     SystemReport,
@@ -428,8 +430,9 @@ MODEL = ReportModel(
     engine_version="0.0.0",
     seed=7,
     reporting_currency="USDC",
+    command=Command(("portfolio.toml",), ("2025-10-10",), set=("size=4",)),
     inputs=Inputs(
-        portfolio=FileInput("portfolio.toml", "a" * 64),
+        portfolios=(FileInput("portfolio.toml", "a" * 64),),
         tape=FileInput("btc.parquet", "b" * 64),
         scenarios=(
             ScenarioInput(
@@ -447,4 +450,5 @@ MODEL = ReportModel(
     assumptions=("tape btc.parquet: synthetic | by hand",),
     warnings=("nothing is what it seems",),
     cells=(CRASH, SMALLER),
+    receipt=Receipt("e" * 64, "f" * 64),
 )

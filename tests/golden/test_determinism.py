@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from backtester.config.command import Acceptances
 from backtester.config.portfolio import load_portfolio
 from backtester.engine import spec
 from backtester.engine.state import DEFAULT_CAPACITIES, Capacities
@@ -17,7 +18,7 @@ from backtester.enums import Advance, FillReason, OrderStatus
 from backtester.market.read import open_tape
 from backtester.run.drive import Engine
 from backtester.run.request import Request
-from backtester.run.resolve import Acceptances, Holder, resolve_markets, resolve_world
+from backtester.run.resolve import Holder, resolve_markets, resolve_world
 from backtester.run.resolve_values import Start
 from backtester.run.result import RunResult
 from backtester.run.session import run_cell

@@ -44,7 +44,7 @@ def test_there_are_two() -> None:
 
 def test_every_stored_file_is_in_the_table(directory: Path) -> None:
     rows = [line for line in section().splitlines() if line.startswith("| `")]
-    named = {name for row in rows for name in re.findall(r"`(\w+\.\w+)`", row.split("|")[1])}
+    named = {name for row in rows for name in re.findall(r"`([\w.]+)`", row.split("|")[1])}
     assert named == {path.name for path in (directory / "stress").iterdir()}
 
 

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from backtester.config.command import Acceptances
 from backtester.enums import EventKind, FillReason, LedgerKind, Liquidity, OrderStatus
 from backtester.market.ingest.source import Clock
 from backtester.market.ingest.trades import TradeColumns
@@ -22,7 +23,6 @@ from backtester.market.ingest.wide_snapshots import BookColumns, ingest_wide_sna
 from backtester.market.read import open_tape
 from backtester.market.schema import ingest_instrument
 from backtester.run.request import Request
-from backtester.run.resolve import Acceptances
 from backtester.run.result import ACTUAL, RunResult
 from backtester.run.session import run_cell
 from tests.unit.run_cases import (

@@ -58,9 +58,13 @@ def test_colour_is_the_console_s_choice() -> None:
 
 #: Every record of the document and its keys, in order.
 DOCUMENT = """
-- kind schema_version engine_version seed reporting_currency inputs assumptions warnings cells
-inputs portfolio tape scenarios venues
-inputs.portfolio name sha256
+- kind schema_version engine_version seed reporting_currency command inputs assumptions warnings cells receipt
+command portfolios scenarios venues shock tapes instruments set compare prices proxies fail_on stale_after rebase accept
+command.accept funding_zero index_mid order_book as_written frozen_order_book
+inputs portfolios tape scenarios venues
+inputs.portfolios.0 name sha256
+inputs.tape name sha256
+receipt inputs results
 inputs.scenarios.0 name sha256 assumed_share title type tiles realised
 inputs.venues.0 name sha256 rules_date assumed_share
 cells.0 scenario venue variant status error verdict flags portfolio accounts orders liquidations adl funding actions

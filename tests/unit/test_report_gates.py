@@ -111,18 +111,18 @@ def file(tmp_path: Path) -> Path:
 )  # fmt: skip
 def test_a_wrong_expression_is_told_before_the_run(file: Path, text: str, message: str) -> None:
     with pytest.raises(BacktesterError) as caught:
-        read_gates([text], file)
+        read_gates([text], [file])
     assert message in str(caught.value)
 
 
 def test_all_that_is_wrong_is_told_at_once(file: Path) -> None:
     with pytest.raises(BacktesterError) as caught:
-        read_gates(["los > 1", "loss >", "los > 1", "loss > 1"], file)
+        read_gates(["los > 1", "loss >", "los > 1", "loss > 1"], [file])
     assert [each.where for each in caught.value.diagnostics] == ["--fail-on loss >", "--fail-on los > 1"]
 
 
 def test_names_that_are_compared_are_known(file: Path) -> None:
     texts = ["accounts[main].positions[ETH].fees < 1"]
     with pytest.raises(BacktesterError, match=r"there is no positions\[ETH\]"):
-        read_gates(texts, file)
-    assert read_gates(texts, file, compare=["positions[BTC].symbol=BTC,ETH"])
+        read_gates(texts, [file])
+    assert read_gates(texts, [file], compare=["positions[BTC].symbol=BTC,ETH"])

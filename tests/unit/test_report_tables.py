@@ -19,6 +19,7 @@ from tests.oracle.examples import BUY, PLAIN, SECOND, SELL, delta, ladder, mark,
 from tests.unit.report_runs import account, cross, finished, isolated
 
 FILES = [
+    "SHA256SUMS",
     "accounts.parquet",
     "cells.parquet",
     "depth.parquet",

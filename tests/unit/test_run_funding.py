@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from backtester.config.command import Acceptances
 from backtester.market.check import check
 from backtester.market.read import open_tape
 from backtester.run.request import Request
-from backtester.run.resolve import Acceptances
 from backtester.run.session import run_cell
 from tests.unit.market_tapes import Row
 from tests.unit.run_cases import (

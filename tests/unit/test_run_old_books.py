@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from backtester.config.command import Acceptances
 from backtester.engine.book.feed import GAPS
 from backtester.market.feed import bound_ns
 from backtester.report.model import build_report
 from backtester.report.records import ReportModel
 from backtester.run.request import Request
-from backtester.run.resolve import Acceptances
 from backtester.run.session import run_cell
 from tests.unit.market_tapes import Row
 from tests.unit.run_cases import START, S, account, ladder, order, portfolio, position, problems, tape

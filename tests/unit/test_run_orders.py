@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
+from backtester.config.command import Acceptances
 from backtester.config.portfolio import load_portfolio
 from backtester.engine import spec
 from backtester.enums import After, Held, OrderType, PriceSeries, Side, TimeInForce
 from backtester.market.schema import TapeInstrument
 from backtester.run.profiles import choice_of, find_profiles
-from backtester.run.resolve import Acceptances, Holder, resolve_markets
+from backtester.run.resolve import Holder, resolve_markets
 from tests.unit.resolve_cases import ETH, fault, world
 from tests.unit.run_cases import BTC, account, order, plan, portfolio, position
 from tests.unit.run_cases import S as SECOND

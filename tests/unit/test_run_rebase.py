@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from backtester.config.command import Acceptances
 from backtester.config.portfolio import load_portfolio
 from backtester.engine import spec
 from backtester.errors import BacktesterError
 from backtester.market.schema import TapeInstrument
 from backtester.run.rebase import Rebased, rebase
-from backtester.run.resolve import Acceptances, Holder, resolve_markets, resolve_world
+from backtester.run.resolve import Holder, resolve_markets, resolve_world
 from backtester.run.resolve_values import Start
 from backtester.venue.loader import load_profile
 from tests.unit.run_cases import BTC, START, account, order, plan, portfolio, position

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from backtester.config.command import Acceptances
 from backtester.config.portfolio import load_portfolio
 from backtester.enums import PriceSeries
 from backtester.errors import BacktesterError, Diagnostic
 from backtester.market.schema import TapeInstrument
 from backtester.run.resolve import (
-    Acceptances,
     assumptions_of,
     resolve_world,
 )

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from backtester.config.command import Acceptances
 from backtester.config.portfolio import load_portfolio
 from backtester.engine import spec
 from backtester.enums import Held, OrderType, PriceSeries, Side, TimeInForce
 from backtester.errors import BacktesterError
 from backtester.market.schema import TapeInstrument
 from backtester.run.resolve import (
-    Acceptances,
     Holder,
     assumptions_of,
     base_meant,

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from backtester.config.command import Acceptances
 from backtester.run.request import Request
-from backtester.run.resolve import Acceptances
 from backtester.run.result import RunFailure, RunResult
 from backtester.run.session import run_cell, run_cells
 from backtester.scenario.grid import Proxy

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from backtester.config.command import Acceptances
 from backtester.enums import OrderStatus
 from backtester.errors import BacktesterError, Diagnostic
 from backtester.market.schema import InstrumentFacts
 from backtester.run.request import Request
-from backtester.run.resolve import Acceptances
 from backtester.run.result import ACTUAL, UNLIQUIDATED
 from backtester.run.session import run_cell, warm
 from backtester.shipped import data_dir

@@ -1,0 +1,62 @@
+"""What `backtester run` is told, in its own words: kept with a result, so that anybody can make it again."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+#: Endings of the files that an option may name by a path, where it may also name something that is shipped.
+_PATH = re.compile(r"[^,+@]*\.(?:toml|parquet)")
+
+
+class Acceptances(NamedTuple):
+    """What the user agreed to do without (--assume-…)."""
+
+    funding_zero: bool = False
+    index_mid: bool = False
+    order_book: bool = False  # of another venue, where the tape has none of an account's own
+    as_written: bool = False  # entry prices far from the prices of the tape
+    frozen_order_book: bool = False
+
+
+class Command(NamedTuple):
+    """The options of `run` that decide its result, as they were written; lists keep their order."""
+
+    portfolios: tuple[str, ...]
+    scenarios: tuple[str, ...] = ()  # each ID[+ID…],…
+    venues: tuple[str, ...] = ()  # each [ID][@DATE|@scenario],…
+    shock: str | None = None
+    tapes: tuple[str, ...] = ()
+    instruments: tuple[str, ...] = ()
+    set: tuple[str, ...] = ()
+    compare: tuple[str, ...] = ()
+    prices: tuple[str, ...] = ()
+    proxies: tuple[str, ...] = ()
+    fail_on: tuple[str, ...] = ()
+    stale_after: float | None = None  # seconds
+    rebase: bool = False
+    accept: Acceptances = Acceptances()
+
+
+def with_files(command: Command, change: Callable[[str], str]) -> Command:
+    """The command with another word for every file that it names by a path."""
+
+    def changed(texts: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(_PATH.sub(lambda path: change(path[0]), text) for text in texts)
+
+    return command._replace(
+        portfolios=tuple(map(change, command.portfolios)),
+        scenarios=changed(command.scenarios),
+        venues=changed(command.venues),
+        tapes=changed(command.tapes),
+    )
+
+
+def from_anywhere(command: Command) -> Command:
+    """The command with files by their names alone: a result is the same from any directory.
+
+    Example: `data/mine.toml` in `scenarios/a.parquet+outage` is `mine.toml` in `a.parquet+outage`.
+    """
+    return with_files(command, lambda path: Path(path).name)

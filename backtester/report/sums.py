@@ -1,0 +1,47 @@
+"""The digests of stored files, in the form of `sha256sum`, so that its `--check` tells which of them were changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from backtester.errors import data_error
+from backtester.files import write_text
+from backtester.run.result import file_digest
+
+SUMS = "SHA256SUMS"
+
+
+def write_sums(directory: Path, names: Iterable[str]) -> None:
+    """Write the digests of these files of a directory into it. Raises OSError."""
+    lines = (f"{file_digest(directory / name)}  {name}\n" for name in sorted(names))
+    write_text(directory / SUMS, "".join(lines))
+
+
+def changed(directory: Path) -> list[str]:
+    """The files of a directory that are not what they were when they were stored, or not there any more.
+
+    Raises a data error for digests that are missing or cannot be read.
+    """
+    return [name for name, digest in _stored(directory / SUMS) if _digest(directory / name) != digest]
+
+
+def _stored(path: Path) -> list[tuple[str, str]]:
+    try:
+        lines = path.read_text("utf-8").splitlines()
+    except FileNotFoundError:
+        raise data_error(str(path), "is not there", "name a directory that `backtester run --out` wrote") from None
+    except (OSError, ValueError):
+        raise data_error(str(path), "cannot be read") from None
+    found = [line.partition("  ") for line in lines]
+    for number, (digest, _, name) in enumerate(found, 1):
+        if len(digest) != 64 or not name or "/" in name:
+            raise data_error(f"{path}:{number}", "is no line of a sha256 and a name")
+    return [(name, digest) for digest, _, name in found]
+
+
+def _digest(path: Path) -> str | None:
+    try:
+        return file_digest(path)
+    except OSError:
+        return None

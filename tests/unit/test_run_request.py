@@ -1,0 +1,79 @@
+"""A command becomes requests: portfolios × scenarios × venues, each once; and it is kept by the names of its files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from backtester.config.command import Acceptances, Command, from_anywhere
+from backtester.errors import BacktesterError
+from backtester.run.request import requests
+from tests.unit.run_cases import CRASH
+
+
+def asked(*scenarios: str, venues: tuple[str, ...] = ()) -> list[tuple[str | None, bool]]:
+    found = requests(Command(("a.toml",), scenarios, venues))
+    return [(each.scenario, each.any_scenario) for each in found]
+
+
+def refused(command: Command) -> str:
+    with pytest.raises(BacktesterError) as caught:
+        requests(command)
+    return str(caught.value)
+
+
+def test_all_are_those_that_run_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("backtester.scenario.library.ids", lambda: (CRASH, "outage"))
+    assert asked("all") == [(CRASH, True)]
+    assert asked(f"all,{CRASH}") == asked("all", CRASH) == asked(CRASH, "all") == [(CRASH, False)]
+    assert asked(f"all+outage,{CRASH}") == [(f"{CRASH}+outage", True), (CRASH, False)]
+    assert asked() == [(None, False)]
+
+
+def test_portfolios_times_scenarios_times_venues() -> None:
+    command = Command(("a.toml", "b.toml", "a.toml"), (CRASH,), ("hyperliquid,binance-usdm", "hyperliquid"))
+    found = [(each.portfolio.name, each.scenario, each.venue) for each in requests(command)]
+    venues = ("hyperliquid", "binance-usdm")
+    assert found == [(name, CRASH, venue) for name in ("a.toml", "b.toml") for venue in venues]
+
+
+def test_portfolios_need_names_of_their_own() -> None:
+    assert refused(Command(("x/a.toml", "y/a.toml"))).startswith("error[usage] PORTFOLIO: several files are called a")
+
+
+@pytest.mark.parametrize(
+    "command, message",
+    [
+        (Command(("a.toml",), (",",)), "error[usage] --scenario: names none"),
+        (Command(("a.toml",), (), ("binance-usdm,",)), "error[usage] --venue: names none"),
+        (Command(("a.toml",), ("2025-10-11",)), "error[config] scenario 2025-10-11: is not known"),
+        (Command(("a.toml",), (), ("hyperliquid,nope",)), "error[config] venue nope: unknown venue"),
+        (Command(("a.toml",), (), ("binance-usdm@1999-01-01",)), "no rules are known for this date"),
+        (Command(("a.toml",), ("all, ",)), "is not known"),
+    ],
+)
+def test_what_is_not_there_is_told_before_anything_runs(command: Command, message: str) -> None:
+    assert message in refused(command)
+
+
+def test_files_are_kept_by_their_names() -> None:
+    command = Command(
+        portfolios=("books/mine.toml",),
+        scenarios=("2025-10-10+deep/a.parquet,all", "deep/b.toml"),
+        venues=("rules/own.toml@2025-10-10,binance", "@scenario"),
+        tapes=("/recordings/btc.parquet", "hyperliquid-btc"),
+        set=("venue.taker_fee=0.001",),
+        accept=Acceptances(funding_zero=True),
+    )
+    assert from_anywhere(command) == command._replace(
+        portfolios=("mine.toml",),
+        scenarios=("2025-10-10+a.parquet,all", "b.toml"),
+        venues=("own.toml@2025-10-10,binance", "@scenario"),
+        tapes=("btc.parquet", "hyperliquid-btc"),
+    )
+
+
+def test_a_command_is_the_same_from_anywhere() -> None:
+    here, there = Command(("mine.toml",)), Command((str(Path("/elsewhere") / "mine.toml"),))
+    assert from_anywhere(here) == from_anywhere(there) == here

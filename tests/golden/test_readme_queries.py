@@ -38,8 +38,8 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return here
 
 
-def test_there_are_two() -> None:
-    assert len(queries()) == 2
+def test_there_are_two_of_each_library() -> None:
+    assert [query["code"].split()[1] for query in queries()] == ["polars", "polars", "duckdb", "duckdb"]
 
 
 def test_every_stored_file_is_in_the_table(directory: Path) -> None:
@@ -48,7 +48,7 @@ def test_every_stored_file_is_in_the_table(directory: Path) -> None:
     assert named == {path.name for path in (directory / "stress").iterdir()}
 
 
-@pytest.mark.parametrize("number", [0, 1])
+@pytest.mark.parametrize("number", range(4))
 def test_a_query_prints_what_readme_shows(
     number: int,
     directory: Path,

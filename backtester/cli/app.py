@@ -15,7 +15,7 @@ from typer.main import get_command
 
 from backtester import __version__
 from backtester.bounds import LARGEST_SEED
-from backtester.cli import calc, data, doctor, report, run, scenarios, venues
+from backtester.cli import calc, data, diff, doctor, report, run, scenarios, venues
 from backtester.cli.console import FORMAT_OF, STDOUT, Format, Settings, check_output, wants_color
 from backtester.cli.signals import interruptible
 from backtester.cli.streams import lost, open_streams
@@ -31,12 +31,14 @@ app = typer.Typer(
     name="backtester",
     help="Stress tester for perpetual-futures portfolios: had this crash hit this portfolio on this venue, what then?",
     epilog="These options may stand before or after the verb, and can be set as BACKTESTER_FORMAT, BACKTESTER_SEED and "
-    "so on. Exit codes: 0 fine, 1 a gate failed, 2 usage, 3 configuration, 4 data, 5 engine, 130 and 143 interrupted.",
+    "so on. Exit codes: 0 fine, 1 a gate failed or results differ, 2 usage, 3 configuration, 4 data, 5 engine, "
+    "130 and 143 interrupted.",
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # plain help: no colour forced by CI variables, and half the start-up time
 )
 app.command()(run.run)
 app.command()(report.report)
+app.command()(diff.diff)
 app.add_typer(scenarios.app, name="scenarios")
 app.add_typer(venues.app, name="venues")
 app.add_typer(data.app, name="data")

@@ -20,6 +20,7 @@ from backtester.config.tables import tables, text
 from backtester.config.values import Instant
 from backtester.report import fields as records
 from backtester.report.fields import fields, is_list, is_record
+from backtester.report.measures import Quantity, measure_of
 from backtester.report.records import Cell, Named, PortfolioReport, PositionReport
 
 #: What a cell holds beside figures.
@@ -34,16 +35,15 @@ _NO_FIGURES = {
     "margin_paths",
     "mark_paths",
 }
-#: Shares of a whole; other names say their unit at their end, what has none is an amount.
-FRACTIONS = {
-    "breakeven_funding",
-    "liquidation_distance_min",
-    "maker_share",
-    "margin_ratio_max",
-    "participation",
-    "rate",
-    "share",
-    "volatility_day",
+#: How a condition writes down what is measured; all else is an amount.
+_KINDS = {
+    Quantity.SHARE: Kind.FRACTION,
+    Quantity.RATE: Kind.FRACTION,
+    Quantity.PERCENT: Kind.PERCENT,
+    Quantity.BPS: Kind.BPS,
+    Quantity.TIME: Kind.TIME,
+    Quantity.DATE: Kind.TIME,
+    Quantity.DURATION: Kind.TIME,
 }
 #: Every flag that a cell can have (report.verdict, report.notices): one that is misspelt would never be there.
 FLAGS = (
@@ -71,7 +71,6 @@ FLAGS = (
     "trailing_active_from_start",
 )
 _WORDS = {"flag": FLAGS, "flags": FLAGS}
-_ENDINGS = {"_pct": Kind.PERCENT, "_bps": Kind.BPS, "_ns": Kind.TIME, "_ts": Kind.TIME}
 _IDENTITIES = ("name", "id", "pool", "symbol")
 _QUOTES = ("USDT", "USDC")
 _PAIR = re.compile(rf"(.+)(?:{'|'.join(_QUOTES)})")
@@ -112,11 +111,11 @@ def _named(account: RawTable) -> Iterator[tuple[str, str]]:
 
 
 def _table(record: type, names: Names) -> Table:
-    return Table({each.name: _shape(each, names) for each in fields(record) if each.name not in _NO_FIGURES})
+    return Table({each.name: _shape(record, each, names) for each in fields(record) if each.name not in _NO_FIGURES})
 
 
-def _shape(field: records.Field, names: Names) -> Figure | Table | Rows:
-    """What a field of a record is, by its name and type."""
+def _shape(record: type, field: records.Field, names: Names) -> Figure | Table | Rows:
+    """What a field of a record is, by its type and what it measures."""
     name, kind = field.name, field.type
     if kind is Named:
         return Rows(Figure(Kind.AMOUNT), names.get(name))
@@ -129,13 +128,8 @@ def _shape(field: records.Field, names: Names) -> Figure | Table | Rows:
         return Figure(Kind.WORD, _WORDS.get(name, ()))
     if issubclass(kind, IntEnum):
         return Figure(Kind.WORD, tuple(code.name.lower() for code in kind))
-    return Figure(_kind(name))
-
-
-def _kind(name: str) -> Kind:
-    if name in FRACTIONS:
-        return Kind.FRACTION
-    return next((kind for ending, kind in _ENDINGS.items() if name.endswith(ending) or name == ending[1:]), Kind.AMOUNT)
+    measure = measure_of(record, name)
+    return Figure(_KINDS.get(measure.quantity, Kind.AMOUNT) if measure else Kind.AMOUNT)
 
 
 # --- what they hold ------------------------------------------------------------------------------------------------

@@ -118,7 +118,7 @@ def _matrix(placed: Sequence[Placed], things: tuple[str, ...]) -> Iterator[Sheet
     across.sort()
     found: dict[tuple[str, str], str] = {}
     for each in placed:
-        found.setdefault((each.words[0], each.words[1]), _in_short(each.cell))
+        found.setdefault((each.words[0], each.words[1]), in_short(each.cell))
     if len(across) > WIDEST or len(found) < len(down) * len(across):
         return
     title = f"{things[0].capitalize()} by {things[1]}: verdict and what is lost"
@@ -126,7 +126,8 @@ def _matrix(placed: Sequence[Placed], things: tuple[str, ...]) -> Iterator[Sheet
     yield Sheet(title, columns, tuple((row, *(found[row, word] for word in across)) for row in down))
 
 
-def _in_short(cell: AnyCell) -> str:
+def in_short(cell: AnyCell) -> str:
+    """Example: `liquidated 79.6 %`."""
     if isinstance(cell, FailedCell):
         return cell.status.replace("_", " ")
     return f"{verdict_words(cell).lower()} {percent(lost(cell))}"

@@ -19,7 +19,7 @@ def render_markdown(model: ReportModel, details: Details = "worst") -> str:
 
 def _lines(model: ReportModel, details: Details) -> Iterator[str]:
     for sheet in glance(model.cells, model.reporting_currency):
-        yield from _table(sheet)
+        yield from sheet_lines(sheet)
         yield ""
     if left := untold(model.cells, details):
         yield from (left, "")
@@ -28,7 +28,7 @@ def _lines(model: ReportModel, details: Details) -> Iterator[str]:
         yield ""
         yield from _cell_lines(cell, model.reporting_currency)
         yield ""
-    yield from _table(inputs_sheet(model.inputs))
+    yield from sheet_lines(inputs_sheet(model.inputs))
     for title, lines in (("Assumptions", model.assumptions), ("Warnings", model.warnings)):
         if lines:
             yield from ("", f"## {title}", "")
@@ -48,10 +48,11 @@ def _cell_lines(cell: Cell | FailedCell, currency: str) -> Iterator[str]:
     if cell.flags:
         yield f"- flags: {', '.join(cell.flags)}"
     for sheet in sheets(cell, currency):
-        yield from _table(sheet)
+        yield from sheet_lines(sheet)
 
 
-def _table(sheet: Sheet) -> Iterator[str]:
+def sheet_lines(sheet: Sheet) -> Iterator[str]:
+    """A table below its heading."""
     yield from ("", f"## {markdown_text(sheet.title)}", "")
     yield _row(column.heading for column in sheet.columns)
     yield _row("---" if column.is_text else "---:" for column in sheet.columns)

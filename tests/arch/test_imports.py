@@ -35,7 +35,8 @@ ALLOWED = {
     "scenario": BASE | {"config", "engine", "market"},
     "run": BASE | {"config", "formulas", "venue", "engine", "market", "scenario"},
     "report": BASE | {"config", "formulas", "venue", "engine", "market", "scenario", "run"},
-    "cli": BASE | {"config", "venue", "calc", "engine", "market", "scenario", "run", "report"},
+    "regress": BASE | {"config", "report"},
+    "cli": BASE | {"config", "venue", "calc", "engine", "market", "scenario", "run", "report", "regress"},
     "__main__": frozenset({"cli"}),
 }
 
@@ -48,7 +49,7 @@ THIRD_PARTY = {
     "pydantic": {"config"},
     "pydantic_core": {"config"},
     "typer": {"cli"},
-    "rich": {"cli", "report"},
+    "rich": {"cli", "report", "regress"},
 }
 #: What the command line may load before it knows the verb, and what it may not.
 LIGHT = {"", "bounds", "cli", "enums", "errors", "files", "texts"}
@@ -189,8 +190,9 @@ def test_a_run_loads_pyarrow_and_not_polars() -> None:
     assert "polars" not in packages
 
 
-def test_a_stored_result_is_told_without_the_engine() -> None:
-    reached = reached_from("backtester.cli.report")
+@pytest.mark.parametrize("verb", ["report", "diff"])
+def test_a_stored_result_is_told_without_the_engine(verb: str) -> None:
+    reached = reached_from(f"backtester.cli.{verb}")
     assert "backtester.report.stored" in reached
     assert not {top(module) for module in reached} & {"numba", "polars", "pydantic"}
     assert not {layer(module) for module in reached if is_own(module)} & {"engine", "market", "run"}

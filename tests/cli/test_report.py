@@ -17,6 +17,7 @@ from backtester.cli.app import main
 from backtester.errors import ExitCode
 from backtester.report.decode import model_of
 from backtester.report.json import plain
+from backtester.report.records import FailedCell, Named, PortfolioName
 from tests.cli.shell import Shell
 from tests.golden.handmade import MODEL
 from tests.unit.run_cases import account, crash, order, plan, portfolio, position, tape
@@ -91,6 +92,13 @@ def test_every_kind_of_record_comes_back() -> None:
         cells=tuple(each._replace(margin_paths=(), mark_paths=()) for each in MODEL.finished)
     )
     assert model_of(json.loads(json.dumps(plain(MODEL))), "result.json") == without_series
+
+
+@pytest.mark.parametrize(("status", "code"), [("failed", 4), ("not_applicable", 0)])
+def test_a_cell_that_came_to_nothing_comes_back(status: str, code: int) -> None:
+    nothing = FailedCell(PortfolioName("book"), "crash", "paper", Named((("size", "2"),)), status, "no path", code)
+    model = MODEL._replace(cells=(nothing,))
+    assert model_of(json.loads(json.dumps(plain(model))), "result.json") == model
 
 
 # --- no result -----------------------------------------------------------------------------------------------------

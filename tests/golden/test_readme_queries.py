@@ -19,7 +19,7 @@ QUERY = re.compile(r"```python\n(?P<code>.*?)```\n\n```text\n(?P<output>.*?)```\
 
 
 def section() -> str:
-    return README.read_text("utf-8").partition(SECTION)[2].partition("\n## ")[0]
+    return README.read_text("utf-8").partition(SECTION)[2].partition("\n##")[0]
 
 
 def queries() -> list[re.Match[str]]:

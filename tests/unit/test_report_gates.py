@@ -10,7 +10,7 @@ from backtester.config.conditions import parse
 from backtester.config.judging import Figure, Kind, Rows, Table
 from backtester.config.limits import Limit
 from backtester.errors import BacktesterError
-from backtester.report.figures import FLAGS, FRACTIONS, figures_of
+from backtester.report.figures import FLAGS, figures_of
 from backtester.report.gates import breaches, gated, judged, read_gates
 from backtester.report.records import Cell
 from tests.golden.handmade import CRASH, SMALLER
@@ -81,10 +81,11 @@ def kinds(table: Table) -> dict[str, Kind]:
     return found
 
 
-def test_every_field_has_a_kind_by_its_name() -> None:
+def test_every_field_has_a_kind_by_what_it_measures() -> None:
     found = kinds(figures_of(()))
-    assert {name for name, kind in found.items() if kind is Kind.FRACTION} == FRACTIONS
-    assert (found["loss_pct"], found["total_bps"], found["breach_ts"]) == (Kind.PERCENT, Kind.BPS, Kind.TIME)
+    assert (found["margin_ratio_max"], found["rate"]) == (Kind.FRACTION, Kind.FRACTION)
+    assert (found["loss_pct"], found["total_bps"]) == (Kind.PERCENT, Kind.BPS)
+    assert (found["breach_ts"], found["required_topup_by"], found["age_ns"]) == (Kind.TIME, Kind.TIME, Kind.TIME)
     assert (found["verdict"], found["flags"], found["notional"]) == (Kind.WORD, Kind.WORDS, Kind.AMOUNT)
 
 

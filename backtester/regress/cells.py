@@ -1,0 +1,71 @@
+"""Which cell of one result is which of another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from itertools import product
+from typing import NamedTuple, TypeVar
+
+from backtester.report.records import Cell, FailedCell
+
+AnyCell = Cell | FailedCell
+T = TypeVar("T")
+
+
+class Pair(NamedTuple):
+    """One cell before and after; None where one of the results does not have it."""
+
+    before: AnyCell | None
+    after: AnyCell | None
+
+    @property
+    def cell(self) -> AnyCell:
+        """The later one that there is."""
+        found = self.after or self.before
+        assert found is not None, "a pair has a cell"
+        return found
+
+
+def pair_cells(before: Sequence[AnyCell], after: Sequence[AnyCell]) -> list[Pair]:
+    """The cells of both, in the order of the first, then those that only the second has.
+
+    Cells are one by portfolio, scenario, venue and variant; failing that without the date of the venue's rules, the
+    name of the portfolio, or the variant, each only where nothing else could be meant.
+    """
+    partner: dict[int, int] = {}
+    for by in product((True, False), repeat=3):
+        old, new = (_alone(cells, *by) for cells in (before, after))
+        for key, number in old.items():
+            if key in new and number not in partner and new[key] not in partner.values():
+                partner[number] = new[key]
+    pairs = [Pair(cell, after[partner[n]] if n in partner else None) for n, cell in enumerate(before)]
+    return [*pairs, *(Pair(None, cell) for n, cell in enumerate(after) if n not in partner.values())]
+
+
+def _alone(cells: Iterable[AnyCell], by_variant: bool, by_name: bool, by_date: bool) -> dict[Hashable, int]:
+    """Key -> number of a cell, without the keys that several have unless they have all of it."""
+
+    def key(cell: AnyCell) -> Hashable:
+        name, variant = cell.portfolio.name if by_name else "", cell.variant if by_variant else None
+        return (name, cell.scenario, cell.venue if by_date else undated(cell.venue), variant)
+
+    found = numbered(cells, key)
+    is_whole = by_variant and by_name and by_date
+    several = {each for each, time in found if time > 1}
+    return {(each, time): n for n, (each, time) in enumerate(found) if is_whole or each not in several}
+
+
+def numbered(rows: Iterable[T], key: Callable[[T], Hashable]) -> dict[tuple[Hashable, int], T]:
+    """Rows by their key and how often it was there so far: (key, 1), the next one of it (key, 2)."""
+    times: dict[Hashable, int] = {}
+    found = {}
+    for row in rows:
+        name = key(row)
+        times[name] = times.get(name, 0) + 1
+        found[name, times[name]] = row
+    return found
+
+
+def undated(venues: str) -> str:
+    """Venues by their ids. Example: of `hyperliquid@2026-08-22, binance-usdm@2026-09-29` both ids."""
+    return ", ".join(venue.partition("@")[0] for venue in venues.split(", "))

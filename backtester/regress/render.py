@@ -1,0 +1,182 @@
+"""A comparison in four formats: what the results were made from, then the changes, the worst first."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from backtester import __version__
+from backtester.regress.compare import Change, Comparison, Effect
+from backtester.regress.inputs import InputChange
+from backtester.regress.material import Material, is_material
+from backtester.regress.shown import moved
+from backtester.regress.walk import Sign
+from backtester.report.json import plain
+from backtester.report.markdown import sheet_lines
+from backtester.report.measures import Quantity
+from backtester.report.sheet import Column, Sheet
+from backtester.report.text import NONE
+from backtester.texts import counted, csv_cell, json_text, markdown_text, printable
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+SCHEMA_VERSION = 1
+
+
+class Told(NamedTuple):
+    """A comparison and which of its changes are lines."""
+
+    comparison: Comparison
+    material: Material
+    lines: tuple[Change, ...]
+
+    @property
+    def left(self) -> int:
+        """How many changes are none."""
+        return len(self.comparison.changes) - len(self.lines)
+
+
+def tell(comparison: Comparison, material: Material) -> Told:
+    """What is told of it."""
+    return Told(comparison, material, tuple(each for each in comparison.changes if is_material(each, material)))
+
+
+def render_comparison(told: Told, format: str, console: Console) -> str:
+    """The text of it as table, json, csv or markdown; `console` decides the width of a table."""
+    if format == "json":
+        return json_text(_document(told)) + "\n"
+    if format == "csv":
+        return _csv(told)
+    if format == "markdown":
+        sheets = (line for sheet in _sheets(told) for line in (*sheet_lines(sheet), ""))
+        return "\n".join((*sheets, *map(markdown_text, _ending(told)))).lstrip("\n") + "\n"
+    from backtester.report.table import SheetView
+
+    with console.capture() as capture:
+        for sheet in _sheets(told):
+            console.print(SheetView(sheet))
+            console.print()
+        for line in _ending(told):
+            console.print(printable(line))
+    return "".join(line.rstrip() + "\n" for line in capture.get().splitlines())
+
+
+# --- for readers ---------------------------------------------------------------------------------------------------
+
+_INPUTS = (
+    Column(""),
+    Column("input", is_text=True),
+    Column("before", is_text=True),
+    Column("after", is_text=True),
+)
+_CELL = Column("cell", is_text=True)
+_CHANGES = (
+    Column("figure", is_text=True),
+    Column("before"),
+    Column("after"),
+    Column("change", rank=1),
+    Column("", is_text=True),
+)
+
+
+def _sheets(told: Told) -> Iterator[Sheet]:
+    if told.comparison.inputs:
+        yield Sheet("Made from other inputs", _INPUTS, tuple(map(_input, told.comparison.inputs)))
+    if told.lines:
+        several = told.comparison.cells != 1 or len({each.cell for each in told.lines}) > 1
+        columns = (Column(""), *([_CELL] if several else []), *_CHANGES)
+        rows = tuple((each.sign, *([each.cell] if several else []), *_change(each)) for each in told.lines)
+        yield Sheet(f"What changed, the worst first; {told.comparison.currency}", columns, rows)
+
+
+def _sign(before: str | None, after: str | None) -> Sign:
+    return "+" if before is None else "-" if after is None else "~"
+
+
+def _input(each: InputChange) -> tuple[str, ...]:
+    return (_sign(each.before, each.after), each.input, each.before or NONE, each.after or NONE)
+
+
+def _change(each: Change) -> tuple[str, ...]:
+    by = "" if each.by is None else moved(each.by, each.quantity)
+    effect = "" if each.effect is Effect.NEUTRAL else each.effect.value
+    return (each.place or "the cell", each.was, each.now, by, effect)
+
+
+def _ending(told: Told) -> Iterator[str]:
+    """How many of what, and what is not told."""
+    if told.lines:
+        cells = len({each.cell for each in told.lines})
+        yield f"{counted(len(told.lines), 'change')} in {counted(cells, 'cell')}: {_effects(told.lines)}"
+    else:
+        yield f"nothing changed in {counted(told.comparison.cells, 'cell')}"
+    if told.left:
+        yield f"+ {counted(told.left, 'change')} within {told.material.text}"
+
+
+def _effects(lines: Sequence[Change]) -> str:
+    """Example: 3 worse, 1 better, 12 neither."""
+    numbers = Counter(each.effect for each in lines)
+    words = {Effect.WORSE: "worse", Effect.BETTER: "better", Effect.NEUTRAL: "neither"}
+    return ", ".join(f"{numbers[effect]:,} {word}" for effect, word in words.items() if numbers[effect])
+
+
+# --- for programs --------------------------------------------------------------------------------------------------
+
+_WORDS: Mapping[Sign, str] = MappingProxyType({"~": "changed", "+": "new", "-": "gone"})
+
+
+def _input_word(each: InputChange) -> str:
+    return _WORDS[_sign(each.before, each.after)]
+
+
+def _document(told: Told) -> dict[str, Any]:
+    return {
+        "kind": "diff",
+        "schema_version": SCHEMA_VERSION,
+        "engine_version": __version__,
+        "cells": told.comparison.cells,
+        "material": told.material.text,
+        "immaterial": told.left,
+        "inputs": [{"change": _input_word(each), **each._asdict()} for each in told.comparison.inputs],
+        "changes": [
+            {
+                "change": _WORDS[each.sign],
+                "cell": each.cell,
+                "place": each.place,
+                "quantity": each.quantity.value,
+                "before": plain(each.before),
+                "after": plain(each.after),
+                "effect": each.effect.value,
+            }
+            for each in told.lines
+        ],
+    }
+
+
+COLUMNS = ("change", "cell", "place", "quantity", "before", "after", "effect")
+
+
+def _csv(told: Told) -> str:
+    """COLUMNS, then inputs and changes; a row that is new or gone in a few words."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for each in told.comparison.inputs:
+        row = (_input_word(each), "", f"inputs.{each.input}", "input", each.before, each.after, "")
+        writer.writerow(map(csv_cell, row))
+    for change in told.lines:
+        writer.writerow(map(csv_cell, _csv_row(change)))
+    return buffer.getvalue()
+
+
+def _csv_row(each: Change) -> tuple[Any, ...]:
+    values: tuple[Any, Any] = (plain(each.before), plain(each.after))
+    if each.quantity is Quantity.ROW:
+        values = (each.was if each.before is not None else None, each.now if each.after is not None else None)
+    return (_WORDS[each.sign], each.cell, each.place, each.quantity.value, *values, each.effect.value)

@@ -1,0 +1,46 @@
+"""README's comparison of two results: its commands run, and print what stands below them.
+
+`pytest tests/golden --update-golden` writes what is printed today into README.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from backtester.cli.app import main
+from tests.golden.test_readme import README, ROOT, printed
+
+SECTION = "### Comparing two results\n"
+EXAMPLE = re.compile(r"```sh\n(?P<commands>.*?)```\n\n```text\n(?P<output>.*?)```\n", re.DOTALL)
+
+
+def example() -> re.Match[str]:
+    found = EXAMPLE.search(README.read_text("utf-8").partition(SECTION)[2].partition("\n##")[0])
+    assert found
+    return found
+
+
+def test_the_comparison_prints_what_readme_shows(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    (tmp_path / "data").symlink_to(ROOT / "data")
+    monkeypatch.chdir(tmp_path)
+    shown = example()
+    *runs, diff = re.findall(r"^backtester ([^\n]*)", shown["commands"], re.MULTILINE)
+    for command in runs:
+        assert main(shlex.split(command, comments=True)) == 0
+    capsys.readouterr()
+    found = printed(diff, capsys)
+    if request.config.getoption("--update-golden", default=False):
+        text = README.read_text("utf-8")
+        whole = f"```sh\n{shown['commands']}```\n\n```text\n{found}```\n"
+        README.write_text(text.replace(shown[0], whole), "utf-8")
+    assert example()["output"] == found

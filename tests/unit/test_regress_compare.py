@@ -127,6 +127,13 @@ def test_a_portfolio_of_another_name_is_the_same_cell() -> None:
     assert changes(CRASH, CRASH._replace(portfolio=CRASH.portfolio._replace(name="copy"))) == []
 
 
+def test_cells_of_several_portfolios_say_whose_they_are() -> None:
+    other = CRASH._replace(portfolio=CRASH.portfolio._replace(name="other"))
+    worse = other._replace(verdict=Verdict.INSOLVENT)
+    [change] = compare(model(CRASH, other), model(worse, CRASH)).changes
+    assert (change.cell, change.now) == ("other: 2025-10-10 on hyperliquid@2026-08-22", "insolvent")
+
+
 def test_a_variant_is_the_same_cell_where_no_other_can_be_meant() -> None:
     four, eight = (CRASH._replace(variant=Named((("size", each),))) for each in ("4", "8"))
     assert changes(CRASH, four) == []

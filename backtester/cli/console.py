@@ -28,7 +28,7 @@ Cell = str | int | float | bool | None
 Details = Literal["all", "worst", "none"]
 DetailsOption = Annotated[
     Details,
-    typer.Option("--details", help="Which of several cells are told whole, below the table of them all."),
+    typer.Option("--details", help="Which of several cells are told whole, below the table of them all; one alone is."),
 ]
 
 STDOUT = "-"

@@ -14,6 +14,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from enum import Enum
+from types import MappingProxyType
 from typing import NamedTuple, assert_never
 
 from backtester.config.conditions import (
@@ -70,10 +71,15 @@ class Table(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """Several of a kind, chosen by a selector; without one it is their number. `names` None: not known beforehand."""
+    """Several of a kind, chosen by a selector; without one it is their number.
+
+    names   what they may be called, None: not known beforehand
+    shared  names that stand for several of them -> those that tell them apart
+    """
 
     row: Figure | Table
     names: tuple[str, ...] | None = None
+    shared: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 
 
 class Reading(NamedTuple):
@@ -154,9 +160,12 @@ def _chosen(rows: Rows, step: Step, column: int, is_last: bool) -> Figure | Tabl
         if is_last:
             return Figure(Kind.AMOUNT)
         raise Wrong(column, f"{step.name} are several", f"choose one: {step.name}[{(rows.names or ('…',))[0]}]")
-    if rows.names is not None and step.selector.strip() not in rows.names:
-        hint = _known(step.selector.strip(), rows.names)
-        raise Wrong(column + len(step.name), f"there is no {shortened(str(step))}", hint)
+    wanted, place = step.selector.strip(), column + len(step.name)
+    if rows.names is not None and wanted not in rows.names:
+        raise Wrong(place, f"there is no {shortened(str(step))}", _known(wanted, rows.names))
+    if apart := rows.shared.get(wanted):
+        ways = ", ".join(f"{step.name}[{each}]" for each in apart[:_MOST_NAMED])
+        raise Wrong(place, f"there are {len(apart)} {shortened(str(step))}", f"choose one: {ways}")
     return rows.row
 
 

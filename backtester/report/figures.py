@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import IntEnum
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
 
 from backtester.config.conditions import Field, Step
 from backtester.config.judging import Figure, Kind, Reading, Rows, Table, find
@@ -19,9 +19,10 @@ from backtester.config.tables import Table as RawTable
 from backtester.config.tables import tables, text
 from backtester.config.values import Instant
 from backtester.report import fields as records
+from backtester.report.executions import TradeReport
 from backtester.report.fields import fields, is_list, is_record
 from backtester.report.measures import Quantity, measure_of
-from backtester.report.records import Cell, Named, PortfolioReport, PositionReport
+from backtester.report.records import CROSS, Cell, Named, PortfolioReport, PositionReport
 
 #: What a cell holds beside figures.
 _NO_FIGURES = {
@@ -73,11 +74,21 @@ FLAGS = (
 _WORDS = {"flag": FLAGS, "flags": FLAGS}
 _IDENTITIES = ("name", "id", "pool", "symbol")
 _QUOTES = ("USDT", "USDC")
+_SIDES = ("long", "short")
 _PAIR = re.compile(rf"(.+)(?:{'|'.join(_QUOTES)})")
 _NS = 1e9
 
-#: Array of a cell -> what its rows may be called.
-Names = Mapping[str, tuple[str, ...]]
+
+class Row(NamedTuple):
+    """A row of an array of the cell, before there is one: what it may be called, and what no other is called."""
+
+    array: str
+    names: tuple[str, ...]
+    own: str
+
+
+#: Array of a cell -> what its rows may be called -> the own names of those that share it.
+Names = Mapping[str, Mapping[str, tuple[str, ...]]]
 
 
 # --- the names -----------------------------------------------------------------------------------------------------
@@ -85,29 +96,61 @@ Names = Mapping[str, tuple[str, ...]]
 
 def figures_of(portfolios: Iterable[RawTable]) -> Table:
     """The fields of a cell, with the names of what these portfolios (raw documents) hold."""
-    names: dict[str, dict[str, None]] = {}
+    found: dict[str, dict[str, tuple[str, ...]]] = {}
     for portfolio in portfolios:
-        for _, account in tables(portfolio, "accounts"):
-            for array, name in _named(account):
-                names.setdefault(array, {})[name] = None
-    known = {array: tuple(found) for array, found in names.items()}
-    return Table({**_table(PortfolioReport, known).fields, **_table(Cell, known).fields})
+        accounts = [account for _, account in tables(portfolio, "accounts")]
+        for rows in (_rows_of_all(accounts), *map(_rows_of_one, accounts)):
+            for (array, name), own in _by_name(rows).items():
+                names = found.setdefault(array, {})
+                names[name] = max(names.get(name, ()), own, key=len)
+    return Table({**_table(PortfolioReport, found).fields, **_table(Cell, found).fields})
 
 
-def _named(account: RawTable) -> Iterator[tuple[str, str]]:
-    """(array of the cell, how one of its rows may be called) of an account."""
-    name = text(account, "name")
-    yield "accounts", name
-    yield "pools", "cross"
-    for array in ("orders", "plans"):
-        for _, row in tables(account, array):
-            yield from ((array, called) for called in _with_account(name, text(row, "id")))
-    for _, row in tables(account, "positions"):
-        symbol = text(row, "symbol")
-        for each in dict.fromkeys((*_symbols(symbol), *(symbol + quote for quote in _QUOTES))):
-            yield from ((array, each) for array in ("positions", "pools", "net_delta"))
-            yield from (("positions", f"{each}.{side}") for side in ("long", "short"))
-            yield from (("trades", called) for called in _with_account(name, each))
+def _by_name(rows: Iterable[Row]) -> dict[tuple[str, str], tuple[str, ...]]:
+    """(array, name) -> the own names of the rows that it may be."""
+    found: dict[tuple[str, str], dict[str, None]] = {}
+    for row in rows:
+        for name in row.names:
+            found.setdefault((row.array, name), {})[row.own] = None
+    return {key: tuple(own) for key, own in found.items()}
+
+
+def _rows_of_all(accounts: Iterable[RawTable]) -> Iterator[Row]:
+    """The rows that are chosen among those of all accounts."""
+    for account in accounts:
+        name = text(account, "name")
+        yield Row("accounts", (name,), name)
+        for array in ("orders", "plans"):
+            for _, row in tables(account, array):
+                called = _with_account(name, text(row, "id"))
+                yield Row(array, called, called[-1])
+        for symbol, sides, own in _held(account):
+            yield Row("net_delta", _spellings(symbol), _symbols(symbol)[-1])
+            called = tuple(each for word in (*_spellings(symbol), *sides) for each in _with_account(name, word))
+            yield Row("trades", called, f"{name} {own}")
+
+
+def _rows_of_one(account: RawTable) -> Iterator[Row]:
+    """The rows that are chosen within an account."""
+    yield Row("pools", (CROSS,), CROSS)
+    for symbol, sides, own in _held(account):
+        yield Row("pools", _spellings(symbol), symbol)
+        yield Row("positions", (*_spellings(symbol), *sides), own)
+
+
+def _held(account: RawTable) -> Iterator[tuple[str, tuple[str, ...], str]]:
+    """Symbol of every position, what it may be called by its direction, and its own name: by both in hedge mode."""
+    is_hedged = account.get("position_mode") == "hedge"
+    for _, position in tables(account, "positions"):
+        symbol, side = text(position, "symbol"), text(position, "side")
+        sides = (side,) if is_hedged else _SIDES
+        called = tuple(f"{each}.{side}" for each in _spellings(symbol) for side in sides)
+        yield symbol, called, f"{symbol}.{side}" if is_hedged else symbol
+
+
+def _spellings(symbol: str) -> tuple[str, ...]:
+    """How a venue may call it: BTC may be BTCUSDT."""
+    return tuple(dict.fromkeys((*_symbols(symbol), *(symbol + quote for quote in _QUOTES))))
 
 
 def _table(record: type, names: Names) -> Table:
@@ -118,10 +161,10 @@ def _shape(record: type, field: records.Field, names: Names) -> Figure | Table |
     """What a field of a record is, by its type and what it measures."""
     name, kind = field.name, field.type
     if kind is Named:
-        return Rows(Figure(Kind.AMOUNT), names.get(name))
+        return _rows(name, Figure(Kind.AMOUNT), names)
     if is_list(kind):
         (of, _) = get_args(kind)
-        return Figure(Kind.WORDS, _WORDS.get(name, ())) if of is str else Rows(_table(of, names), names.get(name))
+        return Figure(Kind.WORDS, _WORDS.get(name, ())) if of is str else _rows(name, _table(of, names), names)
     if is_record(kind):
         return _table(kind, names)
     if kind is str:
@@ -130,6 +173,13 @@ def _shape(record: type, field: records.Field, names: Names) -> Figure | Table |
         return Figure(Kind.WORD, tuple(code.name.lower() for code in kind))
     measure = measure_of(record, name)
     return Figure(_KINDS.get(measure.quantity, Kind.AMOUNT) if measure else Kind.AMOUNT)
+
+
+def _rows(array: str, row: Figure | Table, names: Names) -> Rows:
+    """Several of them, with the names that are known."""
+    if array not in names:
+        return Rows(row)
+    return Rows(row, tuple(names[array]), {name: own for name, own in names[array].items() if len(own) > 1})
 
 
 # --- what they hold ------------------------------------------------------------------------------------------------
@@ -160,11 +210,19 @@ def _chosen(place: Any, step: Step) -> Any:
 
 def _called(row: Any) -> Iterator[str]:
     """What a row answers to."""
+    account = getattr(row, "account", "")
     identity = next((getattr(row, key) for key in _IDENTITIES if key in row._fields), "")
-    yield from _with_account(getattr(row, "account", ""), identity)
+    yield from _with_account(account, identity)
+    if held := _held_by(row):
+        for each in _symbols(identity):
+            yield from _with_account(account, f"{each}.{_SIDES[held < 0]}")
+
+
+def _held_by(row: Any) -> float:
+    """What a position or its trade was first, signed; 0 for anything else."""
     if isinstance(row, PositionReport):
-        held = row.size_start or row.size_end
-        yield from (f"{each}.{'long' if held > 0 else 'short'}" for each in _symbols(identity) if held)
+        return row.size_start or row.size_end
+    return row.size or 0.0 if isinstance(row, TradeReport) else 0.0
 
 
 def _with_account(account: str, identity: str) -> tuple[str, ...]:

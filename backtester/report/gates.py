@@ -36,7 +36,7 @@ def read_gates(
     """
     problems: list[Diagnostic] = []
     gates = []
-    for text in texts:
+    for text in dict.fromkeys(texts):
         try:
             gates.append(Limit(text, FAIL, parse(text)))
         except Wrong as wrong:

@@ -48,9 +48,13 @@ def told_whole(cells: Sequence[AnyCell], details: Details) -> Sequence[AnyCell]:
 
 
 def untold(cells: Sequence[AnyCell], details: Details) -> str:
-    """How to see the cells that are not told whole; nothing when all are."""
-    left = len(cells) - len(told_whole(cells, details))
-    return f"{counted(left, 'more cell')}: --details all tells them whole" if left else ""
+    """How to see the results that are not told whole; nothing when all are, or nobody wants to."""
+    left = _finished(cells) - _finished(told_whole(cells, details))
+    return f"{counted(left, 'more cell')}: --details all tells them whole" if left and details != "none" else ""
+
+
+def _finished(cells: Sequence[AnyCell]) -> int:
+    return sum(isinstance(cell, Cell) for cell in cells)
 
 
 def worst_first(cells: Sequence[AnyCell]) -> list[AnyCell]:

@@ -5,7 +5,7 @@ Every file is read once, and everything that words alone can get wrong is found 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -54,11 +54,13 @@ class Reader(NamedTuple):
 def make_plan(requests: Sequence[Request]) -> Plan:
     """Read what the requests name. What is wrong with one of them makes all of its cells fail, and no others.
 
+    Cells that differ in words alone (`4` and `4.0`, a venue and its newest date) are one, named by the first of them.
+
     Example: two portfolios in BTC and ETH, compared in two margin modes and two scenarios, are eight cells and two
     passes; with one of them in BTC alone there are four passes.
     """
     reader = Reader(cache(read_document), cache(load_profile), cache(library.find_runnable))
-    cells = tuple(cell for request in requests for cell in _cells(request, reader))
+    cells = tuple(_each_once(cell for request in requests for cell in _cells(request, reader)))
     passes: dict[object, list[int]] = {}
     for number, cell in enumerate(cells):
         if isinstance(cell, Rider):
@@ -77,6 +79,25 @@ def _cells(request: Request, reader: Reader) -> Iterator[Rider | RunFailure]:
             yield Rider(request, variant, scenario)
     except BacktesterError as error:
         yield from (_failure(request, request.venue or "", each, error) for each in overrides)
+
+
+def _each_once(cells: Iterable[Rider | RunFailure]) -> Iterator[Rider | RunFailure]:
+    """Without those that are the same as one before."""
+    seen: list[object] = []
+    for cell in cells:
+        if isinstance(cell, Rider):
+            meant = _meant(cell)
+            if meant in seen:
+                continue
+            seen.append(meant)
+        yield cell
+
+
+def _meant(rider: Rider) -> object:
+    """All that a cell depends on, however it was said."""
+    stress = tuple((setting.key, setting.value) for setting in sort_overrides(rider.variant.overrides).scenario)
+    shared = rider.request._replace(overrides=(), compare=(), venue=None)
+    return shared, stress, rider.variant.portfolio.portfolio, rider.variant.profiles
 
 
 def _company(rider: Rider) -> object:

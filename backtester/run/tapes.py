@@ -77,8 +77,7 @@ def _shipped(markets: Sequence[Market], proxies: Mapping[str, str]) -> list[str]
 
 
 def _lacking(tape: Tape, markets: Sequence[Market], proxies: Mapping[str, str]) -> list[str]:
-    """Names of the shipped tapes of the markets that a tape lacks at every venue; none if it lacks all of them."""
+    """Names of the shipped tapes of the markets that a tape lacks at every venue."""
     has = {name for each in tape.instruments for name in (each.symbol, each.base)}
-    lacking = [market for market in markets if has.isdisjoint((market.symbol, market.base))]
-    found = {shipped_for(market, proxies, has) for market in lacking}
-    return sorted(name for name in found if name) if len(lacking) < len(markets) else []
+    lacking = (market for market in markets if has.isdisjoint((market.symbol, market.base)))
+    return sorted({name for market in lacking if (name := shipped_for(market, proxies, has))})

@@ -41,6 +41,7 @@ def said(text: str, cell: Cell = CRASH) -> tuple[str, str]:
          "accounts[main].positions[BTCUSDT].funding is -20"),
         ("accounts[main].buffer_min_ts < 45m", "breached", "accounts[main].buffer_min_ts is 1,800s"),
         ("trades[main BTC].net < 0", "breached", "trades[main BTC].net is -9,726.31"),
+        ("trades[main BTC.long].net < 0", "breached", "trades[main BTC.long].net is -9,726.31"),
         ("net_delta[BTC] == 0", "breached", "net_delta[BTC] is 0"),
         ("system.deficit > 0", "ok", "system.deficit is 0"),
         ("accounts[none].buffer_min < 1", "unknown", "accounts[none].buffer_min is not known"),
@@ -120,6 +121,32 @@ def test_all_that_is_wrong_is_told_at_once(file: Path) -> None:
     with pytest.raises(BacktesterError) as caught:
         read_gates(["los > 1", "loss >", "los > 1", "loss > 1"], [file])
     assert [each.where for each in caught.value.diagnostics] == ["--fail-on loss >", "--fail-on los > 1"]
+
+
+TWO = (account(position("ETH"), order("out", "ETH")), account(position("ETHUSDT"), order("out", "ETH"), name="hedge"))
+HEDGED = account('position_mode = "hedge"\n', position(), position(side="short"))
+
+
+@pytest.mark.parametrize(
+    ("accounts", "text", "ways"),
+    [
+        (TWO, "trades[ETH].net < 0", "trades[main ETH], trades[hedge ETHUSDT]"),
+        (TWO, "orders[out].levels > 3", "orders[main out], orders[hedge out]"),
+        ([HEDGED], "accounts[main].positions[BTC].fees < 0", "positions[BTC.long], positions[BTC.short]"),
+        ([HEDGED], "trades[main BTC].net < 0", "trades[main BTC.long], trades[main BTC.short]"),
+    ],
+)
+def test_a_name_of_several_is_told_before_the_run(tmp_path: Path, accounts: list[str], text: str, ways: str) -> None:
+    file = portfolio(tmp_path, *accounts)
+    with pytest.raises(BacktesterError, match="there are 2 ") as caught:
+        read_gates([text], file)
+    assert [each.hint for each in caught.value.diagnostics] == [f"choose one: {ways}"]
+    longer = text.replace(text[text.index(ways.partition("[")[0]) : text.rindex(".")], ways.partition(", ")[0])
+    assert read_gates([longer, "net_delta[ETH] > 1" if "ETH" in text else longer], file)
+
+
+def test_a_limit_that_is_said_twice_counts_once(file: Path) -> None:
+    assert [each.text for each in read_gates(["loss > 1", "loss > 2", "loss > 1"], file)] == ["loss > 1", "loss > 2"]
 
 
 def test_names_that_are_compared_are_known(file: Path) -> None:

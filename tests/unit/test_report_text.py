@@ -214,7 +214,8 @@ def test_the_worst_comes_first_and_cells_without_a_result_last() -> None:
         == "5 cells: 2 liquidated, 1 survived, 1 failed, 1 not applicable; USDC; slippage in bps of the arrival price"
     )
     assert told_whole(cells, "worst") == [worse] and list(told_whole(cells, "none")) == []
-    assert untold(cells, "worst") == "4 more cells: --details all tells them whole"
+    assert untold(cells, "worst") == "2 more cells: --details all tells them whole"  # one that failed has no more
+    assert untold([CRASH, idle], "worst") == "" and untold(cells, "none") == ""
     assert list(told_whole(cells, "all")) == cells and untold(cells, "all") == ""
     assert list(told_whole([calm], "none")) == [calm]
 

@@ -8,7 +8,7 @@ import pytest
 
 from backtester.report.cell import measure
 from backtester.report.model import build_report
-from backtester.run.plan import make_plan
+from backtester.run.plan import Rider, make_plan
 from backtester.run.request import Request
 from backtester.run.result import RunFailure, RunResult
 from backtester.run.session import collect, run_cell, run_cells
@@ -42,6 +42,29 @@ def test_portfolios_of_one_tape_ride_together(tmp_path: Path) -> None:
 def test_what_makes_another_tape_or_another_start_rides_apart(tmp_path: Path, key: str) -> None:
     asked = request(tmp_path, "a", written="[prices]\nBTC = 45_000\n")
     assert make_plan([asked._replace(compare=(key,))]).passes == ((0,), (1,))
+
+
+@pytest.mark.parametrize(
+    ("key", "kept"),
+    [
+        ("positions.size=4,4.0,5", ["4", "5"]),
+        ("venue=hyperliquid,hyperliquid@2026-08-22,hyperliquid@2025-10-10", ["hyperliquid", "hyperliquid@2025-10-10"]),
+        ("venue.taker_fee=0.001,1e-3", ["0.001"]),
+        ("scenario.spread_mult=1,1.0,2", ["1", "2"]),
+    ],
+)
+def test_cells_that_mean_the_same_are_one(tmp_path: Path, key: str, kept: list[str]) -> None:
+    """Named by the first of them; another portfolio that holds the same is another cell."""
+    fall = str(crash(tmp_path, ((0, 1.0), (9, 0.99))))
+    asked = [request(tmp_path, name)._replace(compare=(key,), scenario=fall) for name in "ab"]
+    found = [cell.variant.overrides[0] for cell in make_plan(asked).cells if isinstance(cell, Rider)]
+    assert [text.partition("=")[2] for text in found] == kept * 2
+
+
+def test_venues_that_mean_the_same_are_one_cell(tmp_path: Path) -> None:
+    asked = request(tmp_path, "a")
+    plan = make_plan([asked._replace(venue=each) for each in ("hyperliquid", "@2026-08-22", "hyperliquid@2026-08-22")])
+    assert [cell.request.venue for cell in plan.cells] == ["hyperliquid"]
 
 
 @pytest.mark.compiled

@@ -58,8 +58,13 @@ def test_without_a_scenario_only_the_named_tape_is_replayed(tmp_path: Path) -> N
     assert (found.message, found.hint) == ("the tape has no BTC", "it has SOL")
 
 
-def test_a_tape_without_any_of_the_markets_is_a_mistake(tmp_path: Path) -> None:
-    (found,) = problems(request(tmp_path, "BTC"))
+def test_a_named_tape_without_any_of_the_markets_is_said_to_give_none(tmp_path: Path) -> None:
+    """Under a scenario; without one it is a mistake."""
+    asked = request(tmp_path, "BTC")
+    result = run_cell(asked)
+    assert result.tape.name == "tape.parquet + hyperliquid-btc.parquet"
+    assert any(each.startswith("BTC is on none of the named tapes: ") for each in result.assumptions)
+    (found,) = problems(asked._replace(scenario=None))
     assert found.message == "the tape has no BTC"
 
 

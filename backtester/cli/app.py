@@ -80,9 +80,10 @@ def root(
         print(ctx.get_help(), file=sys.stderr)
         raise typer.Exit(ExitCode.USAGE)
     progress = sys.stderr.isatty() and not (quiet or no_progress)
-    source = ctx.get_parameter_source("format")
-    if source is None or source.name != "COMMANDLINE":
-        format = FORMAT_OF.get(Path(output).suffix.lower(), format)
+    source, ending = ctx.get_parameter_source("format"), FORMAT_OF.get(Path(output).suffix.lower(), format)
+    if ending != format and source is not None and source.name == "COMMANDLINE":
+        raise usage_error("--format", f"{format} does not go into {output}", "leave it out, the ending says the format")
+    format = ending
     ctx.obj = Settings(format, output, quiet, verbose, wants_color(no_color), progress, seed, force)
     check_output(output, force)
 

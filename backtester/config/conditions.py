@@ -41,6 +41,7 @@ _TOKEN = re.compile(
     re.VERBOSE | re.ASCII,
 )
 _EACH_STEP = re.compile(_STEP, re.ASCII)
+_THOUSANDS = re.compile(r"-?\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?", re.ASCII)
 
 
 class Wrong(ValueError):
@@ -224,6 +225,7 @@ class _Parser:
     """Precedence descent, a token ahead."""
 
     def __init__(self, text: str) -> None:
+        self.text = text
         self.tokens = _tokens(text)
         self.token = next(self.tokens)
 
@@ -292,6 +294,9 @@ class _Parser:
 
     def number(self) -> Number | Share:
         token = self.token
+        if found := _THOUSANDS.match(self.text, token.column - 1):
+            written = found[0].replace(",", "_")
+            raise Wrong(token.column, "a number has no commas", f"write {written} or {written.replace('_', '')}")
         self.token = next(self.tokens)
         value = float(token.text)
         if not math.isfinite(value):

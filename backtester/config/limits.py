@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Any, NamedTuple
 
-from pydantic import Field, PlainValidator, ValidationError
+from pydantic import Field, PlainValidator
 
 from backtester.config.conditions import Condition, Wrong, parse
 from backtester.config.lines import Place
@@ -61,10 +61,13 @@ class Limits(Record):
 
 
 def stated_limits(document: Document) -> Iterator[tuple[Place, Limit]]:
-    """The limits of a portfolio as read, each with its place; none of a table that is faulty."""
-    try:
-        limits = Limits.model_validate(document.data.get("limits", {}))
-    except ValidationError:
-        return
+    """The limits of a portfolio as read, each with its place; malformed ones are skipped, the record names those."""
+    stated = document.data.get("limits")
     for level in LEVELS:
-        yield from ((("limits", level, number), limit) for number, limit in enumerate(limits.of(level)))
+        listed = stated.get(level) if isinstance(stated, dict) else None
+        for number, value in enumerate(listed if isinstance(listed, list) else ()):
+            try:
+                text, condition = parse_written(value)
+            except ValueError:
+                continue
+            yield ("limits", level, number), Limit(text, level, condition)

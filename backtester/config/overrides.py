@@ -36,6 +36,12 @@ EVERY = "*."
 MOST_PLACES = 4
 
 
+class Compared(str):
+    """An override that is one of several of `--compare`."""
+
+    __slots__ = ()
+
+
 class Setting(NamedTuple):
     """An override outside the portfolio: `venue.taker_fee=0.001` has the key `taker_fee` and the value 0.001."""
 
@@ -84,7 +90,9 @@ def override_rules(stated: Mapping[str, Any], settings: Iterable[Setting]) -> Ve
         faults = [fault_of(details, VenueRules) for details in error.errors()]
         texts = [said[str(fault.place[0])].text if fault.place else "" for fault in faults]
         pairs = zip(texts, faults, strict=True)
-        problems += [Diagnostic("config", f"--set {text}", fault.message, fault.hint) for text, fault in pairs]
+        problems += [
+            Diagnostic("config", f"{option_of(text)} {text}", fault.message, fault.hint) for text, fault in pairs
+        ]
     if problems:
         raise BacktesterError(problems)
     return rules
@@ -92,7 +100,7 @@ def override_rules(stated: Mapping[str, Any], settings: Iterable[Setting]) -> Ve
 
 def _no_rule(setting: Setting) -> Diagnostic:
     hint = did_you_mean(setting.key, VenueRules.key_names()) or "`backtester venues show` lists them"
-    return Diagnostic("usage", f"--set {setting.text}", "no rule of a venue has this name", hint)
+    return Diagnostic("usage", f"{option_of(setting.text)} {setting.text}", "no rule of a venue has this name", hint)
 
 
 def alternatives(text: str) -> tuple[str, ...]:
@@ -105,7 +113,12 @@ def alternatives(text: str) -> tuple[str, ...]:
     if len(found) < 2 or len(set(found)) < len(found):
         message = "expected a key and two different values or more"
         raise usage_error(f"--compare {text}", message, "for example --compare margin_mode=isolated,cross")
-    return tuple(f"{key.strip()}={value}" for value in found)
+    return tuple(Compared(f"{key.strip()}={value}") for value in found)
+
+
+def option_of(text: str) -> str:
+    """The option that said an override: what messages blame."""
+    return "--compare" if isinstance(text, Compared) else "--set"
 
 
 class Step(NamedTuple):
@@ -141,7 +154,7 @@ def override(document: Document, overrides: Sequence[str], record_type: type[Rec
         reached.append((text.partition("=")[0], _in_places(targets, data)))
         for spot in targets:
             spot.table[key] = copy.deepcopy(value)
-            overridden[*spot.place, key] = text
+            overridden[*spot.place, key] = f"{option_of(text)} {text}"
     return dataclasses.replace(
         document, data=data, overridden=overridden, changes=tuple(changes), reached=tuple(reached)
     )
@@ -152,7 +165,9 @@ def _refuse_several_kinds(text: str, key: str, targets: Iterable[Spot]) -> None:
     arrays = list(dict.fromkeys(str(spot.place[-2]) for spot in targets if len(spot.place) > 1))
     if len(arrays) > 1 and text.partition("=")[0].strip() == key:
         ways = " or ".join(f"{array}.{key}" for array in arrays)
-        raise usage_error(f"--set {text}", f"{' and '.join(arrays)} have this key", f"say {ways}, or {EVERY}{key}")
+        raise usage_error(
+            f"{option_of(text)} {text}", f"{' and '.join(arrays)} have this key", f"say {ways}, or {EVERY}{key}"
+        )
 
 
 def _in_words(text: str, key: str, targets: Sequence[Spot], data: Mapping[str, Any]) -> str:
@@ -161,7 +176,7 @@ def _in_words(text: str, key: str, targets: Sequence[Spot], data: Mapping[str, A
         f"{_named(data, spot.place)} {key} was {shown(spot.table[key]) if key in spot.table else 'not said'}".lstrip()
         for spot in targets
     ]
-    return f"--set {shortened(text)}: {_some(named)}"
+    return f"{option_of(text)} {shortened(text)}: {_some(named)}"
 
 
 def _in_places(targets: Iterable[Spot], data: Mapping[str, Any]) -> str:
@@ -189,10 +204,10 @@ def _parse(text: str) -> tuple[list[Step], Any]:
     key, equals, value = text.partition("=")
     key = key.strip()
     if not equals or not _PATH.fullmatch(key):
-        raise usage_error(f"--set {text}", "expected key=value", "for example --set leverage=10")
+        raise usage_error(f"{option_of(text)} {text}", "expected key=value", "for example --set leverage=10")
     steps = [Step(*found.groups(default="")) for found in _STEP.finditer(key.removeprefix(EVERY))]
     if steps[-1].selector:
-        raise usage_error(f"--set {text}", "the key ends at a table", f"add a key of it: {key}.size=1")
+        raise usage_error(f"{option_of(text)} {text}", "the key ends at a table", f"add a key of it: {key}.size=1")
     return steps, _parse_value(value.strip())
 
 
@@ -257,7 +272,7 @@ def _no_place(text: str, steps: list[Step], root: Spot) -> BacktesterError:
             names = [str(next((spot.table[key] for key in _IDENTITIES if key in spot.table), "?")) for spot in tables]
             known = f"known: {', '.join(dict.fromkeys(names))}" if names else ""
             hint = did_you_mean(step.selector, names) or known
-            return usage_error(f"--set {text}", f"there is no {step.key}[{step.selector}]", hint)
+            return usage_error(f"{option_of(text)} {text}", f"there is no {step.key}[{step.selector}]", hint)
     known_keys = dict.fromkeys(key for spot in spots for key in spot.record_type.key_names())
     unknown = next((step.key for step in steps if step.key not in known_keys), "")
-    return usage_error(f"--set {text}", "no place takes this key", did_you_mean(unknown, known_keys))
+    return usage_error(f"{option_of(text)} {text}", "no place takes this key", did_you_mean(unknown, known_keys))

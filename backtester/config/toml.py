@@ -106,7 +106,7 @@ class Document:
     data: dict[str, Any]
     find_lines: Callable[[], Mapping[Place, int]]
     sha256: str  # of the file's bytes
-    overridden: Mapping[Place, str] = field(default_factory=dict)  # place -> the `key=value` that put it there
+    overridden: Mapping[Place, str] = field(default_factory=dict)  # place -> the `--set key=value` that put it there
     changes: tuple[str, ...] = ()  # what was overridden, in words
     reached: tuple[tuple[str, str], ...] = ()  # (key of an override as typed, the tables in which it was put)
 
@@ -118,7 +118,7 @@ class Document:
         """`portfolio.toml:7 accounts.0.margin_mode`, or the override that put the value there."""
         path = ".".join(map(str, place))
         override = next((self.overridden[upper] for upper in _upwards(place) if upper in self.overridden), None)
-        origin = f"{self.name}:{self.line(place)}" if override is None else f"--set {override}"
+        origin = f"{self.name}:{self.line(place)}" if override is None else override
         return f"{origin} {path}".rstrip()
 
     @cached_property

@@ -23,6 +23,7 @@ from backtester.report.executions import TradeReport
 from backtester.report.fields import fields, is_list, is_record
 from backtester.report.measures import Quantity, measure_of
 from backtester.report.records import CROSS, Cell, Named, PortfolioReport, PositionReport
+from backtester.report.text import amount, bps, share
 
 #: What a cell holds beside figures.
 _NO_FIGURES = {
@@ -250,12 +251,12 @@ def _reading(value: Any, kind: Kind, cell: Cell) -> Reading:
         case Kind.WORDS:
             return Reading(value, ", ".join(value) or "none")
         case Kind.PERCENT:
-            return Reading(value / 100, f"{value:,.6g}%")
+            return Reading(value / 100, share(value / 100))
         case Kind.BPS:
-            return Reading(value / 10_000, f"{value:,.6g} bps")
+            return Reading(value / 10_000, f"{bps(value)} bps")
         case Kind.FRACTION:
-            return Reading(value, f"{100 * value:,.6g}%")
+            return Reading(value, share(value))
         case Kind.TIME:
             return Reading(value / _NS, f"{value / _NS:,.10g}s")
     number = len(value) if isinstance(value, tuple) else value
-    return Reading(number, f"{number:,.10g}")
+    return Reading(number, amount(number))

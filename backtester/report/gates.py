@@ -14,7 +14,7 @@ from backtester.config.conditions import Wrong, parse
 from backtester.config.judging import Table, check, judge
 from backtester.config.limits import LEVELS, Limit, stated_limits
 from backtester.config.overrides import alternatives, override, sort_overrides
-from backtester.config.portfolio import Portfolio
+from backtester.config.portfolio import Portfolio, as_portfolio
 from backtester.config.toml import Document, read_document
 from backtester.errors import BacktesterError, Diagnostic
 from backtester.report.figures import figures_of, reader
@@ -47,7 +47,11 @@ def read_gates(
     documents = [each for document in read for each in _variants(document, overrides, compare)]
     table = figures_of(document.data for document in documents)
     problems += (_usage(gate.text, wrong) for gate in gates for wrong in _faults(gate, table))
-    problems += (problem for document in documents for problem in _document_faults(document, table))
+    for document in documents:
+        try:
+            _check_document(document, table)
+        except BacktesterError as error:
+            problems += error.diagnostics
     if problems:
         raise BacktesterError(dict.fromkeys(problems))
     return tuple(gates)
@@ -70,11 +74,15 @@ def _faults(limit: Limit, table: Table) -> Iterator[Wrong]:
         yield wrong
 
 
-def _document_faults(document: Document, table: Table) -> Iterator[Diagnostic]:
-    """What is wrong with the words of its limits; one that cannot be parsed is told with all else of the portfolio."""
-    for place, limit in stated_limits(document):
-        for wrong in _faults(limit, table):
-            yield Diagnostic("config", document.said(place), str(wrong), wrong.hint)
+def _check_document(document: Document, table: Table) -> None:
+    """Raise all that is wrong with a portfolio whose limits say unknown words; any other is judged when it is run."""
+    faults = [
+        (place, Diagnostic("config", document.said(place), str(wrong), wrong.hint))
+        for place, limit in stated_limits(document)
+        for wrong in _faults(limit, table)
+    ]
+    if faults:
+        as_portfolio(document, judge=lambda _: faults)
 
 
 def judged(cell: Cell, limits: Iterable[Limit]) -> tuple[LimitReport, ...]:

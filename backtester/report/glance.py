@@ -127,7 +127,7 @@ def _matrix(placed: Sequence[Placed], things: tuple[str, ...]) -> Iterator[Sheet
         return
     title = f"{things[0].capitalize()} by {things[1]}: verdict and what is lost"
     columns = (Column(things[0], is_text=True), *(Column(word, is_text=True) for word in across))
-    yield Sheet(title, columns, tuple((row, *(found[row, word] for word in across)) for row in down))
+    yield Sheet(title, columns, tuple((row, *(found[row, word] for word in across)) for row in down), optional=True)
 
 
 def in_short(cell: AnyCell) -> str:
@@ -170,9 +170,9 @@ _FIGURES = (
     Column("verdict", is_text=True),
     Column("loss"),
     Column("%"),
-    Column("equity end", rank=1),
-    Column("buffer low", rank=2),
-    Column("liquidated", rank=3, is_text=True),
+    Column("equity end", rank=3),
+    Column("buffer low"),
+    Column("liquidated", rank=1, is_text=True),
     Column("fees", rank=5),
 )
 _PLANS = (

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
+
+#: Where a line may end within a text: at a blank, before the date of a venue, behind the key of a variant or the `+` of
+#: a scenario; not between a number and its per cent.
+_ENDS = re.compile(r"( (?!%)|(?<=\w)(?=@)|(?<=\w=)(?=.)|(?<=\w\+)(?=[a-z]))")
 
 
 class Column(NamedTuple):
-    """`rank`: columns of a high rank leave first where the terminal is narrow; 0 stays."""
+    """`rank`: columns of a high rank leave first where the terminal is narrow, 1 if no folding helps; 0 stays."""
 
     heading: str
     rank: int = 0
@@ -14,8 +19,35 @@ class Column(NamedTuple):
 
 
 class Sheet(NamedTuple):
-    """A titled table of text."""
+    """A titled table of text. `optional`: not shown where words of it would have to be broken."""
 
     title: str
     columns: tuple[Column, ...]
     rows: tuple[tuple[str, ...], ...]
+    optional: bool = False
+
+    def widest(self, column: int) -> int:
+        """Characters of the longest text of a column."""
+        return max(map(len, self._texts(column)))
+
+    def narrowest(self, column: int) -> int:
+        """Characters of the longest piece of a column that no line may end in."""
+        return max(len(piece) for text in self._texts(column) for piece in _ENDS.split(text)[::2])
+
+    def _texts(self, column: int) -> list[str]:
+        return [self.columns[column].heading, *(row[column] for row in self.rows)]
+
+
+def folded(text: str, width: int) -> str:
+    """A text in lines of so many characters, as far as they may end there.
+
+    Example: `hyperliquid@2026-08-22` in 15 is `hyperliquid` and `@2026-08-22`.
+    """
+    first, *rest = _ENDS.split(text)
+    lines = [first]
+    for between, piece in zip(rest[::2], rest[1::2], strict=True):
+        if len(lines[-1]) + len(between) + len(piece) <= width:
+            lines[-1] += between + piece
+        else:
+            lines.append(piece)
+    return "\n".join(lines)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.segment import Segment
@@ -14,7 +14,7 @@ from backtester.enums import Verdict
 from backtester.report.chart import Canvas, columns, sparkline
 from backtester.report.glance import Details, glance, told_whole, untold
 from backtester.report.records import Cell, FailedCell, MarginPath, MarkPath, ReportModel
-from backtester.report.sheet import Sheet
+from backtester.report.sheet import Sheet, folded
 from backtester.report.sheets import inputs_sheet, sheets
 from backtester.report.text import clock, headline, limit_line, money, noticed, offset, price, story, stretch, vouchers
 from backtester.texts import printable
@@ -38,7 +38,7 @@ def table_parts(model: ReportModel, details: Details = "worst") -> list[Renderab
     """What to print, one below the other, at any width."""
     parts: list[RenderableType] = []
     for sheet in glance(model.cells, model.reporting_currency):
-        parts += [SheetView(sheet), Text("")]
+        parts.append(SheetView(sheet, blank_after=True))
     if left := untold(model.cells, details):
         parts += [Text(left, style="dim"), Text("")]
     for cell in told_whole(model.cells, details):
@@ -77,41 +77,59 @@ def _cell_parts(cell: Cell, currency: str) -> Iterator[RenderableType]:
 
 
 class SheetView:
-    """A sheet that leaves out columns, the least important first, where the terminal is too narrow for all."""
+    """A sheet as wide as the terminal allows: it leaves out columns, the least important first, and folds texts."""
 
-    def __init__(self, sheet: Sheet) -> None:
-        self.sheet = sheet
+    def __init__(self, sheet: Sheet, *, blank_after: bool = False) -> None:
+        self.sheet, self.blank_after = sheet, blank_after
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         sheet = self.sheet._replace(rows=tuple(tuple(map(printable, row)) for row in self.sheet.rows))
         shown = fitting(sheet, options.max_width)
+        if sheet.optional and _total(map(sheet.narrowest, shown)) > options.max_width:
+            return
         title = Text(printable(sheet.title), style="bold")
         if left_out := len(sheet.columns) - len(shown):
             columns = "column" if left_out == 1 else "columns"
             title.append(f"  ({left_out} more {columns} on a wider terminal)", style="not bold dim")
         yield title
         table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="dim")
-        for number in shown:
+        widths = spread(sheet, shown, options.max_width)
+        for number, width in zip(shown, widths, strict=True):
             column = sheet.columns[number]
-            table.add_column(column.heading, justify="left" if column.is_text else "right", overflow="fold")
+            heading = folded(column.heading, width)
+            table.add_column(heading, justify="left" if column.is_text else "right", width=width, overflow="fold")
         for row in sheet.rows:
-            table.add_row(*(row[number] for number in shown))
+            table.add_row(*(folded(row[number], width) for number, width in zip(shown, widths, strict=True)))
         yield table
+        if self.blank_after:
+            yield Text("")
 
 
 def fitting(sheet: Sheet, width: int) -> list[int]:
     """Numbers of the columns that fit into `width` characters."""
     shown = list(range(len(sheet.columns)))
-    while sum(_width(sheet, number) + _GAP for number in shown) - _GAP > width:
-        rank = max(sheet.columns[number].rank for number in shown)
-        if rank == 0:
+    while rank := max(sheet.columns[number].rank for number in shown):
+        if _total(map(sheet.narrowest if rank == 1 else sheet.widest, shown)) <= width:
             break
         shown = [number for number in shown if sheet.columns[number].rank != rank]
     return shown
 
 
-def _width(sheet: Sheet, number: int) -> int:
-    return max(len(text) for text in (sheet.columns[number].heading, *(row[number] for row in sheet.rows)))
+def spread(sheet: Sheet, shown: Sequence[int], width: int) -> list[int]:
+    """Widths of these columns: what they need unfolded, as far as there is room; those that lack least get it first."""
+    widths = {number: sheet.narrowest(number) for number in shown}
+    lacks = {number: sheet.widest(number) - widths[number] for number in shown}
+    left = width - _total(widths.values())
+    for number in sorted(shown, key=lambda number: lacks[number]):
+        more = max(0, min(left, lacks[number]))
+        widths[number] += more
+        left -= more
+    return list(widths.values())
+
+
+def _total(widths: Iterable[int]) -> int:
+    """Of a table with these columns."""
+    return sum(width + _GAP for width in widths) - _GAP
 
 
 class PathView:

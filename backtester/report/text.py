@@ -43,6 +43,17 @@ def percent(fraction: float | None) -> str:
     return NONE if fraction is None else _minus(f"{100 * fraction:,.1f} %")
 
 
+def share(fraction: float) -> str:
+    """Two decimals, four digits below 1 %. Examples: 0.796283 is 79.63 %, 0.000012 is 0.0012 %."""
+    percents = 100 * fraction + 0.0
+    return _minus(f"{percents:,.2f} %" if abs(percents) >= 1 else f"{percents:.4g} %")
+
+
+def amount(value: float) -> str:
+    """What may be money, a price, a size or a count: with cents from 100 on, a whole number as it is."""
+    return money(value) if isinstance(value, float) and abs(value) >= 100 else size(value + 0.0)
+
+
 def rate(fraction: float | None) -> str:
     """A funding rate, four decimals and a sign. Example: 0.0001 is +0.0100 %."""
     return NONE if fraction is None else _minus(f"{100 * fraction:+,.4f} %")
@@ -159,7 +170,7 @@ def noticed(cell: Cell) -> list[str]:
 
 
 def limit_line(limit: LimitReport) -> str:
-    """A limit and whether it is kept. Example: `limit breached: loss_pct > 40 (loss_pct is 64.6271%)`."""
+    """A limit and whether it is kept. Example: `limit breached: loss_pct > 40 (loss_pct is 64.63 %)`."""
     level = ", a warning" if limit.level == "warn" else ""
     return f"limit {'kept' if limit.outcome == 'ok' else limit.outcome}{level}: {limit.text} ({limit.figure})"
 

@@ -20,6 +20,7 @@ def assumptions(stage: Stage, variant: Variant, resolved: Resolved, world: spec.
     yield from _of_the_market(stage, variant, resolved)
     yield from variant.portfolio.document.changes
     yield from variant.moved
+    yield from _at_par(variant)
     yield from derived_leverages(variant.portfolio, world)
 
 
@@ -33,6 +34,13 @@ def _of_the_market(stage: Stage, variant: Variant, resolved: Resolved) -> Iterat
         yield from stress_assumptions(stage.request.scenario, stage.tape, stage.stressed, stage.request.proxies)
     yield from assumptions_of(resolved, stage.request.accept)
     yield from changes_by_hand(variant.profiles)
+
+
+def _at_par(variant: Variant) -> Iterator[str]:
+    """What accounts that are kept in different dollars come to together."""
+    *others, last = dict.fromkeys(account.collateral.asset for account in variant.portfolio.portfolio.accounts)
+    if others:
+        yield f"{', '.join(others)} and {last} are counted as one USD each"
 
 
 def foresight(variant: Variant) -> Iterator[str]:

@@ -29,7 +29,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from backtester.config.overrides import Setting
+from backtester.config.overrides import Setting, option_of
 from backtester.config.toml import did_you_mean
 from backtester.errors import BacktesterError, Diagnostic, config_error
 from backtester.scenario.path import (
@@ -116,7 +116,7 @@ def set_columns(scenario: Scenario, settings: Iterable[Setting]) -> Scenario:
     for setting in settings:
         fault = _setting_fault(scenario, setting)
         if fault is not None:
-            problems.append(Diagnostic("usage", f"--set {setting.text}", *fault))
+            problems.append(Diagnostic("usage", f"{option_of(setting.text)} {setting.text}", *fault))
             continue
         note = f"{setting.key} of the scenario is {setting.value} all the time (--set)"
         kept = tuple(series for series in scenario.series if series.column != setting.key)

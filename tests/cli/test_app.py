@@ -25,7 +25,7 @@ from backtester.cli.console import (
     talk,
     wants_color,
 )
-from backtester.errors import BacktesterError, Diagnostic
+from backtester.errors import BacktesterError, Diagnostic, ExitCode
 
 ROOT = Path(__file__).resolve().parents[2]
 AddVerb = Callable[[Callable[..., Any]], None]
@@ -259,8 +259,8 @@ def test_output_is_replaced_in_one_step(verb: AddVerb, tmp_path: Path, capsys: p
         ("--output deep.x/y.CSV", "csv"),
         ("--output x.md", "markdown"),
         ("--output x.txt", "table"),
-        ("--output x.md --format json", "json"),
-        ("--format table --output x.md", "table"),
+        ("--output x.md --format markdown", "markdown"),
+        ("--format json --output x.txt", "json"),
         ("--output -", "table"),
     ],
 )
@@ -271,6 +271,14 @@ def test_the_ending_of_the_output_says_the_format(
     (tmp_path / "deep.x").mkdir()
     assert main(["tell", *options.split()]) == 0
     assert told[0].format == format
+
+
+@pytest.mark.parametrize("options", ["--output x.md --format json", "--format table --output x.md"])
+def test_a_format_that_the_ending_denies_is_refused(
+    told: list[Settings], capsys: pytest.CaptureFixture[str], options: str
+) -> None:
+    assert main(["tell", *options.split()]) == ExitCode.USAGE
+    assert told == [] and "does not go into x.md" in capsys.readouterr().err
 
 
 def test_an_ending_wins_over_the_environment(

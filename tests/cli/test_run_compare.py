@@ -86,14 +86,17 @@ def test_compare_a_scenario_with_itself_changed(shell: Shell, small: list[str], 
 def test_a_variant_that_fails_decides_the_exit_code(shell: Shell, small: list[str]) -> None:
     code, text, err = shell(*small, "--compare", "leverage=10,99")
     assert code == ExitCode.CONFIG and "1 survived, 1 failed" in text
-    assert err.startswith("error[config] --set leverage=99")
+    assert err.startswith("error[config] --compare leverage=99")
 
 
 @pytest.mark.parametrize(
     ("words", "line"),
     [
         ("leverage=10", "error[usage] --compare leverage=10: expected a key and two different values or more"),
-        ("levrage=1,2", "error[usage] --set levrage=1: no place takes this key"),
+        ("levrage=1,2", "error[usage] --compare levrage=1: no place takes this key"),
+        ("size=1,2", "error[usage] --compare size=1: positions and orders have this key"),
+        ("scenario.spread=2,3", "error[usage] --compare scenario.spread=2: no column of a scenario has this name"),
+        ("venue.taker_fe=0,1", "error[usage] --compare venue.taker_fe=0: no rule of a venue has this name"),
     ],
 )
 def test_what_cannot_be_compared(shell: Shell, small: list[str], words: str, line: str) -> None:

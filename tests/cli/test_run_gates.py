@@ -121,6 +121,22 @@ def test_a_wrong_limit_has_its_line_and_column(
     assert err.startswith(f"error[config] {limited}:{said}")
 
 
+def test_all_that_is_wrong_with_limits_is_told_at_once(shell: Shell, limited: Path) -> None:
+    """Words of which a result knows nothing, what cannot be read, and what else is wrong with the portfolio."""
+    text = limited.read_text().replace(KEPT, "los_pct > 40").replace(UNKNOWN, "loss >").replace("10.0", "0.5")
+    limited.write_text(text)
+    code, _, err = run_limited(shell, limited)
+    told = [line.partition(" ")[2].partition(": ")[0] for line in err.splitlines() if line.startswith("error")]
+    lines = text.splitlines()
+    limits = lines.index("[limits]") + 1
+    assert code == ExitCode.CONFIG
+    assert told == [
+        f"{limited}:{lines.index('leverage = 0.5') + 1} accounts.0.positions.0.leverage",
+        f"{limited}:{limits + 1} limits.fail.0",
+        f"{limited}:{limits + 4} limits.warn.1",
+    ]
+
+
 def test_a_stored_result_has_its_limits(shell: Shell, limited: Path, tmp_path: Path) -> None:
     from backtester.report.stored import read_result
 

@@ -399,7 +399,7 @@ CRASH = Cell(
     mark_paths=(_mark_path("BTC", MARKS),),
     reached=Named(()),
     limits=(
-        LimitReport("loss_pct > 40", "fail", "breached", "loss_pct is 64.6271%"),
+        LimitReport("loss_pct > 40", "fail", "breached", "loss_pct is 64.63 %"),
         LimitReport("accounts[main].buffer_min < 1.5% notional", "warn", "unknown", "what | is not known"),
         LimitReport("system.deficit > 0", "fail", "ok", "system.deficit is 0"),
     ),

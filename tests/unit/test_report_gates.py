@@ -27,26 +27,26 @@ def said(text: str, cell: Cell = CRASH) -> tuple[str, str]:
     ("text", "outcome", "figure"),
     [
         ("verdict in [liquidated, insolvent]", "breached", "verdict is liquidated"),
-        ("loss_pct > 40", "breached", "loss_pct is 64.6271%"),
-        ("portfolio.loss_pct > 40%", "breached", "portfolio.loss_pct is 64.6271%"),
-        ("loss_pct > 70", "ok", "loss_pct is 64.6271%"),
+        ("loss_pct > 40", "breached", "loss_pct is 64.63 %"),
+        ("portfolio.loss_pct > 40%", "breached", "portfolio.loss_pct is 64.63 %"),
+        ("loss_pct > 70", "ok", "loss_pct is 64.63 %"),
         ("liquidations > 1", "ok", "liquidations is 1"),
         ("flags in [order_cut_short]", "breached", "flags is plan_unfinished, order_cut_short"),
-        ("accounts[main].positions[BTC].funding < -10", "breached", "accounts[main].positions[BTC].funding is -20"),
+        ("accounts[main].positions[BTC].funding < -10", "breached", "accounts[main].positions[BTC].funding is −20"),
         ("accounts[main].positions[BTC.long].funding < -10", "breached",
-         "accounts[main].positions[BTC.long].funding is -20"),
+         "accounts[main].positions[BTC.long].funding is −20"),
         ("accounts[main].positions[BTC.short].funding < -10", "unknown",
          "accounts[main].positions[BTC.short].funding is not known"),
         ("accounts[main].positions[BTCUSDT].funding < 0", "breached",
-         "accounts[main].positions[BTCUSDT].funding is -20"),
+         "accounts[main].positions[BTCUSDT].funding is −20"),
         ("accounts[main].buffer_min_ts < 45m", "breached", "accounts[main].buffer_min_ts is 1,800s"),
-        ("trades[main BTC].net < 0", "breached", "trades[main BTC].net is -9,726.31"),
-        ("trades[main BTC.long].net < 0", "breached", "trades[main BTC.long].net is -9,726.31"),
+        ("trades[main BTC].net < 0", "breached", "trades[main BTC].net is −9,726.31"),
+        ("trades[main BTC.long].net < 0", "breached", "trades[main BTC.long].net is −9,726.31"),
         ("net_delta[BTC] == 0", "breached", "net_delta[BTC] is 0"),
         ("system.deficit > 0", "ok", "system.deficit is 0"),
         ("accounts[none].buffer_min < 1", "unknown", "accounts[none].buffer_min is not known"),
         ("accounts[main].buffer_min < 1.5% notional", "breached",
-         "accounts[main].buffer_min is -480, accounts[main].notional is 200,000"),
+         "accounts[main].buffer_min is −480.00, accounts[main].notional is 200,000.00"),
     ],
 )  # fmt: skip
 def test_a_limit(text: str, outcome: str, figure: str) -> None:
@@ -67,7 +67,7 @@ def test_every_breach_is_a_line() -> None:
     assert list(breaches(cells, "warn")) == [
         "warning[gate] 2025-10-10 on hyperliquid@2026-08-22: limit breached, a warning: loss > 1 (loss is 9,694.06)",
         "warning[gate] tape as it is on hyperliquid@2026-08-22  positions[BTC].size=0.5: "
-        "limit breached, a warning: loss > 1 (loss is 500)",
+        "limit breached, a warning: loss > 1 (loss is 500.00)",
     ]
 
 

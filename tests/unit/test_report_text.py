@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
+from rich.console import Console
 
 from backtester.config.values import Instant
 from backtester.enums import Verdict
 from backtester.report.chart import Canvas, columns, sparkline
 from backtester.report.glance import AnyCell, glance, told_whole, untold
 from backtester.report.records import FailedCell, Named, PortfolioName
-from backtester.report.sheet import Column, Sheet
-from backtester.report.table import fitting, path_lines
+from backtester.report.render import render_report
+from backtester.report.sheet import Column, Sheet, folded
+from backtester.report.table import fitting, path_lines, spread
 from backtester.report.text import (
     _apart,
+    amount,
     bps,
     clock,
     delay,
@@ -22,11 +27,12 @@ from backtester.report.text import (
     percent,
     price,
     rate,
+    share,
     size,
     story,
     stretch,
 )
-from tests.golden.handmade import CRASH, MAIN, PLAN, SMALLER, at
+from tests.golden.handmade import CRASH, MAIN, MODEL, PLAN, SMALLER, at
 
 SECOND = 1_000_000_000
 
@@ -35,6 +41,12 @@ SECOND = 1_000_000_000
     ("found", "expected"),
     [
         (money(-1234.5), "−1,234.50"),
+        (share(0.796283), "79.63 %"),
+        (share(-12.5), "−1,250.00 %"),
+        (share(0.000012), "0.0012 %"),
+        (amount(-6005.2103), "−6,005.21"),
+        (amount(0.00125), "0.00125"),
+        (amount(1200), "1,200"),
         (money(3e8), "300,000,000"),
         (money(None), "–"),
         (price(117_066.4), "117,066.40"),
@@ -132,6 +144,44 @@ def test_columns_leave_by_rank_and_those_of_rank_0_stay() -> None:
     assert fitting(sheet, 21) == [0, 1]
     assert fitting(sheet, 9) == [0]
     assert fitting(sheet, 1) == [0]
+
+
+def test_texts_are_folded_at_their_words_where_the_terminal_is_narrow() -> None:
+    sheet = Sheet(
+        "s",
+        (Column("venue", is_text=True), Column("hyperliquid@2026-08-22", is_text=True), Column("at", rank=1)),
+        (("a", "liquidated 79.6 %", "21:13:39 +43:39"), ("b", "survived 0.0 %", "–")),
+    )
+    assert (sheet.widest(1), sheet.narrowest(1), sheet.widest(2), sheet.narrowest(2)) == (22, 11, 15, 8)
+    assert fitting(sheet, 5 + 2 + 11 + 2 + 8) == [0, 1, 2] and fitting(sheet, 5 + 2 + 11 + 2 + 7) == [0, 1]
+    assert spread(sheet, [0, 1, 2], 46) == [5, 22, 15]
+    assert spread(sheet, [0, 1, 2], 45) == [5, 21, 15]
+    assert spread(sheet, [0, 1, 2], 30) == [5, 11, 10]
+    assert [folded(text, 12) for text in ("hyperliquid@2026-08-22", "liquidated 79.6 %", "algo=twap, size=4")] == [
+        "hyperliquid\n@2026-08-22", "liquidated\n79.6 %", "algo=twap,\nsize=4",
+    ]  # fmt: skip
+
+
+def test_a_matrix_that_would_break_words_is_left_to_the_rows() -> None:
+    many = [CRASH._replace(scenario=day, venue=f"venue-{n}@2026-08-22") for n in range(6) for day in ("one", "two")]
+    for width, is_there in ((200, True), (80, True), (60, False)):
+        lines = said_in(width, many)
+        assert (lines[0] == "Scenario by venue: verdict and what is lost") is is_there
+        assert all(len(line) <= width for line in lines)
+        assert lines[1 if is_there else 0].split()[0] in ("scenario", "12")
+
+
+def test_the_lowest_buffer_and_the_first_liquidation_stay_on_a_narrow_terminal() -> None:
+    cells = [CRASH._replace(venue=venue, plans=()) for venue in ("hyperliquid@2026-08-22", "binance-usdm@2026-08-22")]
+    lines = said_in(80, cells)
+    assert lines[1].split() == ["venue", "verdict", "loss", "%", "buffer", "low", "liquidated"]
+    assert "−480.00" in lines[2]
+
+
+def said_in(width: int, cells: Sequence[AnyCell]) -> list[str]:
+    """The glance of a report as a terminal of this width shows it."""
+    console = Console(width=width, force_terminal=False, color_system=None)
+    return render_report(MODEL._replace(cells=tuple(cells)), "table", console, "none").splitlines()
 
 
 def test_events_stand_under_their_time() -> None:

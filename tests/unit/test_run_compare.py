@@ -130,7 +130,7 @@ def test_when_none_can_start_all_is_said_at_once(tmp_path: Path) -> None:
 def test_words_are_wrong_before_anything_runs(tmp_path: Path) -> None:
     failed = run_cells([request(tmp_path, EXIT, compare=(f"{PLAN}=twap,twop",))._replace(tapes=("absent",))])
     (found,) = {found for each in failed if isinstance(each, RunFailure) for found in each.error.diagnostics}
-    assert found.where.startswith(f"--set {PLAN}=twop") and found.hint == 'did you mean "twap"?'
+    assert found.where.startswith(f"--compare {PLAN}=twop") and found.hint == 'did you mean "twap"?'
 
 
 @pytest.mark.parametrize(

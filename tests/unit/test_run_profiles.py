@@ -11,9 +11,12 @@ from backtester.config.overrides import sort_overrides
 from backtester.config.portfolio import load_portfolio
 from backtester.errors import BacktesterError, ExitCode
 from backtester.run.profiles import changes_by_hand, choice_of, find_profiles, move_collateral
+from backtester.run.request import Request
+from backtester.run.resolve import Acceptances
+from backtester.run.session import run_cell
 from backtester.scenario.path import Scenario, neutral
 from backtester.venue.profile import VenueProfile
-from tests.unit.run_cases import S, account, portfolio, position, venue
+from tests.unit.run_cases import S, account, portfolio, position, tape, venue
 
 SPRING_2024 = 1_710_500_000 * S  # 2024-03-15
 
@@ -64,6 +67,16 @@ def test_all_venues_that_are_not_known_are_named(tmp_path: Path) -> None:
     accounts = [account(position(), name=name, venue=name) for name in ("binanze", "hyperliqid")]
     found = faults(portfolio(tmp_path, *accounts), None)
     assert [line.split(":")[0] for line in found] == ["error[config] venue binanze", "error[config] venue hyperliqid"]
+
+
+@pytest.mark.compiled
+def test_dollars_of_several_kinds_are_said_to_be_added_up(tmp_path: Path) -> None:
+    here = account(position(size=0.01), name="here")
+    there = account(position(size=0.01), name="there", venue="binance-usdm", collateral="USDT = 1_000.0")
+    said = "USDC and USDT are counted as one USD each"
+    asked = Request(portfolio(tmp_path, here, there), tapes=(str(tape(tmp_path)),), accept=Acceptances(order_book=True))
+    assert said in run_cell(asked).assumptions
+    assert said not in run_cell(asked._replace(venue="hyperliquid")).assumptions
 
 
 # --- rules by hand -------------------------------------------------------------------------------------------------

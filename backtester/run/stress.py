@@ -16,14 +16,14 @@ from backtester.market.read import Tape
 from backtester.run.resolve_values import Resolved
 from backtester.run.result import ScenarioSource, digest_of, file_digest
 from backtester.scenario import library
-from backtester.scenario.apply import StressedTape, survey
+from backtester.scenario.apply import StressedTape, Summary, survey
 from backtester.scenario.compose import set_columns
 from backtester.scenario.grid import Proxy, Target, has_own
 from backtester.scenario.path import Scenario, neutral
 from backtester.scenario.shock import Shock, shocked
 
 #: A base tape of at most so many rows is kept in memory (40 bytes a row) while it is laid end to end.
-KEPT_ROWS = 1_000_000
+KEPT_ROWS = 1_500_000
 HOUR_NS = 3_600_000_000_000
 
 
@@ -122,6 +122,13 @@ def scenario_source(
     return ScenarioSource(path.id, path.title, path.type, digest, path.assumed_share, stressed.summary)
 
 
+def _times(summary: Summary) -> str:
+    """How often the base was laid, by venue where they differ."""
+    if len({times for _, times in summary.laid}) == 1:
+        return f"{summary.tiles} times"
+    return ", ".join(f"{times} times ({venue})" for venue, times in summary.laid)
+
+
 def stress_assumptions(name: str | None, tape: Tape, stressed: StressedTape, proxies: Sequence[Proxy]) -> Iterator[str]:
     """What a reader of the result should know of the scenario and of its tape."""
     path, summary = stressed.scenario, stressed.summary
@@ -132,7 +139,7 @@ def stress_assumptions(name: str | None, tape: Tape, stressed: StressedTape, pro
         for number in _lost_funding(tape, stressed):
             yield f"{tape.instruments[number].symbol}: the funding rows of the tape are left out under the stress"
     if summary.tiles > 1:
-        yield f"the base tape is shorter than the scenario and was laid end to end {summary.tiles} times"
+        yield f"the base tape is shorter than the scenario and was laid end to end {_times(summary)}"
     if summary.coarse_ns:
         hours, span = summary.coarse_ns / HOUR_NS, ((path.end_ns or 0) - (path.start_ns or 0)) / HOUR_NS
         yield f"{hours:.3g} of {span:.3g} hours are coarse: one snapshot a step, no messages or trades between"

@@ -9,9 +9,9 @@ the neutral scenario gives the base tape, byte for byte. A driven one gets
 - its marks scaled by ratio · (1 + basis), or dropped where the venue's rules make the mark;
 - funding from the path only.
 
-Tiling: the base starts again and again, with ladder and trades only, and at every step its mid is set on the path
-itself: the path gives the prices, the base gives the shape of the order book and the flow. A new tile's ladder is
-shown from its first step on.
+Tiling: the base of each venue starts again and again, with ladder and trades only, and at every step its mid is set on
+the path itself: the path gives the prices, the base gives the shape of the order book and the flow. A new tile's ladder
+is shown from its first step on.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from backtester.scenario.grid import Grid, Proxy, Target, make_grid
 from backtester.scenario.levels import make_ladder
 from backtester.scenario.path import Scenario
 from backtester.scenario.records import COARSE_NS, FOREVER, RUN, STATE, Status
+from backtester.scenario.tiles import Part, laid_end_to_end
 from backtester.scenario.transform import seam, transform
 
 Events = NDArray[np.void]
@@ -37,10 +38,15 @@ CAPACITY = 1 << 18
 
 
 class Survey(NamedTuple):
-    """What one look at the base tells: its span in ns; by instrument the highest tick and whether it has an index."""
+    """What one look at the base tells: its span in ns; by instrument the highest tick and whether it has an index.
+
+    firsts, lasts: (n,) times of the first and last row of each instrument, -1 without any
+    """
 
     first_ns: int
     last_ns: int
+    firsts: NDArray[np.int64]
+    lasts: NDArray[np.int64]
     max_ticks: NDArray[np.int64]
     has_index: NDArray[np.bool_]
 
@@ -61,16 +67,22 @@ class Realised(NamedTuple):
 class Summary(NamedTuple):
     """What the report says about a stressed tape. `coarse_ns`: time that a tiled base spends in coarse stretches."""
 
-    tiles: int
+    laid: tuple[tuple[str, int], ...]  # how often the base of each venue began; none: it is not tiled
     steps: int
     coarse_ns: int
     rows: int
     realised: tuple[Realised, ...]
 
+    @property
+    def tiles(self) -> int:
+        """How often the base began; of several venues the most."""
+        return max((times for _, times in self.laid), default=1)
+
 
 def survey(chunks: Iterator[Events], instruments: int) -> Survey:
     """Read a base once. Raises BacktesterError when it is empty."""
     first = last = None
+    firsts, lasts = np.full((2, instruments), -1, np.int64)
     max_ticks = np.zeros(instruments, np.int64)
     has_index = np.zeros(instruments, bool)
     for chunk in chunks:
@@ -78,12 +90,16 @@ def survey(chunks: Iterator[Events], instruments: int) -> Survey:
             continue
         first = int(chunk["ts"][0]) if first is None else first
         last = int(chunk["ts"][-1])
+        for number in np.unique(chunk["instrument"]):
+            ts = chunk["ts"][chunk["instrument"] == number]
+            firsts[number] = ts[0] if firsts[number] < 0 else firsts[number]
+            lasts[number] = ts[-1]
         levels = chunk[chunk["kind"] <= EventKind.DELTA]
         np.maximum.at(max_ticks, levels["instrument"], levels["tick"])
         has_index[np.unique(chunk["instrument"][chunk["kind"] == EventKind.INDEX])] = True
     if first is None or last is None:
         raise data_error("base tape", "has no events")
-    return Survey(first, last, max_ticks, has_index)
+    return Survey(first, last, firsts, lasts, max_ticks, has_index)
 
 
 class StressedTape:
@@ -112,8 +128,7 @@ class StressedTape:
         self._capacity = capacity
         self._survey = known or survey(base(), len(targets))
         self._summary: Summary | None = None
-        if self.tiled and self._survey.first_ns == self._survey.last_ns:
-            raise data_error("base tape", "is a single moment and cannot be laid end to end", "record some seconds")
+        self._parts = tuple(_parts(self.targets, self._survey)) if self.tiled else ()
 
     @property
     def start_ns(self) -> int:
@@ -154,23 +169,22 @@ class StressedTape:
         run["clock_ns"] = self.start_ns - known.first_ns
         run["end_ns"] = FOREVER if self.scenario.end_ns is None else self.scenario.end_ns
         run["seed"], run["tiled"], run["message_of"] = self._seed, self.tiled, -1
-        source, base, out = self._base(), np.zeros(0, EVENT), np.zeros(self._capacity, EVENT)
-        tiles, rows, status = 1, 0, Status.NEED_INPUT
-        tile_ns = known.last_ns - known.first_ns + 1
+        source, over = laid_end_to_end(self._base, self._parts) if self.tiled else _once(self._base()), None
+        base, out = np.zeros(0, EVENT), np.zeros(self._capacity, EVENT)
+        laid = dict.fromkeys((part.venue for part in self._parts), 1)
+        rows, status = 0, Status.NEED_INPUT
         while status != Status.DONE:
             code = transform(
                 run, state, depth, *ladder, grid.step_ns, grid.steps, grid.depth, grid.control, base, out
             )  # fmt: skip
             status = Status(code)
             if status == Status.NEED_INPUT:
-                chunk = next(source, None)
-                if chunk is not None:
-                    base, run["cursor"] = chunk, 0
-                elif self.tiled:
-                    seam(run, state, *ladder)
-                    run["clock_ns"] += tile_ns
-                    source = self._base()
-                    tiles += 1
+                if over is not None:
+                    seam(run, state, self._parts[over].instruments, *ladder)
+                    laid[self._parts[over].venue] += 1
+                    over = None
+                if (found := next(source, None)) is not None:
+                    (base, over), run["cursor"] = found, 0
                 else:
                     run["final"] = 1
             elif status == Status.NEED_ROOM:
@@ -181,7 +195,7 @@ class StressedTape:
                     yield ready
         rest = out[: int(run["rows"][0])]
         self._summary = Summary(
-            tiles=tiles,
+            laid=tuple(laid.items()),
             steps=int(grid.step_ns.size),
             coarse_ns=_coarse_ns(grid.step_ns, int(run["end_ns"][0])) if self.tiled else 0,
             rows=rows + rest.size,
@@ -189,6 +203,24 @@ class StressedTape:
         )
         if rest.size:
             yield rest
+
+
+def _once(chunks: Iterator[Events]) -> Iterator[tuple[Events, int | None]]:
+    """A base that is not laid end to end."""
+    return ((chunk, None) for chunk in chunks)
+
+
+def _parts(targets: Sequence[Target], known: Survey) -> Iterator[Part]:
+    """The venues of a base, in the order of its instruments. Raises a data error for one that is a single moment."""
+    venues = np.array([target.venue for target in targets])
+    for venue in dict.fromkeys(target.venue for target in targets):
+        those = (venues == venue) & (known.lasts >= 0)
+        if not those.any():
+            continue
+        first, last = int(known.firsts[those].min()), int(known.lasts[those].max())
+        if first == last:
+            raise data_error("base tape", "is a single moment and cannot be laid end to end", "record some seconds")
+        yield Part(venue, those, first, last - first + 1)
 
 
 def _start_state(targets: Sequence[Target], grid: Grid, known: Survey, tiled: bool) -> NDArray[np.void]:

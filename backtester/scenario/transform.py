@@ -155,12 +155,18 @@ def take_rows(
 
 
 @kernel
-def seam(runs: np.ndarray, state: np.ndarray, sides: np.ndarray, lots: np.ndarray, pages: np.ndarray) -> None:
-    """Begin the base again: forget every ladder and hide it until its next step."""
+def seam(
+    runs: np.ndarray, state: np.ndarray, which: np.ndarray, sides: np.ndarray, lots: np.ndarray, pages: np.ndarray
+) -> None:
+    """Begin the base of these instruments again: forget every ladder and hide it until its next step.
+
+    which: (n,) bool.
+    """
     for i in range(state.size):
-        wipe(lots, pages, sides[i, BID], -1)
-        wipe(lots, pages, sides[i, ASK], 1)
-        state[i]["live"] = 0
+        if which[i]:
+            wipe(lots, pages, sides[i, BID], -1)
+            wipe(lots, pages, sides[i, ASK], 1)
+            state[i]["live"] = 0
     runs[0]["message_of"] = -1
 
 

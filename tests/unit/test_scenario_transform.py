@@ -222,6 +222,24 @@ def test_a_short_base_is_tiled_and_reaches_the_paths_extremes() -> None:
     assert (np.diff(out["ts"]) >= 0).all() and out["ts"][-1] <= START + 20 * S
 
 
+def test_each_venue_is_tiled_by_itself() -> None:
+    """A base of 4 s and one of 10 s elsewhere: neither changes what becomes of the other."""
+    falls = {"price_ratio": [(0.0, 1.0), (10.0, 0.8), (20.0, 1.1)]}
+    path, other = scenario(20, falls), scenario(20, falls, "ETH")
+    path = replace(path, series=(*path.series, *other.series))
+    short, long = ticking(4), ticking(10)
+    long["instrument"] = 1
+    both = np.concatenate([short, long])
+    out, stressed = run(path, both[np.argsort(both["ts"], kind="stable")], [BTC, ETH._replace(venue="elsewhere")])
+    assert stressed.summary.laid == (("paper", 5), ("elsewhere", 2))
+    for number, (tape, target) in enumerate(((short, BTC), (ticking(10), ETH))):
+        alone, _ = run(path, tape, [target])
+        together = out[out["instrument"] == number].copy()
+        together["instrument"] = 0
+        for kind in (Kind.SNAPSHOT, Kind.DELTA, Kind.TRADE, Kind.INDEX):
+            assert only(together, kind).tolist() == only(alone, kind).tolist()
+
+
 def coarse(seconds: int, *cadence: tuple[int, int]) -> Scenario:
     """A price that falls by a tenth of a percent a second, on the given (from second, step) grid."""
     path = scenario(seconds, {"price_ratio": [(0, 1.0), (seconds, 1.0 - seconds / 1000)]})

@@ -139,14 +139,14 @@ HEDGED = account('position_mode = "hedge"\n', position(), position(side="short")
 def test_a_name_of_several_is_told_before_the_run(tmp_path: Path, accounts: list[str], text: str, ways: str) -> None:
     file = portfolio(tmp_path, *accounts)
     with pytest.raises(BacktesterError, match="there are 2 ") as caught:
-        read_gates([text], file)
+        read_gates([text], [file])
     assert [each.hint for each in caught.value.diagnostics] == [f"choose one: {ways}"]
     longer = text.replace(text[text.index(ways.partition("[")[0]) : text.rindex(".")], ways.partition(", ")[0])
-    assert read_gates([longer, "net_delta[ETH] > 1" if "ETH" in text else longer], file)
+    assert read_gates([longer, "net_delta[ETH] > 1" if "ETH" in text else longer], [file])
 
 
 def test_a_limit_that_is_said_twice_counts_once(file: Path) -> None:
-    assert [each.text for each in read_gates(["loss > 1", "loss > 2", "loss > 1"], file)] == ["loss > 1", "loss > 2"]
+    assert [each.text for each in read_gates(["loss > 1", "loss > 2", "loss > 1"], [file])] == ["loss > 1", "loss > 2"]
 
 
 def test_names_that_are_compared_are_known(file: Path) -> None:

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from backtester.config.command import Acceptances
 from backtester.config.overrides import sort_overrides
 from backtester.config.portfolio import load_portfolio
 from backtester.errors import BacktesterError, ExitCode
 from backtester.run.profiles import changes_by_hand, choice_of, find_profiles, move_collateral
 from backtester.run.request import Request
-from backtester.run.resolve import Acceptances
 from backtester.run.session import run_cell
 from backtester.scenario.path import Scenario, neutral
 from backtester.venue.profile import VenueProfile

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-#: Where a line may end within a text: at a blank, before the date of a venue, behind the key of a variant or the `+` of
-#: a scenario; not between a number and its per cent.
-_ENDS = re.compile(r"( (?!%)|(?<=\w)(?=@)|(?<=\w=)(?=.)|(?<=\w\+)(?=[a-z]))")
+#: Where a line may end within a text: at a blank, before the date of a venue, behind a directory, behind the key of a
+#: variant or the `+` of a scenario; not between a number and its per cent.
+_ENDS = re.compile(r"( (?!%)|(?<=\w)(?=@)|(?<=\w=)(?=.)|(?<=\w\+)(?=[a-z])|(?<=\w/)(?=\w))")
 
 
 class Column(NamedTuple):

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,12 +10,10 @@ import typer
 from backtester.bounds import LONGEST_S
 from backtester.cli.completion import scenarios_or_all, tapes, venues
 from backtester.cli.console import Details, DetailsOption, Settings, emit, make_console, settings, talk, written_for
-from backtester.errors import ExitCode, usage_error
+from backtester.cli.running import JobsOption, announce_compiling, jobs_of, progress_of, tell_breaches, tell_failures
+from backtester.errors import usage_error
 from backtester.files import prove_directory
 from backtester.texts import counted
-
-#: Passes at a time where the user names no number.
-MOST_JOBS = 8
 
 if TYPE_CHECKING:
     from backtester.config.command import Command
@@ -134,16 +128,7 @@ def run(
         ),
     ] = None,
     details: DetailsOption = "worst",
-    jobs: Annotated[
-        int | None,
-        typer.Option(
-            "--jobs",
-            metavar="N",
-            min=1,
-            help="Passes through tapes at a time, each with memory of its own; the result is the same for any number. "
-            f"Default: one a core, at most {MOST_JOBS}.",
-        ),
-    ] = None,
+    jobs: JobsOption = None,
     fail_on: Annotated[
         list[str] | None,
         typer.Option(
@@ -152,6 +137,10 @@ def run(
             help="Exit with 1 if it holds in a cell, or cannot be told: 'verdict in [liquidated, insolvent]', "
             "'loss_pct > 40', 'accounts[main].buffer_min < 1.5% notional'. May be given more than once.",
         ),
+    ] = None,
+    warn_on: Annotated[
+        list[str] | None,
+        typer.Option("--warn-on", metavar="CONDITION", help="The same, but only say it: the exit code stays."),
     ] = None,
     out: Annotated[
         str | None,
@@ -185,26 +174,18 @@ def run(
         prices=tuple(price or ()),
         proxies=tuple(proxy or ()),
         fail_on=tuple(fail_on or ()),
+        warn_on=tuple(warn_on or ()),
         stale_after=stale_after,
         rebase=rebase,
         accept=accept,
     )
     _check_size(command, most, chosen)
-    _announce_compiling(chosen)
-    jobs = jobs or min(os.cpu_count() or 1, MOST_JOBS)
-    with _progress(chosen, command) as progress:
-        made = produce(command, chosen.seed, with_tables=out is not None, progress=progress, jobs=jobs)
+    announce_compiling(chosen)
+    with progress_of(chosen, ", ".join(command.scenarios) or "tape") as progress:
+        made = produce(command, chosen.seed, with_tables=out is not None, progress=progress, jobs=jobs_of(jobs))
     if out is not None:
         made.write(Path(out))
     return _tell(made.model, chosen, details)
-
-
-def _announce_compiling(chosen: Settings) -> None:
-    from backtester.engine.jit import CACHE_DIR
-    from backtester.run.session import is_warm
-
-    if not is_warm():
-        talk(f"compiling kernels, once per machine and version (cache: {CACHE_DIR})", chosen)
 
 
 def _tell(report: ReportModel, chosen: Settings, details: Details) -> int:
@@ -212,25 +193,7 @@ def _tell(report: ReportModel, chosen: Settings, details: Details) -> int:
     from backtester.report.render import render_report
 
     emit(render_report(report, chosen.format, make_console(chosen), details), chosen)
-    return max(_tell_failures(report), _tell_breaches(report))
-
-
-def _tell_failures(report: ReportModel) -> int:
-    """Repeat on stderr why cells failed; the exit code of the worst, 0 without any."""
-    failed = [cell for cell in report.failed if cell.exit_code]
-    for text in dict.fromkeys(cell.error for cell in failed):
-        print(text, file=sys.stderr)
-    return max((cell.exit_code for cell in failed), default=0)
-
-
-def _tell_breaches(report: ReportModel) -> int:
-    """Say on stderr which limits are not kept; 1 if one of them is a gate."""
-    from backtester.report.gates import FAIL, WARN, breaches
-
-    failing = list(breaches(report.finished, FAIL))
-    for line in (*failing, *breaches(report.finished, WARN)):
-        print(line, file=sys.stderr)
-    return ExitCode.GATE if failing else ExitCode.OK
+    return max(tell_failures(report), tell_breaches(report))
 
 
 def _check_size(command: Command, most: int, chosen: Settings) -> None:
@@ -262,16 +225,3 @@ def _check_directory(out: str | None, force: bool) -> None:
     with written_for("--out", out, "name a directory of yours"):
         prove_directory(Path(out))
         check_directory(Path(out), force)
-
-
-@contextmanager
-def _progress(chosen: Settings, command: Command) -> Iterator[Callable[[float], None]]:
-    """A progress bar on stderr, on a terminal only."""
-    if not (chosen.progress and sys.stderr.isatty()):
-        yield lambda fraction: None
-        return
-    from rich.progress import Progress
-
-    with Progress(*Progress.get_default_columns(), console=make_console(chosen, stderr=True), transient=True) as bar:
-        task = bar.add_task(", ".join(command.scenarios) or "tape", total=1.0)
-        yield lambda fraction: bar.update(task, completed=fraction)

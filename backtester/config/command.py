@@ -35,6 +35,7 @@ class Command(NamedTuple):
     prices: tuple[str, ...] = ()
     proxies: tuple[str, ...] = ()
     fail_on: tuple[str, ...] = ()
+    warn_on: tuple[str, ...] = ()
     stale_after: float | None = None  # seconds
     rebase: bool = False
     accept: Acceptances = Acceptances()

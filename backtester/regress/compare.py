@@ -55,8 +55,7 @@ class Comparison(NamedTuple):
 def compare(before: ReportModel, after: ReportModel) -> Comparison:
     """Everything that differs, however little. Comparing the other way round mirrors it."""
     pairs = pair_cells(before.cells, after.cells)
-    named = any(len({cell.portfolio.name for cell in model.cells}) > 1 for model in (before, after))
-    found = [change for pair in pairs for change in _changes(pair, _name(pair.cell, named))]
+    found = [change for pair in pairs for change in _changes(pair)]
     found.sort(key=_rank)
     both = sum(pair.before is not None and pair.after is not None for pair in pairs)
     return Comparison(changed_inputs(before, after), tuple(found), both, after.reporting_currency)
@@ -78,27 +77,22 @@ def _rank(change: Change) -> tuple[int, int, float]:
 # --- cells ---------------------------------------------------------------------------------------------------------
 
 
-def _name(cell: AnyCell, with_portfolio: bool) -> str:
-    """Example: `book: 2025-10-10 on hyperliquid@2026-08-22`."""
-    return f"{cell.portfolio.name}: {cell_name(cell)}" if with_portfolio else cell_name(cell)
-
-
-def _changes(pair: Pair, name: str) -> Iterator[Change]:
+def _changes(pair: Pair) -> Iterator[Change]:
     if isinstance(pair.before, Cell) and isinstance(pair.after, Cell):
-        yield from _figures(pair.before, pair.after, name)
+        yield from _figures(pair.before, pair.after)
     elif _came_to(pair.before) != _came_to(pair.after):
-        yield _cell(pair, name)
+        yield _cell(pair)
 
 
 def _came_to(cell: AnyCell | None) -> tuple[str, str | None] | None:
     return None if cell is None else (cell.status, cell.error)
 
 
-def _cell(pair: Pair, name: str) -> Change:
+def _cell(pair: Pair) -> Change:
     """A cell that only one of them has, or that only one of them finished."""
     return Change(
         sign="+" if pair.before is None else "-" if pair.after is None else "~",
-        cell=name,
+        cell=cell_name(pair.cell),
         place="",
         quantity=Quantity.VERDICT,
         before=_word(pair.before),
@@ -138,10 +132,10 @@ def _effect_of(pair: Pair) -> Effect:
 # --- figures -------------------------------------------------------------------------------------------------------
 
 
-def _figures(before: Cell, after: Cell, name: str) -> Iterator[Change]:
+def _figures(before: Cell, after: Cell) -> Iterator[Change]:
     starts, equities = (before.start_ts, after.start_ts), _equities(before, after)
     for found in differences(before, after):
-        yield _change(found, name, starts, equities)
+        yield _change(found, cell_name(after), starts, equities)
 
 
 def _equities(before: Cell, after: Cell) -> Mapping[str, float]:

@@ -53,8 +53,7 @@ def render_comparison(told: Told, format: str, console: Console) -> str:
     if format == "csv":
         return _csv(told)
     if format == "markdown":
-        sheets = (line for sheet in _sheets(told) for line in (*sheet_lines(sheet), ""))
-        return "\n".join((*sheets, *map(markdown_text, _ending(told)))).lstrip("\n") + "\n"
+        return "\n".join(markdown_lines(told)).lstrip("\n") + "\n"
     from backtester.report.table import SheetView
 
     with console.capture() as capture:
@@ -64,6 +63,12 @@ def render_comparison(told: Told, format: str, console: Console) -> str:
         for line in _ending(told):
             console.print(printable(line))
     return "".join(line.rstrip() + "\n" for line in capture.get().splitlines())
+
+
+def markdown_lines(told: Told) -> Iterator[str]:
+    """Its lines in Markdown."""
+    yield from (line for sheet in _sheets(told) for line in (*sheet_lines(sheet), ""))
+    yield from map(markdown_text, _ending(told))
 
 
 # --- for readers ---------------------------------------------------------------------------------------------------

@@ -7,9 +7,11 @@ better: nobody watches.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from functools import cache
-from pathlib import Path
+from typing import NamedTuple
 
+from backtester.config.command import Command
 from backtester.config.conditions import Wrong, parse
 from backtester.config.judging import Table, check, judge
 from backtester.config.limits import LEVELS, Limit, stated_limits
@@ -27,26 +29,19 @@ OK, BREACHED, UNKNOWN = "ok", "breached", "unknown"
 _OUTCOMES = {True: BREACHED, False: OK, None: UNKNOWN}
 
 
-def read_gates(
-    texts: Sequence[str], portfolios: Sequence[Path], overrides: Sequence[str] = (), compare: Sequence[str] = ()
-) -> tuple[Limit, ...]:
-    """The limits of the command line. Those of the portfolios are looked at as well, by what a result will hold.
+def read_gates(command: Command) -> tuple[Limit, ...]:
+    """The limits of a command. Those of its portfolios are looked at as well, by what a result will hold.
 
     Raises one error with all that is wrong with any of them.
     """
-    problems: list[Diagnostic] = []
-    gates = []
-    for text in dict.fromkeys(texts):
-        try:
-            gates.append(Limit(text, FAIL, parse(text)))
-        except Wrong as wrong:
-            problems.append(_usage(text, wrong))
-    read = [read_document(each) for each in portfolios]
-    if not texts and not any("limits" in each.data for each in read):
+    gates, problems = _parsed(command)
+    read = list(_readable(command.portfolios))
+    if not gates and not problems and not any("limits" in each.data for each in read):
         return ()
-    documents = [each for document in read for each in _variants(document, overrides, compare)]
+    documents = [each for document in read for each in _variants(document, command.set, command.compare)]
     table = figures_of(document.data for document in documents)
-    problems += (_usage(gate.text, wrong) for gate in gates for wrong in _faults(gate, table))
+    if documents:
+        problems += (_usage(gate.said, wrong) for gate in gates for wrong in _faults(gate.limit, table))
     for document in documents:
         try:
             _check_document(document, table)
@@ -54,7 +49,33 @@ def read_gates(
             problems += error.diagnostics
     if problems:
         raise BacktesterError(dict.fromkeys(problems))
-    return tuple(gates)
+    return tuple(gate.limit for gate in gates)
+
+
+class Gate(NamedTuple):
+    """A limit of the command line, and how it was said there."""
+
+    limit: Limit
+    said: str
+
+
+def _parsed(command: Command) -> tuple[list[Gate], list[Diagnostic]]:
+    """Every limit once, and what is wrong with those that cannot be read."""
+    gates, problems = [], []
+    for level, option, texts in ((FAIL, "--fail-on", command.fail_on), (WARN, "--warn-on", command.warn_on)):
+        for text in dict.fromkeys(texts):
+            try:
+                gates.append(Gate(Limit(text, level, parse(text)), f"{option} {text}"))
+            except Wrong as wrong:
+                problems.append(_usage(f"{option} {text}", wrong))
+    return gates, problems
+
+
+def _readable(portfolios: Sequence[str]) -> Iterator[Document]:
+    """Those that can be read; of the others their cells will say why."""
+    for name in portfolios:
+        with suppress(BacktesterError):
+            yield read_document(name)
 
 
 def _variants(document: Document, overrides: Sequence[str], compare: Sequence[str]) -> Iterator[Document]:
@@ -63,8 +84,8 @@ def _variants(document: Document, overrides: Sequence[str], compare: Sequence[st
         yield override(document, sort_overrides((*overrides, *more)).portfolio, Portfolio)
 
 
-def _usage(text: str, wrong: Wrong) -> Diagnostic:
-    return Diagnostic("usage", f"--fail-on {text}", str(wrong), wrong.hint)
+def _usage(said: str, wrong: Wrong) -> Diagnostic:
+    return Diagnostic("usage", said, str(wrong), wrong.hint)
 
 
 def _faults(limit: Limit, table: Table) -> Iterator[Wrong]:

@@ -66,6 +66,22 @@ def summarise(made: Sequence[Measured | RunFailure], command: Command) -> Report
     return model._replace(receipt=receipt_of(model))
 
 
+def measured(model: ReportModel) -> Measured:
+    """The one cell of a model, as it was measured: `summarise` makes this model of it."""
+    [cell], inputs = model.finished, model.inputs
+    return Measured(
+        cell=cell,
+        seed=model.seed,
+        currency=model.reporting_currency,
+        portfolio=inputs.portfolios[0],
+        tape=inputs.tape,
+        scenario=inputs.scenarios[0] if inputs.scenarios else None,
+        venues=inputs.venues,
+        assumptions=model.assumptions,
+        warnings=tuple(line for line in model.warnings if line != NO_EXIT),
+    )
+
+
 def _joined(files: Sequence[FileInput]) -> FileInput:
     """Several files named as one."""
     return FileInput(" + ".join(each.name for each in files), digest_of([each.sha256 for each in files]))

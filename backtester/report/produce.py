@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from backtester.config.command import Command
-from backtester.report.cell import Measured, measure
+from backtester.report.cell import measure
 from backtester.report.gates import gated, read_gates
 from backtester.report.model import summarise
+from backtester.report.parts import Part, Parts
 from backtester.report.record_tables import Tables
 from backtester.report.records import ReportModel
 from backtester.report.tables import tables_of, write_tables
+from backtester.run.plan import Rider
 from backtester.run.request import requests
 from backtester.run.result import RunFailure, RunResult
 from backtester.run.session import collect
@@ -36,21 +38,26 @@ def produce(
     with_tables: bool = False,
     progress: Callable[[float], None] = lambda fraction: None,
     jobs: int = 1,
+    parts: Parts | None = None,
 ) -> Produced:
     """Run all that a command asks for, `jobs` passes at a time, and judge it by its limits.
 
-    `progress` hears the fraction that is done. Raises BacktesterError for a command that is wrong, and when nothing of
-    it has a result.
+    `progress` hears the fraction that is done. With `parts` a cell that is stored there is not run again, and others
+    are stored as soon as they are done. Raises BacktesterError for a command that is wrong, and when nothing of it has
+    a result.
     """
     asked = requests(command, seed)
-    gates = read_gates(command.fail_on, [Path(name) for name in command.portfolios], command.set, command.compare)
+    gates = read_gates(command)
 
-    def take(result: RunResult) -> tuple[Measured | RunFailure, Tables]:
+    def take(rider: Rider, result: RunResult) -> Part | RunFailure:
         found = measure(result)
-        if isinstance(found, Measured):
-            found = found._replace(cell=gated(found.cell, gates))
-        return found, tables_of(result) if with_tables else {}
+        if isinstance(found, RunFailure):
+            return found
+        judged = found._replace(cell=gated(found.cell, gates))
+        part = Part(judged, tables_of(result) if with_tables else {})
+        return parts.keep(rider, part) if parts is not None else part
 
-    made = collect(asked, take, progress, jobs)
-    model = summarise([each if isinstance(each, RunFailure) else each[0] for each in made], command)
-    return Produced(model, tuple({} if isinstance(each, RunFailure) else each[1] for each in made))
+    find = parts.find if parts is not None else lambda rider: None
+    made = collect(asked, take, progress, jobs, find)
+    model = summarise([each if isinstance(each, RunFailure) else each.measured for each in made], command)
+    return Produced(model, tuple({} if isinstance(each, RunFailure) else each.tables for each in made))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from backtester.errors import data_error
 from backtester.files import write_text
@@ -35,7 +35,7 @@ def _stored(path: Path) -> list[tuple[str, str]]:
         raise data_error(str(path), "cannot be read") from None
     found = [line.partition("  ") for line in lines]
     for number, (digest, _, name) in enumerate(found, 1):
-        if len(digest) != 64 or not name or "/" in name:
+        if len(digest) != 64 or not name or PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
             raise data_error(f"{path}:{number}", "is no line of a sha256 and a name")
     return [(name, digest) for digest, _, name in found]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from backtester.config.overrides import sort_overrides
 from backtester.config.toml import Document, read_document
@@ -83,21 +83,27 @@ def _cells(request: Request, reader: Reader) -> Iterator[Rider | RunFailure]:
 
 def _each_once(cells: Iterable[Rider | RunFailure]) -> Iterator[Rider | RunFailure]:
     """Without those that are the same as one before."""
-    seen: list[object] = []
+    seen: set[str] = set()
     for cell in cells:
-        if isinstance(cell, Rider):
-            meant = _meant(cell)
-            if meant in seen:
-                continue
-            seen.append(meant)
-        yield cell
+        meant = _meant(cell) if isinstance(cell, Rider) else None
+        if meant not in seen:
+            yield cell
+        if meant is not None:
+            seen.add(meant)
 
 
-def _meant(rider: Rider) -> object:
+def _meant(rider: Rider) -> str:
     """All that a cell depends on, however it was said."""
-    stress = tuple((setting.key, setting.value) for setting in sort_overrides(rider.variant.overrides).scenario)
+    said = sort_overrides(rider.variant.overrides)
+    settings = [(each.key, _number(each.value)) for each in (*said.venue, *said.scenario)]
+    rules = [(profile.name, profile.sha256) for profile in rider.variant.profiles]
     shared = rider.request._replace(overrides=(), compare=(), venue=None)
-    return shared, stress, rider.variant.portfolio.portfolio, rider.variant.profiles
+    return repr((shared, settings, rules, rider.variant.portfolio.portfolio))
+
+
+def _number(value: Any) -> Any:
+    """1 is 1.0."""
+    return float(value) if type(value) is int else value
 
 
 def _company(rider: Rider) -> object:
@@ -115,4 +121,5 @@ def _company(rider: Rider) -> object:
 
 def _failure(request: Request, venue: str, overrides: Sequence[str], error: BacktesterError) -> RunFailure:
     applicable = not (request.any_scenario and isinstance(error, NotApplicable))
-    return RunFailure(request.portfolio.stem, request.scenario, venue, named(overrides), error, applicable)
+    scenario = library.called(request.scenario) if request.scenario else None
+    return RunFailure(request.portfolio.stem, scenario, venue, named(overrides), error, applicable)

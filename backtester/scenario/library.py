@@ -55,6 +55,14 @@ def locate_parts(name: str) -> tuple[Path, ...]:
     return tuple(paths)
 
 
+def called(name: str) -> str:
+    """A name without the directories and endings of its files, as the scenario itself is called in a result.
+
+    Example: `crashes/mine.parquet+outage` is mine+outage.
+    """
+    return "+".join(Path(part).stem if part.endswith(_FILES) else part for part in name.split("+"))
+
+
 def find(name: str) -> Scenario:
     """Load a scenario by id or path, or compose several. Raises BacktesterError."""
     return compose([load(path) for path in locate_parts(name)])

@@ -36,7 +36,8 @@ ALLOWED = {
     "run": BASE | {"config", "formulas", "venue", "engine", "market", "scenario"},
     "report": BASE | {"config", "formulas", "venue", "engine", "market", "scenario", "run"},
     "regress": BASE | {"config", "report"},
-    "cli": BASE | {"config", "venue", "calc", "engine", "market", "scenario", "run", "report", "regress"},
+    "suite": BASE | {"config", "run", "report", "regress"},
+    "cli": BASE | {"config", "venue", "calc", "engine", "market", "scenario", "run", "report", "regress", "suite"},
     "__main__": frozenset({"cli"}),
 }
 
@@ -49,6 +50,7 @@ THIRD_PARTY = {
     "pydantic": {"config"},
     "pydantic_core": {"config"},
     "typer": {"cli"},
+    "filelock": {"suite"},
     "rich": {"cli", "report", "regress"},
 }
 #: What the command line may load before it knows the verb, and what it may not.

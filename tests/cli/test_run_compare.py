@@ -127,5 +127,5 @@ def test_venues_side_by_side(shell: Shell, small: list[str]) -> None:
     assert [cell["venue"] for cell in document["cells"]] == ["hyperliquid@2025-10-10", "hyperliquid@2025-05-05"]
     text = shell(*small, *words)[1]
     assert text.startswith("2 cells: ") and "1 more cell: --details all tells them whole" in text
-    assert text.count("SURVIVED  tape as it is") == 1
-    assert shell(*small, *words, "--details", "all")[1].count("SURVIVED  tape as it is") == 2
+    assert text.count("SURVIVED  p, tape as it is") == 1
+    assert shell(*small, *words, "--details", "all")[1].count("SURVIVED  p, tape as it is") == 2

@@ -11,7 +11,7 @@ from backtester.errors import ExitCode
 from tests.cli.shell import Shell, never
 from tests.unit.run_cases import account, crash, order, portfolio, position, tape
 
-WHERE = "tape as it is on hyperliquid@2026-08-22"
+WHERE = "p, tape as it is on hyperliquid@2026-08-22"
 KEPT, BREACHED, UNKNOWN = "loss_pct > 40", "verdict == survived", "orders[out].gap_bps > 3"
 
 
@@ -63,7 +63,7 @@ def test_a_cell_that_failed_weighs_more_than_a_gate(shell: Shell, small: list[st
     other = crash(tmp_path, [(0, 1.0), (9, 1.0)], name="other", bases=["ETH"])
     code, _, err = shell(*small, "--scenario", f"{calm},{other}", "--fail-on", BREACHED)
     assert code == ExitCode.CONFIG
-    assert "no price path for BTC" in err and "error[gate] calm on " in err
+    assert "no price path for BTC" in err and "error[gate] p, calm on " in err
 
 
 # --- limits of a portfolio -----------------------------------------------------------------------------------------

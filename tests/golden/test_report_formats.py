@@ -59,7 +59,8 @@ def test_colour_is_the_console_s_choice() -> None:
 #: Every record of the document and its keys, in order.
 DOCUMENT = """
 - kind schema_version engine_version seed reporting_currency command inputs assumptions warnings cells receipt
-command portfolios scenarios venues shock tapes instruments set compare prices proxies fail_on stale_after rebase accept
+command portfolios scenarios venues shock tapes instruments set compare prices proxies fail_on warn_on stale_after
+  rebase accept
 command.accept funding_zero index_mid order_book as_written frozen_order_book
 inputs portfolios tape scenarios venues
 inputs.portfolios.0 name sha256

@@ -68,7 +68,7 @@ def test_one_value_that_changes_is_found_alone(leaf: Leaf) -> None:
         assert all(each.place.startswith(f"{first}[") for each in found)
         return
     [change] = found
-    assert change.cell == "2025-10-10 on hyperliquid@2026-08-22"
+    assert change.cell == "book, 2025-10-10 on hyperliquid@2026-08-22"
     assert change.sign == ("+" if last in RECORDS else "~")
     assert (change.before, change.after) == (leaf.value, value)
     assert change.place == first or (

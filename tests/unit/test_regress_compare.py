@@ -118,8 +118,8 @@ def test_rules_of_several_dates_are_several_cells() -> None:
     old, newer = (CRASH._replace(venue=f"hyperliquid@{date}") for date in ("2025-10-10", "2026-10-01"))
     found = compare(model(CRASH, old), model(old, newer))
     assert [(each.sign, each.cell) for each in found.changes] == [
-        ("-", "2025-10-10 on hyperliquid@2026-08-22"),
-        ("+", "2025-10-10 on hyperliquid@2026-10-01"),
+        ("-", "book, 2025-10-10 on hyperliquid@2026-08-22"),
+        ("+", "book, 2025-10-10 on hyperliquid@2026-10-01"),
     ]
 
 
@@ -131,7 +131,7 @@ def test_cells_of_several_portfolios_say_whose_they_are() -> None:
     other = CRASH._replace(portfolio=CRASH.portfolio._replace(name="other"))
     worse = other._replace(verdict=Verdict.INSOLVENT)
     [change] = compare(model(CRASH, other), model(worse, CRASH)).changes
-    assert (change.cell, change.now) == ("other: 2025-10-10 on hyperliquid@2026-08-22", "insolvent")
+    assert (change.cell, change.now) == ("other, 2025-10-10 on hyperliquid@2026-08-22", "insolvent")
 
 
 def test_a_variant_is_the_same_cell_where_no_other_can_be_meant() -> None:
@@ -236,7 +236,7 @@ def test_the_document() -> None:
     by_place = {each["place"]: each for each in document["changes"]}
     assert by_place["verdict"] == {
         "change": "changed",
-        "cell": "2025-10-10 on hyperliquid@2026-08-22",
+        "cell": "book, 2025-10-10 on hyperliquid@2026-08-22",
         "place": "verdict",
         "quantity": "verdict",
         "before": "liquidated",

@@ -49,13 +49,13 @@ def test_the_document_keeps_the_place_of_a_failed_cell() -> None:
 
 def test_a_terminal_and_a_ticket() -> None:
     table = rendered("table").splitlines()
-    assert table[table.index("FAILED  crash on paper  size=2") :][:3] == [
-        "FAILED  crash on paper  size=2",
+    assert table[table.index("FAILED  book, crash on paper  size=2") :][:3] == [
+        "FAILED  book, crash on paper  size=2",
         "error[data] BTC: no funding | rate",
         "  hint: accept none",
     ]
     lines = rendered("markdown").splitlines()
-    begin = lines.index("# FAILED  crash on paper  size=2")
+    begin = lines.index("# FAILED  book, crash on paper  size=2")
     assert lines[begin + 2 : begin + 4] == ["- error[data] BTC: no funding \\| rate", "- hint: accept none"]
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from backtester.config.command import Command
 from backtester.config.conditions import parse
 from backtester.config.judging import Figure, Kind, Rows, Table
 from backtester.config.limits import Limit
@@ -61,12 +62,13 @@ def test_every_breach_is_a_line() -> None:
     limits = [Limit(text, level, parse(text)) for text, level in [("loss_pct > 70", "fail"), ("loss > 1", "warn")]]
     cells = [each for cell in (CRASH._replace(limits=()), SMALLER) if isinstance(each := gated(cell, limits), Cell)]
     assert list(breaches(cells, "fail")) == [
-        "error[gate] tape as it is on hyperliquid@2026-08-22  positions[BTC].size=0.5: "
+        "error[gate] book, tape as it is on hyperliquid@2026-08-22  positions[BTC].size=0.5: "
         "limit unknown: loss_pct > 70 (loss_pct is not known)"
     ]
     assert list(breaches(cells, "warn")) == [
-        "warning[gate] 2025-10-10 on hyperliquid@2026-08-22: limit breached, a warning: loss > 1 (loss is 9,694.06)",
-        "warning[gate] tape as it is on hyperliquid@2026-08-22  positions[BTC].size=0.5: "
+        "warning[gate] book, 2025-10-10 on hyperliquid@2026-08-22: "
+        "limit breached, a warning: loss > 1 (loss is 9,694.06)",
+        "warning[gate] book, tape as it is on hyperliquid@2026-08-22  positions[BTC].size=0.5: "
         "limit breached, a warning: loss > 1 (loss is 500.00)",
     ]
 
@@ -97,6 +99,10 @@ def test_every_flag_is_known() -> None:
 # --- before the run ------------------------------------------------------------------------------------------------
 
 
+def gates(file: Path, *texts: str, compare: tuple[str, ...] = ()) -> tuple[Limit, ...]:
+    return read_gates(Command((str(file),), fail_on=texts, compare=compare))
+
+
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     return portfolio(tmp_path, account(position(), order("out")))
@@ -113,13 +119,13 @@ def file(tmp_path: Path) -> Path:
 )  # fmt: skip
 def test_a_wrong_expression_is_told_before_the_run(file: Path, text: str, message: str) -> None:
     with pytest.raises(BacktesterError) as caught:
-        read_gates([text], [file])
+        gates(file, text)
     assert message in str(caught.value)
 
 
 def test_all_that_is_wrong_is_told_at_once(file: Path) -> None:
     with pytest.raises(BacktesterError) as caught:
-        read_gates(["los > 1", "loss >", "los > 1", "loss > 1"], [file])
+        gates(file, "los > 1", "loss >", "los > 1", "loss > 1")
     assert [each.where for each in caught.value.diagnostics] == ["--fail-on loss >", "--fail-on los > 1"]
 
 
@@ -139,18 +145,32 @@ HEDGED = account('position_mode = "hedge"\n', position(), position(side="short")
 def test_a_name_of_several_is_told_before_the_run(tmp_path: Path, accounts: list[str], text: str, ways: str) -> None:
     file = portfolio(tmp_path, *accounts)
     with pytest.raises(BacktesterError, match="there are 2 ") as caught:
-        read_gates([text], [file])
+        gates(file, text)
     assert [each.hint for each in caught.value.diagnostics] == [f"choose one: {ways}"]
     longer = text.replace(text[text.index(ways.partition("[")[0]) : text.rindex(".")], ways.partition(", ")[0])
-    assert read_gates([longer, "net_delta[ETH] > 1" if "ETH" in text else longer], [file])
+    assert gates(file, longer, "net_delta[ETH] > 1" if "ETH" in text else longer)
 
 
 def test_a_limit_that_is_said_twice_counts_once(file: Path) -> None:
-    assert [each.text for each in read_gates(["loss > 1", "loss > 2", "loss > 1"], [file])] == ["loss > 1", "loss > 2"]
+    assert [each.text for each in gates(file, "loss > 1", "loss > 2", "loss > 1")] == ["loss > 1", "loss > 2"]
 
 
 def test_names_that_are_compared_are_known(file: Path) -> None:
     texts = ["accounts[main].positions[ETH].fees < 1"]
     with pytest.raises(BacktesterError, match=r"there is no positions\[ETH\]"):
-        read_gates(texts, [file])
-    assert read_gates(texts, [file], compare=["positions[BTC].symbol=BTC,ETH"])
+        gates(file, *texts)
+    assert gates(file, *texts, compare=("positions[BTC].symbol=BTC,ETH",))
+
+
+def test_limits_that_only_warn(file: Path) -> None:
+    found = read_gates(Command((str(file),), fail_on=("loss > 1",), warn_on=("loss > 2", "loss > 2")))
+    assert [(each.text, each.level) for each in found] == [("loss > 1", "fail"), ("loss > 2", "warn")]
+    with pytest.raises(BacktesterError, match=r"--warn-on los > 1: column 1"):
+        read_gates(Command((str(file),), warn_on=("los > 1",)))
+
+
+def test_a_portfolio_that_cannot_be_read_is_left_to_its_cells(file: Path, tmp_path: Path) -> None:
+    absent = str(tmp_path / "none.toml")
+    assert read_gates(Command((absent,), fail_on=("loss > 1", "orders[x].levels > 1")))
+    with pytest.raises(BacktesterError, match="there is no orders"):
+        read_gates(Command((absent, str(file)), fail_on=("orders[x].levels > 1",)))

@@ -102,7 +102,7 @@ def test_passes_side_by_side_change_nothing(tmp_path: Path) -> None:
     first = request(tmp_path, "a", position(leverage=30.0), order("in", at="1s"))
     asked = [first._replace(scenario=each, chunk_rows=64) for each in falls]
     told: list[float] = []
-    one, three = (collect(asked, measure, told.append, jobs) for jobs in (1, 3))
+    one, three = (collect(asked, lambda _, result: measure(result), told.append, jobs) for jobs in (1, 3))
     assert one == three and len(one) == 3
     assert 0.0 < max(told) <= 1.0
 
@@ -117,6 +117,9 @@ def test_an_interruption_ends_every_pass(tmp_path: Path, jobs: int) -> None:
     def interrupt(fraction: float) -> None:
         raise KeyboardInterrupt
 
+    def take(rider: Rider, result: RunResult) -> None:
+        taken.append(result)
+
     with pytest.raises(KeyboardInterrupt):
-        collect([first._replace(scenario=each, chunk_rows=64) for each in falls], taken.append, interrupt, jobs)
+        collect([first._replace(scenario=each, chunk_rows=64) for each in falls], take, interrupt, jobs)
     assert taken == []

@@ -1,0 +1,76 @@
+"""What verbs that run have in common: how many passes at a time, progress, and what is said of failures and limits."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from backtester.cli.console import Settings, make_console, talk
+from backtester.errors import ExitCode
+
+if TYPE_CHECKING:
+    from backtester.report.records import ReportModel
+
+#: Passes at a time where the user names no number.
+MOST_JOBS = 8
+
+JobsOption = Annotated[
+    int | None,
+    typer.Option(
+        "--jobs",
+        metavar="N",
+        min=1,
+        help="Passes through tapes at a time, each with memory of its own; the result is the same for any number. "
+        f"Default: one a core, at most {MOST_JOBS}.",
+    ),
+]
+
+
+def jobs_of(jobs: int | None) -> int:
+    """The number of passes at a time."""
+    return jobs or min(os.cpu_count() or 1, MOST_JOBS)
+
+
+def announce_compiling(chosen: Settings) -> None:
+    """Say that the first run takes longer, where it does."""
+    from backtester.engine.jit import CACHE_DIR
+    from backtester.run.session import is_warm
+
+    if not is_warm():
+        talk(f"compiling kernels, once per machine and version (cache: {CACHE_DIR})", chosen)
+
+
+@contextmanager
+def progress_of(chosen: Settings, name: str) -> Iterator[Callable[[float], None]]:
+    """A progress bar on stderr, on a terminal only; it hears the fraction that is done."""
+    if not (chosen.progress and sys.stderr.isatty()):
+        yield lambda fraction: None
+        return
+    from rich.progress import Progress
+
+    with Progress(*Progress.get_default_columns(), console=make_console(chosen, stderr=True), transient=True) as bar:
+        task = bar.add_task(name, total=1.0)
+        yield lambda fraction: bar.update(task, completed=fraction)
+
+
+def tell_failures(report: ReportModel) -> int:
+    """Repeat on stderr why cells failed; the exit code of the worst, 0 without any."""
+    failed = [cell for cell in report.failed if cell.exit_code]
+    for text in dict.fromkeys(cell.error for cell in failed):
+        print(text, file=sys.stderr)
+    return max((cell.exit_code for cell in failed), default=0)
+
+
+def tell_breaches(report: ReportModel) -> int:
+    """Say on stderr which limits are not kept; 1 if one of them is a gate."""
+    from backtester.report.gates import FAIL, WARN, breaches
+
+    failing = list(breaches(report.finished, FAIL))
+    for line in (*failing, *breaches(report.finished, WARN)):
+        print(line, file=sys.stderr)
+    return ExitCode.GATE if failing else ExitCode.OK

@@ -1,0 +1,103 @@
+"""`backtester suite`: the same portfolios through the same crashes every month, archived."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from backtester.cli.console import emit, emit_rows, make_console, settings, talk
+from backtester.cli.running import JobsOption, announce_compiling, jobs_of, progress_of, tell_breaches, tell_failures
+from backtester.errors import ExitCode, usage_error
+
+app = typer.Typer(
+    help="Stress runs that are kept, month by month: run them, see where they stand, thin them out.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+SuiteFile = Annotated[Path, typer.Argument(help="What is run every month (TOML).", metavar="SUITE")]
+
+
+@app.command()
+def run(
+    ctx: typer.Context,
+    suite: SuiteFile,
+    month: Annotated[
+        str | None, typer.Option("--month", metavar="YYYY-MM", help="The month it counts for. Default: this one.")
+    ] = None,
+    jobs: JobsOption = None,
+) -> int:
+    """Run a suite, archive it as a month, and tell what is new since the month before.
+
+    A month that is archived is never replaced: run again, it is told as it was. What was killed goes on where it was.
+
+    Example: backtester suite run suite.toml --month 2026-11
+    """
+    chosen = settings(ctx)
+    name = _month(month)
+    from backtester.config.suite import load_suite
+    from backtester.report.render import render_report
+    from backtester.suite.monthly import run_month
+    from backtester.suite.notify import notify
+
+    file = load_suite(suite)
+    announce_compiling(chosen)
+    with progress_of(chosen, file.suite.name) as progress:
+        found = run_month(file, name, chosen.seed, progress=progress, jobs=jobs_of(jobs))
+    is_page = chosen.format in ("table", "markdown")
+    emit(found.summary if is_page else render_report(found.model, chosen.format, make_console(chosen)), chosen)
+    talk(f"{found.directory} {'is written' if found.is_new else 'is already there: same receipt'}", chosen)
+    notified = notify(file.suite.notify, found.summary) if file.suite.notify and found.is_new else ExitCode.OK
+    failed = tell_failures(found.model)
+    few = len([cell for cell in found.model.failed if cell.exit_code]) <= file.suite.max_failures
+    return max(0 if few else failed, tell_breaches(found.model), notified)
+
+
+def _month(text: str | None) -> str:
+    """A month as `2026-11`; this one, in UTC, if none is named. Raises a usage error."""
+    if text is None:
+        return f"{datetime.now(UTC):%Y-%m}"
+    from backtester.suite.archive import MONTH
+
+    if not MONTH.fullmatch(text):
+        raise usage_error("--month", f'"{text}" is no month', "write it like 2026-11")
+    return text
+
+
+@app.command()
+def status(ctx: typer.Context, suite: SuiteFile) -> None:
+    """List the months that are archived: how many cells, how they ended, what was breached."""
+    from backtester.config.suite import load_suite
+    from backtester.suite.archive import Archive
+    from backtester.suite.history import MONTH_COLUMNS, month_rows
+
+    emit_rows("suite", MONTH_COLUMNS, month_rows(Archive(load_suite(suite).archive)), settings(ctx))
+
+
+@app.command()
+def prune(
+    ctx: typer.Context,
+    suite: SuiteFile,
+    keep: Annotated[str, typer.Option("--keep", metavar="24m", help="Keep the newest so many months.")],
+) -> None:
+    """Remove the oldest months of the archive."""
+    from backtester.config.suite import load_suite
+    from backtester.suite.archive import Archive
+
+    count = _months(keep)
+    archive = Archive(load_suite(suite).archive)
+    with archive.locked():
+        gone = archive.months()[:-count]
+        archive.remove(gone)
+    talk(f"removed {', '.join(gone) or 'nothing'}", settings(ctx))
+
+
+def _months(text: str) -> int:
+    """`24m` or `24` is 24 months. Raises a usage error."""
+    number = text.removesuffix("m")
+    if not (number.isascii() and number.isdigit()) or not int(number):
+        raise usage_error("--keep", f'"{text}" is no number of months', "write it like 24m")
+    return int(number)

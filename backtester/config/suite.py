@@ -1,0 +1,106 @@
+"""A suite: what is run every month, and where its results are kept, from TOML."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from backtester.config.command import Acceptances, Command, with_files
+from backtester.config.limits import Limits
+from backtester.config.toml import Document, Fault, Record, faults_error, read_document, validate
+
+Text = Annotated[str, Field(min_length=1)]
+Texts = Annotated[tuple[Text, ...], Field(strict=False)]
+Assumed = Literal["funding_zero", "index_mid", "order_book", "as_written", "frozen_order_book"]
+Extra = Literal["markdown", "csv"]
+
+
+class Suite(Record):
+    """The keys of `suite.toml`. Files and patterns are meant from where it lies."""
+
+    name: Text
+    portfolios: Annotated[tuple[Text, ...], Field(strict=False, min_length=1)]  # also as books/*.toml
+    scenarios: Texts = ("all",)  # as --scenario; an empty list: the tape as it is
+    venues: Texts = ()  # as --venue
+    shock: Text | None = None
+    tapes: Texts = ()
+    instruments: Texts = ()
+    set: Texts = ()
+    compare: Texts = ()
+    prices: Texts = ()
+    proxies: Texts = ()
+    stale_after: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None  # seconds
+    rebase: bool = False
+    assume: Annotated[tuple[Assumed, ...], Field(strict=False)] = ()
+    archive: Text = "archive"  # a directory
+    max_failures: Annotated[int, Field(ge=0)] = 0  # cells that may come to nothing before the job counts as failed
+    notify: Text | None = None  # a command of the shell, which gets the summary on its standard input
+    limits: Limits = Limits()
+
+
+@dataclass(frozen=True)
+class SuiteFile:
+    """A suite and where it came from."""
+
+    suite: Suite
+    document: Document
+    command: Command
+
+    @property
+    def archive(self) -> Path:
+        """Where the months are."""
+        return Path(self.document.name).parent / self.suite.archive
+
+
+def load_suite(path: Path) -> SuiteFile:
+    """Read a suite. Raises a configuration error with all its faults; a pattern that nothing matches is one."""
+    document = read_document(path)
+    suite = validate(Suite, document)
+    here = path.parent
+    found = [_matching(here, pattern) for pattern in suite.portfolios]
+    if faults := [
+        Fault(("portfolios", number), "matches no file", f"it is looked for in {here.resolve()}")
+        for number, files in enumerate(found)
+        if not files
+    ]:
+        raise faults_error(document, faults)
+    portfolios = tuple(dict.fromkeys(str(file) for files in found for file in files))
+    return SuiteFile(suite, document, _command(suite, here, portfolios))
+
+
+def _matching(here: Path, pattern: str) -> list[Path]:
+    """The files of a pattern, in order."""
+    return sorted(_files(here, pattern))
+
+
+def _files(here: Path, pattern: str) -> Iterator[Path]:
+    path = Path(pattern)
+    base = Path(path.anchor) if path.is_absolute() else here
+    inside = path.relative_to(path.anchor) if path.is_absolute() else path
+    return (file for file in base.glob(str(inside)) if file.is_file())
+
+
+def _command(suite: Suite, here: Path, portfolios: tuple[str, ...]) -> Command:
+    """What `run` would be told; the limits that fail are those of --fail-on."""
+    command = Command(
+        portfolios=(),
+        scenarios=suite.scenarios,
+        venues=suite.venues,
+        shock=suite.shock,
+        tapes=suite.tapes,
+        instruments=suite.instruments,
+        set=suite.set,
+        compare=suite.compare,
+        prices=suite.prices,
+        proxies=suite.proxies,
+        fail_on=tuple(each.text for each in suite.limits.fail),
+        warn_on=tuple(each.text for each in suite.limits.warn),
+        stale_after=suite.stale_after,
+        rebase=suite.rebase,
+        accept=Acceptances(**dict.fromkeys(suite.assume, True)),
+    )
+    return with_files(command, lambda name: str(here / name))._replace(portfolios=portfolios)

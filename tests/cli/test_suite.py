@@ -1,0 +1,102 @@
+"""`backtester suite`: exit codes, what goes where, months listed and thinned out."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from backtester.cli.app import main
+from backtester.errors import ExitCode
+from backtester.suite.archive import Archive
+from tests.unit.suite_cases import contents, small_suite
+
+pytestmark = pytest.mark.compiled
+
+
+class Suite:
+    """Calls `backtester suite` and keeps what it said."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self.capsys = capsys
+
+    def __call__(self, *args: object) -> tuple[int, str, str]:
+        code = main(["suite", *map(str, args)])
+        out, err = self.capsys.readouterr()
+        return code, out, err
+
+
+@pytest.fixture
+def suite(capsys: pytest.CaptureFixture[str]) -> Suite:
+    return Suite(capsys)
+
+
+def test_a_month_and_again(suite: Suite, tmp_path: Path) -> None:
+    path = small_suite(tmp_path)
+    code, out, err = suite("run", path, "--month", "2026-11", "-v")
+    assert code == 0 and out.startswith("# small, 2026-11\n") and err == f"{tmp_path}/kept/2026-11 is written\n"
+    again = suite("run", path, "--month", "2026-11", "-v")
+    assert again == (0, out, f"{tmp_path}/kept/2026-11 is already there: same receipt\n")
+
+
+def test_the_result_in_other_formats(suite: Suite, tmp_path: Path) -> None:
+    path = small_suite(tmp_path)
+    code, out, _ = suite("run", path, "--month", "2026-11", "--format", "json")
+    assert code == 0 and out == (tmp_path / "kept" / "2026-11" / "result.json").read_text()
+    assert len(suite("run", path, "--month", "2026-11", "--format", "csv")[1].splitlines()) == 1 + 4 * 2
+
+
+@pytest.mark.parametrize("month", ["2026-13", "2026-1", "11-2026", "../2026-11", "2026-11\n"])
+def test_no_month(suite: Suite, tmp_path: Path, month: str) -> None:
+    code, _, err = suite("run", tmp_path / "none.toml", "--month", month)
+    assert code == ExitCode.USAGE and "is no month" in err
+
+
+@pytest.mark.parametrize("limits, code", [("warn", 0), ("fail", ExitCode.GATE)])
+def test_limits_make_the_exit_code(suite: Suite, tmp_path: Path, limits: str, code: int) -> None:
+    path = small_suite(tmp_path, f'[limits]\n{limits} = ["accounts[main].pnl_fees < 0"]\n')
+    found = suite("run", path, "--month", "2026-11")
+    assert found[0] == code and found[2].count("[gate] a, ") == 2 and (tmp_path / "kept" / "2026-11").is_dir()
+    assert suite("run", path, "--month", "2026-11") == found
+
+
+def test_failures_up_to_a_number(suite: Suite, tmp_path: Path) -> None:
+    path = small_suite(tmp_path, "max_failures = 2\n")
+    (tmp_path / "books" / "c.toml").write_text("nonsense")
+    code, _, err = suite("run", path, "--month", "2026-10")
+    assert code == 0 and "c.toml" in err
+    path.write_text(path.read_text().replace("max_failures = 2", "max_failures = 1"))
+    assert suite("run", path, "--month", "2026-11")[0] == ExitCode.CONFIG
+
+
+def test_somebody_is_told(suite: Suite, tmp_path: Path) -> None:
+    path = small_suite(tmp_path, f"notify = \"cat > '{tmp_path}/told'; exit 3\"\n")
+    code, out, err = suite("run", path, "--month", "2026-11")
+    assert code == ExitCode.GATE and "ended with 3" in err
+    assert (tmp_path / "told").read_text() == out
+    (tmp_path / "told").unlink()
+    assert suite("run", path, "--month", "2026-11")[0] == 0 and not (tmp_path / "told").exists()
+
+
+def test_months_are_listed_and_thinned_out(suite: Suite, tmp_path: Path) -> None:
+    path = small_suite(tmp_path)
+    assert suite("status", path, "--format", "json")[1].find('"rows": []') > 0
+    for month in ("2026-08", "2026-09", "2026-10"):
+        assert suite("run", path, "--month", month)[0] == 0
+    rows = json.loads(suite("status", path, "--format", "json")[1])["rows"]
+    assert [(row["month"], row["cells"], row["verdicts"]) for row in rows] == [
+        (month, 4, "4 survived") for month in ("2026-08", "2026-09", "2026-10")
+    ]
+    assert suite("prune", path, "--keep", "2m", "-v") == (0, "", "removed 2026-08\n")
+    assert Archive(tmp_path / "kept").months() == ("2026-09", "2026-10")
+    assert suite("prune", path, "--keep", "0")[0] == suite("prune", path, "--keep", "two")[0] == ExitCode.USAGE
+    assert suite("prune", path, "--keep", "24")[0] == 0 and len(Archive(tmp_path / "kept").months()) == 2
+
+
+def test_one_writer_at_a_time(suite: Suite, tmp_path: Path) -> None:
+    path = small_suite(tmp_path)
+    with Archive(tmp_path / "kept").locked():
+        code, out, err = suite("run", path, "--month", "2026-11")
+    assert (code, out) == (ExitCode.USAGE, "") and "is in use by process" in err
+    assert contents(tmp_path / "kept").keys() == {".lock"}

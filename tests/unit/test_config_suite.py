@@ -1,0 +1,52 @@
+"""What a suite file says, and what is wrong with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from backtester.config.command import Acceptances
+from backtester.config.suite import load_suite
+from backtester.errors import BacktesterError
+from tests.unit.suite_cases import small_suite
+
+
+def test_files_are_meant_from_where_it_lies(tmp_path: Path) -> None:
+    more = 'venues = ["own.toml@2025-10-10", "hyperliquid"]\nassume = ["index_mid"]\n[limits]\nfail = ["loss > 1"]\n'
+    found = load_suite(small_suite(tmp_path, more))
+    assert found.archive == tmp_path / "kept"
+    command = found.command
+    assert command.portfolios == (f"{tmp_path}/books/a.toml", f"{tmp_path}/books/b.toml")
+    assert command.tapes == (f"{tmp_path}/tape.parquet",)
+    assert command.venues == (f"{tmp_path}/own.toml@2025-10-10", "hyperliquid")
+    assert (command.scenarios, command.fail_on, command.accept) == ((), ("loss > 1",), Acceptances(index_mid=True))
+
+
+def test_portfolios_named_twice_are_run_once(tmp_path: Path) -> None:
+    path = small_suite(tmp_path)
+    path.write_text('name = "s"\nportfolios = ["books/b.toml", "books/*.toml"]\n')
+    found = load_suite(path).command
+    assert [Path(name).name for name in found.portfolios] == ["b.toml", "a.toml"] and found.scenarios == ("all",)
+
+
+def test_all_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "suite.toml"
+    path.write_text('name = ""\nportfolios = []\nscenario = ["all"]\nassume = ["index"]\n[limits]\nfail = ["loss >"]\n')
+    with pytest.raises(BacktesterError) as caught:
+        load_suite(path)
+    lines = [str(each).splitlines()[0] for each in caught.value.diagnostics]
+    assert [line.partition(" ")[2].partition(": ")[0] for line in lines] == [
+        f"{path}:1 name",
+        f"{path}:2 portfolios",
+        f"{path}:3 scenario",
+        f"{path}:4 assume.0",
+        f"{path}:6 limits.fail.0",
+    ]
+
+
+def test_a_pattern_that_matches_nothing(tmp_path: Path) -> None:
+    path = small_suite(tmp_path)
+    path.write_text('name = "s"\nportfolios = ["books/a.toml", "book/*.toml"]\n')
+    with pytest.raises(BacktesterError, match=r"suite.toml:2 portfolios.1: matches no file"):
+        load_suite(path)

@@ -1,0 +1,104 @@
+"""A month of a suite: archived whole, told again as it was, compared with the month before."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from backtester.config.suite import load_suite
+from backtester.errors import BacktesterError
+from backtester.suite.monthly import Month, run_month
+from tests.unit.suite_cases import contents, small_suite
+
+pytestmark = pytest.mark.compiled
+
+
+def month(path: Path, name: str = "2026-11", seed: int = 0) -> Month:
+    return run_month(load_suite(path), name, seed)
+
+
+def refused(path: Path, name: str = "2026-11", seed: int = 0) -> str:
+    with pytest.raises(BacktesterError) as caught:
+        month(path, name, seed)
+    return str(caught.value)
+
+
+def test_all_of_it_is_kept(tmp_path: Path) -> None:
+    found = month(small_suite(tmp_path))
+    assert found.is_new and found.directory == tmp_path / "kept" / "2026-11"
+    assert [(cell.portfolio.name, dict(cell.variant.items)) for cell in found.model.cells] == [
+        (name, {"positions.leverage": leverage}) for name in "ab" for leverage in ("5", "20")
+    ]
+    there = contents(found.directory)
+    assert {"suite.toml", "summary.md", "made_from.json", "portfolios/a.toml", "portfolios/b.toml"} <= there.keys()
+    assert there["portfolios/a.toml"] == (tmp_path / "books" / "a.toml").read_bytes()
+    named = [line.split("  ")[1] for line in there["SHA256SUMS"].decode().splitlines()]
+    assert set(named) == there.keys() - {"SHA256SUMS"}
+    assert json.loads(there["made_from.json"]).keys() == {
+        "backtester", "options", "portfolio a.toml", "portfolio b.toml", "seed", "tape tape.parquet",
+        "venue hyperliquid@2026-08-22",
+    }  # fmt: skip
+    assert not (tmp_path / "kept" / ".work").exists()
+
+
+def test_again_it_is_told_as_it_was(tmp_path: Path) -> None:
+    path = small_suite(tmp_path)
+    first, again = month(path), month(path)
+    assert not again.is_new and (again.summary, again.model.receipt) == (first.summary, first.model.receipt)
+
+
+def test_elsewhere_it_is_the_same(tmp_path: Path) -> None:
+    found = []
+    for name in ("here", "there"):
+        (tmp_path / name).mkdir()
+        found.append(contents(month(small_suite(tmp_path / name)).directory))
+    assert found[0] == found[1]
+
+
+def test_what_is_archived_is_never_replaced(tmp_path: Path) -> None:
+    path = small_suite(tmp_path)
+    before = contents(month(path).directory)
+    book = tmp_path / "books" / "b.toml"
+    book.write_text(book.read_text().replace("size = 2.0", "size = 3.0"))
+    assert "2026-11: is archived, made from something else: portfolio b.toml\n" in refused(path)
+    assert "made from something else: portfolio b.toml, seed" in refused(path, seed=7)
+    path.write_text(path.read_text() + 'set = ["severe_loss=10%"]\n')
+    assert "something else: options, portfolio b.toml" in refused(path)
+    assert contents(tmp_path / "kept" / "2026-11") == before
+
+
+def test_one_that_was_changed_is_named(tmp_path: Path) -> None:
+    path = small_suite(tmp_path)
+    directory = month(path).directory
+    (directory / "summary.md").write_text("all is well")
+    assert "2026-11: was changed after it was archived: summary.md" in refused(path)
+    assert "2026-11: was changed after it was archived: summary.md" in refused(path, "2026-12")
+
+
+def test_the_page_tells_what_is_new_and_what_is_cured(tmp_path: Path) -> None:
+    path = small_suite(tmp_path, '[limits]\nwarn = ["accounts[main].notional > 60_000"]\n')
+    first = month(path, "2026-09")
+    assert "2 breaches of limits\n- b, tape as it is" in first.summary and "Since" not in first.summary
+    a, b = (tmp_path / "books" / f"{name}.toml" for name in "ab")
+    a.write_text(a.read_text().replace("size = 1.0", "size = 2.0"))
+    b.write_text(b.read_text().replace("size = 2.0", "size = 1.0"))
+    page = month(path).summary
+    assert "2 breaches of limits, 2 in 2026-09\n- **new** a, tape as it is" in page
+    assert "- **cured** b, tape as it is" in page and "## Since 2026-09" in page
+
+
+def test_a_cell_that_fails_ends_no_other(tmp_path: Path) -> None:
+    path = small_suite(tmp_path)
+    (tmp_path / "books" / "c.toml").write_text("nonsense")
+    found = month(path)
+    assert [cell.status for cell in found.model.cells] == ["ok"] * 4 + ["failed"] * 2
+    assert "c.toml" in found.model.failed[0].error
+
+
+def test_nothing_that_can_be_run(tmp_path: Path) -> None:
+    path = small_suite(tmp_path)
+    path.write_text(path.read_text().replace("leverage=5,20", "leverage=98,99"))
+    assert "exceeds" in refused(path) or "leverage" in refused(path)
+    assert not (tmp_path / "kept" / "2026-11").exists()

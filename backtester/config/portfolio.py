@@ -15,6 +15,7 @@ from backtester.config.order_rules import misfits_of_order
 from backtester.config.overrides import override
 from backtester.config.plan_rules import ALGOS, misfits_of_plan
 from backtester.config.portfolio_rules import misfits_of_position, portfolio_faults
+from backtester.config.tolerance_tables import Tolerances
 from backtester.config.toml import Document, Judge, Record, Where, read_document, validate
 from backtester.config.values import (
     Collateral,
@@ -167,6 +168,7 @@ class Portfolio(Record):
     severe_loss: Share = Percent(0.5)  # of an account's equity: from there on the loss is named, however it came
     prices: Annotated[dict[str, float], PlainValidator(parse_prices)] = Field(default_factory=dict)  # the tape's first
     limits: Limits = Limits()  # on the result; which figures there are is known to the report
+    tolerances: Tolerances = Tolerances()  # on how far the result may go from that of a baseline
     accounts: Annotated[tuple[Account, ...], Field(strict=False)]
 
 

@@ -31,6 +31,7 @@ class Change(NamedTuple):
     sign: Sign  # ~ another value, + new, - gone
     cell: str
     place: str  # in the cell: accounts[main].positions[BTC].funding; "" is the cell itself
+    figure: str  # the same, whosever: accounts.positions.funding
     quantity: Quantity
     before: Any
     after: Any
@@ -94,6 +95,7 @@ def _cell(pair: Pair) -> Change:
         sign="+" if pair.before is None else "-" if pair.after is None else "~",
         cell=cell_name(pair.cell),
         place="",
+        figure="",
         quantity=Quantity.VERDICT,
         before=_word(pair.before),
         after=_word(pair.after),
@@ -160,6 +162,7 @@ def _change(found: Difference, cell: str, starts: tuple[Instant, Instant], equit
         sign=found.sign,
         cell=cell,
         place=found.place,
+        figure=found.figure,
         quantity=quantity,
         before=found.before,
         after=found.after,

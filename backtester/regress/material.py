@@ -1,74 +1,77 @@
-"""Which changes are too small to matter: `--material 0.5%,100`."""
+"""Which changes are within how far figures may go: of `diff --material 0.5%,100` those are counted, not told."""
 
 from __future__ import annotations
 
-import re
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
+from backtester.config.tolerance import UNITS, Tolerance, parse_parts
 from backtester.errors import usage_error
 from backtester.regress.compare import Change
-from backtester.report.measures import Quantity
+from backtester.report.measures import KINDS, Quantity
 
-_PART = re.compile(r"(\d+(?:_\d+)*(?:\.\d+)?) ?(%|bps|s|)")
-_ALWAYS = {
-    Quantity.VERDICT,
-    Quantity.COUNT,
-    Quantity.ROW,
-    Quantity.OUTCOME,
-    Quantity.WORD,
-    Quantity.VENUE,
-    Quantity.DATE,
-}
-_SHARES = {Quantity.SHARE: 1.0, Quantity.RATE: 1.0, Quantity.PERCENT: 100.0, Quantity.BPS: 10_000.0}
-_TIMES = (Quantity.TIME, Quantity.DURATION)
-_NS = 1e9
+#: One unit of an amount in that of the figure.
+_UNIT_OF: Mapping[Quantity, float] = MappingProxyType(
+    {
+        Quantity.SHARE: 1e-4,
+        Quantity.RATE: 1e-4,
+        Quantity.PERCENT: 1e-2,
+        Quantity.TIME: 1e9,
+        Quantity.DURATION: 1e9,
+    }
+)
+_EXACT = Tolerance()
+
+
+class Within(NamedTuple):
+    """How far figures may go: by kind, and single ones by their place. What is in neither is exact."""
+
+    kinds: Mapping[str, Tolerance]
+    figures: Mapping[str, Tolerance] = MappingProxyType({})
+
+    def holds(self, change: Change) -> bool:
+        """Whether a change is no larger, or said by other figures as well (texts, single fills).
+
+        Example: of money `0.5%, 100` holds one from 1,000 to 1,100.
+        """
+        if change.is_detail or change.quantity is Quantity.TEXT:
+            return True
+        if change.quantity not in KINDS or change.by is None or change.old is None:
+            return False
+        at = self.figures.get(change.figure) or self.kinds.get(KINDS[change.quantity], _EXACT)
+        return abs(change.by) <= max(at.share * abs(change.old), at.amount * _UNIT_OF.get(change.quantity, 1.0))
+
+
+# --- what matters in a comparison ----------------------------------------------------------------------------------
 
 
 class Material(NamedTuple):
-    """What a change must exceed to matter: the larger of a share of the old value, and an amount of its unit."""
+    """What a change must exceed to be told; without it every change is."""
 
     text: str
-    share: float = 0.0  # of the old value
-    money: float = 0.0  # in the reporting currency
-    bps: float = 0.0  # of shares, too
-    seconds: float = 0.0
+    within: Within | None
 
 
 #: Every change matters.
-ANY = Material("")
+ANY = Material("", None)
 
 
 def parse_material(text: str) -> Material:
-    """`0.5%,100`: a share of the old value, an amount of money; `bps` and `s` may follow. Raises a usage error."""
-    found: dict[str, float] = {}
-    for part in text.split(","):
-        said = _PART.fullmatch(part.strip())
-        if not said or said[2] in found:
-            raise usage_error(
-                "--material", f'expected a share and amounts such as 0.5%,100,1bps,10s, was "{text}"', "each unit once"
-            )
-        found[said[2]] = float(said[1])
-    return Material(text, found.get("%", 0.0) / 100.0, found.get("", 0.0), found.get("bps", 0.0), found.get("s", 0.0))
+    """`0.5%,100`: a share of the old value, an amount of money; `bps` (of shares, too) and `s` may follow.
+
+    Raises a usage error.
+    """
+    try:
+        parts = parse_parts(text)
+    except ValueError:
+        message = f'expected a share and amounts such as 0.5%,100,1bps,10s, was "{text}"'
+        raise usage_error("--material", message, "each unit once") from None
+    amounts = {kind: parts.get(unit, 0.0) for kind, unit in UNITS.items() if unit or kind == "money"}
+    share = parts.get("%", 0.0) / 100.0
+    return Material(text, Within({kind: Tolerance(share, amounts.get(kind, 0.0)) for kind in UNITS}))
 
 
 def is_material(change: Change, material: Material) -> bool:
-    """Whether a change is a line. Words, counts and what was or is not known always are, unless figures say the same.
-
-    Example: of money within 0.5 % of the old value or within 100 it is none.
-    """
-    if material == ANY or (change.quantity in _ALWAYS and not change.is_detail):
-        return True
-    if change.is_detail or change.quantity is Quantity.TEXT:
-        return False
-    if change.by is None or change.old is None:
-        return True
-    return abs(change.by) > max(material.share * abs(change.old), _amount(change.quantity, material))
-
-
-def _amount(quantity: Quantity, material: Material) -> float:
-    """What is within reach of any old value, in the unit of the figure."""
-    if quantity is Quantity.MONEY:
-        return material.money
-    if quantity in _TIMES:
-        return material.seconds * _NS
-    return material.bps / 10_000.0 * _SHARES.get(quantity, 0.0)
+    """Whether a change is told. Verdicts, counts, words and rows always are."""
+    return material.within is None or not material.within.holds(change)

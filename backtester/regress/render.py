@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -54,13 +54,18 @@ def render_comparison(told: Told, format: str, console: Console) -> str:
         return _csv(told)
     if format == "markdown":
         return "\n".join(markdown_lines(told)).lstrip("\n") + "\n"
+    return printed(_sheets(told), _ending(told), console)
+
+
+def printed(sheets: Iterable[Sheet], ending: Iterable[str], console: Console) -> str:
+    """Tables and the lines below them as text of the console's width."""
     from backtester.report.table import SheetView
 
     with console.capture() as capture:
-        for sheet in _sheets(told):
+        for sheet in sheets:
             console.print(SheetView(sheet))
             console.print()
-        for line in _ending(told):
+        for line in ending:
             console.print(printable(line))
     return "".join(line.rstrip() + "\n" for line in capture.get().splitlines())
 
@@ -90,13 +95,23 @@ _CHANGES = (
 
 
 def _sheets(told: Told) -> Iterator[Sheet]:
-    if told.comparison.inputs:
-        yield Sheet("Made from other inputs", _INPUTS, tuple(map(_input, told.comparison.inputs)))
-    if told.lines:
-        several = told.comparison.cells != 1 or len({each.cell for each in told.lines}) > 1
+    yield from inputs_sheets(told.comparison.inputs)
+    yield from changes_sheets("What changed, the worst first", told.lines, told.comparison)
+
+
+def inputs_sheets(inputs: Sequence[InputChange]) -> Iterator[Sheet]:
+    """The inputs that differ; nothing where none does."""
+    if inputs:
+        yield Sheet("Made from other inputs", _INPUTS, tuple(map(_input, inputs)))
+
+
+def changes_sheets(title: str, lines: Sequence[Change], comparison: Comparison) -> Iterator[Sheet]:
+    """Changes of a comparison, each with its cell unless there is one alone; nothing without any."""
+    if lines:
+        several = comparison.cells != 1 or len({each.cell for each in lines}) > 1
         columns = (Column(""), *([_CELL] if several else []), *_CHANGES)
-        rows = tuple((each.sign, *([each.cell] if several else []), *_change(each)) for each in told.lines)
-        yield Sheet(f"What changed, the worst first; {told.comparison.currency}", columns, rows)
+        rows = tuple((each.sign, *([each.cell] if several else []), *_change(each)) for each in lines)
+        yield Sheet(f"{title}; {comparison.currency}", columns, rows)
 
 
 def _sign(before: str | None, after: str | None) -> Sign:
@@ -117,14 +132,14 @@ def _ending(told: Told) -> Iterator[str]:
     """How many of what, and what is not told."""
     if told.lines:
         cells = len({each.cell for each in told.lines})
-        yield f"{counted(len(told.lines), 'change')} in {counted(cells, 'cell')}: {_effects(told.lines)}"
+        yield f"{counted(len(told.lines), 'change')} in {counted(cells, 'cell')}: {effects(told.lines)}"
     else:
         yield f"nothing changed in {counted(told.comparison.cells, 'cell')}"
     if told.left:
         yield f"+ {counted(told.left, 'change')} within {told.material.text}"
 
 
-def _effects(lines: Sequence[Change]) -> str:
+def effects(lines: Sequence[Change]) -> str:
     """Example: 3 worse, 1 better, 12 neither."""
     numbers = Counter(each.effect for each in lines)
     words = {Effect.WORSE: "worse", Effect.BETTER: "better", Effect.NEUTRAL: "neither"}
@@ -148,19 +163,26 @@ def _document(told: Told) -> dict[str, Any]:
         "cells": told.comparison.cells,
         "material": told.material.text,
         "immaterial": told.left,
-        "inputs": [{"change": _input_word(each), **each._asdict()} for each in told.comparison.inputs],
-        "changes": [
-            {
-                "change": _WORDS[each.sign],
-                "cell": each.cell,
-                "place": each.place,
-                "quantity": each.quantity.value,
-                "before": plain(each.before),
-                "after": plain(each.after),
-                "effect": each.effect.value,
-            }
-            for each in told.lines
-        ],
+        "inputs": [*map(input_document, told.comparison.inputs)],
+        "changes": [*map(change_document, told.lines)],
+    }
+
+
+def input_document(each: InputChange) -> dict[str, Any]:
+    """An input that differs, as what JSON knows."""
+    return {"change": _input_word(each), **each._asdict()}
+
+
+def change_document(each: Change) -> dict[str, Any]:
+    """A change as what JSON knows."""
+    return {
+        "change": _WORDS[each.sign],
+        "cell": each.cell,
+        "place": each.place,
+        "quantity": each.quantity.value,
+        "before": plain(each.before),
+        "after": plain(each.after),
+        "effect": each.effect.value,
     }
 
 
@@ -173,14 +195,19 @@ def _csv(told: Told) -> str:
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(COLUMNS)
     for each in told.comparison.inputs:
-        row = (_input_word(each), "", f"inputs.{each.input}", "input", each.before, each.after, "")
-        writer.writerow(map(csv_cell, row))
+        writer.writerow(map(csv_cell, input_row(each)))
     for change in told.lines:
-        writer.writerow(map(csv_cell, _csv_row(change)))
+        writer.writerow(map(csv_cell, change_row(change)))
     return buffer.getvalue()
 
 
-def _csv_row(each: Change) -> tuple[Any, ...]:
+def input_row(each: InputChange) -> tuple[Any, ...]:
+    """COLUMNS of an input that differs."""
+    return (_input_word(each), "", f"inputs.{each.input}", "input", each.before, each.after, "")
+
+
+def change_row(each: Change) -> tuple[Any, ...]:
+    """COLUMNS of a change."""
     values: tuple[Any, Any] = (plain(each.before), plain(each.after))
     if each.quantity is Quantity.ROW:
         values = (each.was if each.before is not None else None, each.now if each.after is not None else None)

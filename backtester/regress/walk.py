@@ -27,12 +27,17 @@ class Difference(NamedTuple):
 
     sign: Sign
     place: str  # accounts[main].positions[BTC].funding
-    field: str
+    figure: str  # accounts.positions.funding: its place, whosever
     measure: Measure
     before: Any
     after: Any
     account: str  # that it belongs to, or ""
     is_detail: bool
+
+    @property
+    def field(self) -> str:
+        """The field that differs, or in which a row does."""
+        return self.figure.rpartition(".")[2]
 
 
 class _Where(NamedTuple):
@@ -40,11 +45,14 @@ class _Where(NamedTuple):
 
     starts: tuple[Instant, Instant]  # of both runs
     place: str = ""
+    figure: str = ""
     account: str = ""
     is_detail: bool = False
 
     def within(self, name: str) -> _Where:
-        return self._replace(place=f"{self.place}.{name}" if self.place else name)
+        if not self.place:
+            return self._replace(place=name, figure=name)
+        return self._replace(place=f"{self.place}.{name}", figure=f"{self.figure}.{name}")
 
     def at(self, label: str) -> _Where:
         return self._replace(place=f"{self.place}[{label}]")
@@ -71,15 +79,15 @@ def _records(kind: type, before: Any, after: Any, where: _Where, identity: tuple
 def _members(field: Field, measure: Measure, old: Any, new: Any, where: _Where) -> Iterator[Difference]:
     """A field that is a value, values by name, an array, or a record that only one of them has."""
     if field.type is Named:
-        yield from _named(field.name, measure, old, new, where)
+        yield from _named(measure, old, new, where)
     elif is_list(field.type):
         (of, *_) = get_args(field.type)
         yield from _arrays(of, field.name, measure, old, new, where)
     elif is_record(field.type):
         if old is not new:
-            yield _whole(field.name, measure, old, new, where)
+            yield _whole(measure, old, new, where)
     elif comparable(old, measure, where.starts[0]) != comparable(new, measure, where.starts[1]):
-        yield Difference("~", where.place, field.name, measure, old, new, where.account, where.is_detail)
+        yield Difference("~", where.place, where.figure, measure, old, new, where.account, where.is_detail)
 
 
 def comparable(value: Any, measure: Measure, start: Instant) -> Any:
@@ -89,21 +97,21 @@ def comparable(value: Any, measure: Measure, start: Instant) -> Any:
     return undated(value) if measure.quantity is Quantity.VENUE else value
 
 
-def _whole(name: str, measure: Measure, old: Any, new: Any, where: _Where) -> Difference:
+def _whole(measure: Measure, old: Any, new: Any, where: _Where) -> Difference:
     """What only one of them has."""
     measure = measure._replace(quantity=Quantity.ROW)
     sign: Sign = "+" if old is None else "-"
-    return Difference(sign, where.place, name, measure, old, new, where.account, where.is_detail)
+    return Difference(sign, where.place, where.figure, measure, old, new, where.account, where.is_detail)
 
 
-def _named(name: str, measure: Measure, old: Named, new: Named, where: _Where) -> Iterator[Difference]:
+def _named(measure: Measure, old: Named, new: Named, where: _Where) -> Iterator[Difference]:
     before, after = dict(old.items), dict(new.items)
     for key in dict.fromkeys((*before, *after)):
         at, was, now = where.at(key), before.get(key), after.get(key)
         if was is None or now is None:
-            yield _whole(name, measure, was, now, at)
+            yield _whole(measure, was, now, at)
         elif was != now:
-            yield Difference("~", at.place, name, measure, was, now, where.account, where.is_detail)
+            yield Difference("~", at.place, at.figure, measure, was, now, where.account, where.is_detail)
 
 
 def _arrays(
@@ -111,7 +119,7 @@ def _arrays(
 ) -> Iterator[Difference]:
     is_detail = where.is_detail or name in _DETAILS
     if measure.quantity is Quantity.COUNT and len(old) != len(new):
-        yield Difference("~", where.place, name, measure, len(old), len(new), where.account, where.is_detail)
+        yield Difference("~", where.place, where.figure, measure, len(old), len(new), where.account, where.is_detail)
     identity = _identity(kind)
     before, after = (numbered(rows, lambda row: _key(row, identity)) for rows in (old, new))
     for key in dict.fromkeys((*before, *after)):
@@ -122,7 +130,7 @@ def _arrays(
             if is_record(kind):
                 yield from _records(kind, was, now, at, identity)
         elif name not in _DETAILS:
-            yield _whole(name, measure, was, now, at._replace(is_detail=where.is_detail))
+            yield _whole(measure, was, now, at._replace(is_detail=where.is_detail))
 
 
 def _identity(kind: Any) -> tuple[str, ...]:

@@ -103,6 +103,34 @@ _TABLE = {
 MEASURES: Mapping[str, Measure] = MappingProxyType(
     {name: measure for measure, names in _TABLE.items() for name in names.split()}
 )
+#: Quantity -> its kind as tolerances name it (config.tolerance); of all others a change is a change.
+KINDS: Mapping[Quantity, str] = MappingProxyType(
+    {
+        Quantity.MONEY: "money",
+        Quantity.BPS: "bps",
+        Quantity.SHARE: "share",
+        Quantity.PERCENT: "share",
+        Quantity.RATE: "rate",
+        Quantity.SIZE: "size",
+        Quantity.PRICE: "price",
+        Quantity.NUMBER: "number",
+        Quantity.TIME: "time",
+        Quantity.DURATION: "time",
+    }
+)
+#: How far a figure may go from that of a baseline where nobody says otherwise.
+TOLERANCES: Mapping[str, str] = MappingProxyType(
+    {
+        "money": "0.5%, 1",
+        "bps": "0.5%, 0.1bps",
+        "share": "0.5%, 1bps",
+        "rate": "0.5%",
+        "size": "0.5%",
+        "price": "0.1%",
+        "number": "0.5%",
+        "time": "1s",
+    }
+)
 #: What a cell is matched by, and series whose lows and highs are figures.
 NOT_COMPARED = frozenset(
     {

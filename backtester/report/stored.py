@@ -45,11 +45,16 @@ _DEPTH = {
 
 def read_result(directory: Path) -> ReportModel:
     """The model that was written there. Raises a data error for what is missing, damaged or no result."""
-    model = model_of(_document(directory / DOCUMENT), str(directory / DOCUMENT))
+    model = read_document(directory)
     margins = _margin_paths(_table(directory / "path.parquet", _PATH))
     marks = _mark_paths(_table(directory / "depth.parquet", _DEPTH))
     cells = tuple(_with_paths(cell, number, margins, marks) for number, cell in enumerate(model.cells))
     return model._replace(cells=cells)
+
+
+def read_document(directory: Path) -> ReportModel:
+    """The same without the series of the charts: `result.json` is all that it needs."""
+    return model_of(_document(directory / DOCUMENT), str(directory / DOCUMENT))
 
 
 def _document(path: Path) -> Any:

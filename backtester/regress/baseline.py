@@ -1,0 +1,60 @@
+"""A baseline: a directory with the document of a result that was accepted, and its digest; small enough for git."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from backtester.errors import data_error, usage_error
+from backtester.files import names_in, prove_directory, replacing_directory, write_text
+from backtester.report.json import DOCUMENT, render_json
+from backtester.report.receipt import receipt_of
+from backtester.report.records import ReportModel
+from backtester.report.stored import read_document
+from backtester.report.sums import SUMS, changed, write_sums
+from backtester.report.tables import FILES
+
+_RESTORE = "restore it from where it came, or accept a new one with --update"
+
+
+def read_baseline(directory: Path) -> ReportModel | None:
+    """The result that was accepted; None where there is none yet.
+
+    Raises a data error for one that cannot be read, or is not what it was when it was written.
+    """
+    if not (directory / DOCUMENT).exists():
+        return None
+    return read_untouched(directory)
+
+
+def read_untouched(directory: Path) -> ReportModel:
+    """A stored result without its series. Raises a data error where it is not what was stored."""
+    model = read_document(directory)
+    is_changed = (directory / SUMS).exists() and DOCUMENT in changed(directory)
+    if is_changed or receipt_of(model) != model.receipt:
+        raise data_error(str(directory / DOCUMENT), "was changed after it was written", _RESTORE)
+    return model
+
+
+def prove_baseline(directory: Path) -> None:
+    """Prove that a baseline can be written there. Raises a usage error, also where a whole result is stored."""
+    if tables := sorted(names_in(directory) & FILES - {DOCUMENT, SUMS}):
+        message = f"{directory} holds a whole result ({tables[0]}, …), which is not replaced in part"
+        raise usage_error("--baseline", message, "name a directory for the baseline alone")
+    try:
+        prove_directory(directory)
+    except OSError as error:
+        raise _cannot_write(directory, error) from error
+
+
+def write_baseline(model: ReportModel, directory: Path) -> None:
+    """Replace the baseline at once. Raises a usage error when it cannot be written; it is then as before."""
+    try:
+        with replacing_directory(directory, seal=DOCUMENT) as written:
+            write_text(written / DOCUMENT, render_json(model))
+            write_sums(written, [DOCUMENT])
+    except OSError as error:
+        raise _cannot_write(directory, error) from error
+
+
+def _cannot_write(directory: Path, error: OSError) -> Exception:
+    return usage_error("--baseline", f"cannot write {directory}: {error.strerror}", "name a directory of yours")

@@ -1,0 +1,145 @@
+"""A check in four formats; the Markdown is the summary of a job: verdict first, what is within tolerance folded."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from backtester import __version__
+from backtester.errors import Diagnostic
+from backtester.regress.check import Checked, Outcome
+from backtester.regress.render import (
+    COLUMNS,
+    change_document,
+    change_row,
+    changes_sheets,
+    effects,
+    input_document,
+    input_row,
+    inputs_sheets,
+    printed,
+)
+from backtester.regress.tolerances import FAIL, PASS, WARN
+from backtester.report.markdown import sheet_lines
+from backtester.report.sheet import Column, Sheet
+from backtester.report.text import NONE
+from backtester.texts import counted, csv_cell, json_text, markdown_text
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+SCHEMA_VERSION = 1
+_LIMITS = (Column("cell", is_text=True), Column("", is_text=True))
+_BEYOND = {FAIL: "Beyond tolerance, the worst first", WARN: "Worth a look: beyond a tolerance that warns"}
+
+
+def render_check(checked: Checked, format: str, console: Console, is_update: bool = False) -> str:
+    """The text of it as table, json, csv or markdown. `is_update`: the result is to be the baseline."""
+    if format == "json":
+        return json_text(_document(checked, is_update)) + "\n"
+    if format == "csv":
+        return _csv(checked)
+    lines = [verdict_line(checked), *(["--update: this result becomes the baseline"] if is_update else [])]
+    if format == "markdown":
+        return "\n".join(_markdown(checked, lines)) + "\n"
+    return printed(_sheets(checked), lines, console)
+
+
+def _sheets(checked: Checked) -> Iterator[Sheet]:
+    yield from inputs_sheets(checked.comparison.inputs)
+    for level, title in _BEYOND.items():
+        yield from changes_sheets(title, checked.of(level), checked.comparison)
+    if checked.breaches:
+        yield Sheet("Limits that are not kept", _LIMITS, tuple((each.cell, each.text) for each in checked.breaches))
+
+
+def verdict_line(checked: Checked) -> str:
+    """What it came to, in one line. Example: `FAILED: 2 changes beyond tolerance (2 worse) in 1 of 12 cells`."""
+    return f"{checked.outcome.value.upper()}: {', '.join(_said(checked))}"
+
+
+def _said(checked: Checked) -> Iterator[str]:
+    failing, warning, within = (checked.of(level) for level in (FAIL, WARN, PASS))
+    if checked.outcome is Outcome.NOT_COMPARABLE:
+        yield "the baseline was made with another " + ", ".join(dict.fromkeys(each.input for each in checked.reasons))
+    if failing:
+        cells = f"{len({each.cell for each in failing}):,} of {counted(len(checked.cells), 'cell')}"
+        yield f"{counted(len(failing), 'change')} beyond tolerance ({effects(failing)}) in {cells}"
+    elif checked.outcome is not Outcome.NOT_COMPARABLE:
+        yield counted(len(checked.cells), "cell")
+    if warning:
+        yield f"{counted(len(warning), 'change')} beyond a tolerance that warns"
+    if within:
+        yield f"{counted(len(within), 'change')} within tolerance"
+    for level, word in ((FAIL, "limit"), (WARN, "limit that warns")):
+        if limits := checked.limits(level):
+            yield f"{counted(len(limits), word, word.replace('limit', 'limits').replace('warns', 'warn'))} not kept"
+
+
+def failure(checked: Checked, baseline: str) -> Diagnostic | None:
+    """The one line that says why it fails: the worst that was found; None where it does not."""
+    if checked.outcome is Outcome.NO_BASELINE:
+        return Diagnostic("gate", baseline, "there is no baseline", "make one of this result with --update")
+    if checked.outcome is Outcome.NOT_COMPARABLE:
+        reasons = "; ".join(f"{each.input} {each.before or NONE}, now {each.after or NONE}" for each in checked.reasons)
+        hint = "compare nevertheless with --across, or accept this result with --update"
+        return Diagnostic("gate", baseline, f"not comparable: it was made with {reasons}", hint)
+    changes, limits = checked.of(FAIL), checked.limits(FAIL)
+    more = len(changes) + len(limits) - 1
+    rest = f", and {counted(more, 'more line', 'more lines')}" if more > 0 else ""
+    if changes:
+        worst = changes[0]
+        where = f"{worst.cell} {worst.place}".rstrip()
+        return Diagnostic("gate", where, f"{worst.was} → {worst.now}{rest}", "accept it with --update if it is meant")
+    if limits:
+        return Diagnostic("gate", limits[0].cell, f"{limits[0].text}{rest}")
+    return None
+
+
+# --- markdown ------------------------------------------------------------------------------------------------------
+
+
+def _markdown(checked: Checked, lines: Sequence[str]) -> Iterator[str]:
+    word, _, rest = lines[0].partition(": ")
+    yield f"**{word}**: {markdown_text(rest)}"
+    yield from (f"\n{line}" for line in lines[1:])
+    for sheet in _sheets(checked):
+        yield from sheet_lines(sheet)
+    within = checked.of(PASS)
+    for sheet in changes_sheets("Within tolerance", within, checked.comparison):
+        yield from ("", f"<details><summary>{counted(len(within), 'change')} within tolerance</summary>")
+        yield from (*sheet_lines(sheet), "", "</details>")
+
+
+# --- for programs --------------------------------------------------------------------------------------------------
+
+
+def _document(checked: Checked, is_update: bool) -> dict[str, Any]:
+    return {
+        "kind": "check",
+        "schema_version": SCHEMA_VERSION,
+        "engine_version": __version__,
+        "outcome": checked.outcome.value,
+        "update": is_update,
+        "cells": len(checked.cells),
+        "not_comparable": [each.input for each in checked.reasons],
+        "inputs": [*map(input_document, checked.comparison.inputs)],
+        "changes": [{"level": each.level, **change_document(each.change)} for each in checked.changes],
+        "limits": [each._asdict() for each in checked.breaches],
+    }
+
+
+def _csv(checked: Checked) -> str:
+    """The level, then the columns of a comparison; a limit that is not kept is a row, too."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(("level", *COLUMNS))
+    rows = [
+        *(("", *input_row(each)) for each in checked.comparison.inputs),
+        *((each.level, *change_row(each.change)) for each in checked.changes),
+        *((each.level, "broken", each.cell, "limits", "limit", None, each.text, "") for each in checked.breaches),
+    ]
+    writer.writerows(map(csv_cell, row) for row in rows)
+    return buffer.getvalue()

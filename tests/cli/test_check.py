@@ -1,0 +1,125 @@
+"""`backtester check`: a stored result against a baseline, and the baseline moved on purpose alone."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from backtester.cli.app import main
+from backtester.errors import ExitCode
+from backtester.report.receipt import receipt_of
+from tests.cli.shell import Shell
+from tests.unit.check_cases import BETTER, CLEARLY, CRASH, SLIGHTLY, result, stored
+from tests.unit.run_cases import account, portfolio
+
+
+def told(capsys: pytest.CaptureFixture[str], *args: object) -> tuple[int, str, str]:
+    code = main(["check", *map(str, args)])
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Path:
+    return stored(tmp_path / "base", result(CRASH))
+
+
+def test_a_result_of_a_run_is_its_own_baseline(
+    shell: Shell, small: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shell(*small, "--out", tmp_path / "run")
+    assert told(capsys, tmp_path / "run", "--baseline", tmp_path / "run") == (0, "KEPT: 1 cell\n", "")
+    code, _, err = told(capsys, tmp_path / "run", "--baseline", tmp_path / "base", "--update")
+    assert (code, err) == (0, "")
+    assert sorted(path.name for path in (tmp_path / "base").iterdir()) == ["SHA256SUMS", "result.json"]
+    assert (tmp_path / "base/result.json").read_bytes() == (tmp_path / "run/result.json").read_bytes()
+    assert told(capsys, tmp_path / "run", "--baseline", tmp_path / "base")[0] == 0
+
+
+def test_what_went_too_far_is_one_line(base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = (base / "result.json").read_bytes()
+    code, out, err = told(capsys, stored(tmp_path / "now", result(CLEARLY)), "--baseline", base)
+    assert code == ExitCode.GATE
+    assert out.splitlines()[-1] == "FAILED: 1 change beyond tolerance (1 worse) in 1 of 1 cell"
+    assert err.endswith(
+        "2025-10-10 on hyperliquid@2026-08-22 accounts[main].buffer_min: −480.00 → −580.00\n"
+        "  hint: accept it with --update if it is meant\n"
+    )
+    assert (base / "result.json").read_bytes() == before
+
+
+def test_update_shows_what_it_accepts(base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    now = stored(tmp_path / "now", result(CLEARLY))
+    code, out, err = told(capsys, now, "--baseline", base, "--update")
+    assert (code, err) == (0, "")
+    assert "accounts[main].buffer_min  −480.00  −580.00" in out
+    assert out.splitlines()[-1] == "--update: this result becomes the baseline"
+    assert told(capsys, now, "--baseline", base)[0] == 0
+
+
+def test_a_portfolio_states_tolerances(base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = portfolio(tmp_path, account())
+    path = path.rename(path.with_stem(CRASH.portfolio.name))
+    text = path.read_text("utf-8")
+    for table, cell, code in (
+        ('money = "0%"', SLIGHTLY, 1),
+        ('direction = "worse"', BETTER, 0),
+        ('money = "1"', CLEARLY, 1),
+    ):
+        path.write_text(f"tolerances.{table}\n{text}", "utf-8")
+        now = stored(tmp_path / "now", result(cell))
+        assert told(capsys, now, "--baseline", base, "--portfolio", path)[0] == code
+    path.write_text(f'tolerances.figures.x = "1%"\n{text}', "utf-8")
+    code, _, err = told(capsys, base, "--baseline", base, "--portfolio", path)
+    assert code == ExitCode.CONFIG
+    assert err.startswith(f"error[config] {path}:1 tolerances.figures.x: is no figure of a result\n")
+
+
+def test_no_baseline_fails(base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = told(capsys, base, "--baseline", tmp_path / "none")
+    assert (code, out) == (ExitCode.GATE, "NO BASELINE: 1 cell\n")
+    assert err.startswith(f"error[gate] {tmp_path / 'none'}: there is no baseline\n")
+    assert not (tmp_path / "none").exists()
+
+
+def test_other_rules_are_not_comparable(base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model = result(CRASH)
+    older = model.inputs._replace(venues=(model.inputs.venues[0]._replace(rules_date="2026-01-01"),))
+    model = model._replace(inputs=older)
+    now = stored(tmp_path / "now", model._replace(receipt=receipt_of(model)))
+    code, out, err = told(capsys, now, "--baseline", base)
+    assert code == ExitCode.GATE
+    assert out.splitlines()[-1] == "NOT COMPARABLE: the baseline was made with another venue"
+    assert (
+        "not comparable: it was made with venue hyperliquid@2026-08-22 dddddddddddd, now hyperliquid@2026-01-01" in err
+    )
+    assert told(capsys, now, "--baseline", base, "--across")[0] == 0
+    assert told(capsys, now, "--baseline", base, "--update")[0] == 0
+    assert told(capsys, now, "--baseline", base)[0] == 0
+
+
+def test_a_baseline_that_was_edited_is_named(base: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    document = base / "result.json"
+    document.write_text(document.read_text("utf-8").replace("-480.0", "-481.0"), "utf-8")
+    code, _, err = told(capsys, base, "--baseline", base)
+    assert code == ExitCode.DATA
+    assert err.startswith(f"error[data] {document}: was changed after it was written\n")
+    (base / "SHA256SUMS").unlink()
+    assert told(capsys, base, "--baseline", base)[0] == ExitCode.DATA
+
+
+def test_a_whole_result_is_not_replaced_in_part(base: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (base / "path.parquet").write_bytes(b"")
+    code, _, err = told(capsys, base, "--baseline", base, "--update")
+    assert code == ExitCode.USAGE
+    assert err.startswith(f"error[usage] --baseline: {base} holds a whole result (path.parquet, …)")
+
+
+def test_formats(base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    now = stored(tmp_path / "now", result(CLEARLY))
+    document = json.loads(told(capsys, now, "--baseline", base, "--format", "json")[1])
+    assert document["outcome"] == "failed"
+    assert told(capsys, now, "--baseline", base, "--format", "markdown")[1].startswith("**FAILED**: 1 change beyond")
+    assert told(capsys, now, "--baseline", base, "--format", "csv")[1].startswith("level,change,cell,place,")

@@ -70,7 +70,8 @@ def run(
         typer.Option(
             "--set",
             metavar="KEY=VALUE",
-            help="Change a value of the portfolio; venue.RULE of its venues, scenario.COLUMN of the scenario.",
+            help="Change a value of the portfolio; venue.RULE of its venues, scenario.COLUMN of the scenario. KEY=*1.5 "
+            "and KEY=-10% change it by what is there.",
         ),
     ] = None,
     compare: Annotated[

@@ -6,6 +6,9 @@ what `--venue` says. Any other key is a place of the portfolio: a path such as
 of the array is meant. A path may start at any table, so a bare `margin_mode` means every place where it may stand. A
 bare key of several kinds of tables, such as `size`, must say which one (`positions.size`) or all (`*.size`). A key that
 finds no place is a usage error.
+
+A value may be said by what is there (config.relative): `positions.size=*1.5`, `collateral.USDC=-10%`. It reaches only
+the places that have one.
 """
 
 from __future__ import annotations
@@ -20,7 +23,9 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from backtester.config.lines import Place
+from backtester.config.relative import Factor, is_share_of_position, multiplied, parse_factor
 from backtester.config.toml import Document, Record, did_you_mean, fault_of, shown
+from backtester.config.values import Misread
 from backtester.config.venue import VenueRules
 from backtester.errors import BacktesterError, Diagnostic, usage_error
 from backtester.texts import shortened
@@ -43,7 +48,10 @@ class Compared(str):
 
 
 class Setting(NamedTuple):
-    """An override outside the portfolio: `venue.taker_fee=0.001` has the key `taker_fee` and the value 0.001."""
+    """An override outside the portfolio: `venue.taker_fee=0.001` has the key `taker_fee` and the value 0.001.
+
+    The value may be a Factor.
+    """
 
     text: str
     key: str
@@ -70,7 +78,7 @@ def sort_overrides(texts: Iterable[str]) -> Overrides:
             key = text.partition("=")[0].strip().partition(".")[2]
             settings[steps[0].key].append(Setting(text, key, value))
         elif [step.key for step in steps] == ["venue"]:
-            at = str(value)
+            at = text.partition("=")[2].strip() if isinstance(value, Factor) else str(value)
         else:
             portfolio.append(text)
     return Overrides(tuple(portfolio), tuple(settings["venue"]), tuple(settings["scenario"]), at)
@@ -83,7 +91,7 @@ def override_rules(stated: Mapping[str, Any], settings: Iterable[Setting]) -> Ve
     """
     said = {setting.key: setting for setting in settings}
     problems = [_no_rule(setting) for setting in said.values() if setting.key not in stated]
-    known = {key: setting.value for key, setting in said.items() if key in stated}
+    known = {key: _ruled(setting, stated[key]) for key, setting in said.items() if key in stated}
     try:
         rules = VenueRules.model_validate({**stated, **known})
     except ValidationError as error:
@@ -96,6 +104,16 @@ def override_rules(stated: Mapping[str, Any], settings: Iterable[Setting]) -> Ve
     if problems:
         raise BacktesterError(problems)
     return rules
+
+
+def _ruled(setting: Setting, stated: Any) -> Any:
+    """The value of a rule. Raises a usage error for one that cannot be multiplied."""
+    if not isinstance(setting.value, Factor):
+        return setting.value
+    try:
+        return multiplied(stated, setting.value)
+    except Misread as misread:
+        raise _no_multiple(setting.text, "", stated, misread) from None
 
 
 def _no_rule(setting: Setting) -> Diagnostic:
@@ -150,14 +168,47 @@ def override(document: Document, overrides: Sequence[str], record_type: type[Rec
             raise _no_place(text, steps, root)
         key = steps[-1].key
         _refuse_several_kinds(text, key, targets)
+        if isinstance(value, Factor):
+            targets = _with_amounts(text, key, targets)
+            values = _products(text, key, targets, value, data)
+        else:
+            values = [copy.deepcopy(value) for _ in targets]
         changes.append(_in_words(text, key, targets, data))
         reached.append((text.partition("=")[0], _in_places(targets, data)))
-        for spot in targets:
-            spot.table[key] = copy.deepcopy(value)
+        for spot, made in zip(targets, values, strict=True):
+            spot.table[key] = made
             overridden[*spot.place, key] = f"{option_of(text)} {text}"
     return dataclasses.replace(
         document, data=data, overridden=overridden, changes=tuple(changes), reached=tuple(reached)
     )
+
+
+def _with_amounts(text: str, key: str, targets: Iterable[Spot]) -> list[Spot]:
+    """Those that have something to multiply. Raises a usage error when none has."""
+    stated = [spot for spot in targets if key in spot.table]
+    found = [spot for spot in stated if not is_share_of_position(key, spot.table[key])]
+    if not found:
+        why = "shares of positions follow those" if stated else f"no place of it says {key}"
+        raise usage_error(f"{option_of(text)} {text}", f"there is nothing to multiply: {why}", "say the value itself")
+    return found
+
+
+def _products(text: str, key: str, targets: Iterable[Spot], factor: Factor, data: Mapping[str, Any]) -> list[Any]:
+    """Their values, multiplied. Raises usage errors for all that cannot be."""
+    products, problems = [], list[Diagnostic]()
+    for spot in targets:
+        try:
+            products.append(multiplied(spot.table[key], factor))
+        except Misread as misread:
+            named = f"{_named(data, spot.place)} {key} ".lstrip()
+            problems += _no_multiple(text, named, spot.table[key], misread).diagnostics
+    if problems:
+        raise BacktesterError(problems)
+    return products
+
+
+def _no_multiple(text: str, named: str, value: Any, misread: Misread) -> BacktesterError:
+    return usage_error(f"{option_of(text)} {text}", f"{named}{shown(value)} {misread}", misread.hint)
 
 
 def _refuse_several_kinds(text: str, key: str, targets: Iterable[Spot]) -> None:
@@ -208,11 +259,16 @@ def _parse(text: str) -> tuple[list[Step], Any]:
     steps = [Step(*found.groups(default="")) for found in _STEP.finditer(key.removeprefix(EVERY))]
     if steps[-1].selector:
         raise usage_error(f"{option_of(text)} {text}", "the key ends at a table", f"add a key of it: {key}.size=1")
-    return steps, _parse_value(value.strip())
+    try:
+        return steps, _parse_value(value.strip())
+    except Misread as misread:
+        raise usage_error(f"{option_of(text)} {text}", str(misread), misread.hint) from None
 
 
 def _parse_value(text: str) -> Any:
-    """A TOML value; what is none is a text, so that quotes are not needed."""
+    """A factor or a TOML value; what is neither is a text, so that quotes are not needed. Raises Misread."""
+    if (factor := parse_factor(text)) is not None:
+        return factor
     try:
         data = tomllib.loads(f"value = {text}")
     except (tomllib.TOMLDecodeError, RecursionError):

@@ -32,6 +32,12 @@ T = TypeVar("T")
 EnumT = TypeVar("EnumT", bound=Enum)
 
 
+class Scaled(float):
+    """A number that was made of another one by a factor (config.relative): as a size it is rounded down to lots."""
+
+    __slots__ = ()
+
+
 class Offset(NamedTuple):
     """A time counted from the start of the run."""
 
@@ -218,7 +224,7 @@ def _amount(value: Any) -> float | Notional | None:
         return None
     if not abs(value) < LARGEST_AMOUNT:
         raise ValueError(f"expected a number below {LARGEST_AMOUNT:g}")
-    return float(value)
+    return value if isinstance(value, Scaled) else float(value)
 
 
 def parse_curve(value: Any) -> Literal["tape"] | tuple[float, ...]:

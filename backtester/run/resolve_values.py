@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from backtester.bounds import MOST_LOTS, MOST_TICKS
 from backtester.config.portfolio import PortfolioFile
-from backtester.config.values import Instant, Notional, Offset, PositionShare, RelativePrice
+from backtester.config.values import Instant, Notional, Offset, PositionShare, RelativePrice, Scaled
 from backtester.engine import spec
 from backtester.enums import Side
 from backtester.errors import BacktesterError, Diagnostic
@@ -83,16 +83,16 @@ class Values:
         return value
 
     def lots(self, size: Size, market: int, *place: str | int, held: int = 0) -> int:
-        """A size in whole lots, of a position of `held` lots: a share or a notional is rounded down to them.
+        """A size in whole lots, of a position of `held` lots: shares, notionals and products are rounded down.
 
-        A number between two lots is a fault. Example: 50,000 USD at a mark of 60,000 are 833 lots of 0.001.
+        Another number between two lots is a fault. Example: 50,000 USD at a mark of 60,000 are 833 lots of 0.001.
         """
         lot, said = self.instrument(market).lot_size, repr(size) if isinstance(size, float) else str(size)
         wanted = self._fractional_lots(size, market, *place, held=held)
         if wanted > MOST_LOTS:
             self.fault(f"{said} is more than the {MOST_LOTS:,} lots that can be held", *place)
             return 0
-        if not isinstance(size, float):
+        if isinstance(size, Scaled) or not isinstance(size, float):
             lots = math.floor(wanted + GRID_TOLERANCE)
             if wanted and not lots:
                 self.fault(f"{said} is less than a lot: {lot!r}", *place)

@@ -30,6 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backtester.config.overrides import Setting, option_of
+from backtester.config.relative import Factor
 from backtester.config.toml import did_you_mean
 from backtester.errors import BacktesterError, Diagnostic, config_error
 from backtester.scenario.path import (
@@ -138,6 +139,8 @@ def _setting_fault(scenario: Scenario, setting: Setting) -> tuple[str, str] | No
     if setting.key not in COLUMNS:
         known = f"a scenario has {', '.join(COLUMNS)}"
         return "no column of a scenario has this name", did_you_mean(setting.key, COLUMNS) or known
+    if isinstance(setting.value, Factor):
+        return "a column has one value all the time, there is none to multiply", "--shock lays factors over a scenario"
     if isinstance(setting.value, bool) or not isinstance(setting.value, int | float):
         return "expected a number", "for example --set scenario.spread_mult=5"
     if setting.key == "price_ratio" and setting.value != 1:

@@ -71,6 +71,15 @@ def flat(value: Any, place: str = "") -> dict[str, Any]:
         ("orders[cut].at=10m", {"accounts.0.orders.0.at": "10m"}),
         ("accounts[other].collateral.USDC=7", {"accounts.1.collateral.USDC": 7}),
         ('accounts[other].name="x = [1]"', {"accounts.1.name": "x = [1]"}),
+        # What is there, multiplied: only where something is.
+        ("positions.size=*1.5", {
+            "accounts.0.positions.0.size": 7.5, "accounts.0.positions.1.size": 13.5, "accounts.1.positions.0.size": 1.5
+        }),
+        ("leverage=*2", {"accounts.0.positions.0.leverage": 40, "accounts.1.positions.0.leverage": 10}),
+        ("leverage=+10%", {"accounts.0.positions.0.leverage": 22, "accounts.1.positions.0.leverage": 5.5}),
+        ("collateral.USDC=-10%", {"accounts.0.collateral.USDC": 225_000.0, "accounts.1.collateral.USDC": 900.0}),
+        ("orders[cut].size=*0.3", {"accounts.0.orders.0.size": 0.3}),
+        ('accounts[other].name="*2"', {"accounts.1.name": "*2"}),
         # A path names a place: it reaches it even if the key makes no sense there, and validation says so.
         ("orders[cut].price=3", {"accounts.0.orders.0.price": 3}),
     ],
@@ -103,6 +112,22 @@ def test_what_was_there_is_said() -> None:
     )
 
 
+def test_a_factor_multiplies_what_overrides_before_it_say() -> None:
+    assert changes("positions[ETH].size=4", "positions[ETH].size=*1.5") == {"accounts.0.positions.1.size": 6}
+
+
+def test_a_share_of_a_position_follows_the_position() -> None:
+    shares = TEXT.replace(b'"sell", size = 1.0', b'"sell", size = "50%"').replace(
+        b'"buy", size = 1.0', b'"buy", size = "all"'
+    )
+    after = override(parse_document(shares, "p.toml"), ["*.size=*2"], Portfolio)
+    assert [order["size"] for order in after.data["accounts"][0]["orders"]] == ["50%", "all", 10.0]
+    assert after.reached == (("*.size", "main BTC, main ETH, main stop, other BTC"),)
+    with pytest.raises(BacktesterError) as caught:
+        override(parse_document(shares, "p.toml"), ["orders[cut].size=*2"], Portfolio)
+    assert "there is nothing to multiply: shares of positions follow those" in str(caught.value)
+
+
 def test_later_overrides_win() -> None:
     assert changes("positions.size=2", "positions[ETH].size=3") == {
         "accounts.0.positions.0.size": 2,
@@ -126,6 +151,28 @@ def test_later_overrides_win() -> None:
         (
             "positions[BTC]=1",
             "--set positions[BTC]=1: the key ends at a table\n  hint: add a key of it: positions[BTC].size=1",
+        ),
+        (
+            "positions.size=*x",
+            "--set positions.size=*x: *x is no factor\n"
+            "  hint: *1.5 is half as much again, -10% a tenth less; a text stands in quotes",
+        ),
+        (
+            "positions.size=-100%",
+            "--set positions.size=-100%: -100% leaves nothing\n"
+            "  hint: a factor is above 0; what shall be 0 is said as 0",
+        ),
+        (
+            "orders[cut].price=*2",
+            "--set orders[cut].price=*2: there is nothing to multiply: no place of it says price\n"
+            "  hint: say the value itself",
+        ),
+        (
+            "accounts[main].positions.side=*2",
+            '--set accounts[main].positions.side=*2: main BTC side "long" is no number that can be multiplied\n'
+            "  hint: say the value itself\n"
+            'error[usage] --set accounts[main].positions.side=*2: main ETH side "short" is no number that can be '
+            "multiplied\n  hint: say the value itself",
         ),
         ("accounts[other].orders[cut].size=1", "--set accounts[other].orders[cut].size=1: no place takes this key"),
     ],

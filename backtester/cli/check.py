@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from backtester.cli.console import emit, make_console, settings
-from backtester.errors import ExitCode
+from backtester.cli.console import STDOUT, Settings, check_file, emit, make_console, settings, written_for
+from backtester.cli.running import JobsOption, announce_compiling, jobs_of, progress_of, tell_failures
+from backtester.errors import ExitCode, usage_error
+from backtester.files import write_text
+
+if TYPE_CHECKING:
+    from backtester.regress.rulebook import Rulebook
+    from backtester.report.records import ReportModel
 
 
 def check(
     ctx: typer.Context,
-    result: Annotated[Path, typer.Argument(help="A result that `run --out` stored.", metavar="RESULT")],
+    checked: Annotated[
+        Path,
+        typer.Argument(
+            help="A suite (TOML), which is run, or a result that `run --out` stored.", metavar="SUITE|RESULT"
+        ),
+    ],
     baseline: Annotated[
         Path,
         typer.Option("--baseline", metavar="DIR", help="What was accepted: result.json, and SHA256SUMS beside it."),
@@ -24,7 +35,8 @@ def check(
         typer.Option(
             "--portfolio",
             metavar="FILE",
-            help="A portfolio of the result, whose [tolerances] hold for it. May be given more than once.",
+            help="A portfolio of a stored RESULT: its [tolerances] hold, annotations point into it. May be given more "
+            "than once.",
         ),
     ] = None,
     update: Annotated[
@@ -37,30 +49,86 @@ def check(
             help="Compare also with a baseline of other rules, another tape, scenario, engine or other options.",
         ),
     ] = False,
+    junit: Annotated[
+        Path | None, typer.Option("--junit", metavar="FILE", help="Write JUnit XML, too: a test case per cell.")
+    ] = None,
+    annotate: Annotated[
+        bool,
+        typer.Option("--annotations", help="Print commands of GitHub Actions, too: errors at lines of the portfolios."),
+    ] = False,
+    jobs: JobsOption = None,
 ) -> int:
     """Fail when a result went further from its baseline than its tolerances allow, or does not keep its limits.
 
     Exit code 0: kept; 1: failed, no baseline, or one that is not comparable.
 
-    Example: backtester check results/new --baseline stress/baseline --format markdown
+    Examples: backtester check stress/suite.toml --baseline stress/baseline
+    backtester check results/new --baseline stress/baseline --format markdown --output summary.md --annotations
     """
-    from backtester.regress.baseline import prove_baseline, read_baseline, read_untouched, write_baseline
-    from backtester.regress.check import check as judge
+    chosen = settings(ctx)
+    _check_options(chosen, junit, annotate)
+    from backtester.regress.annotations import annotation_lines
+    from backtester.regress.baseline import prove_baseline, read_baseline, write_baseline
+    from backtester.regress.check import check
     from backtester.regress.check_report import failure, render_check
-    from backtester.regress.rulebook import read_rulebook
+    from backtester.regress.junit import render_junit
     from backtester.regress.tolerances import FAIL
 
-    chosen = settings(ctx)
     if update:
         prove_baseline(baseline)
-    rules = read_rulebook(portfolio or ())
-    checked = judge(read_untouched(result), read_baseline(baseline), rules.of, across or update)
-    emit(render_check(checked, chosen.format, make_console(chosen), update), chosen)
+    before = read_baseline(baseline)
+    made = _made(checked, portfolio or [], jobs, chosen)
+    found = check(made.model, before, made.rulebook.of, across or update)
+    if junit is not None:
+        with written_for("--junit", junit):
+            write_text(junit, render_junit(found))
+    emit(render_check(found, chosen.format, make_console(chosen), update), chosen)
+    if annotate:
+        for line in annotation_lines(found, made.rulebook, str(baseline)):
+            print(line, flush=True)
+    failed = tell_failures(made.model)
+    if len([cell for cell in made.model.failed if cell.exit_code]) <= made.max_failures:
+        failed = 0
     if update:
-        write_baseline(read_untouched(result), baseline)
-        return ExitCode.GATE if checked.limits(FAIL) else ExitCode.OK
-    reason = failure(checked, str(baseline))
-    if reason is None:
-        return ExitCode.OK
-    print(reason, file=sys.stderr)
-    return ExitCode.GATE
+        write_baseline(made.model, baseline)
+        return max(failed, ExitCode.GATE if found.limits(FAIL) else ExitCode.OK)
+    reason = failure(found, str(baseline))
+    if reason is not None:
+        print(reason, file=sys.stderr)
+    return max(failed, ExitCode.OK if reason is None else ExitCode.GATE)
+
+
+def _check_options(chosen: Settings, junit: Path | None, annotate: bool) -> None:
+    """Prove before a long run that all of them can be meant."""
+    if junit is not None:
+        check_file("--junit", junit, chosen.force)
+    if annotate and chosen.output == STDOUT and chosen.format in ("json", "csv"):
+        message = f"are lines for GitHub, which {chosen.format} on the same stdout has no room for"
+        raise usage_error("--annotations", message, "write the result to a file with --output")
+
+
+class _Made(NamedTuple):
+    """A result, the tolerances that hold for it, and how many of its cells may have come to nothing."""
+
+    model: ReportModel
+    rulebook: Rulebook
+    max_failures: int
+
+
+def _made(path: Path, portfolios: list[Path], jobs: int | None, chosen: Settings) -> _Made:
+    """The result of a suite, run now, or the one that a directory has."""
+    from backtester.config.suite import load_suite
+    from backtester.regress.baseline import read_untouched
+    from backtester.regress.rulebook import read_rulebook
+    from backtester.report.produce import produce
+
+    if path.is_dir():
+        return _Made(read_untouched(path), read_rulebook(portfolios), 0)
+    if portfolios:
+        raise usage_error("--portfolio", "is for a stored result", "a suite names its portfolios itself")
+    file = load_suite(path)
+    rulebook = read_rulebook(file.command.portfolios, file.document)
+    announce_compiling(chosen)
+    with progress_of(chosen, file.suite.name) as progress:
+        model = produce(file.command, chosen.seed, progress=progress, jobs=jobs_of(jobs)).model
+    return _Made(model, rulebook, file.suite.max_failures)

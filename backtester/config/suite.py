@@ -11,6 +11,7 @@ from pydantic import Field
 
 from backtester.config.command import Acceptances, Command, with_files
 from backtester.config.limits import Limits
+from backtester.config.tolerance_tables import Tolerances
 from backtester.config.toml import Document, Fault, Record, faults_error, read_document, validate
 
 Text = Annotated[str, Field(min_length=1)]
@@ -40,6 +41,7 @@ class Suite(Record):
     max_failures: Annotated[int, Field(ge=0)] = 0  # cells that may come to nothing before the job counts as failed
     notify: Text | None = None  # a command of the shell, which gets the summary on its standard input
     limits: Limits = Limits()
+    tolerances: Tolerances = Tolerances()  # of a check against a baseline
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import partial
 from typing import Annotated, Literal
 
-from pydantic import Field, PlainValidator
+from pydantic import Field, PlainValidator, ValidationError
 
 from backtester.config.tolerance import UNITS, Tolerance, parse_tolerance
-from backtester.config.toml import Record
+from backtester.config.toml import Document, Record, fault_of, faults_error
 
 
 def _of(unit: str | None) -> PlainValidator:
@@ -44,3 +44,12 @@ class Tolerances(Stated):
 
     direction: Literal["both", "worse"] | None = None  # worse: only changes for the worse fail
     warn: Stated = Stated()
+
+
+def stated_tolerances(document: Document) -> Tolerances:
+    """The `[tolerances]` of a file, whatever else is wrong with it. Raises a configuration error with all faults."""
+    try:
+        return Tolerances.model_validate(document.data.get("tolerances", {}))
+    except ValidationError as error:
+        found = error.errors(include_url=False)
+        raise faults_error(document, [fault_of(each, Tolerances, ("tolerances",)) for each in found]) from None

@@ -48,6 +48,7 @@ class Breach(NamedTuple):
     """A limit of a cell that is not kept."""
 
     cell: str
+    limit: str  # as it is written
     text: str  # limit breached: loss_pct > 40 (loss_pct is 64.6 %)
     level: str
 
@@ -110,4 +111,4 @@ def _breaches(cells: Sequence[CellName]) -> Iterator[Breach]:
             if isinstance(each.cell, Cell) and each.is_there:
                 for limit in each.cell.limits:
                     if limit.level == level and limit.outcome != OK:
-                        yield Breach(each.name, limit_line(limit), level)
+                        yield Breach(each.name, limit.text, limit_line(limit), level)

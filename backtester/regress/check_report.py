@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from backtester import __version__
 from backtester.errors import Diagnostic
 from backtester.regress.check import Checked, Outcome
+from backtester.regress.compare import Change, Effect
 from backtester.regress.render import (
     COLUMNS,
     change_document,
@@ -21,6 +22,7 @@ from backtester.regress.render import (
     inputs_sheets,
     printed,
 )
+from backtester.regress.shown import moved
 from backtester.regress.tolerances import FAIL, PASS, WARN
 from backtester.report.markdown import sheet_lines
 from backtester.report.sheet import Column, Sheet
@@ -78,6 +80,14 @@ def _said(checked: Checked) -> Iterator[str]:
             yield f"{counted(len(limits), word, word.replace('limit', 'limits').replace('warns', 'warn'))} not kept"
 
 
+def change_line(change: Change) -> str:
+    """A change in one line. Example: `accounts[main].buffer_min: 120.00 → 80.00 (−40.00, worse)`."""
+    by = "" if change.by is None else moved(change.by, change.quantity)
+    effect = "" if change.effect is Effect.NEUTRAL else change.effect.value
+    aside = ", ".join(filter(None, (by, effect)))
+    return f"{change.place or 'the cell'}: {change.was} → {change.now}{f' ({aside})' if aside else ''}"
+
+
 def failure(checked: Checked, baseline: str) -> Diagnostic | None:
     """The one line that says why it fails: the worst that was found; None where it does not."""
     if checked.outcome is Outcome.NO_BASELINE:
@@ -90,9 +100,8 @@ def failure(checked: Checked, baseline: str) -> Diagnostic | None:
     more = len(changes) + len(limits) - 1
     rest = f", and {counted(more, 'more line', 'more lines')}" if more > 0 else ""
     if changes:
-        worst = changes[0]
-        where = f"{worst.cell} {worst.place}".rstrip()
-        return Diagnostic("gate", where, f"{worst.was} → {worst.now}{rest}", "accept it with --update if it is meant")
+        message = f"{change_line(changes[0])}{rest}"
+        return Diagnostic("gate", changes[0].cell, message, "accept it with --update if it is meant")
     if limits:
         return Diagnostic("gate", limits[0].cell, f"{limits[0].text}{rest}")
     return None

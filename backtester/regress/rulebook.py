@@ -6,37 +6,51 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from backtester.config.portfolio import load_portfolio
-from backtester.config.tolerance_tables import Tolerances
-from backtester.config.toml import Document
+from backtester.config.tolerance_tables import Tolerances, stated_tolerances
+from backtester.config.toml import Document, read_document
 from backtester.errors import BacktesterError, Diagnostic
 from backtester.regress.tolerances import Rules, check_figures, rules_of
 
 
-class Rulebook(NamedTuple):
-    """Tolerances, and the files of the portfolios that have some of their own, both by the portfolio's name."""
+class Ruled(NamedTuple):
+    """A file that may state tolerances, and those that it states."""
 
-    common: tuple[Tolerances, ...]
-    own: Mapping[str, Tolerances]
-    documents: Mapping[str, Document]
+    document: Document
+    tolerances: Tolerances
+
+
+class Rulebook(NamedTuple):
+    """A suite, if one was run, and the portfolios by their names, as far as their files are known."""
+
+    suite: Ruled | None
+    portfolios: Mapping[str, Ruled]
 
     def of(self, portfolio: str) -> Rules:
-        """The rules of a portfolio; what it says wins."""
-        own = self.own.get(portfolio)
-        return rules_of((*self.common, own) if own else self.common)
+        """The rules of a portfolio: what it states wins over its suite."""
+        ruled = (self.suite, self.portfolios.get(portfolio))
+        return rules_of([each.tolerances for each in ruled if each is not None])
 
 
-def read_rulebook(portfolios: Iterable[Path], common: Iterable[Tolerances] = ()) -> Rulebook:
-    """The rules of these portfolios. Raises a configuration error with all faults of all files."""
+def read_rulebook(portfolios: Iterable[str | Path], suite: Document | None = None) -> Rulebook:
+    """The rules of these files. Raises a configuration error with all faults of all of them."""
     problems: list[Diagnostic] = []
-    own, documents = {}, {}
+    found: dict[str, Ruled] = {}
+    common = None
+    try:
+        common = None if suite is None else _ruled(suite)
+    except BacktesterError as error:
+        problems += error.diagnostics
     for path in portfolios:
         try:
-            file = load_portfolio(path)
-            check_figures(file.document, file.portfolio.tolerances)
-            own[path.stem], documents[path.stem] = file.portfolio.tolerances, file.document
+            found[Path(path).stem] = _ruled(read_document(path))
         except BacktesterError as error:
             problems += error.diagnostics
     if problems:
         raise BacktesterError(problems)
-    return Rulebook(tuple(common), own, documents)
+    return Rulebook(common, found)
+
+
+def _ruled(document: Document) -> Ruled:
+    stated = stated_tolerances(document)
+    check_figures(document, stated)
+    return Ruled(document, stated)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -13,6 +14,7 @@ from backtester.report.receipt import receipt_of
 from tests.cli.shell import Shell
 from tests.unit.check_cases import BETTER, CLEARLY, CRASH, SLIGHTLY, result, stored
 from tests.unit.run_cases import account, portfolio
+from tests.unit.suite_cases import small_suite
 
 
 def told(capsys: pytest.CaptureFixture[str], *args: object) -> tuple[int, str, str]:
@@ -44,7 +46,7 @@ def test_what_went_too_far_is_one_line(base: Path, tmp_path: Path, capsys: pytes
     assert code == ExitCode.GATE
     assert out.splitlines()[-1] == "FAILED: 1 change beyond tolerance (1 worse) in 1 of 1 cell"
     assert err.endswith(
-        "2025-10-10 on hyperliquid@2026-08-22 accounts[main].buffer_min: −480.00 → −580.00\n"
+        "2025-10-10 on hyperliquid@2026-08-22: accounts[main].buffer_min: −480.00 → −580.00 (−100.00, worse)\n"
         "  hint: accept it with --update if it is meant\n"
     )
     assert (base / "result.json").read_bytes() == before
@@ -123,3 +125,48 @@ def test_formats(base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert document["outcome"] == "failed"
     assert told(capsys, now, "--baseline", base, "--format", "markdown")[1].startswith("**FAILED**: 1 change beyond")
     assert told(capsys, now, "--baseline", base, "--format", "csv")[1].startswith("level,change,cell,place,")
+
+
+# --- of a suite ----------------------------------------------------------------------------------------------------
+
+
+def test_a_suite_is_run_and_judged_by_its_own_tolerances(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    suite, base, junit = small_suite(tmp_path), tmp_path / "base", tmp_path / "junit.xml"
+    assert told(capsys, suite, "--baseline", base)[0] == ExitCode.GATE
+    assert told(capsys, suite, "--baseline", base, "--update")[0] == 0
+    assert told(capsys, suite, "--baseline", base) == (0, "KEPT: 4 cells\n", "")
+    assert not (tmp_path / "kept").exists()
+    book = tmp_path / "books/a.toml"
+    book.write_text(book.read_text("utf-8").replace("size = 1.0", "size = 1.001"), "utf-8")
+    assert told(capsys, suite, "--baseline", base)[0] == 0
+    suite.write_text(suite.read_text("utf-8") + '[tolerances]\nsize = "0%"\n', "utf-8")
+    code, out, err = told(capsys, suite, "--baseline", base, "--junit", junit, "--annotations")
+    assert code == ExitCode.GATE
+    assert err.startswith("error[gate] a, tape as it is on ")
+    commands = [line for line in out.splitlines() if line.startswith("::error")]
+    assert commands and all(f"file={book},line=" in line for line in commands)
+    root = ElementTree.parse(junit).getroot()
+    assert {case.attrib["classname"]: len(case) for case in root.iter("testcase")} == {"a": 1, "b": 0}
+
+
+def test_faults_of_suite_and_portfolios_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    suite = small_suite(tmp_path, '[tolerances.figures]\nverdict = "1"\n')
+    book = tmp_path / "books/b.toml"
+    book.write_text('tolerances.money = "x"\n' + book.read_text("utf-8"), "utf-8")
+    code, out, err = told(capsys, suite, "--baseline", tmp_path / "base")
+    assert (code, out) == (ExitCode.CONFIG, "")
+    assert "suite.toml:8 tolerances.figures.verdict: is exact" in err
+    assert f"{book}:1 tolerances.money: expected a share of the old value" in err
+
+
+def test_options_that_cannot_be_meant(base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for options, said in (
+        (["--annotations", "--format", "json"], "--annotations: are lines for GitHub"),
+        (["--junit", str(base)], "--junit: "),
+    ):
+        code, out, err = told(capsys, base, "--baseline", base, *options)
+        assert (code, out) == (ExitCode.USAGE, "")
+        assert err.startswith(f"error[usage] {said}")
+    suite = small_suite(tmp_path)
+    code, _, err = told(capsys, suite, "--baseline", base, "--portfolio", suite)
+    assert code == ExitCode.USAGE

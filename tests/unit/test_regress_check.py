@@ -173,8 +173,8 @@ def test_the_one_line_that_says_why() -> None:
     found = checked(result(WORSE))
     reason = failure(found, "base")
     assert reason is not None
-    assert reason.where.endswith("2025-10-10 on hyperliquid@2026-08-22 verdict")
-    assert reason.message == "liquidated → insolvent, and 1 more line"
+    assert reason.where.endswith("2025-10-10 on hyperliquid@2026-08-22")
+    assert reason.message == "verdict: liquidated → insolvent (worse), and 1 more line"
     assert failure(checked(result(CRASH)), "base") is None
 
 

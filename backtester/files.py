@@ -23,6 +23,11 @@ _PROBE_BYTES = 65_536  # what a disk must have left: a full one takes the name o
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # of Linux, renameat2(2)
 
 
+def reason(error: OSError) -> str:
+    """What the system says of an error, whoever raised it: pyarrow words its own otherwise."""
+    return os.strerror(error.errno) if error.errno else str(error)
+
+
 def prove_writable(path: Path) -> None:
     """Raise OSError where `path` cannot be written, before there is anything to write; leave nothing behind."""
     if path.is_dir():

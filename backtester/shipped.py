@@ -22,6 +22,11 @@ def venues_dir() -> Path:
     return _PACKAGE / "venue"
 
 
+def templates_dir() -> Path:
+    """The directory of the files that `init` writes."""
+    return _PACKAGE / "templates"
+
+
 def _shipped(name: str) -> Path:
     checkout = _PACKAGE.parent
     return checkout / name if (checkout / "pyproject.toml").is_file() else _PACKAGE / f"_{name}"

@@ -15,7 +15,7 @@ from typer.main import get_command
 
 from backtester import __version__
 from backtester.bounds import LARGEST_SEED
-from backtester.cli import calc, check, data, diff, doctor, report, run, scenarios, suite, venues, verify
+from backtester.cli import calc, check, data, diff, doctor, init, report, run, scenarios, suite, venues, verify
 from backtester.cli.console import FORMAT_OF, STDOUT, Format, Settings, check_output, wants_color
 from backtester.cli.signals import interruptible
 from backtester.cli.streams import lost, open_streams
@@ -36,6 +36,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # plain help: no colour forced by CI variables, and half the start-up time
 )
+app.command()(init.init)
 app.command()(run.run)
 app.command()(report.report)
 app.command()(diff.diff)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from backtester.errors import usage_error
-from backtester.files import is_written_through, prove_writable, write_text
+from backtester.files import is_written_through, prove_writable, reason, write_text
 from backtester.texts import csv_cell, json_text, markdown_text, printable
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def written_for(option: str, place: Path | str, hint: str = "") -> Iterator[None
     try:
         yield
     except OSError as error:
-        raise usage_error(option, f"cannot write {place}: {error.strerror}", hint) from error
+        raise usage_error(option, f"cannot write {place}: {reason(error)}", hint) from error
 
 
 def emit(text: str, settings: Settings) -> None:

@@ -185,7 +185,8 @@ def run(
     with progress_of(chosen, ", ".join(command.scenarios) or "tape") as progress:
         made = produce(command, chosen.seed, with_tables=out is not None, progress=progress, jobs=jobs_of(jobs))
     if out is not None:
-        made.write(Path(out))
+        with written_for("--out", out, "name a directory of yours"):
+            made.write(Path(out))
     return _tell(made.model, chosen, details)
 
 

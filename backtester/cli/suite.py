@@ -78,6 +78,29 @@ def status(ctx: typer.Context, suite: SuiteFile) -> None:
 
 
 @app.command()
+def history(
+    ctx: typer.Context,
+    suite: SuiteFile,
+    figure: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--figure",
+            metavar="FIELD",
+            help="A figure of a cell, as in a condition: loss_pct, accounts[main].buffer_min. May be given more than "
+            "once. Default: loss_pct and equity_min.",
+        ),
+    ] = None,
+) -> None:
+    """Show how the figures of every cell went from month to month, and what changed when they jumped."""
+    from backtester.config.suite import load_suite
+    from backtester.suite.archive import Archive
+    from backtester.suite.history import FIGURE_COLUMNS, FIGURES, figure_rows
+
+    archive = Archive(load_suite(suite).archive)
+    emit_rows("history", FIGURE_COLUMNS, figure_rows(archive, figure or FIGURES), settings(ctx))
+
+
+@app.command()
 def prune(
     ctx: typer.Context,
     suite: SuiteFile,

@@ -193,6 +193,15 @@ def parse(text: str) -> Condition:
     return condition
 
 
+def parse_field(text: str) -> Field:
+    """A field alone: `accounts[main].buffer_min`. Raises Wrong."""
+    parser = _Parser(text)
+    field = parser.field()
+    if parser.token.kind != "end":
+        raise parser.expected("the end")
+    return field
+
+
 class _Token(NamedTuple):
     kind: str  # of a group of _TOKEN
     text: str

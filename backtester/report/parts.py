@@ -55,7 +55,7 @@ class Parts(NamedTuple):
     def keep(self, rider: Rider, part: Part) -> Part:
         """Store a finished cell; returns it as `find` will: what was killed and what was not come out alike.
 
-        Raises a usage error when it cannot be written.
+        Raises OSError when it cannot be written.
         """
         write_tables([part.tables], summarise([part.measured], self.command), self._place(rider))
         found = self.find(rider)

@@ -27,7 +27,7 @@ class Produced(NamedTuple):
     tables: tuple[Tables, ...]
 
     def write(self, directory: Path) -> None:
-        """Store it (`report.tables`). Raises a usage error when that cannot be done."""
+        """Store it (`report.tables`). Raises OSError when that cannot be done."""
         write_tables(self.tables, self.model, directory)
 
 

@@ -19,11 +19,13 @@ def write_sums(directory: Path, names: Iterable[str]) -> None:
 
 
 def changed(directory: Path) -> list[str]:
-    """The files of a directory that are not what they were when they were stored, or not there any more.
+    """The files of a directory that are not what they were when they were stored, not there any more, or new.
 
     Raises a data error for digests that are missing or cannot be read.
     """
-    return [name for name, digest in _stored(directory / SUMS) if _digest(directory / name) != digest]
+    stored = dict(_stored(directory / SUMS))
+    there = {str(path.relative_to(directory)) for path in directory.rglob("*") if path.is_file()} - {SUMS}
+    return sorted(name for name in stored.keys() | there if _digest(directory / name) != stored.get(name))
 
 
 def _stored(path: Path) -> list[tuple[str, str]]:

@@ -29,7 +29,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from backtester.enums import FillReason, LedgerKind, Liquidity, Party, Side
-from backtester.errors import BacktesterError, usage_error
+from backtester.errors import usage_error
 from backtester.files import names_in, replacing_directory, write_text
 from backtester.report.columns import codes, times, word, words
 from backtester.report.json import DOCUMENT, render_json
@@ -72,18 +72,15 @@ def write_tables(made: Sequence[Tables], model: ReportModel, directory: Path) ->
 
     `made` are the tables (`tables_of`) of the cells of `model`; a cell that failed has none.
 
-    Raises a usage error when they cannot be written.
+    Raises OSError when they cannot be written.
     """
     cells = [{**record_tables(cell), **tables} for tables, cell in zip(made, model.cells, strict=True)]
-    try:
-        with replacing_directory(directory, seal=DOCUMENT) as written:
-            for name in TABLES:
-                parts = [_with_keys(tables[name], model, n) for n, tables in enumerate(cells) if name in tables]
-                pq.write_table(_below_each_other(parts), written / name, compression="zstd")
-            write_text(written / DOCUMENT, render_json(model))
-            write_sums(written, CONTENTS)
-    except OSError as error:
-        raise _cannot_write(directory, error) from error
+    with replacing_directory(directory, seal=DOCUMENT) as written:
+        for name in TABLES:
+            parts = [_with_keys(tables[name], model, n) for n, tables in enumerate(cells) if name in tables]
+            pq.write_table(_below_each_other(parts), written / name, compression="zstd")
+        write_text(written / DOCUMENT, render_json(model))
+        write_sums(written, CONTENTS)
 
 
 def _with_keys(table: pa.Table, model: ReportModel, number: int) -> pa.Table:
@@ -97,10 +94,6 @@ def _with_keys(table: pa.Table, model: ReportModel, number: int) -> pa.Table:
 def _below_each_other(parts: Iterable[pa.Table]) -> pa.Table:
     table = pa.concat_tables(parts).unify_dictionaries()
     return table.replace_schema_metadata({VERSION_KEY: str(SCHEMA_VERSION)})
-
-
-def _cannot_write(directory: Path, error: OSError) -> BacktesterError:
-    return usage_error("--out", f"cannot write {directory}: {error.strerror}", "name a directory of yours")
 
 
 def fills_table(result: RunResult, names: Names) -> pa.Table:

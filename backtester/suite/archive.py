@@ -17,7 +17,7 @@ from typing import NamedTuple
 from filelock import FileLock, Timeout
 
 from backtester.errors import usage_error
-from backtester.files import write_text
+from backtester.files import reason, write_text
 
 MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
 LATEST = "latest"
@@ -56,7 +56,7 @@ class Archive(NamedTuple):
                 yield
         except OSError as error:
             hint = "what was there is as it was"
-            raise usage_error(f"archive {self.root}", f"cannot be written: {error.strerror}", hint) from error
+            raise usage_error(f"archive {self.root}", f"cannot be written: {reason(error)}", hint) from error
 
     @contextmanager
     def _held(self) -> Iterator[None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from backtester.regress.cells import undated
 from backtester.regress.compare import compare
 from backtester.regress.material import parse_material
 from backtester.regress.render import markdown_lines, tell
@@ -23,7 +24,7 @@ def summary(name: str, month: str, model: ReportModel, before: tuple[str, Report
     if before is not None:
         changes = tell(compare(before[1], model), MATERIAL)
         lines += [f"## Since {before[0]}", "", *markdown_lines(changes), ""]
-    return "\n".join(lines) + "\n" + render_markdown(model, "none")
+    return "\n".join(lines) + "\n" + render_markdown(model, "none").lstrip("\n")
 
 
 def _limits(model: ReportModel, before: tuple[str, ReportModel] | None) -> Iterator[str]:
@@ -47,5 +48,4 @@ def breaches(model: ReportModel) -> dict[Key, str]:
 
 
 def _key(cell: Cell, limit: str) -> Key:
-    venues = ", ".join(venue.partition("@")[0] for venue in cell.venue.split(", "))
-    return (cell.portfolio.name, cell.scenario or "", venues, str(cell.variant), limit)
+    return (cell.portfolio.name, cell.scenario or "", undated(cell.venue), str(cell.variant), limit)

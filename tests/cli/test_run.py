@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
 from pathlib import Path
@@ -118,6 +119,18 @@ def test_a_bad_out_fails_before_the_run(
     code, out, err = shell(*small, "--out", places[target])
     assert (code, out) == (ExitCode.USAGE, "")
     assert err.startswith(f"error[usage] --out: cannot write {places[target]}: ")
+
+
+def test_a_disk_that_takes_no_more(
+    shell: Shell, small: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the words of the system, not in those of the library that wrote."""
+    full = OSError(errno.ENOSPC, "Error writing bytes to file. Detail: [errno 28]")
+    monkeypatch.setattr("pyarrow.parquet.write_table", lambda *_, **__: (_ for _ in ()).throw(full))
+    code, out, err = shell(*small, "--out", tmp_path / "out")
+    assert (code, out) == (ExitCode.USAGE, "")
+    assert err.startswith(f"error[usage] --out: cannot write {tmp_path}/out: No space left on device\n")
+    assert not [*(tmp_path / "out").iterdir()]
 
 
 def test_an_earlier_result_is_replaced_only_by_force(shell: Shell, small: list[str], tmp_path: Path) -> None:

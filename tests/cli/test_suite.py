@@ -94,6 +94,33 @@ def test_months_are_listed_and_thinned_out(suite: Suite, tmp_path: Path) -> None
     assert suite("prune", path, "--keep", "24")[0] == 0 and len(Archive(tmp_path / "kept").months()) == 2
 
 
+def test_figures_from_month_to_month(suite: Suite, tmp_path: Path) -> None:
+    path = small_suite(tmp_path)
+    book = tmp_path / "books" / "a.toml"
+    for month, size in (("2026-08", 1.0), ("2026-09", 1.0), ("2026-10", 4.0)):
+        book.write_text(book.read_text().replace("size = 1.0", f"size = {size}"))
+        assert suite("run", path, "--month", month)[0] == 0
+    code, out, _ = suite("history", path, "--figure", "accounts[main].notional", "--format", "json")
+    rows = json.loads(out)["rows"]
+    assert code == 0 and [row["cell"] for row in rows] == [
+        f"{name}, tape as it is on hyperliquid  positions.leverage={leverage}" for name in "ab" for leverage in (5, 20)
+    ]
+    first, _, other, _ = rows
+    assert (first["months"], first["line"], first["first"], first["last"]) == (3, "▁▁█", "50,000.00", "200,000.00")
+    assert (first["jump"], first["in"]) == ("50,000.00 → 200,000.00", "2026-10")
+    assert first["inputs_then"].startswith("portfolio a.toml ")
+    assert (other["line"], other["jump"], other["in"]) == ("▄▄▄", None, None)
+    assert suite("history", path)[0] == 0
+
+
+@pytest.mark.parametrize(
+    "figure, told", [("los", 'did you mean "loss"'), ("verdict", "is a word"), ("loss >", "the end")]
+)
+def test_what_is_no_figure(suite: Suite, tmp_path: Path, figure: str, told: str) -> None:
+    code, _, err = suite("history", small_suite(tmp_path), "--figure", figure)
+    assert (code == ExitCode.USAGE and f"--figure {figure}: column" in err) or told in err
+
+
 def test_one_writer_at_a_time(suite: Suite, tmp_path: Path) -> None:
     path = small_suite(tmp_path)
     with Archive(tmp_path / "kept").locked():

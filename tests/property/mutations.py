@@ -260,7 +260,7 @@ def _profile(folder: Path) -> str:
 
 def _profile_mutant(folder: Path, draw: random.Random, run: tuple[object, ...]) -> Outcome:
     path = folder / "mutant-venue.toml"
-    path.write_text(_text_mutant(_profile(folder), draw))
+    path.write_text(text_mutant(_profile(folder), draw))
     return call(*run, "--venue", path)
 
 
@@ -277,7 +277,7 @@ def portfolios(folder: Path, draw: random.Random) -> Iterator[Outcome]:
     path = folder / "mutant.toml"
     text = _portfolio(folder).read_text()
     for _ in range(draw.randint(1, 3)):
-        text = _text_mutant(text, draw)
+        text = text_mutant(text, draw)
     path.write_text(text)
     yield call("run", path, "--tape", _base_tape(folder), "--assume-funding-zero")
 
@@ -292,7 +292,7 @@ def _portfolio(folder: Path) -> Path:
     return portfolio(folder / "base", account(position(), stop, trail, limit, twap))
 
 
-def _text_mutant(text: str, draw: random.Random) -> str:
+def text_mutant(text: str, draw: random.Random) -> str:
     """A TOML text with a value, a key or a line changed."""
     lines = text.split("\n")
     change = draw.randrange(8)

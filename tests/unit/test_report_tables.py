@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from backtester.enums import EventKind
-from backtester.errors import BacktesterError, ExitCode, data_error
+from backtester.errors import data_error
 from backtester.report.model import build_report
 from backtester.report.records import Cell
 from backtester.report.tables import tables_of, write_tables
@@ -174,10 +174,3 @@ def test_records_are_rows_with_a_column_per_field(result: RunResult, two: Path) 
     assert [row["filled_size"] for row in rows["liquidations"]] == [each.filled_size for each in cell.liquidations]
     assert [row["amount"] for row in rows["funding"]] == [each.amount for each in cell.funding]
     assert rows["liquidations"] and rows["funding"]
-
-
-def test_a_directory_that_cannot_be_written_is_a_usage_error(result: RunResult, tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("in the way")
-    with pytest.raises(BacktesterError, match="--out") as caught:
-        written(result, tmp_path / "file")
-    assert caught.value.exit_code is ExitCode.USAGE

@@ -1,4 +1,4 @@
-"""README's comparison of two results: its commands run, and print what stands below them.
+"""README's stories, whose commands build on each other: they run, and the last prints what stands below them.
 
 `pytest tests/golden --update-golden` writes what is printed today into README.
 """
@@ -14,17 +14,19 @@ import pytest
 from backtester.cli.app import main
 from tests.golden.test_readme import README, ROOT, printed
 
-SECTION = "### Comparing two results\n"
+STORIES = ("### Comparing two results\n", "## Every month\n")
 EXAMPLE = re.compile(r"```sh\n(?P<commands>.*?)```\n\n```text\n(?P<output>.*?)```\n", re.DOTALL)
 
 
-def example() -> re.Match[str]:
-    found = EXAMPLE.search(README.read_text("utf-8").partition(SECTION)[2].partition("\n##")[0])
+def example(story: str) -> re.Match[str]:
+    found = EXAMPLE.search(README.read_text("utf-8").partition(story)[2])
     assert found
     return found
 
 
-def test_the_comparison_prints_what_readme_shows(
+@pytest.mark.parametrize("story", STORIES)
+def test_a_story_prints_what_readme_shows(
+    story: str,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
@@ -33,14 +35,14 @@ def test_the_comparison_prints_what_readme_shows(
     monkeypatch.setenv("NO_COLOR", "1")
     (tmp_path / "data").symlink_to(ROOT / "data")
     monkeypatch.chdir(tmp_path)
-    shown = example()
-    *runs, diff = re.findall(r"^backtester ([^\n]*)", shown["commands"], re.MULTILINE)
+    shown = example(story)
+    *runs, last = re.findall(r"^backtester ([^\n]*)", shown["commands"], re.MULTILINE)
     for command in runs:
         assert main(shlex.split(command, comments=True)) == 0
     capsys.readouterr()
-    found = printed(diff, capsys)
+    found = printed(last, capsys)
     if request.config.getoption("--update-golden", default=False):
         text = README.read_text("utf-8")
         whole = f"```sh\n{shown['commands']}```\n\n```text\n{found}```\n"
         README.write_text(text.replace(shown[0], whole), "utf-8")
-    assert example()["output"] == found
+    assert example(story)["output"] == found

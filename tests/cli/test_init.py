@@ -1,0 +1,42 @@
+"""`backtester init`: every command that it prints works as printed."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from backtester.cli.app import main
+from backtester.errors import ExitCode
+
+
+@pytest.mark.compiled
+@pytest.mark.parametrize("place", [[], ["books/stress"]])
+def test_what_it_writes_can_be_run(
+    place: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["init", *place]) == 0
+    out = capsys.readouterr().out
+    for path in re.findall(r"^wrote (.*)$", out, re.MULTILINE):
+        assert Path(path).is_file()
+    commands = re.findall(r"^  backtester (.*)$", out, re.MULTILINE)
+    assert len(commands) == 3
+    for command in commands:
+        assert main(shlex.split(command)) == 0
+
+
+def test_nothing_is_replaced_but_by_force(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "suite.toml").write_text("mine")
+    assert main(["init", str(tmp_path)]) == ExitCode.USAGE
+    assert "suite.toml" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["suite.toml"]
+    assert main(["init", str(tmp_path), "--force"]) == 0 and (tmp_path / "suite.toml").read_text() != "mine"
+
+
+def test_a_place_that_cannot_be_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").write_text("")
+    assert main(["init", str(tmp_path / "file")]) == ExitCode.USAGE
+    assert capsys.readouterr().err.startswith(f"error[usage] DIR: cannot write {tmp_path}/file: ")

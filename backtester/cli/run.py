@@ -7,9 +7,24 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from backtester.bounds import LONGEST_S
-from backtester.cli.completion import scenarios_or_all, tapes, venues
 from backtester.cli.console import Details, DetailsOption, Settings, emit, make_console, settings, talk, written_for
+from backtester.cli.options import (
+    AsWrittenOption,
+    FrozenOrderBookOption,
+    FundingZeroOption,
+    IndexMidOption,
+    InstrumentOption,
+    OrderBookOption,
+    PriceOption,
+    ProxyOption,
+    RebaseOption,
+    ScenarioOption,
+    SetOption,
+    ShockOption,
+    StaleAfterOption,
+    TapeOption,
+    VenueOption,
+)
 from backtester.cli.running import JobsOption, announce_compiling, jobs_of, progress_of, tell_breaches, tell_failures
 from backtester.errors import usage_error
 from backtester.files import prove_directory
@@ -23,57 +38,12 @@ if TYPE_CHECKING:
 def run(
     ctx: typer.Context,
     portfolios: Annotated[list[Path], typer.Argument(help="What is held and ordered (TOML).", metavar="PORTFOLIO…")],
-    scenario: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--scenario",
-            metavar="ID[+ID…],…|all",
-            autocompletion=scenarios_or_all,
-            help="Crashes to replay, also laid over each other (2025-10-10+outage); none: the tape as it is. "
-            "May be given more than once.",
-        ),
-    ] = None,
-    shock: Annotated[
-        str | None,
-        typer.Option(
-            "--shock",
-            metavar="depth=0.5,…",
-            help="On top of it: factors on depth, bid_depth, ask_depth, spread, volume, trades; latency=+200ms, "
-            "refill=60s, funding=0.1%/8h; price=-10% (a gap after a minute) or price=*1.2 (a crash 1.2 times as deep).",
-        ),
-    ] = None,
-    venue: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--venue",
-            metavar="[ID][@DATE|@scenario],…",
-            autocompletion=venues,
-            help="Rules for every account, newest unless dated; without an ID each keeps its own venue. Several are "
-            "run side by side.",
-        ),
-    ] = None,
-    tape: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--tape",
-            metavar="PATH|NAME",
-            autocompletion=tapes,
-            help="Base tape; may be given more than once. Under a scenario, shipped ones add the markets it lacks.",
-        ),
-    ] = None,
-    instrument: Annotated[
-        list[str] | None,
-        typer.Option("--instrument", metavar="BTC:tick=0.1,lot=0.001", help="Describe a symbol of a bare tape."),
-    ] = None,
-    override: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="KEY=VALUE",
-            help="Change a value of the portfolio; venue.RULE of its venues, scenario.COLUMN of the scenario. KEY=*1.5 "
-            "and KEY=-10% change it by what is there.",
-        ),
-    ] = None,
+    scenario: ScenarioOption = None,
+    shock: ShockOption = None,
+    venue: VenueOption = None,
+    tape: TapeOption = None,
+    instrument: InstrumentOption = None,
+    override: SetOption = None,
     compare: Annotated[
         list[str] | None,
         typer.Option(
@@ -82,52 +52,18 @@ def run(
             help="Run the portfolio with each of these values side by side; more than once: every combination.",
         ),
     ] = None,
-    price: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--price",
-            metavar="BTC=68000",
-            help="Move the tape so that it begins at this price, with as much money in its order book.",
-        ),
-    ] = None,
+    price: PriceOption = None,
     most: Annotated[
         int, typer.Option("--max", metavar="N", min=1, help="The most combinations of --compare that are run.")
     ] = 100,
-    proxy: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--proxy", metavar="SOL=ETH*1.2", help="A path, and an order book (at its --price), for a symbol without."
-        ),
-    ] = None,
-    rebase: Annotated[
-        bool, typer.Option("--rebase", help="Move a portfolio written at other prices to the prices of the tape.")
-    ] = False,
-    as_written: Annotated[
-        bool, typer.Option("--as-written", help="Take entry prices far from those of the tape as they are.")
-    ] = False,
-    assume_funding_zero: Annotated[
-        bool, typer.Option("--assume-funding-zero", help="Charge nothing where the tape has no funding rate.")
-    ] = False,
-    assume_index_mid: Annotated[
-        bool, typer.Option("--assume-index-mid", help="Take the mid where the tape has no index.")
-    ] = False,
-    assume_order_book: Annotated[
-        bool, typer.Option("--assume-order-book", help="Trade on another venue's order book where its own has no tape.")
-    ] = False,
-    assume_order_book_frozen: Annotated[
-        bool,
-        typer.Option("--assume-order-book-frozen", help="Believe an order book that stands still under its trades."),
-    ] = False,
-    stale_after: Annotated[
-        float | None,
-        typer.Option(
-            "--stale-after",
-            min=0,
-            max=LONGEST_S,
-            help="Flag fills on an order book older than this, in s. Default: 20 times the median time between two of "
-            "its messages, 10 to 120.",
-        ),
-    ] = None,
+    proxy: ProxyOption = None,
+    rebase: RebaseOption = False,
+    as_written: AsWrittenOption = False,
+    assume_funding_zero: FundingZeroOption = False,
+    assume_index_mid: IndexMidOption = False,
+    assume_order_book: OrderBookOption = False,
+    assume_order_book_frozen: FrozenOrderBookOption = False,
+    stale_after: StaleAfterOption = None,
     details: DetailsOption = "worst",
     jobs: JobsOption = None,
     fail_on: Annotated[

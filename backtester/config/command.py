@@ -41,6 +41,37 @@ class Command(NamedTuple):
     accept: Acceptances = Acceptances()
 
 
+def words(command: Command) -> list[str]:
+    """The command as it is typed behind `backtester`.
+
+    Example: a portfolio with one --set is run p.toml --set positions.size=2.
+    """
+    named = {
+        "--scenario": command.scenarios,
+        "--venue": command.venues,
+        "--shock": () if command.shock is None else (command.shock,),
+        "--tape": command.tapes,
+        "--instrument": command.instruments,
+        "--set": command.set,
+        "--compare": command.compare,
+        "--price": command.prices,
+        "--proxy": command.proxies,
+        "--fail-on": command.fail_on,
+        "--warn-on": command.warn_on,
+        "--stale-after": () if command.stale_after is None else (repr(command.stale_after),),
+    }
+    flags = {
+        "--rebase": command.rebase,
+        "--as-written": command.accept.as_written,
+        "--assume-funding-zero": command.accept.funding_zero,
+        "--assume-index-mid": command.accept.index_mid,
+        "--assume-order-book": command.accept.order_book,
+        "--assume-order-book-frozen": command.accept.frozen_order_book,
+    }
+    options = [word for option, values in named.items() for value in values for word in (option, value)]
+    return ["run", *command.portfolios, *options, *(flag for flag, is_said in flags.items() if is_said)]
+
+
 def with_files(command: Command, change: Callable[[str], str]) -> Command:
     """The command with another word for every file that it names by a path."""
 

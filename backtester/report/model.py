@@ -40,7 +40,7 @@ def summarise(made: Sequence[Measured | RunFailure], command: Command) -> Report
     """
     finished = [each for each in made if isinstance(each, Measured)]
     if not finished:
-        raise _all_errors([each for each in made if isinstance(each, RunFailure)])
+        raise all_errors([each for each in made if isinstance(each, RunFailure)])
     first = finished[0]
     warnings = [warning for each in finished for warning in each.warnings]
     if any(each.cell.portfolio.equity_end_exit is None for each in finished):
@@ -95,7 +95,7 @@ def _failed_cell(failure: RunFailure) -> FailedCell:
     )
 
 
-def _all_errors(failures: Sequence[RunFailure]) -> BacktesterError:
+def all_errors(failures: Sequence[RunFailure]) -> BacktesterError:
     """Every problem once, those of the worst exit code first."""
     worst_first = sorted((failure.error for failure in failures), key=lambda error: -error.exit_code)
     return BacktesterError(once(problem for error in worst_first for problem in error.diagnostics))

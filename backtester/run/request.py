@@ -35,6 +35,7 @@ class Request(NamedTuple):
     accept: Acceptances = Acceptances()
     stale_after_ns: int | None = None  # age beyond which an order book is old; None: by the rate of its messages
     rebase: bool = False
+    topups: bool = True  # look for what would have saved each account
     seed: int = 0
     capacities: Capacities = DEFAULT_CAPACITIES
     chunk_rows: int = 262_144

@@ -61,12 +61,19 @@ def ride(riders: Sequence[Rider], progress: Progress) -> Iterator[RunResult | Ru
         progress((int(chunk["ts"][-1]) - begin) / max(1, end - begin))
     engine.finish()
     _refuse_frozen(engine, stage)
-    topups = find_topups(engine, worlds, stage.chunks, stage.request.capacities)
+    topups = _topups(engine, worlds, stage)
     source = _scenario_source(stage)
     outcome = Outcome(engine)
     numbered = iter(zip(range(0, WORLDS * len(worlds), WORLDS), topups, strict=True))
     for each in started:
         yield each if isinstance(each, RunFailure) else _result(outcome, each, stage, source, *next(numbered))
+
+
+def _topups(engine: Engine, worlds: Sequence[spec.World], stage: Stage) -> list[tuple[TopUp | None, ...]]:
+    """What would have saved each account of each world, where somebody wants to know."""
+    if not stage.request.topups:
+        return [(None,) * len(world.accounts) for world in worlds]
+    return find_topups(engine, worlds, stage.chunks, stage.request.capacities)
 
 
 def _start(engine: Engine, chunks: Iterator[np.ndarray], stage: Stage) -> list[Started | RunFailure]:

@@ -36,8 +36,10 @@ ALLOWED = {
     "run": BASE | {"config", "formulas", "venue", "engine", "market", "scenario"},
     "report": BASE | {"config", "formulas", "venue", "engine", "market", "scenario", "run"},
     "regress": BASE | {"config", "report"},
+    "sweep": BASE | {"config", "scenario", "run", "report"},
     "suite": BASE | {"config", "run", "report", "regress"},
-    "cli": BASE | {"config", "venue", "calc", "engine", "market", "scenario", "run", "report", "regress", "suite"},
+    "cli": BASE
+    | {"config", "venue", "calc", "engine", "market", "scenario", "run", "report", "regress", "sweep", "suite"},
     "__main__": frozenset({"cli"}),
 }
 
@@ -51,7 +53,7 @@ THIRD_PARTY = {
     "pydantic_core": {"config"},
     "typer": {"cli"},
     "filelock": {"suite"},
-    "rich": {"cli", "report", "regress"},
+    "rich": {"cli", "report", "regress", "sweep"},
 }
 #: What the command line may load before it knows the verb, and what it may not.
 LIGHT = {"", "bounds", "cli", "enums", "errors", "files", "texts"}

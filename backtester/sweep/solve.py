@@ -1,0 +1,180 @@
+"""Reverse stress: how far one thing can be turned until the portfolio does not survive, by scenario and venue.
+
+All values of a round are worlds of the passes that their scenarios need. Nothing is inferred: the answer is two
+neighbouring values that were run, of which one survived and the other did not.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from typing import NamedTuple
+
+from backtester.config.command import Command
+from backtester.config.values import Instant
+from backtester.enums import Verdict
+from backtester.errors import ExitCode, usage_error
+from backtester.report.cell import measure, shared_currency
+from backtester.report.model import all_errors
+from backtester.report.records import Cell
+from backtester.report.text import verdict_words
+from backtester.run.plan import Rider, make_plan
+from backtester.run.request import Request, requests
+from backtester.run.result import RunFailure, RunResult
+from backtester.run.session import collect
+from backtester.scenario.shock import parse_shock
+from backtester.sweep.axes import AXES, Axis
+from backtester.sweep.records import Fate, Figures, Found, Solution, Tried, Unsolved
+from backtester.sweep.search import edge, next_factors, ordered, spans
+
+#: What a portfolio survives with.
+SURVIVALS = frozenset({Verdict.REDUCED, Verdict.ALERTED, Verdict.SURVIVED})
+
+Progress = Callable[[float], None]
+
+
+class Question(NamedTuple):
+    """One scenario and venue: a cell without any factor, and what was tried of it so far."""
+
+    rider: Rider
+    tried: tuple[Tried, ...] = ()
+    failed: RunFailure | None = None  # what is no answer: missing data, an engine fault
+
+
+def solve(
+    command: Command, axis: str, seed: int = 0, *, progress: Progress = lambda fraction: None, jobs: int = 1
+) -> Solution:
+    """Find the edge of survival in every scenario and venue of a command with one portfolio, `jobs` passes at a time.
+
+    `progress` hears the fraction that is done of each round. Raises BacktesterError for a command that is wrong, and
+    when nothing of it has an answer.
+    """
+    if axis == "shock" and not command.scenarios:
+        raise usage_error("--for shock", "turns how deep a crash goes, and there is none", "name one with --scenario")
+    asked = [each._replace(topups=False) for each in requests(command, seed)]
+    plan = make_plan(asked)
+    questions = [Question(each) for each in plan.cells if isinstance(each, Rider)]
+    while any(wanted := [_wanted(AXES[axis], each) for each in questions]):
+        questions = _round(command, AXES[axis], questions, wanted, progress, jobs)
+    answers = iter(questions)
+    rows = tuple(
+        _unsolved(each) if isinstance(each, RunFailure) else _answer(command, AXES[axis], next(answers))
+        for each in plan.cells
+    )
+    if all(isinstance(row, Unsolved) for row in rows):
+        raise all_errors([*(each for each in plan.cells if isinstance(each, RunFailure)), *_failures(questions)])
+    accounts = [account for each in questions for account in each.rider.variant.portfolio.portfolio.accounts]
+    currency = shared_currency(account.collateral.asset for account in accounts)
+    return Solution(axis, asked[0].portfolio.stem, currency, seed, command, rows)
+
+
+def _wanted(axis: Axis, question: Question) -> list[Decimal]:
+    return [] if question.failed else next_factors(axis.ladder, question.tried)
+
+
+def _round(
+    command: Command,
+    axis: Axis,
+    questions: Sequence[Question],
+    wanted: Sequence[Sequence[Decimal]],
+    progress: Progress,
+    jobs: int,
+) -> list[Question]:
+    """All questions with what they wanted to know."""
+    asked = [
+        _request(command, axis, each.rider, factor)
+        for each, factors in zip(questions, wanted, strict=True)
+        for factor in factors
+    ]
+    outcomes = collect(asked, _take, progress, jobs)
+    if len(outcomes) < len(asked):  # cells that mean the same are one
+        raise usage_error("--for", "turns nothing of this portfolio", "all of its sizes are 0")
+    made = iter(outcomes)
+    return [
+        _learnt(axis, each, [(factor, next(made)) for factor in factors])
+        for each, factors in zip(questions, wanted, strict=True)
+    ]
+
+
+def _request(command: Command, axis: Axis, rider: Rider, factor: Decimal) -> Request:
+    """The cell with a factor: what `run` makes of the command that is printed for it."""
+    turn, asked = axis.turn(factor, _assets(rider), command.shock), rider.request
+    shock = parse_shock(turn.shock) if turn.shock else asked.shock
+    return asked._replace(overrides=(*asked.overrides, *turn.set), shock=shock)
+
+
+def _take(rider: Rider, result: RunResult) -> Figures | RunFailure:
+    measured = measure(result)
+    return measured if isinstance(measured, RunFailure) else _figures(measured.cell)
+
+
+def _figures(cell: Cell) -> Figures:
+    buffers = [account.buffer_min for account in cell.accounts if account.buffer_min is not None]
+    first = min((each.ts.ts_ns for each in cell.liquidations), default=None)
+    return Figures(
+        verdict=cell.verdict,
+        words=verdict_words(cell).lower(),
+        loss=cell.portfolio.loss,
+        loss_pct=cell.portfolio.loss_pct,
+        buffer_min=min(buffers, default=None),
+        first_liquidation=None if first is None else Instant(first),
+        start=cell.start_ts,
+        notional=math.fsum(account.notional for account in cell.accounts),
+        collateral=math.fsum(account.collateral for account in cell.accounts),
+        equity_start=cell.portfolio.equity_start,
+    )
+
+
+def _learnt(axis: Axis, question: Question, made: Sequence[tuple[Decimal, Figures | RunFailure]]) -> Question:
+    if not made:
+        return question
+    failed, tried = question.failed, list(question.tried)
+    for factor, outcome in made:
+        if isinstance(outcome, Figures):
+            tried.append(Tried(factor, Fate.LIVES if outcome.verdict in SURVIVALS else Fate.DIES, outcome))
+        elif outcome.applicable and outcome.error.exit_code <= ExitCode.CONFIG:
+            tried.append(Tried(factor, Fate.REFUSED, None, str(outcome.error)))
+        else:
+            failed = failed or outcome
+    if not any(each.figures for each in tried):  # whatever the factor: something else is wrong
+        nearest = min(made, key=lambda each: abs(each[0].ln()))[1]
+        failed = failed or (nearest if isinstance(nearest, RunFailure) else None)
+    return question._replace(tried=ordered(axis.ladder, tried), failed=failed)
+
+
+def _answer(command: Command, axis: Axis, question: Question) -> Found | Unsolved:
+    if question.failed:
+        return _unsolved(question.failed)
+    rider, asked = question.rider, question.rider.request
+    found = spans(question.tried)
+    last, after = edge(found)
+    accounts = rider.variant.portfolio.portfolio.accounts
+    return Found(
+        scenario=asked.scenario,
+        venue=", ".join(dict.fromkeys(profile.name for profile in rider.variant.profiles)),
+        command=command._replace(
+            scenarios=tuple(filter(None, [asked.scenario])), venues=tuple(filter(None, [asked.venue]))
+        ),
+        collateral=math.fsum(account.collateral.amount for account in accounts),
+        assets=_assets(rider),
+        tried=question.tried,
+        spans=found,
+        last=last,
+        next=after,
+    )
+
+
+def _assets(rider: Rider) -> tuple[str, ...]:
+    """The collateral of all accounts as the portfolio has it, whatever another venue takes it for."""
+    accounts = rider.variant.portfolio.document.data["accounts"]
+    return tuple(sorted({asset for account in accounts for asset in account["collateral"]}))
+
+
+def _unsolved(failure: RunFailure) -> Unsolved:
+    status, code = ("failed", failure.error.exit_code) if failure.applicable else ("not_applicable", ExitCode.OK)
+    return Unsolved(failure.scenario, failure.venue, status, str(failure.error), int(code))
+
+
+def _failures(questions: Sequence[Question]) -> list[RunFailure]:
+    return [each.failed for each in questions if each.failed]

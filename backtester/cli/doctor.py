@@ -60,6 +60,7 @@ def examine(options: Settings) -> Iterator[Check]:
     if all(check.status == "ok" for check in packages):
         directory = _kernel_dir()
         yield check_writable(directory.parent)
+        yield Check("kernel set", "ok", directory.name)  # another engine or compiler has another: the key of a CI cache
         yield check_kernels()
         yield check_stale(directory)
     yield from check_shipped()

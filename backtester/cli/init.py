@@ -15,19 +15,17 @@ def init(
     ctx: typer.Context,
     directory: Annotated[Path, typer.Argument(help="Where they go; made if it is missing.", metavar="[DIR]")] = Path(),
 ) -> None:
-    """Write a commented portfolio.toml and suite.toml, and say what to type next.
+    """Write a commented portfolio.toml, suite.toml and .github/workflows/stress.yml, and say what to type next.
 
     Example: backtester init stress
     """
     chosen = settings(ctx)
     texts = _texts(directory)
-    with written_for("DIR", directory, "name a directory of yours"):
-        for path in texts:
-            path.parent.mkdir(parents=True, exist_ok=True)
-    for path in texts:
+    for path in filter(Path.exists, texts):
         check_file("DIR", path, chosen.force)
     with written_for("DIR", directory, "name a directory of yours"):
         for path, text in texts.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
             write_text(path, text)
     emit(_next(directory, list(texts)), chosen)
 
@@ -40,6 +38,7 @@ def _texts(directory: Path) -> dict[Path, str]:
     return {
         directory / "portfolio.toml": demo.replace("data/demo-portfolio.toml", "portfolio.toml"),
         directory / "suite.toml": (templates_dir() / "suite.toml").read_text("utf-8"),
+        directory / ".github" / "workflows" / "stress.yml": (templates_dir() / "stress.yml").read_text("utf-8"),
     }
 
 
@@ -50,5 +49,5 @@ def _next(directory: Path, written: list[Path]) -> str:
         "next:\n"
         f"  backtester run {portfolio} --scenario 2025-10-10\n"
         f"  backtester suite run {suite}\n"
-        f"  backtester suite status {suite}\n"
+        f"  backtester check {suite} --baseline {directory / 'baseline'} --update\n"
     )

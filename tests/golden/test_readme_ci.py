@@ -16,7 +16,7 @@ from backtester.cli.app import main
 from backtester.errors import ExitCode
 from tests.golden.test_readme import README, ROOT
 
-SECTION = "### In CI\n"
+SECTION = "## In CI\n"
 EXAMPLE = re.compile(
     r"```toml\n(?P<suite>.*?)```\n\n```sh\n(?P<commands>.*?)```\n\n(?P<shown>```text\n.*?```)\n", re.DOTALL
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
@@ -122,7 +123,7 @@ def _made(path: Path, portfolios: list[Path], jobs: int | None, chosen: Settings
     from backtester.regress.rulebook import read_rulebook
     from backtester.report.produce import produce
 
-    if path.is_dir():
+    if os.path.isdir(path):  # of a path that nothing can be said of the reader of suites tells why
         return _Made(read_untouched(path), read_rulebook(portfolios), 0)
     if portfolios:
         raise usage_error("--portfolio", "is for a stored result", "a suite names its portfolios itself")

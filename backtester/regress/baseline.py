@@ -21,8 +21,12 @@ def read_baseline(directory: Path) -> ReportModel | None:
 
     Raises a data error for one that cannot be read, or is not what it was when it was written.
     """
-    if not (directory / DOCUMENT).exists():
+    try:
+        (directory / DOCUMENT).stat()
+    except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError:
+        pass  # what cannot be looked at is told by whoever reads it
     return read_untouched(directory)
 
 
@@ -37,13 +41,14 @@ def read_untouched(directory: Path) -> ReportModel:
 
 def prove_baseline(directory: Path) -> None:
     """Prove that a baseline can be written there. Raises a usage error, also where a whole result is stored."""
-    if tables := sorted(names_in(directory) & FILES - {DOCUMENT, SUMS}):
-        message = f"{directory} holds a whole result ({tables[0]}, …), which is not replaced in part"
-        raise usage_error("--baseline", message, "name a directory for the baseline alone")
     try:
         prove_directory(directory)
+        tables = sorted(names_in(directory) & FILES - {DOCUMENT, SUMS})
     except OSError as error:
         raise _cannot_write(directory, error) from error
+    if tables:
+        message = f"{directory} holds a whole result ({tables[0]}, …), which is not replaced in part"
+        raise usage_error("--baseline", message, "name a directory for the baseline alone")
 
 
 def write_baseline(model: ReportModel, directory: Path) -> None:

@@ -88,7 +88,8 @@ def check(
     if reasons and not across:
         return Checked(Outcome.NOT_COMPARABLE, comparison, reasons, cells, (), breaches)
     portfolios = {each.name: each.cell.portfolio.name for each in cells}
-    judged = tuple(Judged(each, rules(portfolios[each.cell]).level(each)) for each in comparison.changes)
+    known = {name: rules(name) for name in portfolios.values()}
+    judged = tuple(Judged(each, known[portfolios[each.cell]].level(each)) for each in comparison.changes)
     outcome = Outcome.NO_BASELINE if baseline is None else _outcome(judged, breaches)
     return Checked(outcome, comparison, reasons, cells, judged, breaches)
 

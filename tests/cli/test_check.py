@@ -119,6 +119,16 @@ def test_a_whole_result_is_not_replaced_in_part(base: Path, capsys: pytest.Captu
     assert err.startswith(f"error[usage] --baseline: {base} holds a whole result (path.parquet, …)")
 
 
+def test_places_that_are_no_directories(base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file, long = base / "result.json", tmp_path / ("x" * 300)
+    assert told(capsys, base, "--baseline", file)[0] == ExitCode.GATE
+    code, _, err = told(capsys, base, "--baseline", file, "--update")
+    assert (code, err.partition(":")[0]) == (ExitCode.USAGE, "error[usage] --baseline")
+    assert told(capsys, base, "--baseline", long)[0] == ExitCode.DATA
+    assert told(capsys, long, "--baseline", base)[0] == ExitCode.CONFIG
+    assert told(capsys, tmp_path / "none", "--baseline", base)[0] == ExitCode.CONFIG
+
+
 def test_formats(base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     now = stored(tmp_path / "now", result(CLEARLY))
     document = json.loads(told(capsys, now, "--baseline", base, "--format", "json")[1])

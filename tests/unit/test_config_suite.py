@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+import backtester.suite as suite_package
 from backtester.config.command import Acceptances
 from backtester.config.suite import load_suite
 from backtester.errors import BacktesterError
+from backtester.regress.tolerances import check_figures
 from tests.unit.suite_cases import small_suite
 
 
@@ -50,3 +52,12 @@ def test_a_pattern_that_matches_nothing(tmp_path: Path) -> None:
     path.write_text('name = "s"\nportfolios = ["books/a.toml", "book/*.toml"]\n')
     with pytest.raises(BacktesterError, match=r"suite.toml:2 portfolios.1: matches no file"):
         load_suite(path)
+
+
+def test_the_tolerances_of_the_template_can_be_taken_as_they_stand(tmp_path: Path) -> None:
+    text = (Path(suite_package.__file__).parent / "templates/suite.toml").read_text("utf-8")
+    _, head, commented = text.partition("# [tolerances]\n")
+    taken = head.removeprefix("# ") + "".join(line.removeprefix("# ") for line in commented.splitlines(keepends=True))
+    found = load_suite(small_suite(tmp_path, taken))
+    assert found.suite.tolerances.direction == "worse"
+    check_figures(found.document, found.suite.tolerances)

@@ -1,4 +1,4 @@
-"""A check in four formats; the Markdown is the summary of a job: verdict first, what is within tolerance folded."""
+"""A check in four formats; the Markdown is the summary of a job: verdict first, what may change folded."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def _said(checked: Checked) -> Iterator[str]:
     if warning:
         yield f"{counted(len(warning), 'change')} beyond a tolerance that warns"
     if within:
-        yield f"{counted(len(within), 'change')} within tolerance"
+        yield f"{counted(len(within), 'change')} that may be"
     for level, word in ((FAIL, "limit"), (WARN, "limit that warns")):
         if limits := checked.limits(level):
             yield f"{counted(len(limits), word, word.replace('limit', 'limits').replace('warns', 'warn'))} not kept"
@@ -117,8 +117,10 @@ def _markdown(checked: Checked, lines: Sequence[str]) -> Iterator[str]:
     for sheet in _sheets(checked):
         yield from sheet_lines(sheet)
     within = checked.of(PASS)
-    for sheet in changes_sheets("Within tolerance", within, checked.comparison):
-        yield from ("", f"<details><summary>{counted(len(within), 'change')} within tolerance</summary>")
+    for sheet in changes_sheets(
+        "Within tolerance, or not for the worse where only that fails", within, checked.comparison
+    ):
+        yield from ("", f"<details><summary>{counted(len(within), 'change')} that may be</summary>")
         yield from (*sheet_lines(sheet), "", "</details>")
 
 

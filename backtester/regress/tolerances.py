@@ -1,4 +1,4 @@
-"""What a change does in a check against a baseline: it fails, it warns, or it is within tolerance."""
+"""What a change does in a check against a baseline: it fails, it warns, or it may be."""
 
 from __future__ import annotations
 

@@ -181,11 +181,11 @@ def test_the_one_line_that_says_why() -> None:
 def test_markdown_is_the_summary_of_a_job() -> None:
     lines = rendered("markdown", checked(result(WORSE))).splitlines()
     assert lines[0] == (
-        "**FAILED**: 2 changes beyond tolerance (2 worse) in 1 of 1 cell, 1 change within tolerance"
+        "**FAILED**: 2 changes beyond tolerance (2 worse) in 1 of 1 cell, 1 change that may be"
     )  # fmt: skip
     assert "## Beyond tolerance, the worst first; USDC" in lines
     assert "| ~ | verdict | liquidated | insolvent |  | worse |" in lines
-    folded = lines[lines.index("<details><summary>1 change within tolerance</summary>") :]
+    folded = lines[lines.index("<details><summary>1 change that may be</summary>") :]
     assert "| ~ | portfolio.loss | 9,694.06 | 9,695.00 | +0.94 | worse |" in folded
     assert folded[-1] == "</details>"
 

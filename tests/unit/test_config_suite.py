@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-import backtester.suite as suite_package
 from backtester.config.command import Acceptances
 from backtester.config.suite import load_suite
 from backtester.errors import BacktesterError
 from backtester.regress.tolerances import check_figures
+from backtester.shipped import templates_dir
 from tests.unit.suite_cases import small_suite
 
 
@@ -55,7 +55,7 @@ def test_a_pattern_that_matches_nothing(tmp_path: Path) -> None:
 
 
 def test_the_tolerances_of_the_template_can_be_taken_as_they_stand(tmp_path: Path) -> None:
-    text = (Path(suite_package.__file__).parent / "templates/suite.toml").read_text("utf-8")
+    text = (templates_dir() / "suite.toml").read_text("utf-8")
     _, head, commented = text.partition("# [tolerances]\n")
     taken = head.removeprefix("# ") + "".join(line.removeprefix("# ") for line in commented.splitlines(keepends=True))
     found = load_suite(small_suite(tmp_path, taken))

@@ -130,6 +130,6 @@ def _made(path: Path, portfolios: list[Path], jobs: int | None, chosen: Settings
     file = load_suite(path)
     rulebook = read_rulebook(file.command.portfolios, file.document)
     announce_compiling(chosen)
-    with progress_of(chosen, file.suite.name) as progress:
-        model = produce(file.command, chosen.seed, progress=progress, jobs=jobs_of(jobs)).model
+    with progress_of(chosen, file.suite.name) as listener:
+        model = produce(file.command, chosen.seed, listener=listener, jobs=jobs_of(jobs)).model
     return _Made(model, rulebook, file.suite.max_failures)

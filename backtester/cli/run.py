@@ -118,8 +118,8 @@ def run(
     )
     _check_size(command, most, chosen)
     announce_compiling(chosen)
-    with progress_of(chosen, ", ".join(command.scenarios) or "tape") as progress:
-        made = produce(command, chosen.seed, with_tables=out is not None, progress=progress, jobs=jobs_of(jobs))
+    with progress_of(chosen, ", ".join(command.scenarios) or "tape") as listener:
+        made = produce(command, chosen.seed, with_tables=out is not None, listener=listener, jobs=jobs_of(jobs))
     if out is not None:
         with written_for("--out", out, "name a directory of yours"):
             made.write(Path(out))

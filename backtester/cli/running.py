@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +15,7 @@ from backtester.errors import ExitCode
 
 if TYPE_CHECKING:
     from backtester.report.records import ReportModel
+    from backtester.run.session import Done, Listener
 
 #: Passes at a time where the user names no number.
 MOST_JOBS = 8
@@ -46,16 +47,21 @@ def announce_compiling(chosen: Settings) -> None:
 
 
 @contextmanager
-def progress_of(chosen: Settings, name: str) -> Iterator[Callable[[float], None]]:
-    """A progress bar on stderr, on a terminal only; it hears the fraction that is done."""
+def progress_of(chosen: Settings, name: str) -> Iterator[Listener]:
+    """A progress bar on stderr, on a terminal only: what runs, cells that are done, time that is left."""
     if not (chosen.progress and sys.stderr.isatty()):
-        yield lambda fraction: None
+        yield lambda done: None
         return
     from rich.progress import Progress
 
     with Progress(*Progress.get_default_columns(), console=make_console(chosen, stderr=True), transient=True) as bar:
         task = bar.add_task(name, total=1.0)
-        yield lambda fraction: bar.update(task, completed=fraction)
+
+        def hear(done: Done) -> None:
+            cells = f"{name}, {done.cells} of {done.of} cells" if done.of > 1 else name
+            bar.update(task, completed=done.fraction, description=cells)
+
+        yield hear
 
 
 def tell_failures(report: ReportModel) -> int:

@@ -83,8 +83,8 @@ def solve(
         ),
     )
     announce_compiling(chosen)
-    with progress_of(chosen, ", ".join(command.scenarios) or "tape") as progress:
-        solution = solve(command, solve_for, chosen.seed, progress=progress, jobs=jobs_of(jobs))
+    with progress_of(chosen, ", ".join(command.scenarios) or "tape") as listener:
+        solution = solve(command, solve_for, chosen.seed, listener=listener, jobs=jobs_of(jobs))
     emit(render_solution(solution, chosen.format, make_console(chosen)), chosen)
     failed = [row for row in solution.unsolved if row.exit_code]
     for text in dict.fromkeys(row.error for row in failed):

@@ -35,7 +35,7 @@ def verify(
     chosen = settings(ctx)
     announce_compiling(chosen)
     places = (*(inputs or ()), Path(), directory / "portfolios")
-    with progress_of(chosen, directory.name) as progress:
-        checks = verify(directory, places, progress=progress, jobs=jobs_of(jobs))
+    with progress_of(chosen, directory.name) as listener:
+        checks = verify(directory, places, listener=listener, jobs=jobs_of(jobs))
     emit_rows("verify", ("check", "holds", "found"), checks, chosen)
     return ExitCode.OK if all(check.holds for check in checks) else ExitCode.GATE

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +17,7 @@ from backtester.report.stored import read_result
 from backtester.report.sums import changed
 from backtester.report.tables import CONTENTS
 from backtester.report.text import NONE
+from backtester.run.session import Listener, nobody
 from backtester.texts import counted
 
 #: Changes that are told one by one.
@@ -35,7 +36,7 @@ def verify(
     directory: Path,
     places: Sequence[Path],
     *,
-    progress: Callable[[float], None] = lambda fraction: None,
+    listener: Listener = nobody,
     jobs: int = 1,
 ) -> tuple[Check, ...]:
     """Look at the files of a stored result, then make it again from files of the same names in `places`.
@@ -44,7 +45,7 @@ def verify(
     """
     stored = read_result(directory)
     command = _with_places(stored.command, places)
-    again = produce(command, stored.seed, with_tables=True, progress=progress, jobs=jobs)
+    again = produce(command, stored.seed, with_tables=True, listener=listener, jobs=jobs)
     return (*_untouched(directory, stored), *_again(directory, stored, again))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,7 +16,7 @@ from backtester.report.tables import tables_of, write_tables
 from backtester.run.plan import Rider
 from backtester.run.request import requests
 from backtester.run.result import RunFailure, RunResult
-from backtester.run.session import collect
+from backtester.run.session import Listener, collect, nobody
 
 
 class Produced(NamedTuple):
@@ -36,13 +35,13 @@ def produce(
     seed: int = 0,
     *,
     with_tables: bool = False,
-    progress: Callable[[float], None] = lambda fraction: None,
+    listener: Listener = nobody,
     jobs: int = 1,
     parts: Parts | None = None,
 ) -> Produced:
     """Run all that a command asks for, `jobs` passes at a time, and judge it by its limits.
 
-    `progress` hears the fraction that is done. With `parts` a cell that is stored there is not run again, and others
+    With `parts` a cell that is stored there is not run again, and others
     are stored as soon as they are done. Raises BacktesterError for a command that is wrong, and when nothing of it has
     a result.
     """
@@ -58,6 +57,6 @@ def produce(
         return parts.keep(rider, part) if parts is not None else part
 
     find = parts.find if parts is not None else lambda rider: None
-    made = collect(asked, take, progress, jobs, find)
+    made = collect(asked, take, listener, jobs, find)
     model = summarise([each if isinstance(each, RunFailure) else each.measured for each in made], command)
     return Produced(model, tuple({} if isinstance(each, RunFailure) else each.tables for each in made))

@@ -22,7 +22,7 @@ def render_report(model: ReportModel, format: str, console: Console, details: De
     if format == "json":
         return render_json(model)
     if format == "csv":
-        return render_csv(model)
+        return render_csv(model, details)
     if format == "markdown":
         return render_markdown(model, details)
     from backtester.report.table import table_parts

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain, groupby
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from backtester.engine import jit
 from backtester.errors import BacktesterError
@@ -18,28 +18,38 @@ from backtester.shipped import data_dir
 T = TypeVar("T")
 
 
-def run_cell(request: Request, progress: Progress = lambda fraction: None) -> RunResult:
-    """Run one portfolio through one tape, plain or stressed. `progress` hears the fraction of the tape's time."""
-    (outcome,) = run_cells([request._replace(compare=())], progress)
+class Done(NamedTuple):
+    """How far all passes are: the fraction of their time, and so many `cells` `of` all."""
+
+    fraction: float
+    cells: int
+    of: int
+
+
+Listener = Callable[[Done], None]
+
+
+def nobody(done: Done) -> None:
+    """Listens to nothing."""
+
+
+def run_cell(request: Request, listener: Listener = nobody) -> RunResult:
+    """Run one portfolio through one tape, plain or stressed."""
+    (outcome,) = run_cells([request._replace(compare=())], listener)
     if isinstance(outcome, RunFailure):
         raise outcome.error
     return outcome
 
 
-def run_cells(
-    requests: Sequence[Request], progress: Progress = lambda fraction: None
-) -> tuple[RunResult | RunFailure, ...]:
-    """Run every variant (`compare`) of every request, each as if it were alone: one that fails ends no other.
-
-    `progress` hears the fraction that is done of all passes.
-    """
-    return collect(requests, lambda rider, result: result, progress)
+def run_cells(requests: Sequence[Request], listener: Listener = nobody) -> tuple[RunResult | RunFailure, ...]:
+    """Run every variant (`compare`) of every request, each as if it were alone: one that fails ends no other."""
+    return collect(requests, lambda rider, result: result, listener)
 
 
 def collect(
     requests: Sequence[Request],
     take: Callable[[Rider, RunResult], T],
-    progress: Progress = lambda fraction: None,
+    listener: Listener = nobody,
     jobs: int = 1,
     find: Callable[[Rider], T | None] = lambda rider: None,
 ) -> tuple[T | RunFailure, ...]:
@@ -48,13 +58,14 @@ def collect(
     What comes out does not depend on `jobs`. A cell of which `find` has that already is not run.
     """
     plan = make_plan(requests)
-    shares = Shares(len(plan.passes), progress)
+    shares = Shares(plan, listener)
 
     def run(number: int) -> list[T | RunFailure]:
         riders = [cell for n in plan.passes[number] if isinstance(cell := plan.cells[n], Rider)]
         there = [find(rider) for rider in riders]
         lacking = [rider for rider, known in zip(riders, there, strict=True) if known is None]
         made = iter(_try(lacking, take, shares.of(number)) if lacking else ())
+        shares.ended(number)
         return [next(made) if known is None else known for known in there]
 
     if min(jobs, len(plan.passes)) < 2:  # where an interruption ends it at once, in the middle of a kernel's making too
@@ -78,8 +89,10 @@ def _in_place(plan: Plan, found: Iterable[Sequence[T | RunFailure]]) -> tuple[T 
 class Shares:
     """What each of several passes tells of itself, as parts of them all."""
 
-    def __init__(self, passes: int, progress: Progress) -> None:
-        self._done, self._progress, self._ended = [0.0] * passes, progress, False
+    def __init__(self, plan: Plan, listener: Listener) -> None:
+        self._plan, self._listener, self._ended = plan, listener, False
+        self._done = [0.0] * len(plan.passes)
+        self._cells = len(plan.cells) - sum(map(len, plan.passes))  # those that fail before anything is run
 
     def of(self, number: int) -> Progress:
         """Where pass `number` tells how far it is. There it hears, too, that nobody waits for it any more."""
@@ -88,9 +101,18 @@ class Shares:
             if self._ended:
                 raise KeyboardInterrupt
             self._done[number] = fraction
-            self._progress(sum(self._done) / len(self._done))
+            self._tell()
 
         return tell
+
+    def ended(self, number: int) -> None:
+        """Pass `number` is done."""
+        self._done[number] = 1.0
+        self._cells += len(self._plan.passes[number])
+        self._tell()
+
+    def _tell(self) -> None:
+        self._listener(Done(sum(self._done) / len(self._done), self._cells, len(self._plan.cells)))
 
     def end(self) -> None:
         """Let every pass end where it is."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +16,7 @@ from backtester.report.records import ReportModel
 from backtester.report.stored import read_result
 from backtester.report.sums import changed, write_sums
 from backtester.report.tables import CONTENTS
+from backtester.run.session import Listener, nobody
 from backtester.suite.archive import Archive
 from backtester.suite.made_from import differing, made_from
 from backtester.suite.summary import summary
@@ -45,7 +45,7 @@ def run_month(
     month: str,
     seed: int = 0,
     *,
-    progress: Callable[[float], None] = lambda fraction: None,
+    listener: Listener = nobody,
     jobs: int = 1,
 ) -> Month:
     """Run a suite and archive it as a month. One that is there is looked at, never replaced.
@@ -59,7 +59,7 @@ def run_month(
             archive.settle()
             return Month(month, archive.of(month), _as_it_was(archive, month, sources), False)
         parts = Parts(archive.parts, file.command, seed)
-        made = produce(file.command, seed, with_tables=True, progress=progress, jobs=jobs, parts=parts)
+        made = produce(file.command, seed, with_tables=True, listener=listener, jobs=jobs, parts=parts)
         text = summary(file.suite.name, month, made.model, previous(archive, month))
         with archive.adding(month) as directory:
             _write(directory, made, text, sources, file)

@@ -7,7 +7,7 @@ neighbouring values that were run, of which one survived and the other did not.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -22,7 +22,7 @@ from backtester.report.text import verdict_words
 from backtester.run.plan import Rider, make_plan
 from backtester.run.request import Request, requests
 from backtester.run.result import RunFailure, RunResult
-from backtester.run.session import collect
+from backtester.run.session import Listener, collect, nobody
 from backtester.scenario.shock import parse_shock
 from backtester.sweep.axes import AXES, Axis
 from backtester.sweep.records import Fate, Figures, Found, Solution, Tried, Unsolved
@@ -30,8 +30,6 @@ from backtester.sweep.search import edge, next_factors, ordered, spans
 
 #: What a portfolio survives with.
 SURVIVALS = frozenset({Verdict.REDUCED, Verdict.ALERTED, Verdict.SURVIVED})
-
-Progress = Callable[[float], None]
 
 
 class Question(NamedTuple):
@@ -42,12 +40,10 @@ class Question(NamedTuple):
     failed: RunFailure | None = None  # what is no answer: missing data, an engine fault
 
 
-def solve(
-    command: Command, axis: str, seed: int = 0, *, progress: Progress = lambda fraction: None, jobs: int = 1
-) -> Solution:
+def solve(command: Command, axis: str, seed: int = 0, *, listener: Listener = nobody, jobs: int = 1) -> Solution:
     """Find the edge of survival in every scenario and venue of a command with one portfolio, `jobs` passes at a time.
 
-    `progress` hears the fraction that is done of each round. Raises BacktesterError for a command that is wrong, and
+    `listener` hears of each round. Raises BacktesterError for a command that is wrong, and
     when nothing of it has an answer.
     """
     if axis == "shock" and not command.scenarios:
@@ -56,7 +52,7 @@ def solve(
     plan = make_plan(asked)
     questions = [Question(each) for each in plan.cells if isinstance(each, Rider)]
     while any(wanted := [_wanted(AXES[axis], each) for each in questions]):
-        questions = _round(command, AXES[axis], questions, wanted, progress, jobs)
+        questions = _round(command, AXES[axis], questions, wanted, listener, jobs)
     answers = iter(questions)
     rows = tuple(
         _unsolved(each) if isinstance(each, RunFailure) else _answer(command, AXES[axis], next(answers))
@@ -78,7 +74,7 @@ def _round(
     axis: Axis,
     questions: Sequence[Question],
     wanted: Sequence[Sequence[Decimal]],
-    progress: Progress,
+    listener: Listener,
     jobs: int,
 ) -> list[Question]:
     """All questions with what they wanted to know."""
@@ -87,7 +83,7 @@ def _round(
         for each, factors in zip(questions, wanted, strict=True)
         for factor in factors
     ]
-    outcomes = collect(asked, _take, progress, jobs)
+    outcomes = collect(asked, _take, listener, jobs)
     if len(outcomes) < len(asked):  # cells that mean the same are one
         raise usage_error("--for", "turns nothing of this portfolio", "all of its sizes are 0")
     made = iter(outcomes)

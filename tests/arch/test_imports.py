@@ -35,7 +35,7 @@ ALLOWED = {
     "scenario": BASE | {"config", "engine", "market"},
     "run": BASE | {"config", "formulas", "venue", "engine", "market", "scenario"},
     "report": BASE | {"config", "formulas", "venue", "engine", "market", "scenario", "run"},
-    "regress": BASE | {"config", "report"},
+    "regress": BASE | {"config", "run", "report"},
     "sweep": BASE | {"config", "scenario", "run", "report"},
     "suite": BASE | {"config", "run", "report", "regress"},
     "cli": BASE

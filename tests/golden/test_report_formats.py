@@ -135,6 +135,16 @@ def test_a_number_that_is_none_is_an_engine_fault(number: float) -> None:
     assert caught.value.exit_code is ExitCode.ENGINE
 
 
+def test_the_csv_has_a_row_per_cell_without_details(same_text: SameText) -> None:
+    found = render_report(MODEL, "csv", console(160), "none")
+    same_text("report-cells.csv", found)
+    rows = list(csv.DictReader(io.StringIO(found)))
+    assert [(row["scenario"], row["verdict"]) for row in rows] == [
+        (cell.scenario or "", cell.verdict.name.lower()) for cell in MODEL.finished
+    ]
+    assert [float(row["loss"]) for row in rows] == [cell.portfolio.loss for cell in MODEL.finished]
+
+
 def test_the_csv_has_a_row_per_account_and_position() -> None:
     rows = list(csv.DictReader(io.StringIO(rendered("csv"))))
     assert tuple(rows[0]) == COLUMNS

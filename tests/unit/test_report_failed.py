@@ -64,8 +64,15 @@ def test_a_row_of_the_spreadsheet() -> None:
     assert tuple(rows[0]) == COLUMNS
     said = {key: value for key, value in rows[0].items() if value}
     assert said.pop("error").startswith("error[data] BTC: ")
-    assert said == {"scenario": "crash", "venue": "paper", "variant": "size=2", "status": "failed"}
+    assert said == {"portfolio": "book", "scenario": "crash", "venue": "paper", "variant": "size=2", "status": "failed"}
     assert {row["error"] for row in rows[1:]} == {""}
+
+
+def test_a_row_of_the_spreadsheet_of_cells() -> None:
+    text = render_report(build_report([LOST, good()]), "csv", Console(width=160), "none")
+    first, second = csv.DictReader(io.StringIO(text))
+    assert (first["status"], first["loss"]) == ("failed", "") and first["error"].startswith("error[data] BTC: ")
+    assert (second["status"], second["error"]) == ("ok", "") and float(second["equity_start"]) > 0
 
 
 def test_money_that_does_not_add_up_fails_its_cell_alone() -> None:

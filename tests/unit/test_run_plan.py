@@ -11,7 +11,7 @@ from backtester.report.model import build_report
 from backtester.run.plan import Rider, make_plan
 from backtester.run.request import Request
 from backtester.run.result import RunFailure, RunResult
-from backtester.run.session import collect, run_cell, run_cells
+from backtester.run.session import Done, collect, run_cell, run_cells
 from tests.unit.run_cases import account, crash, order, portfolio, position, tape
 
 
@@ -101,10 +101,10 @@ def test_passes_side_by_side_change_nothing(tmp_path: Path) -> None:
     falls = [str(crash(tmp_path, ((0, 1.0), (9, low)), name=f"to-{low}")) for low in (0.99, 0.97, 0.9)]
     first = request(tmp_path, "a", position(leverage=30.0), order("in", at="1s"))
     asked = [first._replace(scenario=each, chunk_rows=64) for each in falls]
-    told: list[float] = []
+    told: list[Done] = []
     one, three = (collect(asked, lambda _, result: measure(result), told.append, jobs) for jobs in (1, 3))
     assert one == three and len(one) == 3
-    assert 0.0 < max(told) <= 1.0
+    assert max(told) == Done(1.0, 3, 3)
 
 
 @pytest.mark.compiled
@@ -114,7 +114,7 @@ def test_an_interruption_ends_every_pass(tmp_path: Path, jobs: int) -> None:
     first = request(tmp_path, "a")
     taken: list[RunResult] = []
 
-    def interrupt(fraction: float) -> None:
+    def interrupt(done: Done) -> None:
         raise KeyboardInterrupt
 
     def take(rider: Rider, result: RunResult) -> None:

@@ -14,7 +14,7 @@ from backtester.errors import BacktesterError, Diagnostic
 from backtester.market.schema import InstrumentFacts
 from backtester.run.request import Request
 from backtester.run.result import ACTUAL, UNLIQUIDATED
-from backtester.run.session import run_cell, warm
+from backtester.run.session import Done, run_cell, warm
 from backtester.shipped import data_dir
 from tests.unit.market_tapes import Row
 from tests.unit.run_cases import (
@@ -271,8 +271,10 @@ def test_the_second_world_is_the_first_without_liquidation() -> None:
 
 
 def test_progress_rises_to_the_end(tmp_path: Path) -> None:
-    heard: list[float] = []
-    run_cell(Request(DEMO, chunk_rows=20_000), heard.append)
+    told: list[Done] = []
+    run_cell(Request(DEMO, chunk_rows=20_000), told.append)
+    heard = [each.fraction for each in told]
+    assert [each.cells for each in told] == [0] * (len(told) - 1) + [1] and {each.of for each in told} == {1}
     assert len(heard) > 10 and heard == sorted(heard)
     assert 0.0 < heard[0] < 0.2 and heard[-1] == pytest.approx(1.0)
 

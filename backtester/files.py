@@ -14,7 +14,7 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
 
@@ -128,13 +128,24 @@ def _workshop(place: Path) -> Iterator[Path]:
     """A directory in `place` to write in, locked; gone afterwards, with those of writers that were killed."""
     for left in place.glob(f"{_PREFIX}*"):
         _remove_if_left(left)
-    workshop = place / f"{_PREFIX}{token_hex(4)}"
-    workshop.mkdir(0o700)
-    try:
-        with _locked(workshop):
+    with ExitStack() as lock:
+        workshop = _made(place, lock)
+        try:
             yield workshop
-    finally:
-        shutil.rmtree(workshop, ignore_errors=True)
+        finally:
+            shutil.rmtree(workshop, ignore_errors=True)
+
+
+def _made(place: Path, lock: ExitStack) -> Path:
+    """A new directory in `place`, held by `lock`; again, where another writer took it for left before it was held."""
+    while True:
+        workshop = place / f"{_PREFIX}{token_hex(4)}"
+        workshop.mkdir(0o700)
+        with suppress(FileNotFoundError, BlockingIOError), ExitStack() as tried:
+            tried.enter_context(_locked(workshop))
+            workshop.stat()  # it may have gone between being opened and being locked
+            lock.push(tried.pop_all())
+            return workshop
 
 
 def _remove_if_left(workshop: Path) -> None:
@@ -179,3 +190,13 @@ def _is_descriptor(path: Path) -> bool:
             return True
         path = path.parent / path.readlink()
     return False
+
+
+def sync(directory: Path) -> None:
+    """Let the disk have everything in a directory before its name says that it is there. Raises OSError."""
+    for path in (*directory.rglob("*"), directory):
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

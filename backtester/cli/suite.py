@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -40,6 +41,7 @@ def run(
     name = _month(month)
     from backtester.config.suite import load_suite
     from backtester.report.render import render_report
+    from backtester.suite.archive import Archive
     from backtester.suite.monthly import run_month
     from backtester.suite.notify import notify
 
@@ -49,11 +51,13 @@ def run(
         found = run_month(file, name, chosen.seed, listener=listener, jobs=jobs_of(jobs))
     is_page = chosen.format in ("table", "markdown")
     emit(found.summary if is_page else render_report(found.model, chosen.format, make_console(chosen)), chosen)
-    talk(f"{found.directory} {'is written' if found.is_new else 'is already there: same receipt'}", chosen)
-    notified = notify(file.suite.notify, found.summary) if file.suite.notify and found.is_new else ExitCode.OK
     failed = tell_failures(found.model)
-    few = len([cell for cell in found.model.failed if cell.exit_code]) <= file.suite.max_failures
-    return max(0 if few else failed, tell_breaches(found.model), notified)
+    if not found.is_kept:
+        print(f"{found.directory} is not archived: mend this and run it again, what is done is kept", file=sys.stderr)
+        return failed
+    talk(f"{found.directory} {'is written' if found.is_new else 'is already there: same receipt'}", chosen)
+    told = notify(Archive(file.archive), found, file.suite.notify) if file.suite.notify else ExitCode.OK
+    return max(tell_breaches(found.model), told)
 
 
 def _month(text: str | None) -> str:

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from backtester import __version__
 from backtester.config.command import Command, from_anywhere
-from backtester.errors import BacktesterError
+from backtester.errors import BacktesterError, data_error
 from backtester.report.cell import Measured
 from backtester.report.json import plain
 from backtester.report.model import measured, summarise
@@ -34,12 +34,12 @@ class Part(NamedTuple):
     tables: Tables
 
 
-class Parts(NamedTuple):
-    """The finished cells of a command."""
+class Parts:
+    """The finished cells of a command. A cell is looked for before it is run, and kept under what it was then."""
 
-    directory: Path
-    command: Command
-    seed: int
+    def __init__(self, directory: Path, command: Command, seed: int) -> None:
+        self.directory, self.command, self.seed = directory, command, seed
+        self._places: dict[tuple[object, ...], Path] = {}
 
     def find(self, rider: Rider) -> Part | None:
         """What is stored of a cell."""
@@ -47,24 +47,32 @@ class Parts(NamedTuple):
             place = self._place(rider)
         except BacktesterError:  # of a tape: the run will say it
             return None
-        if not (place / SUMS).is_file() or changed(place):
-            return None
-        tables = {name: pq.read_table(place / name).drop_columns([*CELL_KEYS]) for name in RUN_TABLES}
-        return Part(measured(read_result(place)), tables)
+        self._places[_cell(rider)] = place
+        return _read(place) if (place / SUMS).is_file() and not changed(place) else None
 
     def keep(self, rider: Rider, part: Part) -> Part:
         """Store a finished cell; returns it as `find` will: what was killed and what was not come out alike.
 
-        Raises OSError when it cannot be written.
+        Raises a data error when a file was changed while it was run, OSError when it cannot be written.
         """
-        write_tables([part.tables], summarise([part.measured], self.command), self._place(rider))
-        found = self.find(rider)
-        assert found is not None
-        return found
+        place = self._places[_cell(rider)]
+        if self._place(rider) != place:
+            raise data_error(rider.request.portfolio.name, "a file of this cell was changed while it was run")
+        write_tables([part.tables], summarise([part.measured], self.command), place)
+        return _read(place)
 
     def _place(self, rider: Rider) -> Path:
-        request = rider.request
         asked = [plain(from_anywhere(self.command)), self.seed]
-        cell = [request.portfolio.name, request.scenario, request.venue, rider.variant.overrides]
-        text = json.dumps([__version__, asked, cell, sorted(sources(rider).items())])
+        text = json.dumps([__version__, asked, [*map(str, _cell(rider))], sources(rider)])
         return self.directory / hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def _cell(rider: Rider) -> tuple[object, ...]:
+    """What tells a cell of a command from the others."""
+    request = rider.request
+    return (request.portfolio.name, request.scenario, request.venue, rider.variant.overrides)
+
+
+def _read(place: Path) -> Part:
+    tables = {name: pq.read_table(place / name).drop_columns([*CELL_KEYS]) for name in RUN_TABLES}
+    return Part(measured(read_result(place)), tables)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 from backtester.run.plan import Rider
 from backtester.run.result import file_digest
@@ -11,19 +12,25 @@ from backtester.run.tapes import base_tape
 from backtester.scenario.library import locate_parts
 
 
-def sources(rider: Rider) -> dict[str, str]:
-    """Their sha256 by what they are: `portfolio p.toml`, `venue hyperliquid@2026-08-22`, `tape btc.parquet`.
+class FileSource(NamedTuple):
+    """A file, by what it is and by its name; several may have one name."""
 
-    Raises BacktesterError for a tape that cannot be opened.
-    """
+    kind: str  # portfolio, venue, scenario or tape
+    name: str
+    sha256: str
+
+
+def sources(rider: Rider) -> tuple[FileSource, ...]:
+    """Every file of a cell, in order. Raises BacktesterError for a tape that cannot be opened."""
     request, variant, scenario = rider
-    found = {f"portfolio {Path(variant.portfolio.name).name}": variant.portfolio.sha256}
-    found |= {f"venue {profile.name}": profile.sha256 for profile in variant.profiles}
+    found = [FileSource("portfolio", Path(variant.portfolio.name).name, variant.portfolio.sha256)]
+    found += (FileSource("venue", profile.name, profile.sha256) for profile in variant.profiles)
     paths = locate_parts(request.scenario) if request.scenario else ()
-    found |= {f"scenario {path.stem}": _digest(path) for path in paths}
+    found += (FileSource("scenario", path.stem, _digest(path)) for path in paths)
     any_time = scenario is not None and scenario.start_ns is not None
     tape = base_tape([variant], request.tapes, request.instruments, request.proxies, any_time)
-    return found | {f"tape {file.path.name}": _digest(file.path) for file in tape.files}
+    found += (FileSource("tape", file.path.name, _digest(file.path)) for file in tape.files)
+    return tuple(sorted(found))
 
 
 def _digest(path: Path) -> str:

@@ -10,18 +10,18 @@ import re
 import shutil
 import socket
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from filelock import FileLock, Timeout
 
 from backtester.errors import usage_error
-from backtester.files import reason, write_text
+from backtester.files import reason, sync, write_text
 
 MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
 LATEST = "latest"
-_WORK, _LOCK, _OWNER = ".work", ".lock", ".lock-owner"
+_WORK, _LOCK, _OWNER, _TOLD = ".work", ".lock", ".lock-owner", ".told"
 
 
 class Archive(NamedTuple):
@@ -29,10 +29,13 @@ class Archive(NamedTuple):
 
     root: Path
 
-    @property
-    def parts(self) -> Path:
-        """Where the cells of an unfinished month are kept."""
-        return self.root / _WORK / "cells"
+    def parts(self, month: str) -> Path:
+        """Where the cells of a month are kept until it is whole."""
+        return self.root / _WORK / f"{month}-cells"
+
+    def told(self, month: str) -> Path:
+        """The file that is there once somebody was told of a month."""
+        return self.root / _TOLD / month
 
     def of(self, month: str) -> Path:
         """The directory of a month, there or not."""
@@ -87,6 +90,7 @@ class Archive(NamedTuple):
         written = self._work(month)
         written.mkdir()
         yield written
+        sync(written)
         os.rename(written, self.of(month))
         self.settle()
 
@@ -96,10 +100,11 @@ class Archive(NamedTuple):
             gone = self._work(month)
             os.rename(self.of(month), gone)
             shutil.rmtree(gone)
+            self.told(month).unlink(missing_ok=True)
         self.settle()
 
     def settle(self) -> None:
-        """Let `latest` lead to the newest month, and leave nothing beside the months. Raises OSError."""
+        """Let `latest` lead to the newest month, and leave nothing beside the months that are there. Raises OSError."""
         months, link = self.months(), self.root / LATEST
         if months and not (link.is_symlink() and os.readlink(link) == months[-1]):
             fresh = self._work(LATEST)
@@ -107,7 +112,10 @@ class Archive(NamedTuple):
             os.replace(fresh, link)
         elif not months:
             link.unlink(missing_ok=True)
-        shutil.rmtree(self.root / _WORK, ignore_errors=True)
+        for month in months:
+            shutil.rmtree(self.parts(month), ignore_errors=True)
+        with suppress(OSError):  # another month is under way
+            (self.root / _WORK).rmdir()
 
     def _work(self, name: str) -> Path:
         """A place beside the months where nothing is."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable
 
 from backtester import __version__
 from backtester.config.command import from_anywhere
@@ -13,26 +13,33 @@ from backtester.errors import BacktesterError
 from backtester.report.json import plain
 from backtester.run.plan import Rider, make_plan
 from backtester.run.request import requests
-from backtester.run.sources import sources
+from backtester.run.sources import FileSource, sources
 
 
-def made_from(file: SuiteFile, seed: int) -> dict[str, str]:
-    """The program, the options and the files of a suite as they are now. Raises BacktesterError for wrong options."""
+def made_from(file: SuiteFile, seed: int) -> tuple[FileSource, ...]:
+    """The program, the options and the files of a suite as they are now, each once, in order.
+
+    Raises BacktesterError for wrong options.
+    """
     options = json.dumps(plain(from_anywhere(file.command))).encode()
-    found = {"backtester": __version__, "options": hashlib.sha256(options).hexdigest(), "seed": str(seed)}
+    found = {
+        FileSource("backtester", __version__, ""),
+        FileSource("options", file.suite.name, hashlib.sha256(options).hexdigest()),
+        FileSource("seed", str(seed), ""),
+    }
     for cell in make_plan(requests(file.command, seed)).cells:
-        found |= _sources(cell) if isinstance(cell, Rider) else {}
-    return dict(sorted(found.items()))
+        found.update(_sources(cell) if isinstance(cell, Rider) else ())
+    return tuple(sorted(found))
 
 
-def _sources(rider: Rider) -> dict[str, str]:
+def _sources(rider: Rider) -> tuple[FileSource, ...]:
     """None of a cell whose tape cannot be opened: it fails."""
     try:
         return sources(rider)
     except BacktesterError:
-        return {}
+        return ()
 
 
-def differing(was: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
-    """The names of what is not the same, or only in one of both."""
-    return sorted(name for name in was.keys() | now.keys() if was.get(name) != now.get(name))
+def differing(was: Iterable[FileSource], now: Iterable[FileSource]) -> list[str]:
+    """The names of what only one of both has. Example: `portfolio a.toml`."""
+    return sorted({f"{each.kind} {each.name}" for each in {*was} ^ {*now}})

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from backtester.config.suite import SuiteFile
-from backtester.errors import data_error, usage_error
-from backtester.files import write_text
+from backtester.errors import config_error, data_error, usage_error
+from backtester.files import reason
 from backtester.report.parts import Parts
 from backtester.report.produce import Produced, produce
 from backtester.report.records import ReportModel
@@ -17,6 +17,7 @@ from backtester.report.stored import read_result
 from backtester.report.sums import changed, write_sums
 from backtester.report.tables import CONTENTS
 from backtester.run.session import Listener, nobody
+from backtester.run.sources import FileSource
 from backtester.suite.archive import Archive
 from backtester.suite.made_from import differing, made_from
 from backtester.suite.summary import summary
@@ -27,17 +28,17 @@ SUMMARY, MADE_FROM, SUITE, PORTFOLIOS = "summary.md", "made_from.json", "suite.t
 
 
 class Month(NamedTuple):
-    """A month of the archive. `is_new`: this call made it."""
+    """A month of a suite, and its page.
+
+    `is_new`: this call made it. `is_kept`: it is in the archive; one of which too many cells failed is not.
+    """
 
     name: str
     directory: Path
     model: ReportModel
-    is_new: bool
-
-    @property
-    def summary(self) -> str:
-        """Its page."""
-        return (self.directory / SUMMARY).read_text("utf-8")
+    summary: str
+    is_new: bool = True
+    is_kept: bool = True
 
 
 def run_month(
@@ -50,20 +51,36 @@ def run_month(
 ) -> Month:
     """Run a suite and archive it as a month. One that is there is looked at, never replaced.
 
-    What was killed goes on with the cells that were done. Raises BacktesterError; the archive is then as before.
+    What was killed goes on with the cells that were done; so does one of which too many cells failed, which is not
+    archived. Raises BacktesterError; the archive is then as before.
     """
     archive = Archive(file.archive)
+    inputs = _inputs(file)
     sources = made_from(file, seed)
     with archive.locked():
         if month in archive.months():
             archive.settle()
-            return Month(month, archive.of(month), _as_it_was(archive, month, sources), False)
-        parts = Parts(archive.parts, file.command, seed)
+            return _as_it_was(archive, month, sources)
+        before = previous(archive, month)
+        parts = Parts(archive.parts(month), file.command, seed)
         made = produce(file.command, seed, with_tables=True, listener=listener, jobs=jobs, parts=parts)
-        text = summary(file.suite.name, month, made.model, previous(archive, month))
+        if made_from(file, seed) != sources:
+            raise data_error(f"{file.suite.name} {month}", "a file was changed while it was run", "run it again")
+        found = Month(month, archive.of(month), made.model, summary(file.suite.name, month, made.model, before))
+        if len([cell for cell in made.model.failed if cell.exit_code]) > file.suite.max_failures:
+            return found._replace(is_kept=False)
         with archive.adding(month) as directory:
-            _write(directory, made, text, sources, file)
-        return Month(month, archive.of(month), made.model, True)
+            _write(directory, made, {**inputs, SUMMARY: found.summary.encode(), MADE_FROM: _told(sources)})
+        return found
+
+
+def _inputs(file: SuiteFile) -> dict[str, bytes]:
+    """The suite and its portfolios as they are, by where they are kept. Raises a configuration error."""
+    places = {f"{PORTFOLIOS}/{Path(name).name}": Path(name) for name in file.command.portfolios}
+    try:
+        return {name: path.read_bytes() for name, path in {SUITE: Path(file.document.name), **places}.items()}
+    except OSError as error:
+        raise config_error(str(error.filename), f"cannot be read: {reason(error)}") from None
 
 
 def read_month(archive: Archive, month: str) -> ReportModel:
@@ -81,24 +98,25 @@ def previous(archive: Archive, month: str) -> tuple[str, ReportModel] | None:
     return (before, read_month(archive, before)) if before is not None else None
 
 
-def _as_it_was(archive: Archive, month: str, sources: dict[str, str]) -> ReportModel:
+def _as_it_was(archive: Archive, month: str, sources: tuple[FileSource, ...]) -> Month:
     """The month that is there. Raises a usage error if it would be made from something else now."""
     model = read_month(archive, month)
     directory = archive.of(month)
-    if others := differing(json.loads((directory / MADE_FROM).read_text("utf-8")), sources):
+    stored = [FileSource(**each) for each in json.loads((directory / MADE_FROM).read_text("utf-8"))]
+    if others := differing(stored, sources):
         message = f"is archived, made from something else: {', '.join(others)}"
         raise usage_error(str(directory), message, "run another month; what is archived is never replaced")
-    return model
+    return Month(month, directory, model, (directory / SUMMARY).read_text("utf-8"), is_new=False)
 
 
-def _write(directory: Path, made: Produced, text: str, sources: dict[str, str], file: SuiteFile) -> None:
-    """All files of a month: the result, its page, and what it was made from."""
+def _told(sources: tuple[FileSource, ...]) -> bytes:
+    return (json_text([each._asdict() for each in sources]) + "\n").encode()
+
+
+def _write(directory: Path, made: Produced, more: Mapping[str, bytes]) -> None:
+    """All files of a month: the result, and what lies beside it."""
     made.write(directory)
-    write_text(directory / SUMMARY, text)
-    write_text(directory / MADE_FROM, json_text(sources) + "\n")
-    shutil.copyfile(file.document.name, directory / SUITE)
     (directory / PORTFOLIOS).mkdir()
-    for name in file.command.portfolios:
-        shutil.copyfile(name, directory / PORTFOLIOS / Path(name).name)
-    portfolios = (f"{PORTFOLIOS}/{Path(name).name}" for name in file.command.portfolios)
-    write_sums(directory, (*CONTENTS, SUMMARY, MADE_FROM, SUITE, *portfolios))
+    for name, content in more.items():
+        (directory / name).write_bytes(content)
+    write_sums(directory, (*CONTENTS, *more))

@@ -6,12 +6,23 @@ import subprocess
 import sys
 
 from backtester.errors import Diagnostic, ExitCode
+from backtester.suite.archive import Archive
+from backtester.suite.monthly import Month
 
 
-def notify(command: str, page: str) -> int:
-    """Run a command of the shell; 0, or 1 if it fails: then nobody was told, which a job must not hide."""
-    code = subprocess.run(command, shell=True, input=page.encode("utf-8")).returncode
-    if code == 0:
+def notify(archive: Archive, month: Month, command: str) -> int:
+    """Run a command of the shell, once a month; 0, or 1 if it fails: nobody was told, and the next call tries again.
+
+    A command that does not read all of the page has been told nonetheless.
+    """
+    told = archive.told(month.name)
+    if told.exists():
         return ExitCode.OK
-    print(Diagnostic("gate", f"notify {command}", f"ended with {code}", "the month is archived"), file=sys.stderr)
+    code = subprocess.run(command, shell=True, input=month.summary.encode("utf-8")).returncode
+    if code == 0:
+        told.parent.mkdir(exist_ok=True)
+        told.touch()
+        return ExitCode.OK
+    hint = "the month is archived; run it again to tell it again"
+    print(Diagnostic("gate", f"notify {command}", f"ended with {code}", hint), file=sys.stderr)
     return ExitCode.GATE

@@ -67,7 +67,10 @@ def test_failures_up_to_a_number(suite: Suite, tmp_path: Path) -> None:
     code, _, err = suite("run", path, "--month", "2026-10")
     assert code == 0 and "c.toml" in err
     path.write_text(path.read_text().replace("max_failures = 2", "max_failures = 1"))
-    assert suite("run", path, "--month", "2026-11")[0] == ExitCode.CONFIG
+    code, _, err = suite("run", path, "--month", "2026-11")
+    assert code == ExitCode.CONFIG and err.endswith(
+        "is not archived: mend this and run it again, what is done is kept\n"
+    )
 
 
 def test_somebody_is_told(suite: Suite, tmp_path: Path) -> None:
@@ -75,6 +78,10 @@ def test_somebody_is_told(suite: Suite, tmp_path: Path) -> None:
     code, out, err = suite("run", path, "--month", "2026-11")
     assert code == ExitCode.GATE and "ended with 3" in err
     assert (tmp_path / "told").read_text() == out
+    (tmp_path / "told").unlink()
+    assert suite("run", path, "--month", "2026-11")[0] == ExitCode.GATE and (tmp_path / "told").read_text() == out
+    path.write_text(path.read_text().replace("exit 3", "exit 0"))
+    assert suite("run", path, "--month", "2026-11")[0] == 0
     (tmp_path / "told").unlink()
     assert suite("run", path, "--month", "2026-11")[0] == 0 and not (tmp_path / "told").exists()
 

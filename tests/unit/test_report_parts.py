@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 
 from backtester.config.command import Command
+from backtester.errors import BacktesterError
 from backtester.report.parts import Parts
 from backtester.report.produce import Produced, produce
 from backtester.run.plan import Rider
 from backtester.run.result import RunFailure, RunResult
 from backtester.run.ride import Progress, ride
-from tests.unit.run_cases import account, order, portfolio, position, tape
+from backtester.run.session import Done
+from tests.unit.run_cases import account, crash, order, portfolio, position, tape
 
 pytestmark = pytest.mark.compiled
 
@@ -77,6 +79,39 @@ def test_cells_of_other_inputs_are_not_taken(command: Command, tmp_path: Path, r
     tape(tmp_path, [50_000] * 4 + [50_001] * 6)
     made(command, tmp_path)
     assert len(ridden) == 5 * 3
+
+
+def test_stored_from_several_threads(command: Command, tmp_path: Path) -> None:
+    falls = [crash(tmp_path, [(0, 1.0), (9, 1.0 - n / 100)], name=f"fall-{n}") for n in range(12)]
+    many = command._replace(scenarios=tuple(map(str, falls)))
+    made = produce(many, with_tables=True, parts=Parts(tmp_path / "parts", many, 0), jobs=8)
+    assert len(made.model.finished) == 36 == len([*(tmp_path / "parts").iterdir()])
+
+
+def test_files_of_one_name_are_told_apart(command: Command, tmp_path: Path, ridden: list[tuple[str, ...]]) -> None:
+    falls = []
+    for name, low in (("x", 0.9), ("y", 0.8)):
+        (tmp_path / name).mkdir()
+        falls.append(crash(tmp_path / name, [(0, 1.0), (9, low)], name="fall"))
+    both = command._replace(scenarios=tuple(map(str, falls)))
+    made(both, tmp_path)
+    crash(tmp_path / "x", [(0, 1.0), (9, 0.7)], name="fall")
+    ridden.clear()
+    made(both, tmp_path)
+    assert len(ridden) == 3
+
+
+def test_a_tape_that_changes_while_it_is_run(command: Command, tmp_path: Path) -> None:
+    changed = iter([tape])
+
+    def change(done: Done) -> None:
+        for make in changed:
+            make(tmp_path, [50_000] * 4 + [40_000] * 6)
+
+    parts = Parts(tmp_path / "parts", command, 0)
+    with pytest.raises(BacktesterError, match="was changed while it was run"):
+        produce(command, with_tables=True, parts=parts, listener=change)
+    assert not (tmp_path / "parts").exists()
 
 
 def test_a_failed_cell_is_tried_again(command: Command, tmp_path: Path, ridden: list[tuple[str, ...]]) -> None:

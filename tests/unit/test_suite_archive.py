@@ -55,6 +55,7 @@ def test_what_a_kill_left_is_settled(archive: Archive) -> None:
     add(archive, "2026-10")
     archive.of("2026-11").mkdir()
     (archive.root / ".work" / "latest").mkdir(parents=True)
+    (archive.parts("2026-11") / "cell").mkdir(parents=True)
     archive.settle()
     assert os.readlink(archive.root / "latest") == "2026-11" and names(archive) == {"2026-10", "2026-11", "latest"}
 

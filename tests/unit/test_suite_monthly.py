@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from backtester import __version__
 from backtester.config.suite import load_suite
 from backtester.errors import BacktesterError
+from backtester.run.session import Done
 from backtester.suite.monthly import Month, run_month
+from tests.unit.run_cases import tape
 from tests.unit.suite_cases import contents, small_suite
 
 pytestmark = pytest.mark.compiled
@@ -36,10 +39,10 @@ def test_all_of_it_is_kept(tmp_path: Path) -> None:
     assert there["portfolios/a.toml"] == (tmp_path / "books" / "a.toml").read_bytes()
     named = [line.split("  ")[1] for line in there["SHA256SUMS"].decode().splitlines()]
     assert set(named) == there.keys() - {"SHA256SUMS"}
-    assert json.loads(there["made_from.json"]).keys() == {
-        "backtester", "options", "portfolio a.toml", "portfolio b.toml", "seed", "tape tape.parquet",
-        "venue hyperliquid@2026-08-22",
-    }  # fmt: skip
+    assert [(each["kind"], each["name"]) for each in json.loads(there["made_from.json"])] == [
+        ("backtester", __version__), ("options", "small"), ("portfolio", "a.toml"), ("portfolio", "b.toml"),
+        ("seed", "0"), ("tape", "tape.parquet"), ("venue", "hyperliquid@2026-08-22"),
+    ]  # fmt: skip
     assert not (tmp_path / "kept" / ".work").exists()
 
 
@@ -63,9 +66,9 @@ def test_what_is_archived_is_never_replaced(tmp_path: Path) -> None:
     book = tmp_path / "books" / "b.toml"
     book.write_text(book.read_text().replace("size = 2.0", "size = 3.0"))
     assert "2026-11: is archived, made from something else: portfolio b.toml\n" in refused(path)
-    assert "made from something else: portfolio b.toml, seed" in refused(path, seed=7)
+    assert "made from something else: portfolio b.toml, seed 0, seed 7" in refused(path, seed=7)
     path.write_text(path.read_text() + 'set = ["severe_loss=10%"]\n')
-    assert "something else: options, portfolio b.toml" in refused(path)
+    assert "something else: options small, portfolio b.toml" in refused(path)
     assert contents(tmp_path / "kept" / "2026-11") == before
 
 
@@ -90,15 +93,48 @@ def test_the_page_tells_what_is_new_and_what_is_cured(tmp_path: Path) -> None:
 
 
 def test_a_cell_that_fails_ends_no_other(tmp_path: Path) -> None:
-    path = small_suite(tmp_path)
+    path = small_suite(tmp_path, "max_failures = 2\n")
     (tmp_path / "books" / "c.toml").write_text("nonsense")
     found = month(path)
+    assert found.is_kept
     assert [cell.status for cell in found.model.cells] == ["ok"] * 4 + ["failed"] * 2
     assert "c.toml" in found.model.failed[0].error
+
+
+def test_of_which_too_many_cells_fail_is_not_archived(tmp_path: Path) -> None:
+    """What is done is kept: once the fault is mended the month is whole."""
+    path = small_suite(tmp_path)
+    bad = tmp_path / "books" / "c.toml"
+    bad.write_text("nonsense")
+    found = month(path)
+    assert not found.is_kept and "2 failed" in found.summary
+    assert [each.name for each in (tmp_path / "kept").iterdir() if not each.name.startswith(".")] == []
+    bad.unlink()
+    assert month(path, "2026-10").is_kept
+    assert len([*(tmp_path / "kept" / ".work" / "2026-11-cells").iterdir()]) == 4, "those of another month stay"
+    again = month(path)
+    assert again.is_kept and [cell.status for cell in again.model.cells] == ["ok"] * 4
+    assert not (tmp_path / "kept" / ".work").exists()
+
+
+@pytest.mark.parametrize("name", ["books/a.toml", "tape.parquet"])
+def test_a_file_that_changes_meanwhile(tmp_path: Path, name: str) -> None:
+    path, file = small_suite(tmp_path), tmp_path / name
+    sound = file.read_bytes()
+
+    def change(done: Done) -> None:
+        file.write_bytes(sound + b"\n# more" if name.endswith("toml") else (tmp_path / "other.parquet").read_bytes())
+
+    other = tape(tmp_path, [50_000] * 4 + [40_000] * 6)
+    other.rename(tmp_path / "other.parquet")
+    (tmp_path / "tape.parquet").write_bytes(sound if name.startswith("tape") else tape(tmp_path).read_bytes())
+    with pytest.raises(BacktesterError, match="changed while it was run"):
+        run_month(load_suite(path), "2026-11", listener=change)
+    assert not (tmp_path / "kept" / "2026-11").exists()
 
 
 def test_nothing_that_can_be_run(tmp_path: Path) -> None:
     path = small_suite(tmp_path)
     path.write_text(path.read_text().replace("leverage=5,20", "leverage=98,99"))
-    assert "exceeds" in refused(path) or "leverage" in refused(path)
+    assert "98x" in refused(path) and "99x" in refused(path)
     assert not (tmp_path / "kept" / "2026-11").exists()

@@ -127,7 +127,7 @@ def run(
 
 
 def _tell(report: ReportModel, chosen: Settings, details: Details) -> int:
-    """Print the report, and on stderr what failed and which limits are not kept; the exit code of the worst."""
+    """Print the report, and on stderr what failed and which limits are breached; the exit code of the worst."""
     from backtester.report.render import render_report
 
     emit(render_report(report, chosen.format, make_console(chosen), details), chosen)

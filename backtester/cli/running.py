@@ -73,10 +73,15 @@ def tell_failures(report: ReportModel) -> int:
 
 
 def tell_breaches(report: ReportModel) -> int:
-    """Say on stderr which limits are not kept; 1 if one of them is a gate."""
+    """Say on stderr which limits are breached, those that fail first; 1 if one of them does."""
     from backtester.report.gates import FAIL, WARN, breaches
+    from backtester.report.naming import cell_name
+    from backtester.report.text import limit_line
+    from backtester.texts import message_line
 
-    failing = list(breaches(report.finished, FAIL))
-    for line in (*failing, *breaches(report.finished, WARN)):
-        print(line, file=sys.stderr)
-    return ExitCode.GATE if failing else ExitCode.OK
+    found = list(breaches(report.cells))
+    for level, head in ((FAIL, "error[gate]"), (WARN, "warning[gate]")):
+        for cell, limit in found:
+            if limit.level == level:
+                print(message_line(f"{head} {cell_name(cell)}: {limit_line(limit)}"), file=sys.stderr)
+    return ExitCode.GATE if any(limit.level == FAIL for _, limit in found) else ExitCode.OK

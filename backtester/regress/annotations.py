@@ -15,6 +15,8 @@ from backtester.regress.check import Checked
 from backtester.regress.check_report import change_line, failure
 from backtester.regress.rulebook import Rulebook
 from backtester.regress.tolerances import FAIL, WARN
+from backtester.report.naming import cell_name
+from backtester.report.text import limit_line
 from backtester.texts import printable
 
 _COMMANDS = {FAIL: "error", WARN: "warning"}
@@ -29,17 +31,16 @@ def annotation_lines(checked: Checked, rulebook: Rulebook, baseline: str) -> Ite
 
     Example: `::error file=books/main.toml,line=12,title=main, 2025-10-10::accounts[main].buffer_min: 10 → 5 (worse)`.
     """
-    portfolios = {each.name: each.cell.portfolio.name for each in checked.cells}
     found: dict[tuple[str, str, int, str], list[str]] = {}
     for level in (FAIL, WARN):
-        for change in checked.of(level):
-            where = _where(rulebook, portfolios[change.cell], change.place)
-            found.setdefault((level, *where, change.cell), []).append(change_line(change))
-        for breach in checked.limits(level):
-            where = _where_stated(rulebook, portfolios[breach.cell], breach.limit)
-            found.setdefault((level, *where, breach.cell), []).append(breach.text)
-    for (level, file, line, cell), lines in found.items():
-        yield _command(_COMMANDS[level], file, line, cell, "\n".join(map(printable, lines)))
+        for cell, change, _ in (each for each in checked.changes if each.level == level):
+            where = _where(rulebook, cell.portfolio.name, change.place)
+            found.setdefault((level, *where, cell_name(cell)), []).append(change_line(change))
+        for cell, limit in checked.limits(level):
+            where = _where_stated(rulebook, cell.portfolio.name, limit.text)
+            found.setdefault((level, *where, cell_name(cell)), []).append(limit_line(limit))
+    for (level, file, line, title), lines in found.items():
+        yield _command(_COMMANDS[level], file, line, title, "\n".join(map(printable, lines)))
     reason = failure(checked, baseline)
     if reason is not None and not any(level == FAIL for level, *_ in found):
         yield _command("error", "", 0, reason.where, f"{reason.message}; {reason.hint}")

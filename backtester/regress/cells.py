@@ -6,9 +6,8 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from itertools import product
 from typing import NamedTuple, TypeVar
 
-from backtester.report.records import Cell, FailedCell
+from backtester.report.naming import AnyCell, undated
 
-AnyCell = Cell | FailedCell
 T = TypeVar("T")
 
 
@@ -33,13 +32,15 @@ def pair_cells(before: Sequence[AnyCell], after: Sequence[AnyCell]) -> list[Pair
     name of the portfolio, or the variant, each only where nothing else could be meant.
     """
     partner: dict[int, int] = {}
+    taken: set[int] = set()
     for by in product((True, False), repeat=3):
         old, new = (_alone(cells, *by) for cells in (before, after))
         for key, number in old.items():
-            if key in new and number not in partner and new[key] not in partner.values():
+            if key in new and number not in partner and new[key] not in taken:
                 partner[number] = new[key]
+                taken.add(new[key])
     pairs = [Pair(cell, after[partner[n]] if n in partner else None) for n, cell in enumerate(before)]
-    return [*pairs, *(Pair(None, cell) for n, cell in enumerate(after) if n not in partner.values())]
+    return [*pairs, *(Pair(None, cell) for n, cell in enumerate(after) if n not in taken)]
 
 
 def _alone(cells: Iterable[AnyCell], by_variant: bool, by_name: bool, by_date: bool) -> dict[Hashable, int]:
@@ -64,8 +65,3 @@ def numbered(rows: Iterable[T], key: Callable[[T], Hashable]) -> dict[tuple[Hash
         times[name] = times.get(name, 0) + 1
         found[name, times[name]] = row
     return found
-
-
-def undated(venues: str) -> str:
-    """Venues by their ids. Example: of `hyperliquid@2026-08-22, binance-usdm@2026-09-29` both ids."""
-    return ", ".join(venue.partition("@")[0] for venue in venues.split(", "))

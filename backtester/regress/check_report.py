@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from backtester import __version__
 from backtester.errors import Diagnostic
-from backtester.regress.check import Checked, Outcome
+from backtester.regress.check import Checked, CheckedCell, Outcome
 from backtester.regress.compare import Change, Effect
+from backtester.regress.inputs import InputChange
 from backtester.regress.render import (
     COLUMNS,
     change_document,
@@ -24,9 +25,11 @@ from backtester.regress.render import (
 )
 from backtester.regress.shown import moved
 from backtester.regress.tolerances import FAIL, PASS, WARN
+from backtester.report.gates import Breach
 from backtester.report.markdown import sheet_lines
+from backtester.report.naming import cell_name
 from backtester.report.sheet import Column, Sheet
-from backtester.report.text import NONE
+from backtester.report.text import NONE, limit_line
 from backtester.texts import counted, csv_cell, json_text, markdown_text
 
 if TYPE_CHECKING:
@@ -50,11 +53,13 @@ def render_check(checked: Checked, format: str, console: Console, is_update: boo
 
 
 def _sheets(checked: Checked) -> Iterator[Sheet]:
-    yield from inputs_sheets(checked.comparison.inputs)
-    for level, title in _BEYOND.items():
-        yield from changes_sheets(title, checked.of(level), checked.comparison)
+    yield from inputs_sheets(_inputs(checked))
+    if checked.comparison is not None:
+        for level, title in _BEYOND.items():
+            yield from changes_sheets(title, checked.of(level), checked.comparison)
     if checked.breaches:
-        yield Sheet("Limits that are not kept", _LIMITS, tuple((each.cell, each.text) for each in checked.breaches))
+        rows = tuple((cell_name(each.cell), limit_line(each.limit)) for each in checked.breaches)
+        yield Sheet("Limits that are breached", _LIMITS, rows)
 
 
 def verdict_line(checked: Checked) -> str:
@@ -67,7 +72,7 @@ def _said(checked: Checked) -> Iterator[str]:
     if checked.outcome is Outcome.NOT_COMPARABLE:
         yield "the baseline was made with another " + ", ".join(dict.fromkeys(each.input for each in checked.reasons))
     if failing:
-        cells = f"{len({each.cell for each in failing}):,} of {counted(len(checked.cells), 'cell')}"
+        cells = f"{sum(_fails(each) for each in checked.cells):,} of {counted(len(checked.cells), 'cell')}"
         yield f"{counted(len(failing), 'change')} beyond tolerance ({effects(failing)}) in {cells}"
     elif checked.outcome is not Outcome.NOT_COMPARABLE:
         yield counted(len(checked.cells), "cell")
@@ -77,7 +82,12 @@ def _said(checked: Checked) -> Iterator[str]:
         yield f"{counted(len(within), 'change')} that may be"
     for level, word in ((FAIL, "limit"), (WARN, "limit that warns")):
         if limits := checked.limits(level):
-            yield f"{counted(len(limits), word, word.replace('limit', 'limits').replace('warns', 'warn'))} not kept"
+            yield f"{counted(len(limits), word, word.replace('limit', 'limits').replace('warns', 'warn'))} breached"
+
+
+def _fails(cell: CheckedCell) -> bool:
+    """Whether it changed beyond tolerance."""
+    return any(each.level == FAIL for each in cell.changes)
 
 
 def change_line(change: Change) -> str:
@@ -103,7 +113,7 @@ def failure(checked: Checked, baseline: str) -> Diagnostic | None:
         message = f"{change_line(changes[0])}{rest}"
         return Diagnostic("gate", changes[0].cell, message, "accept it with --update if it is meant")
     if limits:
-        return Diagnostic("gate", limits[0].cell, f"{limits[0].text}{rest}")
+        return Diagnostic("gate", cell_name(limits[0].cell), f"{limit_line(limits[0].limit)}{rest}")
     return None
 
 
@@ -116,6 +126,8 @@ def _markdown(checked: Checked, lines: Sequence[str]) -> Iterator[str]:
     yield from (f"\n{line}" for line in lines[1:])
     for sheet in _sheets(checked):
         yield from sheet_lines(sheet)
+    if checked.comparison is None:
+        return
     within = checked.of(PASS)
     for sheet in changes_sheets(
         "Within tolerance, or not for the worse where only that fails", within, checked.comparison
@@ -136,21 +148,36 @@ def _document(checked: Checked, is_update: bool) -> dict[str, Any]:
         "update": is_update,
         "cells": len(checked.cells),
         "not_comparable": [each.input for each in checked.reasons],
-        "inputs": [*map(input_document, checked.comparison.inputs)],
+        "inputs": [*map(input_document, _inputs(checked))],
         "changes": [{"level": each.level, **change_document(each.change)} for each in checked.changes],
-        "limits": [each._asdict() for each in checked.breaches],
+        "limits": [*map(_limit, checked.breaches)],
     }
 
 
+def _inputs(checked: Checked) -> tuple[InputChange, ...]:
+    """The inputs that differ; none without a baseline."""
+    return () if checked.comparison is None else checked.comparison.inputs
+
+
+def _limit(breach: Breach) -> dict[str, str]:
+    cell, limit = breach
+    return {"cell": cell_name(cell), "limit": limit.text, "text": limit_line(limit), "level": limit.level}
+
+
+def _limit_row(breach: Breach) -> tuple[Any, ...]:
+    cell, limit = breach
+    return (limit.level, "breached", cell_name(cell), "limits", "limit", None, limit_line(limit), "")
+
+
 def _csv(checked: Checked) -> str:
-    """The level, then the columns of a comparison; a limit that is not kept is a row, too."""
+    """The level, then the columns of a comparison; a limit that is breached is a row, too."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(("level", *COLUMNS))
     rows = [
-        *(("", *input_row(each)) for each in checked.comparison.inputs),
+        *(("", *input_row(each)) for each in _inputs(checked)),
         *((each.level, *change_row(each.change)) for each in checked.changes),
-        *((each.level, "broken", each.cell, "limits", "limit", None, each.text, "") for each in checked.breaches),
+        *map(_limit_row, checked.breaches),
     ]
     writer.writerows(map(csv_cell, row) for row in rows)
     return buffer.getvalue()

@@ -7,14 +7,15 @@ from enum import Enum
 from typing import Any, NamedTuple
 
 from backtester.config.values import Instant
-from backtester.regress.cells import AnyCell, Pair, pair_cells
+from backtester.regress.cells import Pair, pair_cells
 from backtester.regress.inputs import InputChange, changed_inputs
 from backtester.regress.shown import shown, shown_apart, told
 from backtester.regress.walk import Difference, Sign, comparable, differences
 from backtester.report.glance import in_short
 from backtester.report.measures import Quantity, badness
+from backtester.report.naming import AnyCell, cell_name
 from backtester.report.records import Cell, FailedCell, ReportModel
-from backtester.report.text import NONE, cell_name
+from backtester.report.text import NONE
 
 
 class Effect(Enum):
@@ -44,22 +45,35 @@ class Change(NamedTuple):
     is_detail: bool  # one row of many of which the record above says the sum
 
 
+class Compared(NamedTuple):
+    """A pair of cells, and what changed from one to the other, the worst first."""
+
+    pair: Pair
+    changes: tuple[Change, ...]
+
+
 class Comparison(NamedTuple):
-    """What differs between two results; `cells` is how many both of them have."""
+    """What differs between two results, cell by cell."""
 
     inputs: tuple[InputChange, ...]
-    changes: tuple[Change, ...]  # the worst first
-    cells: int
+    pairs: tuple[Compared, ...]
     currency: str  # of the second
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """Those of all cells, the worst first."""
+        return tuple(sorted((change for each in self.pairs for change in each.changes), key=rank))
+
+    @property
+    def cells(self) -> int:
+        """How many cells both of them have."""
+        return sum(None not in each.pair for each in self.pairs)
 
 
 def compare(before: ReportModel, after: ReportModel) -> Comparison:
     """Everything that differs, however little. Comparing the other way round mirrors it."""
-    pairs = pair_cells(before.cells, after.cells)
-    found = [change for pair in pairs for change in _changes(pair)]
-    found.sort(key=_rank)
-    both = sum(pair.before is not None and pair.after is not None for pair in pairs)
-    return Comparison(changed_inputs(before, after), tuple(found), both, after.reporting_currency)
+    pairs = (Compared(pair, tuple(sorted(_changes(pair), key=rank))) for pair in pair_cells(before.cells, after.cells))
+    return Comparison(changed_inputs(before, after), tuple(pairs), after.reporting_currency)
 
 
 # --- the worst first -----------------------------------------------------------------------------------------------
@@ -69,7 +83,7 @@ _REST, _DETAILS = 3, 4
 _EFFECTS = (Effect.WORSE, Effect.BETTER, Effect.NEUTRAL)
 
 
-def _rank(change: Change) -> tuple[int, int, float]:
+def rank(change: Change) -> tuple[int, int, float]:
     """Verdicts, counts, money, the rest; of these worse, better, neither; of these by size."""
     tier = _DETAILS if change.is_detail else _TIERS.get(change.quantity, _REST)
     return (tier, _EFFECTS.index(change.effect), -change.weight)

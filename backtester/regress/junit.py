@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from xml.etree import ElementTree
 
-from backtester.regress.check import CellName, Checked, Outcome
+from backtester.regress.check import Checked, CheckedCell, Outcome
 from backtester.regress.check_report import change_line, verdict_line
 from backtester.regress.tolerances import FAIL, WARN
+from backtester.report.naming import place_name, variant_words
 from backtester.report.records import FailedCell
+from backtester.report.text import limit_line
 from backtester.texts import printable
 
 
 def render_junit(checked: Checked) -> str:
     """One document; text that XML does not know is escaped."""
     suite = ElementTree.Element("testsuite", name="backtester check")
-    failing, warning = (_lines(checked, level) for level in (FAIL, WARN))
     for each in checked.cells:
-        suite.append(_case(each, checked, failing.get(each.name, []), warning.get(each.name, [])))
+        suite.append(_case(each, checked))
     for count, kind in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
         suite.set(count, str(len(suite.findall(f"testcase/{kind}"))))
     suite.set("tests", str(len(checked.cells)))
@@ -27,13 +28,11 @@ def render_junit(checked: Checked) -> str:
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n'
 
 
-def _case(each: CellName, checked: Checked, failing: list[str], warning: list[str]) -> ElementTree.Element:
-    cell = each.cell
-    venue = f" on {cell.venue}" if cell.venue else ""
-    variant = f" {cell.variant}" if cell.variant.items else ""
-    name = f"{cell.scenario or 'tape as it is'}{venue}{variant}"
+def _case(each: CheckedCell, checked: Checked) -> ElementTree.Element:
+    cell, failing, warning = each.pair.cell, _lines(each, FAIL), _lines(each, WARN)
+    name = f"{place_name(cell.scenario, cell.venue)}{variant_words(cell.variant)}"
     case = ElementTree.Element("testcase", classname=printable(cell.portfolio.name), name=printable(name))
-    if isinstance(cell, FailedCell) and cell.exit_code and each.is_there:
+    if isinstance(cell, FailedCell) and cell.exit_code and each.pair.after is not None:
         _add(case, "error", cell.error.partition("\n")[0], cell.error.splitlines())
     elif isinstance(cell, FailedCell) and not failing:
         _add(case, "skipped", cell.error.partition("\n")[0], [])
@@ -46,14 +45,10 @@ def _case(each: CellName, checked: Checked, failing: list[str], warning: list[st
     return case
 
 
-def _lines(checked: Checked, level: str) -> dict[str, list[str]]:
-    """The changes and limits of this level, by their cell."""
-    found: dict[str, list[str]] = {}
-    for change in checked.of(level):
-        found.setdefault(change.cell, []).append(change_line(change))
-    for breach in checked.limits(level):
-        found.setdefault(breach.cell, []).append(breach.text)
-    return found
+def _lines(each: CheckedCell, level: str) -> list[str]:
+    """The changes and limits of this level."""
+    changes = [change_line(judged.change) for judged in each.changes if judged.level == level]
+    return changes + [limit_line(breach.limit) for breach in each.breaches if breach.limit.level == level]
 
 
 def _add(case: ElementTree.Element, kind: str, message: str, lines: list[str]) -> None:

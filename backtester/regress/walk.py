@@ -11,9 +11,10 @@ from collections.abc import Hashable, Iterator, Sequence
 from typing import Any, Literal, NamedTuple, get_args
 
 from backtester.config.values import Instant
-from backtester.regress.cells import numbered, undated
+from backtester.regress.cells import numbered
 from backtester.report.fields import Field, fields, is_list, is_record
 from backtester.report.measures import Measure, Quantity, measure_of
+from backtester.report.naming import undated
 from backtester.report.records import AccountReport, Cell, Named
 
 Sign = Literal["~", "+", "-"]

@@ -20,9 +20,8 @@ from backtester.config.portfolio import Portfolio, as_portfolio
 from backtester.config.toml import Document, read_document
 from backtester.errors import BacktesterError, Diagnostic
 from backtester.report.figures import figures_of, reader
+from backtester.report.naming import AnyCell
 from backtester.report.records import Cell, LimitReport
-from backtester.report.text import cell_name, limit_line
-from backtester.texts import message_line
 
 FAIL, WARN = LEVELS
 OK, BREACHED, UNKNOWN = "ok", "breached", "unknown"
@@ -130,10 +129,16 @@ def gated(cell: Cell, gates: Sequence[Limit]) -> Cell:
     return cell._replace(limits=(*cell.limits, *judged(cell, gates)))
 
 
-def breaches(cells: Iterable[Cell], level: str) -> Iterator[str]:
-    """A line for every limit of this level that is not kept: the cell, the limit, the figures that decided."""
-    head = {FAIL: "error[gate]", WARN: "warning[gate]"}[level]
+class Breach(NamedTuple):
+    """A limit of a cell that is breached; one that is unknown is no better."""
+
+    cell: Cell
+    limit: LimitReport
+
+
+def breaches(cells: Iterable[AnyCell | None]) -> Iterator[Breach]:
+    """Every limit that is breached, once, cell by cell; of a cell those that fail first."""
     for cell in cells:
-        for limit in cell.limits:
-            if limit.level == level and limit.outcome != OK:
-                yield message_line(f"{head} {cell_name(cell)}: {limit_line(limit)}")
+        if isinstance(cell, Cell):
+            found = dict.fromkeys(limit for limit in cell.limits if limit.outcome != OK)
+            yield from (Breach(cell, limit) for limit in sorted(found, key=lambda limit: LEVELS.index(limit.level)))

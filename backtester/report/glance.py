@@ -9,12 +9,12 @@ from typing import Literal, NamedTuple
 
 from backtester.config.values import Instant
 from backtester.report.executions import PlanReport
+from backtester.report.naming import AnyCell, scenario_words, undated
 from backtester.report.records import Cell, FailedCell
 from backtester.report.sheet import Column, Sheet
 from backtester.report.text import NONE, bps, money, percent, price, size, verdict_words, when
 from backtester.texts import counted
 
-AnyCell = Cell | FailedCell
 #: Which of many cells are told whole.
 Details = Literal["all", "worst", "none"]
 
@@ -73,7 +73,7 @@ def _things(cells: Sequence[AnyCell]) -> dict[str, list[str]]:
     names = differing([dict(cell.variant.items) for cell in cells])
     found = {
         "portfolio": [cell.portfolio.name for cell in cells],
-        "scenario": [cell.scenario or "tape as it is" for cell in cells],
+        "scenario": [scenario_words(cell.scenario) for cell in cells],
         "venue": _venues(cells),
         "variant": [_variant(cell, names) for cell in cells],
     }
@@ -82,7 +82,7 @@ def _things(cells: Sequence[AnyCell]) -> dict[str, list[str]]:
 
 def _venues(cells: Sequence[AnyCell]) -> list[str]:
     """Venues by their ids; with the date of their rules where only that tells some cells of one place apart."""
-    ids = [", ".join(venue.partition("@")[0] for venue in cell.venue.split(", ")) for cell in cells]
+    ids = [undated(cell.venue) for cell in cells]
     places = Counter(
         (cell.portfolio.name, cell.scenario, cell.variant, id) for cell, id in zip(cells, ids, strict=True)
     )

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from backtester.config.values import Instant
 from backtester.enums import Verdict
+from backtester.report.naming import cell_name
 from backtester.report.records import CROSS, AccountReport, Cell, FailedCell, LimitReport, PoolReport, ReportModel
 
 NONE = "–"
@@ -99,13 +100,6 @@ def headline(cell: Cell | FailedCell) -> str:
     """The verdict of a cell and what it is about. Example: `SURVIVED  book, 2025-10-10 on hyperliquid@2026-08-22`."""
     word = verdict_words(cell) if isinstance(cell, Cell) else cell.status.replace("_", " ").upper()
     return f"{word}  {cell_name(cell)}"
-
-
-def cell_name(cell: Cell | FailedCell) -> str:
-    """What a cell is about. Example: `book, 2025-10-10 on hyperliquid@2026-08-22  leverage=10`."""
-    venue = f" on {cell.venue}" if cell.venue else ""
-    variant = "".join(f"  {key}={value}" for key, value in cell.variant.items)
-    return f"{cell.portfolio.name}, {cell.scenario or 'tape as it is'}{venue}{variant}"
 
 
 def verdict_words(cell: Cell) -> str:

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
 from backtester.config.conditions import Field, Wrong, parse_field
 from backtester.config.judging import Figure, Kind, Table, find
 from backtester.errors import usage_error
-from backtester.regress.cells import undated
+from backtester.regress.cells import pair_cells
 from backtester.regress.inputs import changed_inputs
 from backtester.report.chart import sparkline
 from backtester.report.figures import figures_of, reader
+from backtester.report.gates import breaches
+from backtester.report.naming import undated_names
 from backtester.report.records import Cell, ReportModel
 from backtester.report.text import NONE
 from backtester.suite.archive import Archive
 from backtester.suite.monthly import read_month
-from backtester.suite.summary import breaches
 
 Row = tuple[str | int | float | None, ...]
 MONTH_COLUMNS = ("month", "cells", "failed", "verdicts", "breaches", "worst_loss_pct", "receipt")
@@ -33,7 +34,7 @@ def month_rows(archive: Archive) -> Iterator[Row]:
         model = read_month(archive, month)
         losses = [cell.portfolio.loss_pct for cell in model.finished if cell.portfolio.loss_pct is not None]
         receipt = model.receipt.results[:12]
-        said = (_verdicts(model), len(breaches(model)), max(losses, default=None), receipt)
+        said = (_verdicts(model), len(list(breaches(model.cells))), max(losses, default=None), receipt)
         yield (month, len(model.cells), len(model.failed), *said)
 
 
@@ -65,11 +66,34 @@ def figure_rows(archive: Archive, figures: Sequence[str]) -> Iterator[Row]:
         for (earlier, later) in pairwise(models)
         if (changes := changed_inputs(models[earlier], models[later]))
     }
-    for name in dict.fromkeys(_called(cell) for model in models.values() for cell in model.finished):
+    for course in courses(models):
         for text, field in fields.items():
-            points = list(_points(models, name, field, table))
+            points = list(_points(course, field, table))
             if points:
-                yield (name, text, *_told(points, differed))
+                yield (course.name, text, *_told(points, differed))
+
+
+class Course(NamedTuple):
+    """A cell through the months that finished it, the oldest first, and what it is called."""
+
+    name: str
+    cells: dict[str, Cell]
+
+
+def courses(models: Mapping[str, ReportModel]) -> list[Course]:
+    """The cells of all months, those of a month beside what each was when it was last there."""
+    found: list[dict[str, Cell]] = []
+    for month, model in models.items():
+        pairs = pair_cells([*map(_last, found)], model.finished)
+        found += ({} for _ in pairs[len(found) :])
+        for cells, pair in zip(found, pairs, strict=True):
+            if isinstance(pair.after, Cell):
+                cells[month] = pair.after
+    return [*map(Course, undated_names([*map(_last, found)]), found)]
+
+
+def _last(cells: dict[str, Cell]) -> Cell:
+    return next(reversed(cells.values()))
 
 
 def _field(text: str, table: Table) -> Field:
@@ -84,19 +108,11 @@ def _field(text: str, table: Table) -> Field:
     return field
 
 
-def _called(cell: Cell) -> str:
-    """A cell by what it is every month, whatever the date of the rules."""
-    variant = f"  {cell.variant}" if cell.variant.items else ""
-    return f"{cell.portfolio.name}, {cell.scenario or 'tape as it is'} on {undated(cell.venue)}{variant}"
-
-
-def _points(models: dict[str, ReportModel], name: str, field: Field, table: Table) -> Iterator[Point]:
-    for month, model in models.items():
-        for cell in model.finished:
-            if _called(cell) == name:
-                reading = reader(cell, table)(field)
-                if isinstance(reading.value, float | int):
-                    yield Point(month, float(reading.value), reading.text)
+def _points(course: Course, field: Field, table: Table) -> Iterator[Point]:
+    for month, cell in course.cells.items():
+        reading = reader(cell, table)(field)
+        if isinstance(reading.value, float | int):
+            yield Point(month, float(reading.value), reading.text)
 
 
 def _told(points: Sequence[Point], differed: dict[str, str]) -> Row:

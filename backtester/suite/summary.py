@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from backtester.regress.cells import undated
+from backtester.regress.cells import pair_cells
 from backtester.regress.compare import compare
 from backtester.regress.material import parse_material
 from backtester.regress.render import markdown_lines, tell
-from backtester.report.gates import OK
+from backtester.report.gates import Breach, breaches
 from backtester.report.markdown import render_markdown
+from backtester.report.naming import AnyCell, cell_name
 from backtester.report.records import Cell, ReportModel
-from backtester.report.text import cell_name, limit_line
+from backtester.report.text import limit_line
 from backtester.texts import counted, markdown_text
 
 #: Changes since the month before that are told.
@@ -28,24 +29,23 @@ def summary(name: str, month: str, model: ReportModel, before: tuple[str, Report
 
 
 def _limits(model: ReportModel, before: tuple[str, ReportModel] | None) -> Iterator[str]:
-    """Which limits are not kept, and which are new or cured since the month before."""
-    now, was = breaches(model), breaches(before[1]) if before is not None else {}
-    yield f"{counted(len(now), 'breach', 'breaches')} of limits" + (f", {len(was)} in {before[0]}" if before else "")
-    for key, line in now.items():
-        yield f"- {'**new** ' if before is not None and key not in was else ''}{markdown_text(line)}"
-    for key, line in was.items():
+    """Which limits are breached, and which are new or cured since the month before."""
+    month, cells = (before[0], before[1].cells) if before is not None else ("", ())
+    pairs = pair_cells(cells, model.cells)
+    was, now = _by_pair(pair.before for pair in pairs), _by_pair(pair.after for pair in pairs)
+    yield f"{counted(len(now), 'breach', 'breaches')} of limits" + (f", {len(was)} in {month}" if month else "")
+    for key, each in now.items():
+        yield _line(each, "**new** " if month and key not in was else "")
+    for key, each in was.items():
         if key not in now:
-            yield f"- **cured** {markdown_text(line)}"
+            is_judged = isinstance(pairs[key[0]].after, Cell)
+            yield _line(each, "**cured** " if is_judged else "**unknown now** ")
 
 
-Key = tuple[str, str, str, str, str]
+def _by_pair(cells: Iterable[AnyCell | None]) -> dict[tuple[int, str, str], Breach]:
+    """What is breached, by the number of the cell's pair, level and text."""
+    return {(n, each.limit.level, each.limit.text): each for n, cell in enumerate(cells) for each in breaches([cell])}
 
 
-def breaches(model: ReportModel) -> dict[Key, str]:
-    """A line for every limit of a cell that is not kept."""
-    return {_key(cell, each.text): f"{cell_name(cell)}: {limit_line(each)}" for cell in model.finished
-            for each in cell.limits if each.outcome != OK}  # fmt: skip
-
-
-def _key(cell: Cell, limit: str) -> Key:
-    return (cell.portfolio.name, cell.scenario or "", undated(cell.venue), str(cell.variant), limit)
+def _line(breach: Breach, mark: str) -> str:
+    return f"- {mark}{markdown_text(f'{cell_name(breach.cell)}: {limit_line(breach.limit)}')}"

@@ -13,6 +13,7 @@ from backtester import __version__
 from backtester.config.command import from_anywhere, words
 from backtester.report.json import plain
 from backtester.report.markdown import sheet_lines
+from backtester.report.naming import place_name, scenario_words, undated
 from backtester.report.sheet import Column, Sheet
 from backtester.report.text import NONE, money, percent, when
 from backtester.sweep.axes import AXES, Axis, times
@@ -81,8 +82,7 @@ def _matrix(solution: Solution) -> Iterator[Sheet]:
 
 def _place(row: Found | Unsolved) -> tuple[str, str]:
     """Scenario and venue as a table names them, the date of the rules left out."""
-    venues = (venue.partition("@")[0] for venue in row.venue.split(", "))
-    return (row.scenario or "tape as it is", ", ".join(venues))
+    return (scenario_words(row.scenario), undated(row.venue))
 
 
 def _sheet(solution: Solution) -> Sheet:
@@ -154,7 +154,7 @@ def _lines(solution: Solution) -> Iterator[str]:
     """What the table has no room for: the two runs of every edge, and what is not monotone."""
     axis = AXES[solution.axis]
     for row in solution.rows:
-        name = f"{row.scenario or 'tape as it is'} on {row.venue}" if row.venue else row.scenario or "tape as it is"
+        name = place_name(row.scenario, row.venue)
         if isinstance(row, Unsolved):
             yield f"{name}: {row.error.partition(chr(10))[0]}"
             continue

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backtester.config.values import Instant
-from backtester.regress.compare import Change, Comparison, Effect, compare
+from backtester.regress.cells import Pair
+from backtester.regress.compare import Change, Compared, Comparison, Effect, compare
 from backtester.report.records import Cell, ReportModel
 from tests.golden.handmade import CRASH, MODEL
 from tests.unit.regress_cases import Leaf, another, leaves
@@ -51,7 +52,8 @@ def with_crash(cell: Cell) -> ReportModel:
 
 
 def test_nothing_differs_from_itself() -> None:
-    assert compare(MODEL, MODEL) == Comparison((), (), len(MODEL.cells), "USDC")
+    pairs = tuple(Compared(Pair(cell, cell), ()) for cell in MODEL.cells)
+    assert compare(MODEL, MODEL) == Comparison((), pairs, "USDC")
 
 
 def test_there_are_enough_leaves() -> None:

@@ -14,7 +14,7 @@ from backtester.config.tolerance_tables import Tolerances
 from backtester.enums import Verdict
 from backtester.regress.check import Checked, Outcome, check
 from backtester.regress.check_report import failure, render_check, verdict_line
-from backtester.regress.tolerances import FAIL, PASS, WARN, rules_of
+from backtester.regress.tolerances import FAIL, PASS, WARN, Rules, rules_of
 from backtester.report.records import FailedCell, FileInput, LimitReport, PortfolioName, ReportModel
 from tests.golden.handmade import MAIN, SMALLER
 from tests.unit.check_cases import BETTER, CLEARLY, CRASH, SLIGHTLY, result
@@ -67,6 +67,22 @@ def test_a_portfolio_overrides_its_suite() -> None:
     assert rules.fail.kinds["time"].amount == 5.0
 
 
+def test_the_rules_of_a_portfolio_are_made_once() -> None:
+    asked = []
+
+    def rules(portfolio: str) -> Rules:
+        asked.append(portfolio)
+        return rules_of([])
+
+    found = check(result(CLEARLY, SMALLER), result(CRASH), rules)
+    assert len(found.changes) == 2 and asked == [CRASH.portfolio.name]
+
+
+def test_a_limit_is_of_its_cell_though_two_are_called_alike() -> None:
+    twice = result(*limited("fail").cells, CRASH)
+    assert [len(each.breaches) for each in checked(twice, result(CRASH, CRASH)).cells] == [1, 0]
+
+
 def test_a_figure_that_is_not_known_any_more_is_no_improvement() -> None:
     lost = CRASH._replace(accounts=(MAIN._replace(buffer_min=None), CRASH.accounts[1]))
     assert levels(checked(result(lost), direction="worse")) == {BUFFER: FAIL}
@@ -99,13 +115,13 @@ def test_a_limit_that_is_not_kept_fails_though_the_baseline_did_not_keep_it() ->
     reason = failure(found, "base")
     assert reason is not None
     assert reason.message == "limit breached: loss_pct > 40 (loss_pct is 64.6 %)"
-    assert verdict_line(found) == "FAILED: 1 cell, 1 limit not kept"
+    assert verdict_line(found) == "FAILED: 1 cell, 1 limit breached"
 
 
 def test_a_limit_that_warns_does_not() -> None:
     found = checked(limited("warn", "unknown"), limited("warn", "unknown"))
     assert found.outcome is Outcome.KEPT
-    assert verdict_line(found) == "KEPT: 1 cell, 1 limit that warns not kept"
+    assert verdict_line(found) == "KEPT: 1 cell, 1 limit that warns breached"
 
 
 # --- what cannot be compared ---------------------------------------------------------------------------------------
@@ -140,6 +156,7 @@ def test_another_portfolio_is_what_is_checked() -> None:
     inputs = BASELINE.inputs._replace(portfolios=(FileInput("portfolio.toml", "0" * 64),))
     found = checked(result(CRASH)._replace(inputs=inputs))
     assert (found.outcome, found.reasons) == (Outcome.KEPT, ())
+    assert found.comparison is not None
     assert [each.input for each in found.comparison.inputs] == ["portfolio"]
 
 
@@ -150,7 +167,7 @@ def test_a_scenario_whose_cell_fails_is_a_cell_that_fails() -> None:
 
 def test_no_baseline() -> None:
     found = checked(result(CRASH), None)
-    assert found.outcome is Outcome.NO_BASELINE
+    assert (found.outcome, found.comparison, found.changes) == (Outcome.NO_BASELINE, None, ())
     reason = failure(found, "base")
     assert reason is not None
     assert (reason.where, reason.message, reason.hint) == (
@@ -206,7 +223,8 @@ def test_json_and_csv_have_all_lines_with_their_levels() -> None:
         ("pass", "portfolio.loss"),
     ]
     [row] = csv.DictReader(io.StringIO(rendered("csv", checked(limited("fail"), limited("fail")))))
-    assert (row["level"], row["after"]) == ("fail", "limit breached: loss_pct > 40 (loss_pct is 64.6 %)")
+    assert (row["level"], row["change"]) == ("fail", "breached")
+    assert row["after"] == "limit breached: loss_pct > 40 (loss_pct is 64.6 %)"
 
 
 def test_a_table_ends_with_the_verdict() -> None:

@@ -14,6 +14,7 @@ from backtester.errors import BacktesterError
 from backtester.report.figures import FLAGS, figures_of
 from backtester.report.gates import breaches, gated, judged, read_gates
 from backtester.report.records import Cell
+from backtester.report.text import limit_line
 from tests.golden.handmade import CRASH, SMALLER
 from tests.unit.notice_runs import FLAGS as NOTICED
 from tests.unit.run_cases import account, order, portfolio, position
@@ -58,18 +59,13 @@ def test_what_is_not_known_breaches_nothing_and_keeps_nothing() -> None:
     assert said("loss_pct > 40", SMALLER) == ("unknown", "loss_pct is not known")
 
 
-def test_every_breach_is_a_line() -> None:
-    limits = [Limit(text, level, parse(text)) for text, level in [("loss_pct > 70", "fail"), ("loss > 1", "warn")]]
+def test_every_breach_is_told_once_those_that_fail_first() -> None:
+    limits = [Limit(text, level, parse(text)) for text, level in [("loss > 1", "warn"), ("loss_pct > 70", "fail")] * 2]
     cells = [each for cell in (CRASH._replace(limits=()), SMALLER) if isinstance(each := gated(cell, limits), Cell)]
-    assert list(breaches(cells, "fail")) == [
-        "error[gate] book, tape as it is on hyperliquid@2026-08-22  positions[BTC].size=0.5: "
-        "limit unknown: loss_pct > 70 (loss_pct is not known)"
-    ]
-    assert list(breaches(cells, "warn")) == [
-        "warning[gate] book, 2025-10-10 on hyperliquid@2026-08-22: "
-        "limit breached, a warning: loss > 1 (loss is 9,694.06)",
-        "warning[gate] book, tape as it is on hyperliquid@2026-08-22  positions[BTC].size=0.5: "
-        "limit breached, a warning: loss > 1 (loss is 500.00)",
+    assert [(each.cell.scenario, limit_line(each.limit)) for each in breaches(cells)] == [
+        ("2025-10-10", "limit breached, a warning: loss > 1 (loss is 9,694.06)"),
+        (None, "limit unknown: loss_pct > 70 (loss_pct is not known)"),
+        (None, "limit breached, a warning: loss > 1 (loss is 500.00)"),
     ]
 
 

@@ -10,7 +10,8 @@ from rich.console import Console
 from backtester.config.values import Instant
 from backtester.enums import Verdict
 from backtester.report.chart import Canvas, columns, sparkline
-from backtester.report.glance import AnyCell, glance, told_whole, untold
+from backtester.report.glance import glance, told_whole, untold
+from backtester.report.naming import AnyCell
 from backtester.report.records import FailedCell, Named, PortfolioName
 from backtester.report.render import render_report
 from backtester.report.sheet import Column, Sheet, folded

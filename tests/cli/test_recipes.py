@@ -36,25 +36,39 @@ def place(tmp_path: Path) -> Path:
     return here
 
 
-def sh(line: str, here: Path) -> subprocess.CompletedProcess[str]:
-    """A line as the runner of a recipe would run it, with `backtester` on the path."""
+def sh(line: str, here: Path, **more: str) -> subprocess.CompletedProcess[str]:
+    """A line as the runner of a recipe would run it, with `backtester` on the path; MONTH is the month that it is."""
     command = here.parent / "bin" / "backtester"
     command.parent.mkdir(exist_ok=True)
-    command.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m backtester "$@"\n')
+    month = '[ "$1 $2" = "suite run" ] && [ -n "$MONTH" ] && set -- "$@" --month "$MONTH"'
+    command.write_text(f'#!/bin/sh\n{month}\nexec {shlex.quote(sys.executable)} -m backtester "$@"\n')
     command.chmod(0o755)
     env = {
         **os.environ,
         "PATH": f"{command.parent}:{os.environ['PATH']}",
         "GITHUB_OUTPUT": str(here.parent / "outputs"),
         "GITHUB_STEP_SUMMARY": str(here.parent / "summary"),
+        **more,
     }
     return subprocess.run(["bash", "-e", "-c", line], cwd=here, env=env, capture_output=True, text=True)
 
 
-def works(line: str, here: Path) -> str:
-    done = sh(line, here)
+def works(line: str, here: Path, **more: str) -> str:
+    done = sh(line, here, **more)
     assert done.returncode == 0, f"{line}: {done.stdout}{done.stderr}"
     return done.stdout
+
+
+def clone(place: Path, name: str) -> Path:
+    """What a runner starts from: the repository as it was pushed."""
+    subprocess.run(["git", "clone", "-q", "-b", "main", place.parent / "there.git", place.parent / name], check=True)
+    return place.parent / name
+
+
+def pushed(place: Path) -> str:
+    """The files of the commits that were pushed."""
+    log = ["git", "--git-dir", str(place.parent / "there.git"), "log", "--all", "--name-only", "--format="]
+    return subprocess.run(log, check=True, capture_output=True, text=True).stdout
 
 
 def runs_of(text: str) -> dict[str, str]:
@@ -95,26 +109,70 @@ def test_github_checks_a_pull_request(place: Path) -> None:
     assert red.returncode == 1 and "::error file=portfolio.toml,line=" in red.stdout
 
 
-def test_github_keeps_the_month(place: Path) -> None:
+MONTHS = ("2026-10", "2026-11", "2026-11")  # the last one again: what is archived is told as it was
+
+
+def test_github_keeps_the_months(place: Path) -> None:
     steps = runs_of((RECIPES / "github-actions.yml").read_text())
-    for step in ("run", "summary", "archive"):
-        works(steps[f"month {step}"], place)
-    log = ["git", "--git-dir", str(place.parent / "there.git"), "log", "--all", "--name-only", "--format="]
-    pushed = subprocess.run(log, check=True, capture_output=True, text=True).stdout
-    assert re.search(r"archive/\d{4}-\d\d/result.json", pushed) and "archive/latest" in pushed
-    assert "archive/.lock" not in pushed
+    for number, month in enumerate(MONTHS):
+        here = clone(place, f"runner-{number}")
+        for step in ("run", "summary", "archive"):
+            works(steps[f"month {step}"], here, MONTH=month)
+    kept_both(place, here)
 
 
-def test_gitlab(place: Path) -> None:
+def kept_both(place: Path, last: Path) -> None:
+    """Two months are pushed, and the page of the second one knows the first."""
+    names = pushed(place)
+    assert all(f"archive/{month}/result.json" in names for month in MONTHS) and "archive/latest" in names
+    assert "archive/.lock" not in names
+    assert "## Since 2026-10" in (last / "stress.md").read_text()
+
+
+def gitlab(job: str) -> list[str]:
+    """The shell lines of a job, without what no test can do."""
     text = (RECIPES / "gitlab-ci.yml").read_text()
-    lines = re.findall(r"^    - ((?:python|backtester) .*)$", text, re.MULTILINE)
+    [block] = re.findall(rf"^{job}:\n(.*?)(?:^\S|\Z)", text, re.MULTILINE | re.DOTALL)
+    [script] = re.findall(r"^  script:\n((?:    .*\n)+)", block, re.MULTILINE)
+    return [line.removeprefix("    - ") for line in script.splitlines()]
+
+
+def test_gitlab_checks_a_merge_request(place: Path) -> None:
     works("backtester check suite.toml --baseline baseline --update", place)
-    run = [line for line in lines if not INSTALLS.search(line) and "--clean" not in line]
-    assert len(lines) - len(run) == 2 and len(run) == 2
-    for line in run:
-        works(line, place)
-    for name in ("stress.xml", "stress.md", "archive"):
-        assert (place / name).exists() and name in text
+    [line] = gitlab("check")
+    works(line, place)
+    text = (RECIPES / "gitlab-ci.yml").read_text()
+    assert all((place / name).exists() and name in text for name in ("stress.xml", "stress.md"))
+    assert len(INSTALLS.findall(text)) == 1
+
+
+def test_gitlab_keeps_the_months(place: Path) -> None:
+    """Also where a limit is breached: the job has failed then, after it has pushed the month."""
+    suite = place / "suite.toml"
+    suite.write_text(suite.read_text().replace("verdict == insolvent", "loss_pct > -1000"))
+    commit = ["-c", "user.name=t", "-c", "user.email=t@localhost", "commit", "-q", "-a", "-m", "a limit"]
+    for words in (commit, ["push", "-q", "origin", "HEAD:main"]):
+        subprocess.run(["git", "-C", place, *words], check=True)
+    for number, month in enumerate(MONTHS):
+        here = clone(place, f"runner-{number}")
+        done = sh("\n".join(gitlab("month")), here, MONTH=month, **_job(here))
+        assert done.returncode == 1 and "limit breached: loss_pct > -1000" in done.stderr, done.stderr
+    kept_both(place, here)
+
+
+def _job(here: Path) -> dict[str, str]:
+    """What GitLab tells a job of a schedule: a commit is checked out, no branch, and its address leads here."""
+    subprocess.run(["git", "-C", here, "checkout", "-q", "--detach"], check=True)
+    subprocess.run(["git", "-C", here, "remote", "remove", "origin"], check=True)
+    return {
+        "CI_SERVER_HOST": "gitlab.test",
+        "CI_PROJECT_PATH": "risk/stress",
+        "CI_COMMIT_BRANCH": "main",
+        "ARCHIVE_TOKEN": "token",
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": f"url.{here.parent}/there.git.insteadOf",
+        "GIT_CONFIG_VALUE_0": "https://stress:token@gitlab.test/risk/stress.git",
+    }
 
 
 def test_cron(place: Path) -> None:

@@ -70,6 +70,16 @@ class Found(NamedTuple):
     next: Tried | None
 
     @property
+    def death(self) -> Tried | None:
+        """What comes next, where somebody is liquidated."""
+        return self.next if self.next and self.next.fate is Fate.DIES else None
+
+    @property
+    def refusal(self) -> Tried | None:
+        """What comes next, where it cannot even begin: no death."""
+        return self.next if self.next and self.next.fate is Fate.REFUSED else None
+
+    @property
     def is_monotone(self) -> bool:
         """Whether no survivor is harsher than a death."""
         fates = [span.fate for span in self.spans if span.fate is not Fate.REFUSED]

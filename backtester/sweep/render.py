@@ -17,7 +17,7 @@ from backtester.report.naming import place_name, scenario_words, undated
 from backtester.report.sheet import Column, Sheet
 from backtester.report.text import NONE, money, percent, when
 from backtester.sweep.axes import AXES, Axis, times
-from backtester.sweep.records import Found, Solution, Span, Tried, Unsolved
+from backtester.sweep.records import Fate, Found, Solution, Span, Tried, Unsolved
 from backtester.texts import csv_cell, json_text, markdown_text, printable
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def _row(axis: Axis, row: Found | Unsolved) -> tuple[str, ...]:
         _lives_to(axis, row),
         *_survivor(row.last),
         _dies_at(axis, row),
-        *_victim(row.next),
+        *_victim(row),
         f"{len(row.tried)}",
         "yes" if row.is_monotone else "no",
     )
@@ -114,9 +114,9 @@ def _lives_to(axis: Axis, row: Found) -> str:
 
 
 def _dies_at(axis: Axis, row: Found) -> str:
-    if row.next is None:
+    if row.death is None:
         return NONE
-    return _told(axis, row, row.next) + ("" if row.last else " already")
+    return _told(axis, row, row.death) + ("" if row.last else " already")
 
 
 def _survivor(tried: Tried | None) -> tuple[str, ...]:
@@ -124,10 +124,17 @@ def _survivor(tried: Tried | None) -> tuple[str, ...]:
     return (money(figures.buffer_min), money(figures.loss)) if figures else (NONE, NONE)
 
 
-def _victim(tried: Tried | None) -> tuple[str, ...]:
-    if tried is None or tried.figures is None:
-        return (tried.fate.value if tried else NONE, NONE, NONE)
-    return (tried.figures.words, money(tried.figures.loss), _lost(tried))
+def _victim(row: Found) -> tuple[str, ...]:
+    """What became of the first death; a refusal is none, and says where it begins."""
+    if row.refusal:
+        return (f"{_begun(row.refusal)} {times(row.refusal.factor)}", NONE, NONE)
+    figures = row.death.figures if row.death else None
+    return (figures.words, money(figures.loss), _lost(row.death)) if row.death and figures else (NONE, NONE, NONE)
+
+
+def _begun(tried: Tried) -> str:
+    """What a value is said to do: `lives at`, `dies at`, `refused from`."""
+    return f"{tried.fate.value} {'from' if tried.fate is Fate.REFUSED else 'at'}"
 
 
 def _lost(tried: Tried) -> str:
@@ -174,7 +181,7 @@ def _certifying(row: Found) -> tuple[Tried, ...]:
 def _told_run(axis: Axis, row: Found, tried: Tried) -> str:
     """Example: dies at ×1.5: liquidated, loss 23.0 % (1,234.00), buffer low −5.00, liquidated at 21:13:39 +43:39."""
     told, factor = _told(axis, row, tried), times(tried.factor)
-    begin = f"{tried.fate.value} at {told}" + (f" ({factor})" if told != factor else "")
+    begin = f"{_begun(tried)} {told}" + (f" ({factor})" if told != factor else "")
     figures = tried.figures
     if figures is None:
         return f"{begin}: {tried.error.partition(chr(10))[0]}"
@@ -222,12 +229,13 @@ def _document(solution: Solution) -> dict[str, Any]:
 def _record(solution: Solution, row: Found | Unsolved) -> dict[str, Any]:
     base: dict[str, Any] = {"scenario": row.scenario, "venue": row.venue}
     if isinstance(row, Unsolved):
-        nothing = dict.fromkeys(("lives_to", "dies_at", "monotone", "spans", "tried"))
+        nothing = dict.fromkeys(("lives_to", "dies_at", "refused_from", "monotone", "spans", "tried"))
         return base | {"status": row.status} | nothing | {"error": row.error}
     return base | {
         "status": "ok",
         "lives_to": _point(solution, row, row.last),
-        "dies_at": _point(solution, row, row.next),
+        "dies_at": _point(solution, row, row.death),
+        "refused_from": _point(solution, row, row.refusal),
         "monotone": row.is_monotone,
         "spans": [_span(row, span) for span in row.spans],
         "tried": [{"factor": float(each.factor), "fate": each.fate.value} for each in row.tried],
@@ -287,7 +295,7 @@ def _csv_rows(solution: Solution, row: Found | Unsolved) -> Iterator[tuple[Any, 
         nothing = (None,) * (len(COLUMNS) - 3)
         yield (row.scenario, row.venue, row.status, *nothing[:-2], row.error, None)
         return
-    for edge, tried in (("lives_to", row.last), ("dies_at", row.next)):
+    for edge, tried in (("lives_to", row.last), ("dies_at", row.death), ("refused_from", row.refusal)):
         if point := _point(solution, row, tried):
             place = (row.scenario, row.venue, "ok", row.is_monotone, len(row.tried), edge)
             yield (*place, *(point[key] for key in _POINT))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import io
+import json
 from pathlib import Path
 
 import pytest
@@ -97,11 +99,20 @@ def test_an_order_that_only_a_small_account_can_pay_for_makes_it_die_and_live_ag
 
 
 def test_what_the_venue_refuses_at_the_start_is_no_death(tmp_path: Path) -> None:
-    row = found(solve(command(tmp_path, position(leverage=20), low=START), "size"))
+    solution = solve(command(tmp_path, position(leverage=20), low=START), "size")
+    row = found(solution)
     last, after = neighbours(row)
     assert after.fate is Fate.REFUSED and "under water at the start" in after.error
     edge = 10_000.0 / (START * MAINTENANCE)
     assert float(last.factor) <= edge <= float(after.factor)
+    text = render_solution(solution, "table", Console(file=io.StringIO(), width=160))
+    [told] = [line for line in text.splitlines() if line.startswith("tape as it is") and "×" in line]
+    assert f"–        refused from ×{after.factor} " in told and text.count(f"refused from ×{after.factor}: ") == 1
+    assert "dies at ×" not in text and "refused at" not in text
+    [document] = json.loads(render_solution(solution, "json", Console()))["rows"]
+    assert document["dies_at"] is None and document["refused_from"]["factor"] == float(after.factor)
+    *_, refused = csv.reader(io.StringIO(render_solution(solution, "csv", Console())))
+    assert refused[5] == "refused_from"
 
 
 def test_no_edge_is_said(tmp_path: Path) -> None:

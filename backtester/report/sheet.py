@@ -6,8 +6,11 @@ import re
 from typing import NamedTuple
 
 #: Where a line may end within a text: at a blank, before the date of a venue, behind a directory, behind the key of a
-#: variant or the `+` of a scenario; not between a number and its per cent.
-_ENDS = re.compile(r"( (?!%)|(?<=\w)(?=@)|(?<=\w=)(?=.)|(?<=\w\+)(?=[a-z])|(?<=\w/)(?=\w))")
+#: variant or the `+` of a scenario, before the row of a list and the figure of a row; not between a number and its
+#: per cent.
+_ENDS = re.compile(
+    r"( (?!%)|(?<=\w)(?=@)|(?<=\w=)(?=.)|(?<=\w\+)(?=[a-z])|(?<=\w/)(?=\w)|(?<=\w)(?=\[)|(?<=\])(?=\.))"
+)
 
 
 class Column(NamedTuple):
@@ -41,7 +44,8 @@ class Sheet(NamedTuple):
 def folded(text: str, width: int) -> str:
     """A text in lines of so many characters, as far as they may end there.
 
-    Example: `hyperliquid@2026-08-22` in 15 is `hyperliquid` and `@2026-08-22`.
+    Examples: `hyperliquid@2026-08-22` in 15 is `hyperliquid` and `@2026-08-22`; `accounts[main].loss` in 14 is
+    `accounts[main]` and `.loss`.
     """
     first, *rest = _ENDS.split(text)
     lines = [first]

@@ -116,8 +116,14 @@ def fitting(sheet: Sheet, width: int) -> list[int]:
 
 
 def spread(sheet: Sheet, shown: Sequence[int], width: int) -> list[int]:
-    """Widths of these columns: what they need unfolded, as far as there is room; those that lack least get it first."""
+    """Widths of these columns: what they need unfolded, as far as there is room; those that lack least get it first.
+
+    Where even their longest words have no room, the widest column gives way, so that short ones stay whole.
+    """
     widths = {number: sheet.narrowest(number) for number in shown}
+    for _ in range(_total(widths.values()) - width):
+        widest = max(shown, key=lambda number: widths[number])
+        widths[widest] = max(1, widths[widest] - 1)
     lacks = {number: sheet.widest(number) - widths[number] for number in shown}
     left = width - _total(widths.values())
     for number in sorted(shown, key=lambda number: lacks[number]):

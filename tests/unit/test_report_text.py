@@ -163,6 +163,19 @@ def test_texts_are_folded_at_their_words_where_the_terminal_is_narrow() -> None:
     ]  # fmt: skip
 
 
+def test_the_widest_column_gives_way_where_words_have_no_room() -> None:
+    sheet = Sheet(
+        "s",
+        (Column(""), Column("figure", is_text=True), Column("before"), Column("by", rank=1), Column("", is_text=True)),
+        (("~", "flags[order_cancelled_by_liquidation]", "−100,000.00", "+1.00", "better"),),
+    )
+    shown = fitting(sheet, 40)
+    assert shown == [0, 1, 2, 4] and spread(sheet, shown, 40) == [1, 16, 11, 6]
+    assert fitting(sheet, 200) == [0, 1, 2, 3, 4]
+    assert folded("accounts[main].positions[BTC.long].pnl", 20) == "accounts[main]\n.positions[BTC.long]\n.pnl"
+    assert folded("accounts[main].pnl", 18) == "accounts[main].pnl"
+
+
 def test_a_matrix_that_would_break_words_is_left_to_the_rows() -> None:
     many = [CRASH._replace(scenario=day, venue=f"venue-{n}@2026-08-22") for n in range(6) for day in ("one", "two")]
     for width, is_there in ((200, True), (80, True), (60, False)):

@@ -73,12 +73,16 @@ def _month(text: str | None) -> str:
 
 @app.command()
 def status(ctx: typer.Context, suite: SuiteFile) -> None:
-    """List the months that are archived: how many cells, how they ended, what was breached."""
+    """List the months that are archived or under way: how many cells, how they ended, what was breached."""
     from backtester.config.suite import load_suite
     from backtester.suite.archive import Archive
-    from backtester.suite.history import MONTH_COLUMNS, month_rows
+    from backtester.suite.history import MONTH_COLUMNS, month_rows, month_texts, read_months
 
-    emit_rows("suite", MONTH_COLUMNS, month_rows(Archive(load_suite(suite).archive)), settings(ctx))
+    chosen, months = settings(ctx), read_months(Archive(load_suite(suite).archive))
+    rows = month_rows(months)
+    emit_rows("suite", MONTH_COLUMNS, rows if chosen.format in ("json", "csv") else month_texts(rows), chosen)
+    if error := months.error():
+        raise error
 
 
 @app.command()
@@ -98,10 +102,12 @@ def history(
     """Show how the figures of every cell went from month to month, and what changed when they jumped."""
     from backtester.config.suite import load_suite
     from backtester.suite.archive import Archive
-    from backtester.suite.history import FIGURE_COLUMNS, FIGURES, figure_rows
+    from backtester.suite.history import FIGURE_COLUMNS, FIGURES, figure_rows, read_months
 
-    archive = Archive(load_suite(suite).archive)
-    emit_rows("history", FIGURE_COLUMNS, figure_rows(archive, figure or FIGURES), settings(ctx))
+    months = read_months(Archive(load_suite(suite).archive))
+    emit_rows("history", FIGURE_COLUMNS, figure_rows(months.models, figure or FIGURES), settings(ctx))
+    if error := months.error():
+        raise error
 
 
 @app.command()

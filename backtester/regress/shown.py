@@ -67,10 +67,10 @@ def _whole(value: Any) -> str:
 
 
 def moved(by: float, quantity: Quantity) -> str:
-    """How far a figure went, with its sign: of times in s. Example: +1,234.50."""
+    """How far a figure went, with its sign: of times in s, of shares in points. Examples: +1,234.50, +0.5 pp."""
     if quantity in (Quantity.TIME, Quantity.DATE):
         return _signed(f"{by / _NS:,.6g} s")
-    text = _signed(_SHOWN.get(quantity, _plain)(by))
+    text = _signed(_SHOWN.get(quantity, _plain)(by)).replace(" %", " pp")
     return text if any(digit in text for digit in "123456789") else _signed(f"{by:,.3g}")
 
 

@@ -8,9 +8,7 @@ from typing import NamedTuple
 #: Where a line may end within a text: at a blank, before the date of a venue, behind a directory, behind the key of a
 #: variant or the `+` of a scenario, before the row of a list and the figure of a row; not between a number and its
 #: per cent.
-_ENDS = re.compile(
-    r"( (?!%)|(?<=\w)(?=@)|(?<=\w=)(?=.)|(?<=\w\+)(?=[a-z])|(?<=\w/)(?=\w)|(?<=\w)(?=\[)|(?<=\])(?=\.))"
-)
+_ENDS = re.compile(r"( (?!%)|(?<=\w)(?=@)|(?<=\w=)(?=.)|(?<=\w\+)(?=[a-z])|(?<=\w/)(?=\w)|(?<=\w)(?=\[)|(?<=\])(?=\.))")
 
 
 class Column(NamedTuple):

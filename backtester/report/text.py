@@ -23,10 +23,11 @@ def money(amount: float | None) -> str:
 
 
 def price(value: float | None) -> str:
-    """At least two decimals above 1, six significant digits below."""
+    """At least two decimals above 1, six significant digits below. Example: a price less another, −4,411.76."""
     if value is None:
         return NONE
-    return f"{value:,.2f}" if value >= 100 else f"{value:.4f}" if value >= 1 else f"{value:.6g}"
+    magnitude = abs(value)
+    return _minus(f"{value:,.2f}" if magnitude >= 100 else f"{value:.4f}" if magnitude >= 1 else f"{value:.6g}")
 
 
 def size(units: float | None) -> str:

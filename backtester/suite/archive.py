@@ -18,6 +18,7 @@ from filelock import FileLock, Timeout
 
 from backtester.errors import usage_error
 from backtester.files import reason, sync, write_text
+from backtester.report.sums import SUMS
 
 MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
 LATEST = "latest"
@@ -46,6 +47,15 @@ class Archive(NamedTuple):
         if not self.root.is_dir():
             return ()
         return tuple(sorted(path.name for path in self.root.iterdir() if MONTH.fullmatch(path.name) and path.is_dir()))
+
+    def unfinished(self) -> dict[str, int]:
+        """The months under way, which are not there yet, the oldest first, and how many of their cells are done."""
+        names = sorted(path.name.removesuffix("-cells") for path in (self.root / _WORK).glob("*-cells"))
+        return {
+            name: len([*self.parts(name).glob(f"*/{SUMS}")])
+            for name in names
+            if MONTH.fullmatch(name) and not self.of(name).is_dir()
+        }
 
     def before(self, month: str) -> str | None:
         """The last month that is there before another."""

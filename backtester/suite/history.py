@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
 from backtester.config.conditions import Field, Wrong, parse_field
 from backtester.config.judging import Figure, Kind, Table, find
-from backtester.errors import usage_error
+from backtester.errors import BacktesterError, usage_error
 from backtester.regress.cells import pair_cells
 from backtester.regress.inputs import changed_inputs
 from backtester.report.chart import sparkline
@@ -17,25 +17,74 @@ from backtester.report.figures import figures_of, reader
 from backtester.report.gates import breaches
 from backtester.report.naming import undated_names
 from backtester.report.records import Cell, ReportModel
-from backtester.report.text import NONE
+from backtester.report.text import NONE, percent
 from backtester.suite.archive import Archive
 from backtester.suite.monthly import read_month
+from backtester.texts import counted
 
 Row = tuple[str | int | float | None, ...]
-MONTH_COLUMNS = ("month", "cells", "failed", "verdicts", "breaches", "worst_loss_pct", "receipt")
+MONTH_COLUMNS = ("month", "state", "cells", "failed", "verdicts", "breaches", "worst_loss_pct", "receipt")
 FIGURE_COLUMNS = ("cell", "figure", "months", "line", "first", "last", "lowest", "highest", "jump", "in", "inputs_then")
 #: Figures of a cell that are told where none are named.
 FIGURES = ("loss_pct", "equity_min")
 
 
-def month_rows(archive: Archive) -> Iterator[Row]:
-    """A row of MONTH_COLUMNS for every month. Raises a data error for one that was changed since."""
+class Months(NamedTuple):
+    """What can be read of an archive, the oldest first; `broken`: why the others cannot, such as one that was changed.
+
+    `unfinished`: the months under way, and how many of their cells are done.
+    """
+
+    models: dict[str, ReportModel]
+    broken: dict[str, BacktesterError]
+    unfinished: dict[str, int]
+
+    def error(self) -> BacktesterError | None:
+        """All that is wrong with months; None where nothing is."""
+        problems = [problem for error in self.broken.values() for problem in error.diagnostics]
+        return BacktesterError(problems) if problems else None
+
+
+def read_months(archive: Archive) -> Months:
+    """Read every month; one that cannot be read hides no other."""
+    found = Months({}, {}, archive.unfinished())
     for month in archive.months():
-        model = read_month(archive, month)
-        losses = [cell.portfolio.loss_pct for cell in model.finished if cell.portfolio.loss_pct is not None]
-        receipt = model.receipt.results[:12]
-        said = (_verdicts(model), len(list(breaches(model.cells))), max(losses, default=None), receipt)
-        yield (month, len(model.cells), len(model.failed), *said)
+        try:
+            found.models[month] = read_month(archive, month)
+        except BacktesterError as error:
+            found.broken[month] = error
+    return found
+
+
+def month_rows(months: Months) -> list[Row]:
+    """A row of MONTH_COLUMNS for every month: what is archived, what was changed since, what is under way."""
+    nothing = (None,) * (len(MONTH_COLUMNS) - 2)
+    rows: list[Row] = [_month_row(month, model) for month, model in months.models.items()]
+    rows += ((month, _fault(error), *nothing) for month, error in months.broken.items())
+    rows += (
+        (month, f"unfinished, {counted(cells, 'cell')} done", *nothing) for month, cells in months.unfinished.items()
+    )
+    return sorted(rows, key=lambda row: str(row[0]))
+
+
+def month_texts(rows: Iterable[Row]) -> Iterator[Row]:
+    """Rows of MONTH_COLUMNS for readers: the loss as a report shows it."""
+    place = MONTH_COLUMNS.index("worst_loss_pct")
+    for row in rows:
+        loss = row[place]
+        yield (*row[:place], percent(loss / 100.0) if isinstance(loss, float) else loss, *row[place + 1 :])
+
+
+def _fault(error: BacktesterError) -> str:
+    """Example: `changed: result.json, runs.parquet`."""
+    return "; ".join(each.message.replace("was changed after it was archived", "changed") for each in error.diagnostics)
+
+
+def _month_row(month: str, model: ReportModel) -> Row:
+    losses = [cell.portfolio.loss_pct for cell in model.finished if cell.portfolio.loss_pct is not None]
+    receipt = model.receipt.results[:12]
+    said = (_verdicts(model), len(list(breaches(model.cells))), max(losses, default=None), receipt)
+    return (month, "archived", len(model.cells), len(model.failed), *said)
 
 
 def _verdicts(model: ReportModel) -> str:
@@ -52,15 +101,14 @@ class Point(NamedTuple):
     text: str
 
 
-def figure_rows(archive: Archive, figures: Sequence[str]) -> Iterator[Row]:
+def figure_rows(models: Mapping[str, ReportModel], figures: Sequence[str]) -> Iterator[Row]:
     """A row of FIGURE_COLUMNS for every figure of every cell, by its largest step between two months.
 
     Beside the step stands what differed then in what the months were made from. Raises a usage error for what is no
-    figure, a data error for a month that was changed.
+    figure.
     """
     table = figures_of(())
     fields = {text: _field(text, table) for text in figures}
-    models = {month: read_month(archive, month) for month in archive.months()}
     differed = {
         later: "; ".join(f"{each.input} {each.before or NONE} → {each.after or NONE}" for each in changes)
         for (earlier, later) in pairwise(models)

@@ -101,6 +101,31 @@ def test_months_are_listed_and_thinned_out(suite: Suite, tmp_path: Path) -> None
     assert suite("prune", path, "--keep", "24")[0] == 0 and len(Archive(tmp_path / "kept").months()) == 2
 
 
+def test_a_month_that_was_changed_or_is_under_way_hides_no_other(suite: Suite, tmp_path: Path) -> None:
+    path = small_suite(tmp_path)
+    for month in ("2026-09", "2026-10", "2026-11"):
+        assert suite("run", path, "--month", month)[0] == 0
+    done = tmp_path / "kept" / ".work" / "2026-12-cells" / "a"
+    done.mkdir(parents=True)
+    (done / "SHA256SUMS").touch()
+    assert suite("status", path)[0] == 0
+    with (tmp_path / "kept" / "2026-10" / "result.json").open("a") as file:
+        file.write(" ")
+    code, out, err = suite("status", path, "--format", "json")
+    rows = json.loads(out)["rows"]
+    assert [(row["month"], row["state"], row["cells"]) for row in rows] == [
+        ("2026-09", "archived", 4),
+        ("2026-10", "changed: result.json", None),
+        ("2026-11", "archived", 4),
+        ("2026-12", "unfinished, 1 cell done", None),
+    ]
+    assert code == ExitCode.DATA and err.startswith(f"error[data] {tmp_path}/kept/2026-10: was changed after")
+    loss = rows[0]["worst_loss_pct"]
+    assert isinstance(loss, float) and f"  {100 * (loss / 100):.1f} %  ".replace("-", "−") in suite("status", path)[1]
+    code, out, again = suite("history", path, "--format", "json")
+    assert (code, again) == (ExitCode.DATA, err) and {row["months"] for row in json.loads(out)["rows"]} == {2}
+
+
 def test_figures_from_month_to_month(suite: Suite, tmp_path: Path) -> None:
     path = small_suite(tmp_path)
     book = tmp_path / "books" / "a.toml"

@@ -15,6 +15,8 @@ from backtester.errors import BacktesterError
 from backtester.regress.compare import Change, Effect, compare
 from backtester.regress.material import ANY, is_material, parse_material
 from backtester.regress.render import COLUMNS, render_comparison, tell
+from backtester.regress.shown import moved
+from backtester.report.measures import Quantity
 from backtester.report.records import Cell, FailedCell, Named, PortfolioName, ReportModel, VenueInput
 from tests.golden.handmade import CRASH, LIQUIDATION, MAIN, MODEL, SMALLER, STOP
 
@@ -253,3 +255,8 @@ def test_a_spreadsheet() -> None:
     assert [row["place"] for row in rows[:3]] == ["inputs.seed", "inputs.assumption", "verdict"]
     [buffer] = [row for row in rows if row["place"] == "accounts[main].buffer_min"]
     assert (buffer["before"], buffer["after"], buffer["effect"]) == ("-480.0", "-900.0", "worse")
+
+
+def test_shares_go_by_points() -> None:
+    assert moved(0.005, Quantity.SHARE) == moved(0.5, Quantity.PERCENT) == "+0.5 pp"
+    assert moved(-4411.7647, Quantity.PRICE) == "−4,411.76"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sys
 import traceback
 from collections.abc import Iterable, Sequence
@@ -164,7 +165,7 @@ def report_error(error: Exception, verbose: bool) -> int:
             return ExitCode.USAGE
         ctx = getattr(error, "ctx", None)
         command = ctx.command_path if ctx else "backtester"
-        error = usage_error(command, " ".join(message.split()), f"{command} --help")
+        error = usage_error(command, " ".join(message.split()), _meant(message) or f"{command} --help")
     elif isinstance(error, OSError) and error.errno in DISK_FAULTS:
         error = usage_error(str(error.filename or "disk"), f"cannot be written: {error.strerror}")
     elif not isinstance(error, BacktesterError):
@@ -178,7 +179,16 @@ def _with_value(error: typer.TyperException) -> str:
     """What the command line's parser says, and the value that it could not read."""
     message, errors = error.format_message(), getattr(error.__cause__, "errors", None)
     value = str(errors()[0]["input"]) if errors else ""
+    message = message.replace("Value error, ", "")
     return message if value in message else f'{message}, was "{shortened(value)}"'
+
+
+def _meant(message: str) -> str:
+    """A hint for a choice that is misspelt: `'sise' is not one of 'size', 'shock'`; or nothing."""
+    from backtester.config.toml import did_you_mean
+
+    word, _, choices = message.partition(" is not one of ")
+    return did_you_mean(word.rpartition(": ")[2].strip("'"), re.findall(r"'([^']+)'", choices))
 
 
 def _is_verbose(args: Iterable[str]) -> bool:

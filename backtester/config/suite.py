@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -59,7 +60,7 @@ class SuiteFile:
 
 
 def load_suite(path: Path) -> SuiteFile:
-    """Read a suite. Raises a configuration error with all its faults; a pattern that nothing matches is one."""
+    """Read a suite. Raises a configuration error with all its faults, a pattern that nothing matches among them."""
     document = read_document(path)
     suite = validate(Suite, document)
     here = path.parent
@@ -70,13 +71,16 @@ def load_suite(path: Path) -> SuiteFile:
         if not files
     ]:
         raise faults_error(document, faults)
+    if faults := list(_named_alike(found)):
+        raise faults_error(document, faults)
     portfolios = tuple(dict.fromkeys(str(file) for files in found for file in files))
     return SuiteFile(suite, document, _command(suite, here, portfolios))
 
 
 def _matching(here: Path, pattern: str) -> list[Path]:
-    """The files of a pattern, in order."""
-    return sorted(_files(here, pattern))
+    """The file of this very name, whatever signs of a pattern are in it; else those of the pattern, in order."""
+    literal = here / pattern
+    return [literal] if os.path.isfile(literal) else sorted(_files(here, pattern))
 
 
 def _files(here: Path, pattern: str) -> Iterator[Path]:
@@ -84,6 +88,17 @@ def _files(here: Path, pattern: str) -> Iterator[Path]:
     base = Path(path.anchor) if path.is_absolute() else here
     inside = path.relative_to(path.anchor) if path.is_absolute() else path
     return (file for file in base.glob(str(inside)) if file.is_file())
+
+
+def _named_alike(found: Sequence[Sequence[Path]]) -> Iterator[Fault]:
+    """Portfolios that would be called the same in a report."""
+    first: dict[str, Path] = {}
+    for number, files in enumerate(found):
+        for file in files:
+            other = first.setdefault(file.stem, file)
+            if other != file:
+                message = f"{file} would be called {file.stem}, as {other} is"
+                yield Fault(("portfolios", number), message, "give them different names")
 
 
 def _command(suite: Suite, here: Path, portfolios: tuple[str, ...]) -> Command:

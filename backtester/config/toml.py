@@ -266,6 +266,8 @@ def _plain_words(details: ErrorDetails, root: type[Record]) -> tuple[str, str]:
         return "missing key", ""
     if kind == "tuple_type" and isinstance(value, dict):
         return "expected an array of tables, was a table", f"write [[{place[-1]}]]"
+    if kind == "too_short":
+        return "expected at least one, was none", ""
     context = details.get("ctx", {})
     if kind == "literal_error":
         expected = "expected " + str(context["expected"]).replace("'", '"')

@@ -96,3 +96,10 @@ def test_what_cannot_be_solved_for_is_a_usage_error(
 ) -> None:
     code, out, err = call(capsys, "solve", *falling, *wrong)
     assert (code, out) == (2, "") and err.startswith("error[usage] ") and "--for" in err
+
+
+def test_a_choice_that_is_misspelt(falling: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = call(capsys, "solve", *falling, "--for", "sise")
+    assert (code, out) == (2, "") and "Value error" not in err
+    assert "'sise' is not one of 'size'" in err and err.endswith('  hint: did you mean "size"?\n')
+    assert call(capsys, "solve", *falling, "--for", "zzz")[2].endswith("  hint: backtester solve --help\n")

@@ -61,3 +61,33 @@ def test_the_tolerances_of_the_template_can_be_taken_as_they_stand(tmp_path: Pat
     found = load_suite(small_suite(tmp_path, taken))
     assert found.suite.tolerances.direction == "worse"
     check_figures(found.document, found.suite.tolerances)
+
+
+def test_no_portfolio_is_said_in_plain_words(tmp_path: Path) -> None:
+    path = tmp_path / "suite.toml"
+    path.write_text('name = "s"\nportfolios = []\n')
+    with pytest.raises(BacktesterError, match=r"suite.toml:2 portfolios: expected at least one, was none$"):
+        load_suite(path)
+
+
+def test_portfolios_of_one_name_are_told_with_both_paths(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "x.toml").touch()
+    path = tmp_path / "suite.toml"
+    path.write_text('name = "s"\nportfolios = [\n  "a/x.toml",\n  "b/*.toml",\n]\n')
+    with pytest.raises(BacktesterError) as error:
+        load_suite(path)
+    [told] = error.value.diagnostics
+    assert told.where.startswith(f"{path}:") and told.where.endswith("portfolios.1")
+    assert told.message == f"{tmp_path}/b/x.toml would be called x, as {tmp_path}/a/x.toml is"
+
+
+def test_a_file_is_found_by_its_very_name(tmp_path: Path) -> None:
+    for name in ("book[1].toml", "book1.toml"):
+        (tmp_path / name).touch()
+    path = tmp_path / "suite.toml"
+    path.write_text('name = "s"\nportfolios = ["book[1].toml"]\n')
+    assert load_suite(path).command.portfolios == (f"{tmp_path}/book[1].toml",)
+    (tmp_path / "book[1].toml").unlink()
+    assert load_suite(path).command.portfolios == (f"{tmp_path}/book1.toml",)

@@ -125,7 +125,7 @@ def prune(
     with archive.locked():
         gone = archive.months()[:-count]
         archive.remove(gone)
-    talk(f"removed {', '.join(gone) or 'nothing'}", settings(ctx))
+    emit_rows("prune", ("removed",), [(month,) for month in gone], settings(ctx))
 
 
 def _months(text: str) -> int:

@@ -7,13 +7,12 @@ from pathlib import Path
 from backtester.errors import data_error, usage_error
 from backtester.files import names_in, prove_directory, replacing_directory, write_text
 from backtester.report.json import DOCUMENT, render_json
-from backtester.report.receipt import receipt_of
 from backtester.report.records import ReportModel
 from backtester.report.stored import read_document
 from backtester.report.sums import SUMS, changed, write_sums
 from backtester.report.tables import FILES
 
-_RESTORE = "restore it from where it came, or accept a new one with --update"
+_RESTORE = "restore it from where it came, or remove it and accept a new one with --update"
 
 
 def read_baseline(directory: Path) -> ReportModel | None:
@@ -33,8 +32,7 @@ def read_baseline(directory: Path) -> ReportModel | None:
 def read_untouched(directory: Path) -> ReportModel:
     """A stored result without its series. Raises a data error where it is not what was stored."""
     model = read_document(directory)
-    is_changed = (directory / SUMS).exists() and DOCUMENT in changed(directory)
-    if is_changed or receipt_of(model) != model.receipt:
+    if (directory / SUMS).exists() and DOCUMENT in changed(directory):
         raise data_error(str(directory / DOCUMENT), "was changed after it was written", _RESTORE)
     return model
 

@@ -13,7 +13,7 @@ from backtester.regress.compare import compare
 from backtester.report.produce import Produced, produce
 from backtester.report.receipt import receipt_of
 from backtester.report.records import ReportModel
-from backtester.report.stored import read_result
+from backtester.report.stored import read_as_it_is
 from backtester.report.sums import changed
 from backtester.report.tables import CONTENTS
 from backtester.report.text import NONE
@@ -43,7 +43,7 @@ def verify(
 
     Raises BacktesterError for a result that cannot be read, and for files that are not there.
     """
-    stored = read_result(directory)
+    stored = read_as_it_is(directory)
     command = _with_places(stored.command, places)
     again = produce(command, stored.seed, with_tables=True, listener=listener, jobs=jobs)
     return (*_untouched(directory, stored), *_again(directory, stored, again))

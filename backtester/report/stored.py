@@ -20,6 +20,7 @@ from backtester.errors import data_error
 from backtester.report.columns import TIME, WORD
 from backtester.report.decode import AGAIN, model_of
 from backtester.report.json import DOCUMENT
+from backtester.report.receipt import receipt_of
 from backtester.report.records import Cell, FailedCell, MarginPath, MarkPath, ReportModel
 
 _WHERE = "name a directory that `backtester run --out` wrote"
@@ -53,7 +54,15 @@ def read_result(directory: Path) -> ReportModel:
 
 
 def read_document(directory: Path) -> ReportModel:
-    """The same without the series of the charts: `result.json` is all that it needs."""
+    """The same without the series of the charts: `result.json` is all that it needs. Its receipt must fit."""
+    model = read_as_it_is(directory)
+    if receipt_of(model) != model.receipt:
+        raise data_error(str(directory / DOCUMENT), "was changed after it was written: its receipt does not fit", AGAIN)
+    return model
+
+
+def read_as_it_is(directory: Path) -> ReportModel:
+    """The document alone, whatever its receipt says: for who looks at that."""
     return model_of(_document(directory / DOCUMENT), str(directory / DOCUMENT))
 
 

@@ -28,6 +28,11 @@ def changed(directory: Path) -> list[str]:
     return sorted(name for name in stored.keys() | there if _digest(directory / name) != stored.get(name))
 
 
+def vouched(directory: Path) -> set[str]:
+    """The files whose digests are stored. Raises a data error for digests that are missing or cannot be read."""
+    return {name for name, _ in _stored(directory / SUMS)}
+
+
 def _stored(path: Path) -> list[tuple[str, str]]:
     try:
         lines = path.read_text("utf-8").splitlines()

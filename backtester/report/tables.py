@@ -36,7 +36,7 @@ from backtester.report.json import DOCUMENT, render_json
 from backtester.report.names import Names
 from backtester.report.record_tables import CELL_KEYS, RECORD_TABLES, Tables, record_tables
 from backtester.report.records import SCHEMA_VERSION, ReportModel
-from backtester.report.sums import SUMS, write_sums
+from backtester.report.sums import SUMS, vouched, write_sums
 from backtester.run.result import RunResult
 
 RUN_TABLES = ("fills.parquet", "ledger.parquet", "path.parquet", "depth.parquet")
@@ -55,6 +55,9 @@ def check_directory(directory: Path, force: bool) -> None:
     there = names_in(directory)
     if there and not (DOCUMENT in there or there <= FILES):
         raise usage_error("--out", f"{directory} holds no result but other files", "name a new or an empty directory")
+    if SUMS in there and not vouched(directory) <= FILES:
+        message = f"{directory} holds more than a result: {', '.join(sorted(vouched(directory) - FILES))}"
+        raise usage_error("--out", message, "a month of an archive is never replaced; name another directory")
     if there and not force:
         message = f"{directory} holds an earlier result"
         raise usage_error("--out", message, "name another directory, or replace it with --force")

@@ -102,11 +102,19 @@ def _as_it_was(archive: Archive, month: str, sources: tuple[FileSource, ...]) ->
     """The month that is there. Raises a usage error if it would be made from something else now."""
     model = read_month(archive, month)
     directory = archive.of(month)
-    stored = [FileSource(**each) for each in json.loads((directory / MADE_FROM).read_text("utf-8"))]
+    stored = _stored_sources(directory / MADE_FROM)
     if others := differing(stored, sources):
         message = f"is archived, made from something else: {', '.join(others)}"
         raise usage_error(str(directory), message, "run another month; what is archived is never replaced")
     return Month(month, directory, model, (directory / SUMMARY).read_text("utf-8"), is_new=False)
+
+
+def _stored_sources(path: Path) -> list[FileSource]:
+    """What a month says it was made from. Raises a data error where an earlier version of this program wrote it."""
+    try:
+        return [FileSource(**each) for each in json.loads(path.read_text("utf-8"))]
+    except (OSError, ValueError, TypeError):
+        raise data_error(str(path), "was written by another version of this program", "run another month") from None
 
 
 def _told(sources: tuple[FileSource, ...]) -> bytes:

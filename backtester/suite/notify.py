@@ -9,6 +9,9 @@ from backtester.errors import Diagnostic, ExitCode
 from backtester.suite.archive import Archive
 from backtester.suite.monthly import Month
 
+#: What a command may take.
+LONGEST_S = 300
+
 
 def notify(archive: Archive, month: Month, command: str) -> int:
     """Run a command of the shell, once a month; 0, or 1 if it fails: nobody was told, and the next call tries again.
@@ -18,11 +21,15 @@ def notify(archive: Archive, month: Month, command: str) -> int:
     told = archive.told(month.name)
     if told.exists():
         return ExitCode.OK
-    code = subprocess.run(command, shell=True, input=month.summary.encode("utf-8")).returncode
-    if code == 0:
+    try:
+        done = subprocess.run(command, shell=True, input=month.summary.encode("utf-8"), timeout=LONGEST_S)
+        ended = f"ended with {done.returncode}"
+    except subprocess.TimeoutExpired:
+        done, ended = None, f"did not end within {LONGEST_S} s"
+    if done is not None and done.returncode == 0:
         told.parent.mkdir(exist_ok=True)
         told.touch()
         return ExitCode.OK
     hint = "the month is archived; run it again to tell it again"
-    print(Diagnostic("gate", f"notify {command}", f"ended with {code}", hint), file=sys.stderr)
+    print(Diagnostic("gate", f"notify {command}", ended, hint), file=sys.stderr)
     return ExitCode.GATE

@@ -34,12 +34,19 @@ def _limits(model: ReportModel, before: tuple[str, ReportModel] | None) -> Itera
     pairs = pair_cells(cells, model.cells)
     was, now = _by_pair(pair.before for pair in pairs), _by_pair(pair.after for pair in pairs)
     yield f"{counted(len(now), 'breach', 'breaches')} of limits" + (f", {len(was)} in {month}" if month else "")
+    yield from (f"- **failed** {markdown_text(cell_name(cell))}" for cell in model.failed if cell.exit_code)
     for key, each in now.items():
         yield _line(each, "**new** " if month and key not in was else "")
     for key, each in was.items():
         if key not in now:
-            is_judged = isinstance(pairs[key[0]].after, Cell)
-            yield _line(each, "**cured** " if is_judged else "**unknown now** ")
+            yield _line(each, f"**{_became(pairs[key[0]].after, each)}** ")
+
+
+def _became(cell: AnyCell | None, breach: Breach) -> str:
+    """What became of a breach that is no longer one: cured only where the limit still stands, and is kept."""
+    if not isinstance(cell, Cell):
+        return "not known now"
+    return "cured" if breach.limit.text in {each.text for each in cell.limits} else "no limit now"
 
 
 def _by_pair(cells: Iterable[AnyCell | None]) -> dict[tuple[int, str, str], Breach]:

@@ -107,7 +107,7 @@ def test_a_baseline_that_was_edited_is_named(base: Path, capsys: pytest.CaptureF
     document.write_text(document.read_text("utf-8").replace("-480.0", "-481.0"), "utf-8")
     code, _, err = told(capsys, base, "--baseline", base)
     assert code == ExitCode.DATA
-    assert err.startswith(f"error[data] {document}: was changed after it was written\n")
+    assert err.startswith(f"error[data] {document}: was changed after it was written: its receipt does not fit\n")
     (base / "SHA256SUMS").unlink()
     assert told(capsys, base, "--baseline", base)[0] == ExitCode.DATA
 

@@ -86,6 +86,23 @@ def test_somebody_is_told(suite: Suite, tmp_path: Path) -> None:
     assert suite("run", path, "--month", "2026-11")[0] == 0 and not (tmp_path / "told").exists()
 
 
+def test_a_notify_that_does_not_end(suite: Suite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("backtester.suite.notify.LONGEST_S", 0.2)
+    code, _, err = suite("run", small_suite(tmp_path, 'notify = "exec sleep 20"\n'), "--month", "2026-11")
+    assert code == ExitCode.GATE and "did not end within 0.2 s" in err
+
+
+def test_a_month_is_no_place_for_a_result(suite: Suite, tmp_path: Path) -> None:
+    path = small_suite(tmp_path)
+    assert suite("run", path, "--month", "2026-11")[0] == 0
+    month = tmp_path / "kept" / "2026-11"
+    before = contents(month)
+    words = ["run", str(tmp_path / "books" / "a.toml"), "--tape", str(tmp_path / "tape.parquet"), "--out", str(month)]
+    assert main([*words, "--force"]) == ExitCode.USAGE
+    assert "holds more than a result: made_from.json, " in suite.capsys.readouterr().err
+    assert contents(month) == before
+
+
 def test_months_are_listed_and_thinned_out(suite: Suite, tmp_path: Path) -> None:
     path = small_suite(tmp_path)
     assert suite("status", path, "--format", "json")[1].find('"rows": []') > 0
@@ -95,7 +112,7 @@ def test_months_are_listed_and_thinned_out(suite: Suite, tmp_path: Path) -> None
     assert [(row["month"], row["cells"], row["verdicts"]) for row in rows] == [
         (month, 4, "4 survived") for month in ("2026-08", "2026-09", "2026-10")
     ]
-    assert suite("prune", path, "--keep", "2m", "-v") == (0, "", "removed 2026-08\n")
+    assert suite("prune", path, "--keep", "2m") == (0, "removed\n2026-08\n", "")
     assert Archive(tmp_path / "kept").months() == ("2026-09", "2026-10")
     assert suite("prune", path, "--keep", "0")[0] == suite("prune", path, "--keep", "two")[0] == ExitCode.USAGE
     assert suite("prune", path, "--keep", "24")[0] == 0 and len(Archive(tmp_path / "kept").months()) == 2

@@ -26,7 +26,8 @@ def command(path: Path, month: str = "2026-11") -> list[str]:
 
 def finished(path: Path, month: str = "2026-11") -> dict[str, bytes]:
     """What the archive holds after a call that nobody disturbs."""
-    subprocess.run(command(path, month), check=True, capture_output=True)
+    done = subprocess.run(command(path, month), capture_output=True, text=True)
+    assert done.returncode == 0, f"{done.returncode}: {done.stdout}{done.stderr}"
     return kept(path)
 
 

@@ -44,7 +44,8 @@ def test_a_cell_that_failed_is_not_cured() -> None:
     failed = FailedCell(PortfolioName("book"), CRASH.scenario, at("2026-08-22").venue, CRASH.variant, "failed", "x", 4)
     assert page(result(failed), result(at("2026-08-22"))) == [
         "0 breaches of limits, 1 in 2026-10",
-        "- **unknown now** book, 2025-10-10 on hyperliquid@2026-08-22: limit breached: loss_pct > 40 "
+        "- **failed** book, 2025-10-10 on hyperliquid@2026-08-22",
+        "- **not known now** book, 2025-10-10 on hyperliquid@2026-08-22: limit breached: loss_pct > 40 "
         "(loss_pct is 64.63 %)",
     ]
 

@@ -10,9 +10,10 @@ import pytest
 from backtester import __version__
 from backtester.config.suite import load_suite
 from backtester.errors import BacktesterError
+from backtester.report.sums import write_sums
 from backtester.run.session import Done
 from backtester.suite.monthly import Month, run_month
-from tests.unit.run_cases import tape
+from tests.unit.run_cases import account, portfolio, position, tape
 from tests.unit.suite_cases import contents, small_suite
 
 pytestmark = pytest.mark.compiled
@@ -90,6 +91,29 @@ def test_the_page_tells_what_is_new_and_what_is_cured(tmp_path: Path) -> None:
     page = month(path).summary
     assert "2 breaches of limits, 2 in 2026-09\n- **new** a, tape as it is" in page
     assert "- **cured** b, tape as it is" in page and "## Since 2026-09" in page
+
+
+def test_nothing_is_cured_but_by_being_kept(tmp_path: Path) -> None:
+    """Not by another limit, nor by a portfolio that fails or is no longer run."""
+    path = small_suite(tmp_path, 'max_failures = 9\n[limits]\nwarn = ["accounts[main].notional > 1"]\n')
+    assert month(path, "2026-08").summary.count("limit breached") == 4
+    path.write_text(path.read_text().replace("> 1", "> 2"))
+    page = month(path, "2026-09").summary
+    assert "**cured**" not in page and page.count("**no limit now**") == page.count("**new**") == 4
+    (tmp_path / "books" / "a.toml").write_text("nonsense")
+    (tmp_path / "books" / "b.toml").unlink()
+    portfolio(tmp_path, account(position(size=3.0))).rename(tmp_path / "books" / "c.toml")
+    page = month(path, "2026-10").summary
+    assert "**cured**" not in page and page.count("**not known now**") == 4
+    assert page.splitlines()[3:5] == [f"- **failed** a, tape as it is  positions.leverage={each}" for each in (5, 20)]
+
+
+def test_a_month_of_another_version(tmp_path: Path) -> None:
+    path = small_suite(tmp_path)
+    directory = month(path).directory
+    (directory / "made_from.json").write_text('{"seed": "0"}')
+    write_sums(directory, contents(directory).keys() - {"SHA256SUMS"})
+    assert "made_from.json: was written by another version of this program" in refused(path)
 
 
 def test_a_cell_that_fails_ends_no_other(tmp_path: Path) -> None:

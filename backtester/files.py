@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import hashlib
 import os
 import shutil
 import stat
@@ -44,6 +45,12 @@ def prove_directory(directory: Path) -> None:
     while not existing.exists():
         existing = existing.parent
     _probe(existing)
+
+
+def file_digest(path: Path) -> str:
+    """The sha256 of a file. Raises OSError."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def names_in(directory: Path) -> set[str]:

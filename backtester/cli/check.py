@@ -11,7 +11,7 @@ import typer
 
 from backtester.cli.console import STDOUT, Settings, check_file, emit, make_console, settings, written_for
 from backtester.cli.running import JobsOption, announce_compiling, jobs_of, progress_of, tell_failures
-from backtester.errors import ExitCode, usage_error
+from backtester.errors import BacktesterError, Diagnostic, ExitCode, usage_error
 from backtester.files import write_text
 
 if TYPE_CHECKING:
@@ -85,7 +85,8 @@ def check(
             write_text(junit, render_junit(found))
     emit(render_check(found, chosen.format, make_console(chosen), update), chosen)
     if annotate:
-        for line in annotation_lines(found, made.rulebook, str(baseline)):
+        repository = Path(os.environ.get("GITHUB_WORKSPACE") or os.curdir)
+        for line in annotation_lines(found, made.rulebook, str(baseline), repository):
             print(line, flush=True)
     failed = tell_failures(made.model)
     if len([cell for cell in made.model.failed if cell.exit_code]) <= made.max_failures:
@@ -118,18 +119,33 @@ class _Made(NamedTuple):
 
 def _made(path: Path, portfolios: list[Path], jobs: int | None, chosen: Settings) -> _Made:
     """The result of a suite, run now, or the one that a directory has."""
-    from backtester.config.suite import load_suite
-    from backtester.regress.baseline import read_untouched
     from backtester.regress.rulebook import read_rulebook
-    from backtester.report.produce import produce
 
     if os.path.isdir(path):  # of a path that nothing can be said of the reader of suites tells why
-        return _Made(read_untouched(path), read_rulebook(portfolios), 0)
+        return _Made(_stored(path, portfolios), read_rulebook(portfolios), 0)
     if portfolios:
         raise usage_error("--portfolio", "is for a stored result", "a suite names its portfolios itself")
+    from backtester.config.suite import load_suite
+    from backtester.report.produce import produce
+
     file = load_suite(path)
     rulebook = read_rulebook(file.command.portfolios, file.document)
     announce_compiling(chosen)
-    with progress_of(chosen, file.suite.name) as listener:
+    with file.blamed(), progress_of(chosen, file.suite.name) as listener:
         model = produce(file.command, chosen.seed, listener=listener, jobs=jobs_of(jobs)).model
     return _Made(model, rulebook, file.suite.max_failures)
+
+
+def _stored(directory: Path, portfolios: list[Path]) -> ReportModel:
+    """A result that is stored. Raises a usage error for portfolios that it is not of."""
+    from backtester.regress.baseline import read_untouched
+
+    model = read_untouched(directory)
+    known = sorted({cell.portfolio.name for cell in model.cells})
+    others = [path for path in portfolios if path.stem not in known]
+    if others:
+        hint = f"its portfolios: {', '.join(known)}"
+        raise BacktesterError(
+            [Diagnostic("usage", "--portfolio", f"{path} is in no cell of it", hint) for path in others]
+        )
+    return model

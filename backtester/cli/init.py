@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
 
-from backtester.cli.console import check_file, emit, settings, written_for
+from backtester.cli.console import check_file, emit, emit_rows, settings, written_for
 from backtester.files import write_text
 
 
@@ -27,7 +28,12 @@ def init(
         for path, text in texts.items():
             path.parent.mkdir(parents=True, exist_ok=True)
             write_text(path, text)
-    emit(_next(directory, list(texts)), chosen)
+    commands = _commands(directory)
+    if chosen.format == "table":
+        emit(_told(directory, list(texts), commands), chosen)
+    else:
+        rows = [*(("file", str(path)) for path in texts), *(("next", command) for command in commands)]
+        emit_rows("init", ("what", "text"), rows, chosen)
 
 
 def _texts(directory: Path) -> dict[Path, str]:
@@ -42,12 +48,19 @@ def _texts(directory: Path) -> dict[Path, str]:
     }
 
 
-def _next(directory: Path, written: list[Path]) -> str:
-    """What was written, and the three commands to type next."""
-    portfolio, suite = directory / "portfolio.toml", directory / "suite.toml"
-    return "".join(f"wrote {path}\n" for path in written) + (
-        "next:\n"
-        f"  backtester run {portfolio} --scenario 2025-10-10\n"
-        f"  backtester suite run {suite}\n"
-        f"  backtester check {suite} --baseline {directory / 'baseline'} --update\n"
+def _commands(directory: Path) -> tuple[str, ...]:
+    """The three to type next."""
+    portfolio, suite, baseline = (quote(str(directory / name)) for name in ("portfolio.toml", "suite.toml", "baseline"))
+    return (
+        f"backtester run {portfolio} --scenario 2025-10-10",
+        f"backtester suite run {suite}",
+        f"backtester check {suite} --baseline {baseline} --update",
     )
+
+
+def _told(directory: Path, written: list[Path], commands: tuple[str, ...]) -> str:
+    """What was written, where it may have to go, and what to type next."""
+    lines = [f"wrote {path}" for path in written]
+    if not (directory / ".git").exists():
+        lines.append("GitHub reads .github at the root of a repository alone: move it there, its paths begin there")
+    return "\n".join([*lines, "next:", *(f"  {command}" for command in commands), ""])

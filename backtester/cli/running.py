@@ -66,8 +66,11 @@ def progress_of(chosen: Settings, name: str) -> Iterator[Listener]:
 
 def tell_failures(report: ReportModel) -> int:
     """Repeat on stderr why cells failed; the exit code of the worst, 0 without any."""
+    from backtester.report.records import ErrorText
+
     failed = [cell for cell in report.failed if cell.exit_code]
-    for text in dict.fromkeys(cell.error for cell in failed):
+    errors = (cell.error for cell in failed)
+    for text in dict.fromkeys(each.typed if isinstance(each, ErrorText) else each for each in errors):
         print(text, file=sys.stderr)
     return max((cell.exit_code for cell in failed), default=0)
 

@@ -47,7 +47,7 @@ def run(
 
     file = load_suite(suite)
     announce_compiling(chosen)
-    with progress_of(chosen, file.suite.name) as listener:
+    with file.blamed(), progress_of(chosen, file.suite.name) as listener:
         found = run_month(file, name, chosen.seed, listener=listener, jobs=jobs_of(jobs))
     is_page = chosen.format in ("table", "markdown")
     emit(found.summary if is_page else render_report(found.model, chosen.format, make_console(chosen)), chosen)

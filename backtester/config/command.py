@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 #: Endings of the files that an option may name by a path, where it may also name something that is shipped.
-_PATH = re.compile(r"[^,+@]*\.(?:toml|parquet)")
+FILES = (".parquet", ".toml")
 
 
 class Acceptances(NamedTuple):
@@ -72,17 +72,59 @@ def words(command: Command) -> list[str]:
     return ["run", *command.portfolios, *options, *(flag for flag, is_said in flags.items() if is_said)]
 
 
-def with_files(command: Command, change: Callable[[str], str]) -> Command:
-    """The command with another word for every file that it names by a path."""
+def is_scenario_file(path: Path) -> bool:
+    """Whether there is a path table, by its name or that of the TOML file that it is built from."""
+    return path.name.endswith(FILES) and path.with_suffix(".parquet").is_file()
 
-    def changed(texts: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(_PATH.sub(lambda path: change(path[0]), text) for text in texts)
+
+def parts_of(scenario: str, is_file: Callable[[Path], bool] = is_scenario_file) -> tuple[str, ...]:
+    """The ids and files that a scenario joins with `+`, which the path of a file may hold as well.
+
+    Example: `c++/mine.parquet+outage` is `c++/mine.parquet` and `outage` where there is such a file.
+    """
+    words = scenario.split("+")
+    parts = []
+    while words:
+        lengths = range(len(words), 1, -1)
+        length = next((each for each in lengths if is_file(Path("+".join(words[:each])))), 1)
+        parts.append("+".join(words[:length]))
+        words = words[length:]
+    return tuple(parts)
+
+
+def venue_and_day(text: str) -> tuple[str, str, str]:
+    """A venue's id or path, `@` and what stands behind it; a path may hold an `@` as well.
+
+    Example: `job@2/own.toml@2025-10-10` is `job@2/own.toml`, `@` and `2025-10-10`.
+    """
+    if text.endswith(".toml") or "@" not in text:
+        return text, "", ""
+    return text.rpartition("@")
+
+
+def with_files(
+    command: Command, change: Callable[[str], str], is_file: Callable[[Path], bool] = is_scenario_file
+) -> Command:
+    """The command with another word for every file that it names by a path. `is_file` as in `parts_of`."""
+
+    def changed(word: str) -> str:
+        return change(word) if word.endswith(FILES) else word
+
+    def scenario(name: str) -> str:
+        return "+".join(map(changed, parts_of(name, is_file)))
+
+    def venue(text: str) -> str:
+        name, at, day = venue_and_day(text)
+        return f"{changed(name)}{at}{day}"
+
+    def each(of: Callable[[str], str], texts: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(",".join(map(of, text.split(","))) for text in texts)
 
     return command._replace(
         portfolios=tuple(map(change, command.portfolios)),
-        scenarios=changed(command.scenarios),
-        venues=changed(command.venues),
-        tapes=changed(command.tapes),
+        scenarios=each(scenario, command.scenarios),
+        venues=each(venue, command.venues),
+        tapes=tuple(map(changed, command.tapes)),
     )
 
 
@@ -91,4 +133,24 @@ def from_anywhere(command: Command) -> Command:
 
     Example: `data/mine.toml` in `scenarios/a.parquet+outage` is `mine.toml` in `a.parquet+outage`.
     """
-    return with_files(command, lambda path: Path(path).name)
+    named = with_files(command, lambda path: Path(path).name)
+    return named._replace(tapes=tuple(Path(tape).name for tape in command.tapes))  # whatever their endings
+
+
+def told_from_anywhere(text: str, command: Command) -> str:
+    """What is said of a command without the directories of its files, nor of those that lie beside them.
+
+    Example: `error[config] books/mine.toml:7 name: missing key` names `mine.toml:7`.
+    """
+    directories = {tape.removesuffix(Path(tape).name) for tape in command.tapes}
+
+    def seen(path: str) -> str:
+        directories.add(path.removesuffix(Path(path).name))
+        return path
+
+    with_files(command, seen)
+    directories.discard("")
+    if not directories:
+        return text
+    longest_first = "|".join(map(re.escape, sorted(directories, key=lambda each: (-len(each), each))))
+    return re.sub(rf"(?<![^\s\"'(=+,])(?:{longest_first})(?=\S)", "", text)

@@ -2,23 +2,41 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from backtester.config.command import Acceptances, Command, with_files
+from backtester.config.command import Acceptances, Command, is_scenario_file, with_files
 from backtester.config.limits import Limits
+from backtester.config.lines import Place
 from backtester.config.tolerance_tables import Tolerances
 from backtester.config.toml import Document, Fault, Record, faults_error, read_document, validate
+from backtester.errors import BacktesterError, Diagnostic
 
 Text = Annotated[str, Field(min_length=1)]
 Texts = Annotated[tuple[Text, ...], Field(strict=False)]
 Assumed = Literal["funding_zero", "index_mid", "order_book", "as_written", "frozen_order_book"]
 Extra = Literal["markdown", "csv"]
+#: Where a suite states what an option of `run` says.
+_STATED: dict[str, Place] = {
+    "--scenario": ("scenarios",),
+    "--venue": ("venues",),
+    "--shock": ("shock",),
+    "--tape": ("tapes",),
+    "--instrument": ("instruments",),
+    "--set": ("set",),
+    "--compare": ("compare",),
+    "--price": ("prices",),
+    "--proxy": ("proxies",),
+    "--fail-on": ("limits", "fail"),
+    "--warn-on": ("limits", "warn"),
+}
 
 
 class Suite(Record):
@@ -57,6 +75,31 @@ class SuiteFile:
     def archive(self) -> Path:
         """Where the months are."""
         return Path(self.document.name).parent / self.suite.archive
+
+    @contextmanager
+    def blamed(self) -> Iterator[None]:
+        """What is wrong with an option of its command is raised as a fault of its line: nobody typed the option."""
+        try:
+            yield
+        except BacktesterError as error:
+            raise BacktesterError(_blamed(self.document, each) for each in error.diagnostics) from None
+
+
+def _blamed(document: Document, problem: Diagnostic) -> Diagnostic:
+    """Example: `--fail-on los > 1` is `suite.toml:7 limits.fail.0`."""
+    option, _, words = str(problem.where).partition(" ")
+    if option not in _STATED:
+        return problem
+    place = _STATED[option]
+    stated: Any = document.data
+    for key in place:
+        stated = stated.get(key, {})
+    texts: list[str] = stated if isinstance(stated, list) else []
+    if option == "--compare":  # a problem may be of one of its values
+        texts = [text.partition("=")[0] for text in texts]
+    longest = max((text for text in texts if words.startswith(text)), key=len, default=None)
+    where = document.said(place if longest is None else (*place, texts.index(longest)))
+    return dataclasses.replace(problem, code="config", where=where)
 
 
 def load_suite(path: Path) -> SuiteFile:
@@ -120,4 +163,5 @@ def _command(suite: Suite, here: Path, portfolios: tuple[str, ...]) -> Command:
         rebase=suite.rebase,
         accept=Acceptances(**dict.fromkeys(suite.assume, True)),
     )
-    return with_files(command, lambda name: str(here / name))._replace(portfolios=portfolios)
+    there = with_files(command, lambda name: str(here / name), lambda path: is_scenario_file(here / path))
+    return there._replace(portfolios=portfolios)

@@ -26,8 +26,10 @@ _ROWS = {"orders": (("orders", "id"), ("plans", "id")), "plans": (("plans", "id"
 _POSITIONS = (("positions", "symbol"),)
 
 
-def annotation_lines(checked: Checked, rulebook: Rulebook, baseline: str) -> Iterator[str]:
+def annotation_lines(checked: Checked, rulebook: Rulebook, baseline: str, repository: Path) -> Iterator[str]:
     """A command for every line of a file that has something to say, the worst first; one for a check without changes.
+
+    Files are named from the root of the repository, as GitHub knows them.
 
     Example: `::error file=books/main.toml,line=12,title=main, 2025-10-10::accounts[main].buffer_min: 10 → 5 (worse)`.
     """
@@ -40,7 +42,7 @@ def annotation_lines(checked: Checked, rulebook: Rulebook, baseline: str) -> Ite
             where = _where_stated(rulebook, cell.portfolio.name, limit.text)
             found.setdefault((level, *where, cell_name(cell)), []).append(limit_line(limit))
     for (level, file, line, title), lines in found.items():
-        yield _command(_COMMANDS[level], file, line, title, "\n".join(map(printable, lines)))
+        yield _command(_COMMANDS[level], _from(repository, file), line, title, "\n".join(map(printable, lines)))
     reason = failure(checked, baseline)
     if reason is not None and not any(level == FAIL for level, *_ in found):
         yield _command("error", "", 0, reason.where, f"{reason.message}; {reason.hint}")
@@ -81,9 +83,15 @@ def _where_stated(rulebook: Rulebook, portfolio: str, limit: str) -> tuple[str, 
 
 
 def _at(document: Document, place: Place) -> tuple[str, int]:
-    """A path from where we are, as GitHub knows the files of a repository."""
-    path = Path(os.path.abspath(document.name))  # without the `..` of a suite that names its neighbours
-    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path), document.line(place)
+    return document.name, document.line(place)
+
+
+def _from(directory: Path, file: str) -> str:
+    """A file as it is named from a directory; one that is not in it by its whole path."""
+    if not file:
+        return ""
+    path, base = (Path(os.path.abspath(each)) for each in (file, directory))  # without the `..` of a suite's neighbours
+    return str(path.relative_to(base) if path.is_relative_to(base) else path)
 
 
 def place_of(place: str, portfolio: Table) -> Place:

@@ -10,7 +10,6 @@ from backtester.report.json import DOCUMENT, render_json
 from backtester.report.records import ReportModel
 from backtester.report.stored import read_document
 from backtester.report.sums import SUMS, changed, write_sums
-from backtester.report.tables import FILES
 
 _RESTORE = "restore it from where it came, or remove it and accept a new one with --update"
 
@@ -41,7 +40,7 @@ def prove_baseline(directory: Path) -> None:
     """Prove that a baseline can be written there. Raises a usage error, also where a whole result is stored."""
     try:
         prove_directory(directory)
-        tables = sorted(names_in(directory) & FILES - {DOCUMENT, SUMS})
+        tables = sorted(name for name in names_in(directory) if name.endswith(".parquet"))
     except OSError as error:
         raise _cannot_write(directory, error) from error
     if tables:

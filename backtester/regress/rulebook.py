@@ -32,7 +32,11 @@ class Rulebook(NamedTuple):
 
 
 def read_rulebook(portfolios: Iterable[str | Path], suite: Document | None = None) -> Rulebook:
-    """The rules of these files. Raises a configuration error with all faults of all of them."""
+    """The rules of these files.
+
+    Raises a configuration error with all faults of all of them, a usage error for two of one name: results tell
+    portfolios apart by the names of their files.
+    """
     problems: list[Diagnostic] = []
     found: dict[str, Ruled] = {}
     common = None
@@ -40,9 +44,12 @@ def read_rulebook(portfolios: Iterable[str | Path], suite: Document | None = Non
         common = None if suite is None else _ruled(suite)
     except BacktesterError as error:
         problems += error.diagnostics
-    for path in portfolios:
+    for path in dict.fromkeys(map(Path, portfolios)):
+        if path.stem in found:
+            problems.append(Diagnostic("usage", str(path), f"is a second {path.stem}", "give them different names"))
+            continue
         try:
-            found[Path(path).stem] = _ruled(read_document(path))
+            found[path.stem] = _ruled(read_document(path))
         except BacktesterError as error:
             problems += error.diagnostics
     if problems:

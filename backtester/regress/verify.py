@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from backtester.config.command import Command, with_files
+from backtester.config.command import Command, is_scenario_file, with_files
 from backtester.errors import BacktesterError, Diagnostic
 from backtester.regress.compare import compare
 from backtester.report.produce import Produced, produce
@@ -53,6 +53,9 @@ def _with_places(command: Command, places: Sequence[Path]) -> Command:
     """The command with every file where it is found. Raises one data error for all that are not."""
     problems: list[Diagnostic] = []
 
+    def is_file(path: Path) -> bool:
+        return any(is_scenario_file(place / path) for place in places)
+
     def found(name: str) -> str:
         there = next((place / name for place in places if (place / name).is_file()), None)
         if there is None:
@@ -60,7 +63,7 @@ def _with_places(command: Command, places: Sequence[Path]) -> Command:
             problems.append(Diagnostic("data", name, f"is not in {where}", "name its directory: --inputs DIR"))
         return str(there or name)
 
-    command = with_files(command, found)
+    command = with_files(command, found, is_file)
     if problems:
         raise BacktesterError(dict.fromkeys(problems))
     return command

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from backtester import __version__
-from backtester.config.command import Command, from_anywhere
+from backtester.config.command import Command, from_anywhere, told_from_anywhere
 from backtester.errors import BacktesterError, ExitCode
 from backtester.report.cell import Measured, measure, once, shared_currency
 from backtester.report.receipt import receipt_of
 from backtester.report.records import (
     SCHEMA_VERSION,
+    ErrorText,
     FailedCell,
     FileInput,
     Inputs,
@@ -60,7 +61,7 @@ def summarise(made: Sequence[Measured | RunFailure], command: Command) -> Report
         ),
         assumptions=once(line for each in finished for line in each.assumptions),
         warnings=once(warnings),
-        cells=tuple(_failed_cell(each) if isinstance(each, RunFailure) else each.cell for each in made),
+        cells=tuple(_failed_cell(each, command) if isinstance(each, RunFailure) else each.cell for each in made),
         receipt=Receipt("", ""),
     )
     return model._replace(receipt=receipt_of(model))
@@ -87,11 +88,12 @@ def _joined(files: Sequence[FileInput]) -> FileInput:
     return FileInput(" + ".join(each.name for each in files), digest_of([each.sha256 for each in files]))
 
 
-def _failed_cell(failure: RunFailure) -> FailedCell:
+def _failed_cell(failure: RunFailure, command: Command) -> FailedCell:
     variant, error = Named(failure.variant), failure.error
+    text = ErrorText(told_from_anywhere(str(error), command), typed=str(error))
     status, code = ("failed", error.exit_code) if failure.applicable else ("not_applicable", ExitCode.OK)
     return FailedCell(
-        PortfolioName(failure.portfolio), failure.scenario, failure.venue, variant, status, str(error), int(code)
+        PortfolioName(failure.portfolio), failure.scenario, failure.venue, variant, status, text, int(code)
     )
 
 

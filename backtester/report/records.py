@@ -277,8 +277,25 @@ class PortfolioName(NamedTuple):
     name: str  # of its file, without the ending
 
 
+class ErrorText(str):
+    """What went wrong, with files by their names alone, as a result is the same from any directory.
+
+    `typed` names them as the user did: for a terminal, not stored.
+    """
+
+    typed: str
+
+    def __new__(cls, text: str, typed: str) -> ErrorText:
+        """Both ways of saying it."""
+        made = super().__new__(cls, text)
+        made.typed = typed
+        return made
+
+
 class FailedCell(NamedTuple):
     """One of several cells that came to nothing; `error` in the words of the command line, hints included.
+
+    An error of this run is an ErrorText, one of a stored result its text alone.
 
     `status` is `failed`, or `not_applicable` where one of all scenarios says nothing of the markets.
     """

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 from backtester.errors import data_error
-from backtester.files import write_text
-from backtester.run.result import file_digest
+from backtester.files import file_digest, names_in, write_text
 
 SUMS = "SHA256SUMS"
 
@@ -24,13 +23,19 @@ def changed(directory: Path) -> list[str]:
     Raises a data error for digests that are missing or cannot be read.
     """
     stored = dict(_stored(directory / SUMS))
-    there = {str(path.relative_to(directory)) for path in directory.rglob("*") if path.is_file()} - {SUMS}
+    there = {str(path.relative_to(directory)) for path in _files(directory)} - {SUMS}
     return sorted(name for name in stored.keys() | there if _digest(directory / name) != stored.get(name))
 
 
 def vouched(directory: Path) -> set[str]:
     """The files whose digests are stored. Raises a data error for digests that are missing or cannot be read."""
     return {name for name, _ in _stored(directory / SUMS)}
+
+
+def _files(directory: Path) -> Iterator[Path]:
+    """All of them, in directories of it, too; not what a killed writer left behind."""
+    for path in (directory / name for name in names_in(directory)):
+        yield from (each for each in (path, *path.rglob("*")) if each.is_file())
 
 
 def _stored(path: Path) -> list[tuple[str, str]]:

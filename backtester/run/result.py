@@ -32,12 +32,6 @@ class Source(NamedTuple):
     sha256: str
 
 
-def file_digest(path: Path) -> str:
-    """The sha256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def digest_of(digests: Sequence[str]) -> str:
     """One digest as it is, several by the digest of them all."""
     return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()

@@ -6,8 +6,8 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from backtester.files import file_digest
 from backtester.run.plan import Rider
-from backtester.run.result import file_digest
 from backtester.run.tapes import base_tape
 from backtester.scenario.library import locate_parts
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from backtester.config.overrides import Setting, sort_overrides
+from backtester.files import file_digest
 from backtester.market.read import Tape
 from backtester.run.ahead import ahead
 from backtester.run.lend import lend
@@ -16,7 +17,7 @@ from backtester.run.prices import move_tape, prices_of, refuse_both_ways
 from backtester.run.request import Request
 from backtester.run.resolve import Holder, resolve_markets, take_intervals, take_mid_as_index
 from backtester.run.resolve_values import Resolved
-from backtester.run.result import Source, digest_of, file_digest
+from backtester.run.result import Source, digest_of
 from backtester.run.stress import first_funding, refuse_idle_proxies, stress_path, stress_tape, without_index
 from backtester.run.tapes import base_tape, refuse_holes, with_funding
 from backtester.scenario.apply import StressedTape

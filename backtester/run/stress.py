@@ -12,9 +12,10 @@ from backtester.config.toml import did_you_mean
 from backtester.engine.events import EVENT
 from backtester.enums import MarkFormula
 from backtester.errors import BacktesterError, Diagnostic, data_error
+from backtester.files import file_digest
 from backtester.market.read import Tape
 from backtester.run.resolve_values import Resolved
-from backtester.run.result import ScenarioSource, digest_of, file_digest
+from backtester.run.result import ScenarioSource, digest_of
 from backtester.scenario import library
 from backtester.scenario.apply import StressedTape, Summary, survey
 from backtester.scenario.compose import set_columns

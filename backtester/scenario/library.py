@@ -8,12 +8,11 @@ from __future__ import annotations
 import difflib
 from pathlib import Path
 
+from backtester.config.command import FILES, parts_of
 from backtester.errors import BacktesterError, Diagnostic, config_error, usage_error
 from backtester.scenario.compose import compose
 from backtester.scenario.path import Scenario, load
 from backtester.shipped import scenarios_dir
-
-_FILES = (".parquet", ".toml")
 
 
 def ids() -> tuple[str, ...]:
@@ -23,7 +22,7 @@ def ids() -> tuple[str, ...]:
 
 def locate(name: str) -> Path:
     """The path table of an id, or of a `.parquet` or `.toml` file. Raises BacktesterError when there is none."""
-    if name.endswith(_FILES):
+    if name.endswith(FILES):
         path = Path(name).with_suffix(".parquet")
         if not path.is_file():
             hint = f"backtester scenarios build {path.with_suffix('.toml')}" if name.endswith(".toml") else ""
@@ -39,9 +38,7 @@ def locate(name: str) -> Path:
 
 def locate_parts(name: str) -> tuple[Path, ...]:
     """The path tables that a name joins with `+`. Raises BacktesterError with all that are missing."""
-    if name.endswith(_FILES) and Path(name).with_suffix(".parquet").is_file():  # a file may have a + in its name
-        return (locate(name),)
-    parts = name.split("+")
+    parts = parts_of(name)
     if "" in parts:
         raise usage_error(f"scenario {name}", "joins nothing", "write it like 2025-10-10+outage")
     paths, problems = [], list[Diagnostic]()
@@ -60,7 +57,7 @@ def called(name: str) -> str:
 
     Example: `crashes/mine.parquet+outage` is mine+outage.
     """
-    return "+".join(Path(part).stem if part.endswith(_FILES) else part for part in name.split("+"))
+    return "+".join(Path(part).stem if part.endswith(FILES) else part for part in parts_of(name))
 
 
 def find(name: str) -> Scenario:

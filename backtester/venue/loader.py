@@ -8,6 +8,7 @@ from datetime import date
 from pathlib import Path
 from typing import NamedTuple
 
+from backtester.config.command import venue_and_day
 from backtester.config.toml import Document, Fault, did_you_mean, faults_error, read_document
 from backtester.config.venue import (
     BY_MARKET,
@@ -39,11 +40,11 @@ class VenueRef(NamedTuple):
     @classmethod
     def parse(cls, text: str) -> VenueRef:
         """Raises a usage error for a date that is none."""
-        venue_id, _, when = text.partition("@")
+        venue_id, at, when = venue_and_day(text)
         if when == "scenario":
             return cls(venue_id, at_scenario=True)
         try:
-            return cls(venue_id, date.fromisoformat(when) if "@" in text else None)
+            return cls(venue_id, date.fromisoformat(when) if at else None)
         except ValueError:
             raise usage_error(f"venue {text}", f'"{when}" is no date', f"for example {venue_id}@2025-10-10") from None
 

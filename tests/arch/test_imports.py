@@ -202,6 +202,13 @@ def test_a_stored_result_is_told_without_the_engine(verb: str) -> None:
     assert not {layer(module) for module in reached if is_own(module)} & {"engine", "market", "run"}
 
 
+@pytest.mark.parametrize("module", ["baseline", "rulebook", "check", "check_report", "annotations", "junit"])
+def test_a_stored_result_is_checked_without_the_engine(module: str) -> None:
+    reached = reached_from(f"backtester.regress.{module}")
+    assert not {top(each) for each in reached} & {"numba", "polars"}
+    assert not {layer(each) for each in reached if is_own(each)} & {"engine", "market", "run"}
+
+
 def test_no_module_is_a_drawer_for_leftovers() -> None:
     names = {part for module in modules() for part in module.split(".")}
     assert not names & {"utils", "util", "helpers", "misc", "common"}

@@ -79,6 +79,26 @@ def test_a_portfolio_states_tolerances(base: Path, tmp_path: Path, capsys: pytes
     assert err.startswith(f"error[config] {path}:1 tolerances.figures.x: is no figure of a result\n")
 
 
+def test_a_portfolio_that_the_result_is_not_of(base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    other = portfolio(tmp_path, account())
+    code, out, err = told(capsys, base, "--baseline", base, "--portfolio", other)
+    assert (code, out) == (ExitCode.USAGE, "")
+    assert err.startswith(f"error[usage] --portfolio: {other} is in no cell of it\n  hint: its portfolios: ")
+
+
+def test_annotations_are_from_the_root_that_github_names(
+    base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "books").mkdir()
+    path = portfolio(tmp_path / "books", account())
+    path = path.rename(path.with_stem(CRASH.portfolio.name))
+    monkeypatch.chdir(tmp_path / "books")
+    monkeypatch.setenv("GITHUB_WORKSPACE", str(tmp_path))
+    now = stored(tmp_path / "now", result(CLEARLY))
+    out = told(capsys, now, "--baseline", base, "--portfolio", path.name, "--annotations")[1]
+    assert f"::error file=books/{path.name},line=" in out
+
+
 def test_no_baseline_fails(base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = told(capsys, base, "--baseline", tmp_path / "none")
     assert (code, out) == (ExitCode.GATE, "NO BASELINE: 1 cell\n")
@@ -157,6 +177,37 @@ def test_a_suite_is_run_and_judged_by_its_own_tolerances(tmp_path: Path, capsys:
     assert commands and all(f"file={book},line=" in line for line in commands)
     root = ElementTree.parse(junit).getroot()
     assert {case.attrib["classname"]: len(case) for case in root.iter("testcase")} == {"a": 1, "b": 0}
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ("[limits]\nfail = [\n'loss > 1',\n'los > 1']\n", "10 limits.fail.1: column 1: "),
+        ("[limits]\nfail = [\n'loss > 1',\n'loss > 1 or x > 1']\n", "10 limits.fail.1: column 13: "),
+        ("[limits]\nwarn = ['flags in [taken_ovr]']\n", "8 limits.warn.0: column 11: "),
+        ("set = ['leverge=3']\n", "7 set.0: no place takes this key"),
+    ],
+)
+def test_an_option_that_it_states_is_blamed_at_its_line(
+    more: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    suite = small_suite(tmp_path, more)
+    for words in (["check", str(suite), "--baseline", str(tmp_path / "base")], ["suite", "run", str(suite)]):
+        assert main(words) == ExitCode.CONFIG
+        out, err = capsys.readouterr()
+        assert out == "" and err.startswith(f"error[config] {suite}:{said}")
+
+
+@pytest.mark.parametrize("compare", ["positions.leverage=5", "leverge=5,20", "positions.leverage=5,x"])
+def test_a_comparison_that_it_states_is_blamed_at_its_line(
+    compare: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    suite = small_suite(tmp_path)
+    suite.write_text(
+        suite.read_text("utf-8").replace("positions.leverage=5,20", compare) + "[limits]\nfail = ['loss > 1']\n"
+    )
+    assert main(["check", str(suite), "--baseline", str(tmp_path / "base")]) == ExitCode.CONFIG
+    assert f"error[config] {suite}:5 compare.0: " in capsys.readouterr().err
 
 
 def test_faults_of_suite_and_portfolios_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -26,6 +27,23 @@ def test_what_it_writes_can_be_run(
     assert len(commands) == 3
     for command in commands:
         assert main(shlex.split(command)) == 0
+
+
+def test_a_workflow_that_is_not_at_a_root_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said = "GitHub reads .github at the root of a repository alone"
+    assert main(["init", str(tmp_path / "stress")]) == 0
+    assert said in capsys.readouterr().out
+    (tmp_path / ".git").mkdir()
+    assert main(["init", str(tmp_path)]) == 0
+    assert said not in capsys.readouterr().out
+
+
+def test_as_a_document(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["init", str(tmp_path / "my books"), "--format", "json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["kind"] == "init"
+    assert [row["what"] for row in document["rows"]] == ["file"] * 3 + ["next"] * 3
+    assert document["rows"][4]["text"] == f"backtester suite run '{tmp_path}/my books/suite.toml'"
 
 
 def test_nothing_is_replaced_but_by_force(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

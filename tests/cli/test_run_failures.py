@@ -37,6 +37,23 @@ def test_a_cell_that_fails_does_not_end_the_others(shell: Shell, half: list[str]
     assert set(pq.read_table(out / "fills.parquet")["cell"].to_pylist()) == {0}
 
 
+@pytest.mark.parametrize("books", ["books", "job@2 (c++)"])
+def test_what_a_cell_says_does_not_depend_on_where_we_are(
+    shell: Shell, small: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, books: str
+) -> None:
+    (tmp_path / books).mkdir()
+    wrong = tmp_path / books / "wrong.toml"
+    wrong.write_text("name = 1\n")
+    said, results = [], []
+    for place, words in ((tmp_path, f"{books}/wrong.toml"), (tmp_path / books, "wrong.toml"), (tmp_path, str(wrong))):
+        monkeypatch.chdir(place)
+        code, out, err = shell(small[0], words, *small[1:], "--format", "json")
+        assert code == ExitCode.CONFIG and err.startswith(f"error[config] {words}:1 ")
+        results.append(out)
+        said += [cell["error"] for cell in json.loads(out)["cells"] if cell["status"] == "failed"]
+    assert len(set(results)) == 1 and said[0].startswith("error[config] wrong.toml:1 ") and str(tmp_path) not in said[0]
+
+
 @pytest.mark.parametrize("format", ["table", "markdown", "csv"])
 def test_a_cell_that_failed_is_told(shell: Shell, half: list[str], format: str) -> None:
     code, out, _ = shell(*half, "--format", format)

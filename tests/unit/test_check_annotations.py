@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from backtester.config.toml import read_document
+from backtester.errors import BacktesterError, ExitCode
 from backtester.regress.annotations import annotation_lines, place_of
 from backtester.regress.check import check
 from backtester.regress.rulebook import Rulebook, read_rulebook
@@ -74,7 +75,7 @@ def test_a_figure_is_about_a_line_of_the_portfolio(tmp_path: Path, place: str, l
 
 
 def lines(model: ReportModel, baseline: ReportModel | None, book: Rulebook) -> list[str]:
-    return [*annotation_lines(check(model, baseline, book.of), book, "base")]
+    return [*annotation_lines(check(model, baseline, book.of), book, "base", Path())]
 
 
 def test_what_fails_is_an_error_where_it_stands(book: Rulebook) -> None:
@@ -92,6 +93,22 @@ def test_a_limit_is_an_error_at_its_own_line(book: Rulebook) -> None:
     [line] = lines(limited, limited, book)
     assert line.startswith(f"::error file={CRASH.portfolio.name}.toml,line=4,")
     assert line.endswith("::limit breached: loss_pct > 40 (loss_pct is 64.63 %25)")
+
+
+def test_files_are_named_from_the_root_of_the_repository(book: Rulebook, tmp_path: Path) -> None:
+    checked, file = check(result(CLEARLY), result(CRASH), book.of), f"{CRASH.portfolio.name}.toml"
+    for root, name in ((tmp_path.parent, f"{tmp_path.name}/{file}"), (tmp_path / "stress", f"{tmp_path}/{file}")):
+        [line] = annotation_lines(checked, book, "base", root)
+        assert line.startswith(f"::error file={name},line=6,")
+
+
+def test_two_files_of_one_name_are_refused(book: Rulebook, tmp_path: Path) -> None:
+    name = f"{CRASH.portfolio.name}.toml"
+    (tmp_path / "stress" / name).write_text(TEXT)
+    assert read_rulebook([tmp_path / name, tmp_path / name]).portfolios.keys() == book.portfolios.keys()
+    with pytest.raises(BacktesterError, match=f"stress/{name}: is a second {CRASH.portfolio.name}") as caught:
+        read_rulebook([tmp_path / name, tmp_path / "stress" / name])
+    assert caught.value.exit_code == ExitCode.USAGE
 
 
 def test_no_baseline_is_an_error_of_no_file(book: Rulebook) -> None:

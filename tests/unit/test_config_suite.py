@@ -11,6 +11,7 @@ from backtester.config.suite import load_suite
 from backtester.errors import BacktesterError
 from backtester.regress.tolerances import check_figures
 from backtester.shipped import templates_dir
+from tests.unit.run_cases import crash
 from tests.unit.suite_cases import small_suite
 
 
@@ -23,6 +24,29 @@ def test_files_are_meant_from_where_it_lies(tmp_path: Path) -> None:
     assert command.tapes == (f"{tmp_path}/tape.parquet",)
     assert command.venues == (f"{tmp_path}/own.toml@2025-10-10", "hyperliquid")
     assert (command.scenarios, command.fail_on, command.accept) == ((), ("loss > 1",), Acceptances(index_mid=True))
+
+
+@pytest.mark.parametrize("name", ["job@2", "c++"])
+def test_it_may_lie_in_a_directory_of_any_name(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir()
+    path = small_suite(tmp_path / name, 'venues = ["own.toml@2025-10-10", "hyperliquid"]\n')
+    crash(path.parent, [(0, 1.0), (9, 0.9)], name="a+b")
+    path.write_text(
+        path.read_text("utf-8").replace("scenarios = []", 'scenarios = ["2025-10-10+a+b.parquet"]'), "utf-8"
+    )
+    command = load_suite(path).command
+    assert command.tapes == (f"{path.parent}/tape.parquet",)
+    assert command.venues == (f"{path.parent}/own.toml@2025-10-10", "hyperliquid")
+    assert command.scenarios == (f"2025-10-10+{path.parent}/a+b.parquet",)
+
+
+def test_portfolios_of_one_name(tmp_path: Path) -> None:
+    path = small_suite(tmp_path)
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more/a.toml").write_text("")
+    path.write_text('name = "s"\nportfolios = ["books/*.toml", "more/a.toml"]\n')
+    with pytest.raises(BacktesterError, match=r"suite.toml:2 portfolios.1: .*more/a.toml is a second a\n"):
+        load_suite(path)
 
 
 def test_portfolios_named_twice_are_run_once(tmp_path: Path) -> None:

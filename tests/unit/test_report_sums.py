@@ -37,6 +37,13 @@ def test_changed_and_missing_files_are_named(stored: Path) -> None:
     assert changed(stored) == ["a.json", "b.parquet"]
 
 
+def test_a_file_that_is_new_is_named_unless_a_killed_writer_left_it(stored: Path) -> None:
+    for place in (".backtester-0123", "portfolios"):
+        (stored / place).mkdir()
+        (stored / place / "more.toml").write_text("")
+    assert changed(stored) == ["portfolios/more.toml"]
+
+
 @pytest.mark.parametrize("text", ["abc  a.json\n", "0" * 64 + "  ../a.json\n", "0" * 64, b"\xff\xfe"])
 def test_digests_that_are_none(stored: Path, text: str | bytes) -> None:
     (stored / SUMS).write_bytes(text if isinstance(text, bytes) else text.encode())

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from backtester.config.command import Acceptances, Command, from_anywhere
+from backtester.config.command import Acceptances, Command, from_anywhere, told_from_anywhere
 from backtester.errors import BacktesterError
 from backtester.run.request import requests
-from tests.unit.run_cases import CRASH
+from tests.unit.run_cases import CRASH, crash
 
 
 def asked(*scenarios: str, venues: tuple[str, ...] = ()) -> list[tuple[str | None, bool]]:
@@ -72,6 +72,34 @@ def test_files_are_kept_by_their_names() -> None:
         venues=("own.toml@2025-10-10,binance", "@scenario"),
         tapes=("btc.parquet", "hyperliquid-btc"),
     )
+
+
+@pytest.mark.parametrize("name", ["job@2", "c++", "a,b", "x.toml@2", "with space"])
+def test_a_directory_may_be_called_anything(tmp_path: Path, name: str) -> None:
+    place = tmp_path / name
+    place.mkdir()
+    mine = crash(place, [(0, 1.0), (9, 0.9)], name="a+b")
+    command = Command(
+        portfolios=(f"{place}/mine.toml",),
+        scenarios=() if "," in name else (f"{mine},2025-10-10+{mine}+outage",),
+        venues=() if "," in name else (f"{place}/own.toml@2025-10-10,{place}/own.toml,binance@scenario",),
+        tapes=(f"{place}/tape.parquet", f"{place}/other"),
+    )
+    assert from_anywhere(command) == Command(
+        portfolios=("mine.toml",),
+        scenarios=() if "," in name else ("a+b.parquet,2025-10-10+a+b.parquet+outage",),
+        venues=() if "," in name else ("own.toml@2025-10-10,own.toml,binance@scenario",),
+        tapes=("tape.parquet", "other"),
+    )
+
+
+def test_what_is_said_of_files_names_them_alone() -> None:
+    command = Command(("a/b.toml", "x/a/b.toml"), venues=("/own/v.toml@2025-10-10",), tapes=("/t.parquet",))
+    text = "error[config] x/a/b.toml:7 a/b c: (a/b.toml) /own/tiers/v.csv:3, long / short\n  hint: '/t.parquet' or ya/b"
+    assert told_from_anywhere(text, command) == (
+        "error[config] b.toml:7 b c: (b.toml) tiers/v.csv:3, long / short\n  hint: 't.parquet' or ya/b"
+    )
+    assert told_from_anywhere(text, Command(("b.toml",))) == text
 
 
 def test_a_command_is_the_same_from_anywhere() -> None:

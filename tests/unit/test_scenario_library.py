@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from backtester.errors import BacktesterError
-from backtester.scenario.library import find, find_runnable, ids, locate_parts, runnable_ids
+from backtester.scenario.library import called, find, find_runnable, ids, locate_parts, runnable_ids
 from backtester.shipped import scenarios_dir
 from tests.unit.run_cases import crash
 
@@ -31,6 +31,13 @@ def test_a_file_may_have_a_plus_in_its_name(tmp_path: Path) -> None:
     file = tmp_path / "a+b.parquet"
     shutil.copy(crash(tmp_path, [(0, 1.0), (9, 0.9)]), file)
     assert locate_parts(str(file)) == (file,)
+
+
+def test_a_directory_may_have_a_plus_in_its_name(tmp_path: Path) -> None:
+    (tmp_path / "c++").mkdir()
+    mine = crash(tmp_path / "c++", [(0, 1.0), (9, 0.9)], name="mine")
+    assert locate_parts(f"2025-10-10+{mine}+outage")[1:] == (mine, scenarios_dir() / "outage.parquet")
+    assert called(f"{mine}+outage") == "mine+outage"
 
 
 def test_all_parts_that_are_missing_are_named() -> None:

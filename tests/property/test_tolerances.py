@@ -83,6 +83,7 @@ def test_200_tables_end_with_a_verdict_or_a_fault_in_a_line(tmp_path: Path) -> N
     draw = random.Random(17)
     base, now = stored(tmp_path / "base", result(CLEARLY)), stored(tmp_path / "now", result(CLEARLY))
     path = portfolio(tmp_path, account())
+    path = path.rename(path.with_stem(CLEARLY.portfolio.name))
     text = path.read_text("utf-8")
     codes = set()
     for _ in range(200):

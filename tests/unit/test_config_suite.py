@@ -40,15 +40,6 @@ def test_it_may_lie_in_a_directory_of_any_name(tmp_path: Path, name: str) -> Non
     assert command.scenarios == (f"2025-10-10+{path.parent}/a+b.parquet",)
 
 
-def test_portfolios_of_one_name(tmp_path: Path) -> None:
-    path = small_suite(tmp_path)
-    (tmp_path / "more").mkdir()
-    (tmp_path / "more/a.toml").write_text("")
-    path.write_text('name = "s"\nportfolios = ["books/*.toml", "more/a.toml"]\n')
-    with pytest.raises(BacktesterError, match=r"suite.toml:2 portfolios.1: .*more/a.toml is a second a\n"):
-        load_suite(path)
-
-
 def test_portfolios_named_twice_are_run_once(tmp_path: Path) -> None:
     path = small_suite(tmp_path)
     path.write_text('name = "s"\nportfolios = ["books/b.toml", "books/*.toml"]\n')

@@ -84,7 +84,7 @@ def _table(path: Path, columns: dict[str, pa.DataType]) -> pa.Table:
         with path.open("rb") as stream:
             file = pq.ParquetFile(stream)
             _check_columns(path, file.schema_arrow, columns)
-            table = file.read([*columns])
+            table = file.read([*columns], use_threads=False)  # see report.parts
     except FileNotFoundError:
         raise data_error(str(path), "is not there", AGAIN) from None
     except (OSError, pa.ArrowException) as error:

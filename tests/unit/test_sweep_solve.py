@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -25,11 +26,11 @@ MAINTENANCE = 0.0125
 NEED = START - LOW * (1.0 - MAINTENANCE)
 
 
-def command(directory: Path, *tables: str, collateral: float = 10_000.0, low: int = LOW, **more: object) -> Command:
+def command(directory: Path, *tables: str, collateral: float = 10_000.0, low: int = LOW, **more: Any) -> Command:
     """A cross position in a fall from 50,000 to `low`, which lasts."""
     path = portfolio(directory, account(*tables, collateral=f"USDC = {collateral}"))
     mids = [START] * 8 + [low] * 12
-    return Command((str(path),), tapes=(str(tape(directory, mids)),))._replace(**more)  # type: ignore[arg-type]
+    return Command((str(path),), tapes=(str(tape(directory, mids)),))._replace(**more)
 
 
 def found(solution: Solution) -> Found:

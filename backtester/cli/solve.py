@@ -37,7 +37,7 @@ def solve(
         typer.Option(
             "--for",
             help="What is turned: the size of all positions, orders and plans; the same told as notional by equity; "
-            "the collateral of all accounts (an isolated position keeps its own margin); how deep the scenario falls.",
+            "collateral and isolated margins, all by the same factor; how deep the scenario falls.",
         ),
     ],
     scenario: ScenarioOption = None,

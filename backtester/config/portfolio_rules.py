@@ -5,8 +5,8 @@ They read the raw tables and leave what a single key gets wrong to the records, 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
+from decimal import Decimal
 
 from backtester.config.lines import Place
 from backtester.config.order_rules import link_faults, order_faults, side_faults
@@ -77,9 +77,14 @@ def _position_faults(position: Table, place: Place) -> Iterator[Fault]:
 
 def _margin_faults(account: Table, place: Place) -> Iterator[Fault]:
     isolated = (position for _, position in tables(account, "positions") if position.get("margin_mode") == "isolated")
-    margin = math.fsum(amount(position.get("margin")) for position in isolated)
+    margin = sum(_decimal(position.get("margin")) for position in isolated)
     collateral = account.get("collateral")
     amounts = list(collateral.values()) if isinstance(collateral, dict) else []
-    if len(amounts) == 1 and 0 < amount(amounts[0]) < margin:
+    if len(amounts) == 1 and 0 < _decimal(amounts[0]) < margin:
         message = f"isolated margins of {margin:,.2f} exceed the collateral of {amount(amounts[0]):,.2f}"
         yield Fault((*place, "collateral"), message)
+
+
+def _decimal(value: object) -> Decimal:
+    """An amount as it is written: as binary fractions 70.1 and 29.9 times a factor may be more than 100 times it."""
+    return Decimal(repr(amount(value)))

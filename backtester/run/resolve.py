@@ -216,10 +216,15 @@ class _AccountBuilder:
         positions = tuple(self._position(p, position) for p, position in enumerate(account.positions))
         orders, plans = resolve_orders(account, self.values, curve, positions)
         rules = self.values.resolved.data.markets[positions[0].market].rules if positions else 0
-        made = spec.Account(account.name, rules, account.collateral.amount, positions, orders, plans)
+        made = spec.Account(account.name, rules, self._balance(account, positions), positions, orders, plans)
         if not self.values.problems:
             self._check_solvent(made)
         return made
+
+    def _balance(self, account: Account, positions: Sequence[spec.Position]) -> float:
+        """The collateral; the sum of isolated margins where they are all of it but for the last digit."""
+        collateral, isolated = account.collateral.amount, math.fsum(position.margin for position in positions)
+        return isolated if math.isclose(isolated, collateral, rel_tol=1e-12) else collateral
 
     def _check_collateral(self, account: Account) -> None:
         """An account is kept in the asset in which its contracts are settled."""
@@ -287,7 +292,7 @@ class _AccountBuilder:
 
     def _check_solvent(self, account: spec.Account) -> None:
         """A position that would be liquidated at once was never held: that is a slip in the portfolio."""
-        isolated = sum(position.margin for position in account.positions)
+        isolated = math.fsum(position.margin for position in account.positions)
         pools = [("cross", account.balance - isolated, [p for p in account.positions if not p.isolated])]
         if account.balance < isolated:
             self.values.fault(f"isolated margins of {isolated:,.2f} exceed the collateral", "collateral")

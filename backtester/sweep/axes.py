@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from decimal import Decimal
+from decimal import ROUND_UP, Context, Decimal
 from types import MappingProxyType
 from typing import NamedTuple
 
 from backtester.config.command import Command
 from backtester.report.text import money, share
-from backtester.sweep.records import Figures
+from backtester.sweep.records import Figures, Pool
 from backtester.sweep.search import Ladder
 
 #: So many half octaves in either direction are tried at first: 32 = 2^(10/2).
 _HALF_OCTAVES = 10
+#: What a leverage is multiplied by, no lower than it is: an isolated margin is never too large for its last digit.
+_SAFE = Context(prec=10, rounding=ROUND_UP)
 
 
 class Turn(NamedTuple):
@@ -30,13 +32,13 @@ class Turn(NamedTuple):
 class Axis(NamedTuple):
     """One of the things that can be solved for.
 
-    turn    from a factor, the collateral assets of the portfolio and the --shock of the command
+    turn    from a factor, the pools of the portfolio and the --shock of the command
     told    a factor in the unit of the axis, of a cell that ran with it; the collateral is that of factor 1
     """
 
     title: str
     ladder: Ladder
-    turn: Callable[[Decimal, tuple[str, ...], str | None], Turn]
+    turn: Callable[[Decimal, tuple[Pool, ...], str | None], Turn]
     value: Callable[[Decimal, Figures, float], float]
     told: Callable[[Decimal, Figures, float], str]
 
@@ -46,15 +48,21 @@ def times(factor: Decimal) -> str:
     return f"×{factor.normalize():f}"
 
 
-def _sizes(factor: Decimal, assets: tuple[str, ...], shock: str | None) -> Turn:
+def _sizes(factor: Decimal, pools: tuple[Pool, ...], shock: str | None) -> Turn:
     return Turn(set=(f"*.size=*{factor.normalize():f}",))
 
 
-def _collateral(factor: Decimal, assets: tuple[str, ...], shock: str | None) -> Turn:
-    return Turn(set=tuple(f"collateral.{asset}=*{factor.normalize():f}" for asset in assets))
+def _money(factor: Decimal, pools: tuple[Pool, ...], shock: str | None) -> Turn:
+    return Turn(set=tuple(f"{pool.key}={_grown(pool, factor)}" for pool in pools))
 
 
-def _depth(factor: Decimal, assets: tuple[str, ...], shock: str | None) -> Turn:
+def _grown(pool: Pool, factor: Decimal) -> str:
+    """Example: 6.25x has twice the margin of 12.5x behind it; 1x has the whole notional, and no venue takes less."""
+    grown = factor if pool.leverage is None else max(_SAFE.divide(1, factor), _SAFE.divide(1, pool.leverage))
+    return f"*{grown.normalize():f}"
+
+
+def _depth(factor: Decimal, pools: tuple[Pool, ...], shock: str | None) -> Turn:
     return Turn(shock=",".join(filter(None, (shock, f"price=*{factor.normalize():f}"))))
 
 
@@ -98,7 +106,7 @@ AXES: Mapping[str, Axis] = MappingProxyType(
     {
         "size": Axis("size of everything", Ladder(_WIDE), _sizes, _factor, _told_factor),
         "gross_leverage": Axis("gross notional by equity", Ladder(_WIDE), _sizes, _gross, _told_gross),
-        "buffer": Axis("collateral added", Ladder(_WIDE, more_is_harsher=False), _collateral, _added, _told_added),
+        "buffer": Axis("collateral added", Ladder(_WIDE, more_is_harsher=False), _money, _added, _told_added),
         "shock": Axis("depth of the crash", Ladder(_DEEP, points=3, reach=1), _depth, _factor, _told_factor),
     }
 )

@@ -52,6 +52,13 @@ class Span(NamedTuple):
     last: Tried
 
 
+class Pool(NamedTuple):
+    """What `--set` turns so that money grows: collateral or an isolated margin; or a leverage, which falls then."""
+
+    key: str
+    leverage: Decimal | None = None  # the lowest that the key stands for
+
+
 class Found(NamedTuple):
     """The answer for one scenario and venue: all that was tried, mildest first.
 
@@ -63,7 +70,7 @@ class Found(NamedTuple):
     venue: str
     command: Command  # of one cell, without any factor
     collateral: float  # of all accounts, without any factor
-    assets: tuple[str, ...]
+    pools: tuple[Pool, ...]
     tried: tuple[Tried, ...]
     spans: tuple[Span, ...]
     last: Tried | None

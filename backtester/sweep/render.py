@@ -204,7 +204,7 @@ def _told_spans(axis: Axis, row: Found) -> str:
 
 def _command(solution: Solution, row: Found, tried: Tried) -> str:
     """What to type for this very cell."""
-    turn = AXES[solution.axis].turn(tried.factor, row.assets, row.command.shock)
+    turn = AXES[solution.axis].turn(tried.factor, row.pools, row.command.shock)
     seed = ["--seed", str(solution.seed)] if solution.seed else []
     return shlex.join(["backtester", *words(turn.of(row.command)), *seed])
 

@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from backtester.config.command import Command
+from backtester.config.portfolio import Position
 from backtester.config.values import Instant
 from backtester.enums import Verdict
 from backtester.errors import ExitCode, usage_error
@@ -25,7 +26,7 @@ from backtester.run.result import RunFailure, RunResult
 from backtester.run.session import Listener, collect, nobody
 from backtester.scenario.shock import parse_shock
 from backtester.sweep.axes import AXES, Axis
-from backtester.sweep.records import Fate, Figures, Found, Solution, Tried, Unsolved
+from backtester.sweep.records import Fate, Figures, Found, Pool, Solution, Tried, Unsolved
 from backtester.sweep.search import edge, next_factors, ordered, spans
 
 #: What a portfolio survives with.
@@ -95,7 +96,7 @@ def _round(
 
 def _request(command: Command, axis: Axis, rider: Rider, factor: Decimal) -> Request:
     """The cell with a factor: what `run` makes of the command that is printed for it."""
-    turn, asked = axis.turn(factor, _assets(rider), command.shock), rider.request
+    turn, asked = axis.turn(factor, _pools(rider), command.shock), rider.request
     shock = parse_shock(turn.shock) if turn.shock else asked.shock
     return asked._replace(overrides=(*asked.overrides, *turn.set), shock=shock)
 
@@ -153,7 +154,7 @@ def _answer(command: Command, axis: Axis, question: Question) -> Found | Unsolve
             scenarios=tuple(filter(None, [asked.scenario])), venues=tuple(filter(None, [asked.venue]))
         ),
         collateral=math.fsum(account.collateral.amount for account in accounts),
-        assets=_assets(rider),
+        pools=_pools(rider),
         tried=question.tried,
         spans=found,
         last=last,
@@ -161,10 +162,24 @@ def _answer(command: Command, axis: Axis, question: Question) -> Found | Unsolve
     )
 
 
-def _assets(rider: Rider) -> tuple[str, ...]:
-    """The collateral of all accounts as the portfolio has it, whatever another venue takes it for."""
-    accounts = rider.variant.portfolio.document.data["accounts"]
-    return tuple(sorted({asset for account in accounts for asset in account["collateral"]}))
+def _pools(rider: Rider) -> tuple[Pool, ...]:
+    """The collateral of all accounts as the portfolio has it, whatever another venue takes it for; isolated margins."""
+    portfolio = rider.variant.portfolio
+    assets = sorted({asset for account in portfolio.document.data["accounts"] for asset in account["collateral"]})
+    isolated = [
+        _isolated(f"accounts[{account.name}].positions[{position.symbol}].", position)
+        for account in portfolio.portfolio.accounts
+        for position in account.positions
+        if position.margin_mode == "isolated" and position.size
+    ]
+    by_key = {pool.key: pool for pool in sorted(isolated, reverse=True)}  # hedge mode: two may have one key
+    return (*(Pool(f"collateral.{asset}") for asset in assets), *sorted(by_key.values()))
+
+
+def _isolated(place: str, position: Position) -> Pool:
+    if position.leverage is None:
+        return Pool(f"{place}margin")
+    return Pool(f"{place}leverage", Decimal(repr(position.leverage)))
 
 
 def _unsolved(failure: RunFailure) -> Unsolved:

@@ -53,6 +53,15 @@ def test_a_printed_command_shocks_as_deep(
     check_commands(document(capsys, "solve", *words, "--for", "shock", "--seed", "7"), capsys)
 
 
+@pytest.mark.parametrize("behind", [{"margin": 1_100.0, "leverage": None}, {"leverage": 13.7}])
+def test_a_printed_command_gives_isolated_positions_as_much(
+    behind: dict[str, Any], falling: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    held = position(size=0.3, margin_mode="isolated", **behind)
+    portfolio(tmp_path, account(held, name="my desk", collateral="USDC = 1_100.0"))
+    check_commands(document(capsys, "solve", *falling, "--for", "buffer"), capsys)
+
+
 def check_commands(solved: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
     [row] = solved["rows"]
     assert row["lives_to"]["fate"] == "lives" and row["dies_at"]["fate"] == "dies"

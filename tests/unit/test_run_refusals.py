@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -94,6 +95,17 @@ def test_isolated_margins_beyond_the_collateral(tmp_path: Path) -> None:
     assert fault(portfolio(tmp_path, account(one, two))) == (
         "error[config] p.toml:5 accounts.0.collateral: isolated margins of 110,000.00 exceed the collateral"
     )
+
+
+def test_isolated_margins_that_are_all_of_the_collateral_stay_that_times_any_factor(tmp_path: Path) -> None:
+    """As sums of binary fractions 70.1 and 29.9 times 1.001 are a digit more than 100 times that."""
+    assert math.fsum((70.1701, 29.9299)) > 100.1
+    one = position(margin_mode="isolated", margin=70.1, leverage=None, size=0.01)
+    two = position("ETH", margin_mode="isolated", margin=29.9, leverage=None, size=0.1)
+    path = portfolio(tmp_path, account(one, two, collateral="USDC = 100.0"))
+    [made] = world(path, "collateral.USDC=*1.001", "positions.margin=*1.001").accounts
+    assert made.balance == math.fsum(each.margin for each in made.positions) == pytest.approx(100.1)
+    assert "exceed the collateral of 100.09" in fault(path, "collateral.USDC=100.09", "positions.margin=*1.001")
 
 
 def test_cross_account_under_water(tmp_path: Path) -> None:

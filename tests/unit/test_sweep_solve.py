@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from rich.console import Console
 
 from backtester.config.command import Command
 from backtester.errors import BacktesterError
+from backtester.sweep.axes import AXES
 from backtester.sweep.records import Fate, Found, Solution, Tried, Unsolved
 from backtester.sweep.render import render_solution
 from backtester.sweep.search import NEAR
@@ -73,6 +75,37 @@ def test_the_collateral_that_is_enough(tmp_path: Path) -> None:
     assert row.tried[0].factor > row.tried[-1].factor, "the mildest first"
 
 
+@pytest.mark.parametrize("behind", [{"margin": 4_000.0, "leverage": None}, {"leverage": 12.5}])
+def test_money_goes_to_isolated_positions_too(behind: dict[str, Any], tmp_path: Path) -> None:
+    """4,000 back one BTC and 1,000 nothing: all of it grows until the 4,000 are enough."""
+    made = command(tmp_path, position(margin_mode="isolated", **behind), collateral=5_000.0)
+    row = found(solve(made, "buffer"))
+    last, after = neighbours(row)
+    assert last.figures and after.figures
+    assert float(after.factor) < NEED / 4_000.0 <= float(last.factor) <= NEAR * float(after.factor)
+    assert last.figures.collateral == pytest.approx(float(last.factor) * 5_000.0)
+    assert row.is_monotone and after.figures.first_liquidation is not None
+
+
+def test_a_leverage_falls_to_one_at_least_and_that_of_a_cross_position_stays(tmp_path: Path) -> None:
+    """So the cross account can be given more than the 2 times that an isolated position of 2x can take."""
+    tables = (
+        account(position(size=0.5, margin=5_000.0, leverage=None), collateral="USDC = 2_700.0"),
+        account(position(size=0.1, margin_mode="isolated", leverage=2), name="two", collateral="USDC = 2_600.0"),
+    )
+    made = command(tmp_path)
+    portfolio(tmp_path, *tables)
+    row = found(solve(made, "buffer"))
+    last, after = neighbours(row)
+    assert float(after.factor) < 0.5 * NEED / 2_700.0 <= float(last.factor) <= NEAR * float(after.factor)
+    assert row.tried[0].factor == 32 and {each.fate for each in row.tried if each.factor >= 2} == {Fate.LIVES}
+    assert AXES["buffer"].turn(Decimal("1.5"), row.pools, None).set == (
+        "collateral.USDC=*1.5",
+        "accounts[two].positions[BTC].leverage=*0.6666666667",
+    )
+    assert AXES["buffer"].turn(Decimal(32), row.pools, None).set[1].endswith("=*0.5")
+
+
 def test_how_deep_a_crash_is_survived(tmp_path: Path) -> None:
     fall = crash(tmp_path, [(0, 1.0), (5, 1.0), (8, 0.9), (30, 0.9)])
     made = command(tmp_path, position(), low=START, scenarios=(str(fall),))
@@ -121,8 +154,10 @@ def test_no_edge_is_said(tmp_path: Path) -> None:
     row = found(calm)
     assert row.next is None and row.last is not None and row.last.factor == 1024
     assert "×1024 and beyond" in render_solution(calm, "markdown", Console())
-    lost = command(tmp_path, position(margin_mode="isolated", leverage=20))
-    dead = solve(lost, "buffer")
+    short = command(
+        tmp_path, position(side="short", margin_mode="isolated", leverage=2), low=110_000, collateral=30_000.0
+    )
+    dead = solve(short, "buffer")
     row = found(dead)
     assert row.last is None and row.next is not None and row.next.fate is Fate.DIES and row.next.factor == 1024
     assert " already" in render_solution(dead, "table", Console(width=160))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from backtester.config.values import Instant
@@ -15,7 +16,7 @@ from backtester.report.glance import in_short
 from backtester.report.measures import Quantity, badness
 from backtester.report.naming import AnyCell, cell_name
 from backtester.report.records import Cell, FailedCell, ReportModel
-from backtester.report.text import NONE
+from backtester.report.text import NONE, pools_words, verdict_words
 
 
 class Effect(Enum):
@@ -148,10 +149,18 @@ def _effect_of(pair: Pair) -> Effect:
 # --- figures -------------------------------------------------------------------------------------------------------
 
 
+#: Figures that a report says with what else the cell holds.
+_CELLS_WORDS: Mapping[str, Callable[[Cell], str]] = MappingProxyType(
+    {"verdict": lambda cell: verdict_words(cell).lower(), "portfolio.pools_liquidated": pools_words}
+)
+
+
 def _figures(before: Cell, after: Cell) -> Iterator[Change]:
     starts, equities = (before.start_ts, after.start_ts), _equities(before, after)
     for found in differences(before, after):
-        yield _change(found, cell_name(after), starts, equities)
+        change = _change(found, cell_name(after), starts, equities)
+        words = _CELLS_WORDS.get(found.place)
+        yield change if words is None else change._replace(was=words(before), now=words(after))
 
 
 def _equities(before: Cell, after: Cell) -> Mapping[str, float]:

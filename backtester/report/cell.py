@@ -21,6 +21,7 @@ from backtester.report.names import Names, known
 from backtester.report.notices import notices
 from backtester.report.old_books import warnings as old_book_warnings
 from backtester.report.plans import plan_reports
+from backtester.report.pools import fates
 from backtester.report.reconcile import reconcile
 from backtester.report.records import Cell, FileInput, Named, RealisedPrices, ScenarioInput, VenueInput
 from backtester.report.slippage import OrderFills
@@ -78,7 +79,8 @@ def _build_cell(result: RunResult) -> Cell:
     fills, traded = OrderFills(result.fills), courses(result)
     costs = slipped(result, names, fills)
     accounts = tuple(account_reports(result, names, errors, costs))
-    portfolio = portfolio_report(result, names, accounts)
+    liquidations = tuple(liquidation_reports(result, names))
+    portfolio = portfolio_report(result, names, accounts, fates(accounts, liquidations))
     orders = tuple(order_reports(result, names, fills, traded))
     plans = tuple(plan_reports(result, names, traded))
     noticed = tuple(notices(result, names, orders, plans))
@@ -93,7 +95,7 @@ def _build_cell(result: RunResult) -> Cell:
         portfolio=portfolio,
         accounts=accounts,
         orders=orders,
-        liquidations=tuple(liquidation_reports(result, names)),
+        liquidations=liquidations,
         adl=(),
         funding=tuple(funding_payments(result, names)),
         actions=(),

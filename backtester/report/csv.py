@@ -29,7 +29,7 @@ COLUMNS = (*_CELL, *_FIGURES, "error")
 #: Of a row per cell; `buffer_min` is the lowest of its accounts, `liquidated_ts` the first liquidation.
 CELL_COLUMNS = (
     "portfolio", "scenario", "venue", "variant", "status", "verdict", "loss", "loss_pct", "equity_start", "equity_end",
-    "equity_min", "buffer_min", "liquidated_ts", "fees", "flags", "error",
+    "equity_min", "buffer_min", "liquidated_ts", "pools", "pools_liquidated", "fees", "flags", "error",
 )  # fmt: skip
 
 
@@ -57,6 +57,7 @@ def _cell_row(cell: Cell | FailedCell) -> Iterator[Any]:
     yield from (cell.verdict, whole.loss, whole.loss_pct, whole.equity_start, whole.equity_end, whole.equity_min)
     yield min(buffers, default=None)
     yield min((each.ts for each in cell.liquidations), default=None)
+    yield from (whole.pools, whole.pools_liquidated)
     yield from (math.fsum(each.pnl_fees for each in cell.accounts), " ".join(cell.flags), None)
 
 

@@ -125,7 +125,8 @@ def _matrix(placed: Sequence[Placed], things: tuple[str, ...]) -> Iterator[Sheet
         found.setdefault((each.words[0], each.words[1]), in_short(each.cell))
     if len(across) > WIDEST or len(found) < len(down) * len(across):
         return
-    title = f"{things[0].capitalize()} by {things[1]}: verdict and what is lost"
+    worst = f"; worst {' and '.join(things[2:])}" if len(things) > 2 else ""
+    title = f"{things[0].capitalize()} by {things[1]}: verdict and what is lost{worst}"
     columns = (Column(things[0], is_text=True), *(Column(word, is_text=True) for word in across))
     yield Sheet(title, columns, tuple((row, *(found[row, word] for word in across)) for row in down), optional=True)
 
@@ -149,7 +150,7 @@ def counts(cells: Sequence[AnyCell]) -> str:
 
 
 def _in_a_word(cell: AnyCell) -> str:
-    return cell.status.replace("_", " ") if isinstance(cell, FailedCell) else cell.verdict.name.lower()
+    return cell.status.replace("_", " ") if isinstance(cell, FailedCell) else verdict_words(cell).lower()
 
 
 def _rows(placed: Sequence[Placed], things: tuple[str, ...], currency: str, reached: str) -> Sheet:

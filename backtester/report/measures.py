@@ -16,7 +16,7 @@ class Quantity(Enum):
     """What a figure is. The value is its name in a document."""
 
     VERDICT = "verdict"
-    COUNT = "count"  # of the rows of an array, where it is a figure of its own
+    COUNT = "count"  # of rows or pools, where it is a figure of its own
     ROW = "row"  # of an array: new, gone, or compared field by field
     OUTCOME = "outcome"  # a word for what became of something
     MONEY = "money"  # in the reporting currency
@@ -53,8 +53,8 @@ class Measure(NamedTuple):
 _Q, _UP, _DOWN, _NEITHER = Quantity, Worse.UP, Worse.DOWN, Worse.NEITHER
 _TABLE = {
     Measure(_Q.VERDICT, _DOWN): "verdict",  # counted from the worst
-    Measure(_Q.COUNT, _UP): "liquidations",
-    Measure(_Q.COUNT, _NEITHER): "Cell.funding fills",
+    Measure(_Q.COUNT, _UP): "liquidations pools_liquidated",
+    Measure(_Q.COUNT, _NEITHER): "Cell.funding fills PortfolioReport.pools",
     Measure(_Q.ROW, _UP): "flags notices",
     Measure(_Q.ROW, _NEITHER): "accounts positions pools orders plans trades limits ids law shortfall",
     Measure(_Q.OUTCOME, _UP): "stage outcome",

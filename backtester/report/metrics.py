@@ -19,6 +19,7 @@ from backtester.formulas.value import price_of, worth
 from backtester.report.executions import BPS
 from backtester.report.exit_value import exit_cost
 from backtester.report.names import Names, known, moment, rows_of
+from backtester.report.pools import Fate
 from backtester.report.reconcile import account_equity, added_up, uncovered, unrealised
 from backtester.report.records import (
     CROSS,
@@ -233,7 +234,9 @@ def _position_report(result: RunResult, names: Names, number: int, cost: Slipped
     )
 
 
-def portfolio_report(result: RunResult, names: Names, accounts: Sequence[AccountReport]) -> PortfolioReport:
+def portfolio_report(
+    result: RunResult, names: Names, accounts: Sequence[AccountReport], fates: Sequence[Fate]
+) -> PortfolioReport:
     """All accounts together; equity_end_exit pays what `exit_cost` says."""
     before, after = math.fsum(a.equity_start for a in accounts), math.fsum(a.equity_end for a in accounts)
     cost = exit_cost(result)
@@ -246,6 +249,8 @@ def portfolio_report(result: RunResult, names: Names, accounts: Sequence[Account
         loss=before - after,
         loss_pct=100.0 * (before - after) / before if before > 0.0 else None,
         net_delta=Named(tuple(_net_delta(result, names))),
+        pools=len(fates),
+        pools_liquidated=sum(fate.is_liquidated for fate in fates),
     )
 
 

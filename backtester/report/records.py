@@ -87,6 +87,8 @@ class PortfolioReport(NamedTuple):
     loss: float  # equity_start - equity_end
     loss_pct: float | None
     net_delta: Named  # at the end: units by base asset
+    pools: int  # margin pools that held something (report.pools)
+    pools_liquidated: int
 
 
 class PositionReport(NamedTuple):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from backtester.texts import shortened
+
 #: Where a line may end within a text: at a blank, before the date of a venue, behind a directory, behind the key of a
 #: variant or the `+` of a scenario, before the row of a list and the figure of a row; not between a number and its
 #: per cent.
@@ -35,8 +37,22 @@ class Sheet(NamedTuple):
         """Characters of the longest piece of a column that no line may end in."""
         return max(len(piece) for text in self._texts(column) for piece in _ENDS.split(text)[::2])
 
+    def shortened(self, most: int) -> Sheet:
+        """The same with no word of a text column longer than `most` characters: one loses its middle."""
+        texts = [column.is_text for column in self.columns]
+        rows = (
+            tuple(_shortened(text, most) if is_text else text for text, is_text in zip(row, texts, strict=True))
+            for row in self.rows
+        )
+        columns = (column._replace(heading=_shortened(column.heading, most)) for column in self.columns)
+        return self._replace(columns=tuple(columns), rows=tuple(rows))
+
     def _texts(self, column: int) -> list[str]:
         return [self.columns[column].heading, *(row[column] for row in self.rows)]
+
+
+def _shortened(text: str, most: int) -> str:
+    return "".join(shortened(piece, most) for piece in _ENDS.split(text))
 
 
 def folded(text: str, width: int) -> str:

@@ -29,6 +29,7 @@ _STYLES = {
 }
 _LIMIT_STYLES = {"ok": "green", "breached": "red", "unknown": "yellow"}
 _GAP = 2  # blanks between columns
+_WORDS, _SHORTEST = 2, 20  # a word of a table has at most this part of the terminal, but never fewer characters
 _LABEL = 14  # characters of a chart's labels
 _CHART_HEIGHT = 4
 _NARROWEST_CHART, _WIDEST_CHART = 20, 120
@@ -84,6 +85,7 @@ class SheetView:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         sheet = self.sheet._replace(rows=tuple(tuple(map(printable, row)) for row in self.sheet.rows))
+        sheet = sheet.shortened(max(options.max_width // _WORDS, _SHORTEST))
         shown = fitting(sheet, options.max_width)
         if sheet.optional and _total(map(sheet.narrowest, shown)) > options.max_width:
             return

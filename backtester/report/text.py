@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from backtester.config.values import Instant
 from backtester.enums import Verdict
 from backtester.report.naming import cell_name
+from backtester.report.pools import fates
 from backtester.report.records import CROSS, AccountReport, Cell, FailedCell, LimitReport, PoolReport, ReportModel
 
 NONE = "–"
@@ -105,7 +106,7 @@ def headline(cell: Cell | FailedCell) -> str:
 
 def verdict_words(cell: Cell) -> str:
     """The verdict in capitals; an account that lost one margin pool and kept another was not liquidated whole."""
-    pools = _pools(cell)
+    pools = fates(cell.accounts, cell.liquidations)
     hurt = {account for account, _, died in pools if died}
     kept = {account for account, _, died in pools if not died}
     return (
@@ -115,15 +116,9 @@ def verdict_words(cell: Cell) -> str:
     )
 
 
-def _pools(cell: Cell) -> list[tuple[str, PoolReport, bool]]:
-    """(account, margin pool, whether it was liquidated) of every pool that held something."""
-    died = {(each.account, CROSS if each.cause.startswith(CROSS) else each.symbol) for each in cell.liquidations}
-    return [
-        (account.name, pool, (account.name, pool.pool) in died)
-        for account in cell.accounts
-        for pool in account.pools
-        if pool.buffer_min is not None
-    ]
+def pools_words(cell: Cell) -> str:
+    """How many margin pools were liquidated. Example: 1 of 3."""
+    return f"{cell.portfolio.pools_liquidated} of {cell.portfolio.pools}"
 
 
 def story(cell: Cell, currency: str) -> list[str]:
@@ -146,7 +141,7 @@ def story(cell: Cell, currency: str) -> list[str]:
 
 def _fates(cell: Cell, currency: str) -> list[str]:
     """Which margin pools died and which lived, and how near it was, where there are several."""
-    pools = _pools(cell)
+    pools = fates(cell.accounts, cell.liquidations)
     if len(pools) < 2:
         return []
     lost = [f"{account} {_pool_name(pool)}" for account, pool, died in pools if died]

@@ -382,6 +382,8 @@ CRASH = Cell(
         loss=9_694.06,
         loss_pct=64.62706666666666,
         net_delta=Named((("BTC", 0.0),)),
+        pools=1,
+        pools_liquidated=1,
     ),
     accounts=(MAIN, CALM),
     orders=(STOP, GAPPED, BID, CHILD),

@@ -70,7 +70,8 @@ inputs.scenarios.0 name sha256 assumed_share title type tiles realised
 inputs.venues.0 name sha256 rules_date assumed_share
 cells.0 scenario venue variant status error verdict flags portfolio accounts orders liquidations adl funding actions
   plans system start_ts end_ts trades notices reached limits
-cells.0.portfolio name equity_start equity_end equity_end_exit equity_min loss loss_pct net_delta
+cells.0.portfolio name equity_start equity_end equity_end_exit equity_min loss loss_pct net_delta pools
+  pools_liquidated
 cells.0.accounts.0 name venue collateral carried_in equity_start equity_end equity_min equity_min_ts buffer_min
   buffer_min_ts
   margin_ratio_max required_topup required_topup_by pnl_total pnl_price pnl_funding pnl_fees pnl_liquidation pnl_adl

@@ -64,6 +64,24 @@ def test_the_worst_comes_first() -> None:
     ]
 
 
+def test_what_is_liquidated_in_part_and_whole() -> None:
+    fenced = MAIN.pools[0]._replace(pool="ETH")
+    before, after = (
+        CRASH._replace(
+            accounts=(MAIN._replace(pools=(*MAIN.pools, fenced)), CRASH.accounts[1]),
+            liquidations=forced,
+            portfolio=CRASH.portfolio._replace(pools=2, pools_liquidated=len(forced)),
+        )
+        for forced in (
+            CRASH.liquidations,
+            (LIQUIDATION, LIQUIDATION._replace(symbol="ETH", cause="isolated_below_maintenance")),
+        )
+    )
+    more, calm = changes(before, after), before._replace(verdict=Verdict.SURVIVED)
+    assert line(more[0]) == ("~", "portfolio.pools_liquidated", "1 of 2", "2 of 2", "worse")
+    assert line(changes(calm, before)[0]) == ("~", "verdict", "survived", "partly liquidated", "worse")
+
+
 def test_money_is_weighed_by_the_equity_of_its_account() -> None:
     calm = CRASH.accounts[1]
     after = CRASH._replace(

@@ -73,6 +73,7 @@ def test_a_row_of_the_spreadsheet_of_cells() -> None:
     first, second = csv.DictReader(io.StringIO(text))
     assert (first["status"], first["loss"]) == ("failed", "") and first["error"].startswith("error[data] BTC: ")
     assert (second["status"], second["error"]) == ("ok", "") and float(second["equity_start"]) > 0
+    assert (first["pools"], second["pools"], second["pools_liquidated"]) == ("", "1", "0")
 
 
 def test_money_that_does_not_add_up_fails_its_cell_alone() -> None:

@@ -33,6 +33,8 @@ def said(text: str, cell: Cell = CRASH) -> tuple[str, str]:
         ("portfolio.loss_pct > 40%", "breached", "portfolio.loss_pct is 64.63 %"),
         ("loss_pct > 70", "ok", "loss_pct is 64.63 %"),
         ("liquidations > 1", "ok", "liquidations is 1"),
+        ("pools_liquidated > 0", "breached", "pools_liquidated is 1"),
+        ("pools_liquidated < pools", "ok", "pools_liquidated is 1, pools is 1"),
         ("flags in [order_cut_short]", "breached", "flags is plan_unfinished, order_cut_short"),
         ("accounts[main].positions[BTC].funding < -10", "breached", "accounts[main].positions[BTC].funding is −20"),
         ("accounts[main].positions[BTC.long].funding < -10", "breached",

@@ -178,6 +178,16 @@ def test_the_widest_column_gives_way_where_words_have_no_room() -> None:
     assert folded("accounts[main].pnl", 18) == "accounts[main].pnl"
 
 
+def test_a_word_longer_than_half_the_terminal_loses_its_middle() -> None:
+    book = f"{'x' * 60}{'y' * 30}"
+    names = (book, "small")
+    cells = [CRASH._replace(plans=(), portfolio=CRASH.portfolio._replace(name=name)) for name in names]
+    lines = said_in(80, cells)
+    assert lines[3].startswith(f"{'x' * 29}…{'y' * 10}  liquidated  9,694.06  64.6 %")
+    assert lines[4].split()[:4] == ["small", "liquidated", "9,694.06", "64.6"]
+    assert book in said_in(200, cells)[2]
+
+
 def test_a_matrix_that_would_break_words_is_left_to_the_rows() -> None:
     many = [CRASH._replace(scenario=day, venue=f"venue-{n}@2026-08-22") for n in range(6) for day in ("one", "two")]
     for width, is_there in ((200, True), (80, True), (60, False)):
@@ -265,6 +275,19 @@ def test_a_matrix_where_every_place_has_a_cell() -> None:
     assert matrix.rows == (("2025-10-10", said, said), ("2020-03-12", said, said))
 
 
+def test_a_matrix_says_what_it_takes_the_worst_of() -> None:
+    mild = CRASH._replace(portfolio=CRASH.portfolio._replace(loss_pct=1.0))
+    cells = [
+        each._replace(scenario=day, venue=venue, portfolio=each.portfolio._replace(name=name))
+        for name in ("a", "b")
+        for day in ("2025-10-10", "2020-03-12")
+        for each, venue in ((mild, "hyperliquid@2026-08-22"), (CRASH, "binance-usdm@2026-09-29"))
+    ]
+    matrix, _ = glance(cells, "USDC")
+    assert matrix.title == "Portfolio by scenario: verdict and what is lost; worst venue"
+    assert {text for row in matrix.rows for text in row[1:]} == {"liquidated 64.6 %"}
+
+
 def test_the_worst_comes_first_and_cells_without_a_result_last() -> None:
     whole = CRASH.portfolio
     worse = CRASH._replace(scenario="b", portfolio=whole._replace(loss_pct=(whole.loss_pct or 0.0) + 1.0))
@@ -310,6 +333,7 @@ def test_what_took_one_pool_and_left_another_is_told_pool_by_pool() -> None:
     assert headline(partly).startswith("PARTLY LIQUIDATED")
     [sheet] = glance([partly._replace(variant=TWAP.variant), NONE_AT_ALL], "USDC")
     assert sheet.rows[0][1] == "partly liquidated"
+    assert sheet.title.startswith("2 cells: 1 partly liquidated, ")
 
 
 def test_a_severe_loss_is_no_plain_survival() -> None:

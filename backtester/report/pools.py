@@ -1,0 +1,27 @@
+"""Which margin pools of a cell were liquidated, and which lived."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from backtester.report.records import CROSS, AccountReport, LiquidationReport, PoolReport
+
+
+class Fate(NamedTuple):
+    """A margin pool that held something, and whether the venue sent a liquidation order for it or took it over."""
+
+    account: str
+    pool: PoolReport
+    is_liquidated: bool
+
+
+def fates(accounts: Iterable[AccountReport], liquidations: Iterable[LiquidationReport]) -> tuple[Fate, ...]:
+    """Every pool whose margin was checked, in the order of the document."""
+    died = {(each.account, CROSS if each.cause.startswith(CROSS) else each.symbol) for each in liquidations}
+    return tuple(
+        Fate(account.name, pool, (account.name, pool.pool) in died)
+        for account in accounts
+        for pool in account.pools
+        if pool.buffer_min is not None
+    )

@@ -200,10 +200,19 @@ def _is_descriptor(path: Path) -> bool:
 
 
 def sync(directory: Path) -> None:
-    """Let the disk have everything in a directory before its name says that it is there. Raises OSError."""
-    for path in (*directory.rglob("*"), directory):
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+    """Let the disk have everything in a directory, and then itself. Raises OSError."""
+    for path in (*sorted(directory.rglob("*"), reverse=True), directory):  # what is in a directory comes before it
+        _sync(path)
+
+
+def sync_names(directory: Path) -> None:
+    """Let the disk have what was renamed into a directory, or within it. Raises OSError."""
+    _sync(directory)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

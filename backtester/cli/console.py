@@ -76,11 +76,14 @@ def check_output(output: str, force: bool) -> None:
 def check_file(option: str, file: Path | str, force: bool, hint: str = "name a file") -> None:
     """Prove that the file of an option or argument can be written, before a long run; raise a usage error otherwise.
 
-    One that is there is replaced only by `force`.
+    One that is there is replaced only by `force`, one of an archived month never.
     """
     if not str(file):
         raise usage_error(option, "is empty", hint)
+    from backtester.report.places import refuse_months
+
     path = Path(file)
+    refuse_months(option, path)
     if path.is_dir():
         raise usage_error(option, f"{file} is a directory", hint)
     with written_for(option, file):

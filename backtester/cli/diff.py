@@ -38,10 +38,10 @@ def diff(
     from backtester.regress.compare import compare
     from backtester.regress.material import ANY, parse_material
     from backtester.regress.render import render_comparison, tell
-    from backtester.report.stored import read_result
+    from backtester.report.document import read_document
 
     chosen = settings(ctx)
     least = ANY if material is None else parse_material(material)
-    told = tell(compare(read_result(before), read_result(after)), least)
+    told = tell(compare(read_document(before), read_document(after)), least)
     emit(render_comparison(told, chosen.format, make_console(chosen)), chosen)
     return ExitCode.GATE if told.lines else ExitCode.OK

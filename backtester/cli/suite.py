@@ -99,7 +99,11 @@ def history(
         ),
     ] = None,
 ) -> None:
-    """Show how the figures of every cell went from month to month, and what changed when they jumped."""
+    """Show how the figures of every cell went from month to month, and what changed when they jumped.
+
+    That is told of what the cell itself is made from: its portfolio, tape, scenario, rules, options, the program; `=`
+    where none of it did.
+    """
     from backtester.config.suite import load_suite
     from backtester.suite.archive import Archive
     from backtester.suite.history import FIGURE_COLUMNS, FIGURES, figure_rows, read_months

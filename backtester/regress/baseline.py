@@ -6,9 +6,10 @@ from pathlib import Path
 
 from backtester.errors import data_error, usage_error
 from backtester.files import names_in, prove_directory, replacing_directory, write_text
-from backtester.report.json import DOCUMENT, render_json
+from backtester.report.document import read_document
+from backtester.report.json import render_json
+from backtester.report.places import DOCUMENT, refuse_months
 from backtester.report.records import ReportModel
-from backtester.report.stored import read_document
 from backtester.report.sums import SUMS, changed, write_sums
 
 _RESTORE = "restore it from where it came, or remove it and accept a new one with --update"
@@ -38,6 +39,7 @@ def read_untouched(directory: Path) -> ReportModel:
 
 def prove_baseline(directory: Path) -> None:
     """Prove that a baseline can be written there. Raises a usage error, also where a whole result is stored."""
+    refuse_months("--baseline", directory)
     try:
         prove_directory(directory)
         tables = sorted(name for name in names_in(directory) if name.endswith(".parquet"))

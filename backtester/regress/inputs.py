@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from backtester.config.command import Acceptances, Command
-from backtester.report.records import FileInput, ReportModel, ScenarioInput, VenueInput
+from backtester.report.records import Cell, FileInput, ReportModel, ScenarioInput, VenueInput
 
 
 class InputChange(NamedTuple):
@@ -23,6 +24,21 @@ class InputChange(NamedTuple):
 def changed_inputs(before: ReportModel, after: ReportModel) -> tuple[InputChange, ...]:
     """Engine, seed and currency, files, scenarios, venues, options and assumptions, in this order."""
     return tuple(_changes(before, after))
+
+
+def of_cell(model: ReportModel, cell: Cell) -> ReportModel:
+    """The result with the inputs of one of its cells alone: what of the rest differs has no part in its figures.
+
+    Assumptions are left out, too: they follow from the inputs.
+    """
+    inputs = model.inputs
+    own = inputs._replace(
+        portfolios=tuple(each for each in inputs.portfolios if Path(each.name).stem == cell.portfolio.name),
+        scenarios=tuple(each for each in inputs.scenarios if each.name == cell.scenario),
+        venues=tuple(each for each in inputs.venues if f"{each.name}@{each.rules_date}" in cell.venue.split(", ")),
+    )
+    command = model.command._replace(scenarios=(), venues=(), compare=(), fail_on=(), warn_on=())
+    return model._replace(inputs=own, command=command, assumptions=())
 
 
 def _changes(before: ReportModel, after: ReportModel) -> Iterator[InputChange]:

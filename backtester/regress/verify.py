@@ -10,10 +10,10 @@ from typing import NamedTuple
 from backtester.config.command import Command, is_scenario_file, with_files
 from backtester.errors import BacktesterError, Diagnostic
 from backtester.regress.compare import compare
+from backtester.report.document import read_as_it_is
 from backtester.report.produce import Produced, produce
 from backtester.report.receipt import receipt_of
 from backtester.report.records import ReportModel
-from backtester.report.stored import read_as_it_is
 from backtester.report.sums import changed
 from backtester.report.tables import CONTENTS
 from backtester.report.text import NONE

@@ -16,7 +16,6 @@ from backtester.report.json import NOT_IN_DOCUMENT
 from backtester.report.records import SCHEMA_VERSION, Cell, FailedCell, Named, ReportModel
 from backtester.texts import shortened
 
-AGAIN = "run it again with --out"
 _LARGEST = 2**63  # beyond what a column holds
 
 
@@ -28,33 +27,33 @@ class Unreadable(Exception):
         self.place = place
 
 
-def model_of(document: Any, source: str) -> ReportModel:
+def model_of(document: Any, source: str, remedy: str) -> ReportModel:
     """The report model of a result document, without the series that are not in it; `source` is its file.
 
-    Raises a data error where it is no document of this version, or not a whole one.
+    Raises a data error, with `remedy` as its hint, where it is no document of this version, or not a whole one.
     """
-    _check_version(document, source)
+    _check_version(document, source, remedy)
     try:
         model: ReportModel = _record(ReportModel, document, "")
     except Unreadable as error:
-        raise data_error(f"{source}, {error.place}", str(error), AGAIN) from None
+        raise data_error(f"{source}, {error.place}", str(error), remedy) from None
     return model
 
 
-def _check_version(document: Any, source: str) -> None:
+def _check_version(document: Any, source: str, remedy: str) -> None:
     head = document if isinstance(document, dict) else {}
     kind, version = head.get("kind"), head.get("schema_version")
     if kind != "run":
         raise data_error(source, 'is no result of `backtester run`: its "kind" is not "run"', "name its directory")
     if type(version) is not int:
-        raise data_error(f"{source}, schema_version", f"expected a whole number, found {_shown(version)}", AGAIN)
+        raise data_error(f"{source}, schema_version", f"expected a whole number, found {_shown(version)}", remedy)
     if version != SCHEMA_VERSION:
-        raise _other_version(version, source)
+        raise _other_version(version, source, remedy)
 
 
-def _other_version(version: int, source: str) -> BacktesterError:
+def _other_version(version: int, source: str, remedy: str) -> BacktesterError:
     message = f"has schema_version {version}; this program reads {SCHEMA_VERSION}"
-    return data_error(source, message, "update this program" if version > SCHEMA_VERSION else AGAIN)
+    return data_error(source, message, "update this program" if version > SCHEMA_VERSION else remedy)
 
 
 def _value(kind: Any, value: Any, place: str) -> Any:

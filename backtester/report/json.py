@@ -12,8 +12,6 @@ from backtester.errors import engine_fault
 from backtester.report.records import Cell, FailedCell, Named, ReportModel
 from backtester.texts import iso_time, json_text
 
-#: Its name in the directory of a result.
-DOCUMENT = "result.json"
 #: Series that the document leaves to path.parquet and depth.parquet.
 NOT_IN_DOCUMENT = {"margin_paths", "mark_paths"}
 

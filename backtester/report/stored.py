@@ -6,7 +6,6 @@ have the series of the charts. Nothing here loads the engine.
 
 from __future__ import annotations
 
-import json
 from array import array
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -18,12 +17,10 @@ import pyarrow.parquet as pq
 
 from backtester.errors import data_error
 from backtester.report.columns import TIME, WORD
-from backtester.report.decode import AGAIN, model_of
-from backtester.report.json import DOCUMENT
-from backtester.report.receipt import receipt_of
+from backtester.report.document import read_document
+from backtester.report.places import remedy
 from backtester.report.records import Cell, FailedCell, MarginPath, MarkPath, ReportModel
 
-_WHERE = "name a directory that `backtester run --out` wrote"
 _PATH = {
     "cell": pa.int32(),
     "account": WORD,
@@ -53,31 +50,6 @@ def read_result(directory: Path) -> ReportModel:
     return model._replace(cells=cells)
 
 
-def read_document(directory: Path) -> ReportModel:
-    """The same without the series of the charts: `result.json` is all that it needs. Its receipt must fit."""
-    model = read_as_it_is(directory)
-    if receipt_of(model) != model.receipt:
-        raise data_error(str(directory / DOCUMENT), "was changed after it was written: its receipt does not fit", AGAIN)
-    return model
-
-
-def read_as_it_is(directory: Path) -> ReportModel:
-    """The document alone, whatever its receipt says: for who looks at that."""
-    return model_of(_document(directory / DOCUMENT), str(directory / DOCUMENT))
-
-
-def _document(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
-        raise data_error(str(path), "is not there", _WHERE) from None
-    except OSError as error:
-        raise data_error(str(path), f"cannot be read: {error.strerror}", _WHERE) from None
-    except (ValueError, RecursionError) as error:
-        place = f": line {error.lineno}, column {error.colno}" if isinstance(error, json.JSONDecodeError) else ""
-        raise data_error(str(path), f"is not JSON{place}", AGAIN) from None
-
-
 def _table(path: Path, columns: dict[str, pa.DataType]) -> pa.Table:
     """These columns of a stored table, known in every row."""
     try:
@@ -86,20 +58,22 @@ def _table(path: Path, columns: dict[str, pa.DataType]) -> pa.Table:
             _check_columns(path, file.schema_arrow, columns)
             table = file.read([*columns], use_threads=False)  # see report.parts
     except FileNotFoundError:
-        raise data_error(str(path), "is not there", AGAIN) from None
+        raise data_error(str(path), "is not there", remedy(path.parent)) from None
     except (OSError, pa.ArrowException) as error:
         reason = error.strerror if isinstance(error, OSError) else None
-        raise data_error(str(path), f"cannot be read: {reason or 'it is damaged, or no Parquet file'}", AGAIN) from None
+        raise data_error(
+            str(path), f"cannot be read: {reason or 'it is damaged, or no Parquet file'}", remedy(path.parent)
+        ) from None
     for name, kind in columns.items():
         if table[name].null_count or (kind == pa.float64() and not np.isfinite(table[name].to_numpy()).all()):
-            raise data_error(str(path), f"a value of {name} is missing or no number", AGAIN)
+            raise data_error(str(path), f"a value of {name} is missing or no number", remedy(path.parent))
     return table
 
 
 def _check_columns(path: Path, found: pa.Schema, wanted: dict[str, pa.DataType]) -> None:
     for name, kind in wanted.items():
         if found.names.count(name) != 1 or found.field(name).type != kind:
-            raise data_error(str(path), f"has no column {name} of type {kind}", AGAIN)
+            raise data_error(str(path), f"has no column {name} of type {kind}", remedy(path.parent))
 
 
 Margins = dict[tuple[int, str], MarginPath]

@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from backtester.errors import data_error
 from backtester.files import file_digest, names_in, write_text
+from backtester.report.places import direction
 
 SUMS = "SHA256SUMS"
 
@@ -27,11 +28,6 @@ def changed(directory: Path) -> list[str]:
     return sorted(name for name in stored.keys() | there if _digest(directory / name) != stored.get(name))
 
 
-def vouched(directory: Path) -> set[str]:
-    """The files whose digests are stored. Raises a data error for digests that are missing or cannot be read."""
-    return {name for name, _ in _stored(directory / SUMS)}
-
-
 def _files(directory: Path) -> Iterator[Path]:
     """All of them, in directories of it, too; not what a killed writer left behind."""
     for path in (directory / name for name in names_in(directory)):
@@ -42,7 +38,7 @@ def _stored(path: Path) -> list[tuple[str, str]]:
     try:
         lines = path.read_text("utf-8").splitlines()
     except FileNotFoundError:
-        raise data_error(str(path), "is not there", "name a directory that `backtester run --out` wrote") from None
+        raise data_error(str(path), "is not there", direction(path.parent)) from None
     except (OSError, ValueError):
         raise data_error(str(path), "cannot be read") from None
     found = [line.partition("  ") for line in lines]

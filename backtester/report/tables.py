@@ -32,11 +32,12 @@ from backtester.enums import FillReason, LedgerKind, Liquidity, Party, Side
 from backtester.errors import usage_error
 from backtester.files import names_in, replacing_directory, write_text
 from backtester.report.columns import codes, times, word, words
-from backtester.report.json import DOCUMENT, render_json
+from backtester.report.json import render_json
 from backtester.report.names import Names
+from backtester.report.places import DOCUMENT, refuse_months
 from backtester.report.record_tables import CELL_KEYS, RECORD_TABLES, Tables, record_tables
 from backtester.report.records import SCHEMA_VERSION, ReportModel
-from backtester.report.sums import SUMS, vouched, write_sums
+from backtester.report.sums import SUMS, write_sums
 from backtester.run.result import RunResult
 
 RUN_TABLES = ("fills.parquet", "ledger.parquet", "path.parquet", "depth.parquet")
@@ -50,14 +51,12 @@ VERSION_KEY = b"backtester.schema_version"
 def check_directory(directory: Path, force: bool) -> None:
     """Prove that `write_tables` takes nothing away there. An earlier result is replaced only by `force`.
 
-    Raises a usage error, also for a directory that holds other things than a result.
+    Raises a usage error, also for a directory that holds other things than a result, or lies in an archived month.
     """
+    refuse_months("--out", directory)
     there = names_in(directory)
     if there and not (DOCUMENT in there or there <= FILES):
         raise usage_error("--out", f"{directory} holds no result but other files", "name a new or an empty directory")
-    if SUMS in there and not vouched(directory) <= FILES:
-        message = f"{directory} holds more than a result: {', '.join(sorted(vouched(directory) - FILES))}"
-        raise usage_error("--out", message, "a month of an archive is never replaced; name another directory")
     if there and not force:
         message = f"{directory} holds an earlier result"
         raise usage_error("--out", message, "name another directory, or replace it with --force")

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from filelock import FileLock, Timeout
 
 from backtester.errors import usage_error
-from backtester.files import reason, sync, write_text
+from backtester.files import reason, sync, sync_names, write_text
 from backtester.report.sums import SUMS
 
 MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
@@ -102,6 +102,7 @@ class Archive(NamedTuple):
         yield written
         sync(written)
         os.rename(written, self.of(month))
+        sync_names(self.root)
         self.settle()
 
     def remove(self, months: Iterable[str]) -> None:

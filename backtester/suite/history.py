@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from typing import NamedTuple
 
 from backtester.config.conditions import Field, Wrong, parse_field
 from backtester.config.judging import Figure, Kind, Table, find
 from backtester.errors import BacktesterError, usage_error
 from backtester.regress.cells import pair_cells
-from backtester.regress.inputs import changed_inputs
+from backtester.regress.inputs import InputChange, changed_inputs, of_cell
 from backtester.report.chart import sparkline
 from backtester.report.figures import figures_of, reader
 from backtester.report.gates import breaches
@@ -19,12 +19,14 @@ from backtester.report.naming import undated_names
 from backtester.report.records import Cell, ReportModel
 from backtester.report.text import NONE, percent
 from backtester.suite.archive import Archive
-from backtester.suite.monthly import read_month
+from backtester.suite.stored import read_month
 from backtester.texts import counted
 
 Row = tuple[str | int | float | None, ...]
 MONTH_COLUMNS = ("month", "state", "cells", "failed", "verdicts", "breaches", "worst_loss_pct", "receipt")
 FIGURE_COLUMNS = ("cell", "figure", "months", "line", "first", "last", "lowest", "highest", "jump", "in", "inputs_then")
+#: Stands where a figure jumped although nothing that its cell is made from did.
+SAME = "="
 #: Figures of a cell that are told where none are named.
 FIGURES = ("loss_pct", "equity_min")
 
@@ -104,21 +106,15 @@ class Point(NamedTuple):
 def figure_rows(models: Mapping[str, ReportModel], figures: Sequence[str]) -> Iterator[Row]:
     """A row of FIGURE_COLUMNS for every figure of every cell, by its largest step between two months.
 
-    Beside the step stands what differed then in what the months were made from. Raises a usage error for what is no
-    figure.
+    Beside the step stands what differed then in what the cell is made from. Raises a usage error for what is no figure.
     """
     table = figures_of(())
     fields = {text: _field(text, table) for text in figures}
-    differed = {
-        later: "; ".join(f"{each.input} {each.before or NONE} → {each.after or NONE}" for each in changes)
-        for (earlier, later) in pairwise(models)
-        if (changes := changed_inputs(models[earlier], models[later]))
-    }
     for course in courses(models):
         for text, field in fields.items():
             points = list(_points(course, field, table))
             if points:
-                yield (course.name, text, *_told(points, differed))
+                yield (course.name, text, *_told(points), *_largest_step(points, course, models))
 
 
 class Course(NamedTuple):
@@ -163,13 +159,26 @@ def _points(course: Course, field: Field, table: Table) -> Iterator[Point]:
             yield Point(month, float(reading.value), reading.text)
 
 
-def _told(points: Sequence[Point], differed: dict[str, str]) -> Row:
-    """The path of a figure over its months, and its largest step."""
+def _told(points: Sequence[Point]) -> Row:
+    """The path of a figure over its months."""
     line = sparkline([point.value for point in points])
     low, high = (pick(points, key=lambda point: point.value).text for pick in (min, max))
-    steps = [(earlier, later) for earlier, later in pairwise(points) if earlier.value != later.value]
-    ends = (len(points), line, points[0].text, points[-1].text, low, high)
+    return (len(points), line, points[0].text, points[-1].text, low, high)
+
+
+def _largest_step(points: Sequence[Point], course: Course, models: Mapping[str, ReportModel]) -> Row:
+    """The largest step that can be seen between two months, and what differed then; nothing where there is none."""
+    steps = [(earlier, later) for earlier, later in pairwise(points) if earlier.text != later.text]
     if not steps:
-        return (*ends, None, None, None)
+        return (None, None, None)
     earlier, later = max(steps, key=lambda step: abs(step[1].value - step[0].value))
-    return (*ends, f"{earlier.text} → {later.text}", later.month, differed.get(later.month))
+    was, now = (of_cell(models[each.month], course.cells[each.month]) for each in (earlier, later))
+    differed = "; ".join(map(_difference, changed_inputs(was, now))) or SAME
+    return (f"{earlier.text} → {later.text}", later.month, differed)
+
+
+def _difference(change: InputChange) -> str:
+    """What both have in common is told once. Example: `tape btc.parquet f9a0a6b701b8 → 2a53fd0392a1`."""
+    before, after = ((each or NONE).split() for each in (change.before, change.after))
+    shared = len([*takewhile(lambda pair: pair[0] == pair[1], zip(before[:-1], after[:-1], strict=False))])
+    return f"{change.input} {' '.join(before)} → {' '.join(after[shared:])}"

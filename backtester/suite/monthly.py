@@ -11,20 +11,21 @@ from backtester.config.suite import SuiteFile
 from backtester.errors import config_error, data_error, usage_error
 from backtester.files import reason
 from backtester.report.parts import Parts
+from backtester.report.places import MADE_FROM
 from backtester.report.produce import Produced, produce
 from backtester.report.records import ReportModel
-from backtester.report.stored import read_result
-from backtester.report.sums import changed, write_sums
+from backtester.report.sums import write_sums
 from backtester.report.tables import CONTENTS
 from backtester.run.session import Listener, nobody
 from backtester.run.sources import FileSource
 from backtester.suite.archive import Archive
 from backtester.suite.made_from import differing, made_from
+from backtester.suite.stored import previous, read_month
 from backtester.suite.summary import summary
 from backtester.texts import json_text
 
 #: Beside the files of the result.
-SUMMARY, MADE_FROM, SUITE, PORTFOLIOS = "summary.md", "made_from.json", "suite.toml", "portfolios"
+SUMMARY, SUITE, PORTFOLIOS = "summary.md", "suite.toml", "portfolios"
 
 
 class Month(NamedTuple):
@@ -81,21 +82,6 @@ def _inputs(file: SuiteFile) -> dict[str, bytes]:
         return {name: path.read_bytes() for name, path in {SUITE: Path(file.document.name), **places}.items()}
     except OSError as error:
         raise config_error(str(error.filename), f"cannot be read: {reason(error)}") from None
-
-
-def read_month(archive: Archive, month: str) -> ReportModel:
-    """A month as it was archived. Raises a data error for one that was changed since."""
-    directory = archive.of(month)
-    if names := changed(directory):
-        message = f"was changed after it was archived: {', '.join(names)}"
-        raise data_error(str(directory), message, "restore it from a copy")
-    return read_result(directory)
-
-
-def previous(archive: Archive, month: str) -> tuple[str, ReportModel] | None:
-    """The last month before another, and its result."""
-    before = archive.before(month)
-    return (before, read_month(archive, before)) if before is not None else None
 
 
 def _as_it_was(archive: Archive, month: str, sources: tuple[FileSource, ...]) -> Month:

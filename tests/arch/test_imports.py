@@ -197,7 +197,7 @@ def test_a_run_loads_pyarrow_and_not_polars() -> None:
 @pytest.mark.parametrize("verb", ["report", "diff"])
 def test_a_stored_result_is_told_without_the_engine(verb: str) -> None:
     reached = reached_from(f"backtester.cli.{verb}")
-    assert "backtester.report.stored" in reached
+    assert "backtester.report.document" in reached
     assert not {top(module) for module in reached} & {"numba", "polars", "pydantic"}
     assert not {layer(module) for module in reached if is_own(module)} & {"engine", "market", "run"}
 
@@ -205,6 +205,13 @@ def test_a_stored_result_is_told_without_the_engine(verb: str) -> None:
 @pytest.mark.parametrize("module", ["baseline", "rulebook", "check", "check_report", "annotations", "junit"])
 def test_a_stored_result_is_checked_without_the_engine(module: str) -> None:
     reached = reached_from(f"backtester.regress.{module}")
+    assert not {top(each) for each in reached} & {"numba", "polars"}
+    assert not {layer(each) for each in reached if is_own(each)} & {"engine", "market", "run"}
+
+
+@pytest.mark.parametrize("module", ["archive", "history"])
+def test_months_are_told_without_the_engine(module: str) -> None:
+    reached = reached_from(f"backtester.suite.{module}")
     assert not {top(each) for each in reached} & {"numba", "polars"}
     assert not {layer(each) for each in reached if is_own(each)} & {"engine", "market", "run"}
 

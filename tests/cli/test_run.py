@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from backtester.errors import ExitCode
-from backtester.report.json import DOCUMENT
+from backtester.report.places import DOCUMENT
 from backtester.report.tables import FILES
 from backtester.texts import json_text
 from tests.cli.shell import Shell, never

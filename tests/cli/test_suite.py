@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +17,9 @@ from backtester.suite.archive import Archive
 from tests.unit.suite_cases import contents, small_suite
 
 pytestmark = pytest.mark.compiled
+
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 class Suite:
@@ -92,15 +99,24 @@ def test_a_notify_that_does_not_end(suite: Suite, tmp_path: Path, monkeypatch: p
     assert code == ExitCode.GATE and "did not end within 0.2 s" in err
 
 
-def test_a_month_is_no_place_for_a_result(suite: Suite, tmp_path: Path) -> None:
-    path = small_suite(tmp_path)
-    assert suite("run", path, "--month", "2026-11")[0] == 0
-    month = tmp_path / "kept" / "2026-11"
-    before = contents(month)
-    words = ["run", str(tmp_path / "books" / "a.toml"), "--tape", str(tmp_path / "tape.parquet"), "--out", str(month)]
-    assert main([*words, "--force"]) == ExitCode.USAGE
-    assert "holds more than a result: made_from.json, " in suite.capsys.readouterr().err
-    assert contents(month) == before
+@pytest.mark.parametrize("words", [
+    "run books/a.toml --tape tape.parquet --out kept/2026-11 --force",
+    "run books/a.toml --tape tape.parquet --out kept/2026-11/portfolios/new",
+    "suite run suite.toml --month 2026-12 --output kept/latest/page.md",
+    "suite status suite.toml --output kept/2026-11/summary.md --force",
+    "check kept/2026-11 --baseline kept/2026-11/baseline --update",
+    "check kept/2026-11 --baseline kept/2026-11 --junit kept/2026-11/junit.xml",
+])  # fmt: skip
+def test_a_month_is_no_place_to_write_to(
+    suite: Suite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str
+) -> None:
+    assert suite("run", small_suite(tmp_path), "--month", "2026-11")[0] == 0
+    before = contents(tmp_path / "kept")
+    monkeypatch.chdir(tmp_path)
+    assert main(words.split()) == ExitCode.USAGE
+    line, *_ = suite.capsys.readouterr().err.splitlines()
+    assert line.endswith("is of 2026-11, an archived month, which is never changed")
+    assert contents(tmp_path / "kept") == before
 
 
 def test_months_are_listed_and_thinned_out(suite: Suite, tmp_path: Path) -> None:
@@ -116,6 +132,37 @@ def test_months_are_listed_and_thinned_out(suite: Suite, tmp_path: Path) -> None
     assert Archive(tmp_path / "kept").months() == ("2026-09", "2026-10")
     assert suite("prune", path, "--keep", "0")[0] == suite("prune", path, "--keep", "two")[0] == ExitCode.USAGE
     assert suite("prune", path, "--keep", "24")[0] == 0 and len(Archive(tmp_path / "kept").months()) == 2
+
+
+@pytest.mark.parametrize("words", [
+    "suite status suite.toml", "suite history suite.toml", "suite prune suite.toml --keep 9",
+    "report kept/latest --format json", "diff kept/2026-10 kept/2026-11", "check kept/2026-11 --baseline kept/2026-10",
+])  # fmt: skip
+def test_what_is_stored_is_told_without_loading_the_engine(suite: Suite, tmp_path: Path, words: str) -> None:
+    path = small_suite(tmp_path)
+    for month in ("2026-10", "2026-11"):
+        assert suite("run", path, "--month", month)[0] == 0
+    code = "import sys; from backtester.cli.app import main; c = main(sys.argv[1:]); print(c, *sys.modules)"
+    env = os.environ | {"PYTHONPATH": str(ROOT)}
+    said = subprocess.check_output([sys.executable, "-c", code, *words.split()], cwd=tmp_path, env=env, text=True)
+    exit_code, *loaded = said.splitlines()[-1].split()
+    assert exit_code == "0" and ("backtester.report.decode" in loaded or "prune" in words)
+    assert not {"numba", "polars", "backtester.engine", "backtester.run", "backtester.market"} & set(loaded)
+    assert ("report" in words) == ("pyarrow" in loaded)  # it alone draws charts
+
+
+def test_hints_are_those_of_the_place(suite: Suite, tmp_path: Path) -> None:
+    assert suite("run", small_suite(tmp_path), "--month", "2026-11")[0] == 0
+    kept = tmp_path / "kept"
+    assert main(["report", str(kept)]) == ExitCode.DATA
+    assert suite.capsys.readouterr().err.endswith(f"hint: name one that is in it: {kept}/latest\n")
+    (kept / "2026-11" / "path.parquet").write_bytes(b"")
+    for words in (["report", str(kept / "latest")], ["suite", "status", str(tmp_path / "suite.toml")]):
+        assert main(words) == ExitCode.DATA
+        hint = "hint: restore it from a copy, or remove it and run `backtester suite run SUITE --month 2026-11`\n"
+        assert suite.capsys.readouterr().err.endswith(hint)
+    (kept / "2026-11" / "SHA256SUMS").unlink()
+    assert suite("status", tmp_path / "suite.toml")[2].endswith(hint)
 
 
 def test_a_month_that_was_changed_or_is_under_way_hides_no_other(suite: Suite, tmp_path: Path) -> None:
@@ -157,7 +204,7 @@ def test_figures_from_month_to_month(suite: Suite, tmp_path: Path) -> None:
     first, _, other, _ = rows
     assert (first["months"], first["line"], first["first"], first["last"]) == (3, "▁▁█", "50,000.00", "200,000.00")
     assert (first["jump"], first["in"]) == ("50,000.00 → 200,000.00", "2026-10")
-    assert first["inputs_then"].startswith("portfolio a.toml ")
+    assert re.fullmatch(r"portfolio a\.toml [0-9a-f]{12} → [0-9a-f]{12}", first["inputs_then"])
     assert (other["line"], other["jump"], other["in"]) == ("▄▄▄", None, None)
     assert suite("history", path)[0] == 0
 

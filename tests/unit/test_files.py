@@ -14,6 +14,7 @@ import pytest
 
 from backtester import files
 from backtester.files import prove_directory, prove_writable, replacing, replacing_directory, write_text
+from tests.unit.disk_cases import asked_of_the_disk
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -158,6 +159,21 @@ def test_without_a_swap_the_seal_is_gone_until_all_is_there(tmp_path: Path, monk
     write_set(tmp_path / "out", "new")
     assert moved == ["a", "z"]
     assert read_set(tmp_path / "out") == {"a": "new", "z": "new"}
+
+
+# What the disk has
+
+
+def test_what_is_in_a_directory_is_synced_before_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "new" / "deep").mkdir(parents=True)
+    for name in ("a", "deep/b"):
+        (tmp_path / "new" / name).write_text(name)
+    asked = asked_of_the_disk(monkeypatch, tmp_path)
+    files.sync(tmp_path / "new")
+    assert set(asked) == {f"sync {name}" for name in ("new/a", "new/deep", "new/deep/b", "new")} and len(asked) == 4
+    assert asked.index("sync new/deep/b") < asked.index("sync new/deep") and asked[-1] == "sync new"
+    files.sync_names(tmp_path)
+    assert asked[4:] == ["sync ."]
 
 
 # Before the work

@@ -10,6 +10,7 @@ import pytest
 
 from backtester.errors import BacktesterError
 from backtester.suite.archive import Archive
+from tests.unit.disk_cases import asked_of_the_disk
 
 
 @pytest.fixture
@@ -48,6 +49,16 @@ def test_one_that_fails_leaves_nothing(archive: Archive) -> None:
     add(archive, "2026-11")
     assert names(archive) == {"2026-10", "2026-11", "latest"}
     assert sorted(path.name for path in archive.of("2026-11").iterdir()) == ["result"]
+
+
+def test_the_disk_has_a_month_before_its_name_and_its_name_before_all_else_goes(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = asked_of_the_disk(monkeypatch, archive.root)
+    monkeypatch.setattr("backtester.suite.archive.Archive.settle", lambda _: asked.append("settle"))
+    add(archive, "2026-11")
+    work = ".work/2026-11"
+    assert asked == [f"sync {work}/result", f"sync {work}", f"rename {work} to 2026-11", "sync .", "settle"]
 
 
 def test_what_a_kill_left_is_settled(archive: Archive) -> None:

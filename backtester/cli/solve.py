@@ -31,7 +31,7 @@ from backtester.cli.running import JobsOption, announce_compiling, jobs_of, prog
 
 def solve(
     ctx: typer.Context,
-    portfolio: Annotated[Path, typer.Argument(help="What is held and ordered (TOML).", metavar="PORTFOLIO")],
+    portfolios: Annotated[list[Path], typer.Argument(help="What is held and ordered (TOML).", metavar="PORTFOLIO…")],
     solve_for: Annotated[
         Literal["size", "gross_leverage", "buffer", "shock"],
         typer.Option(
@@ -57,7 +57,7 @@ def solve(
     stale_after: StaleAfterOption = None,
     jobs: JobsOption = None,
 ) -> int:
-    """Find the edge of survival by scenario and venue: the last value nobody is liquidated with, and the next one.
+    """Find the edges of survival by scenario and venue: the last value nobody is liquidated with, and the next one.
 
     Example: backtester solve data/exit-portfolio.toml --for size --scenario all
     """
@@ -67,7 +67,7 @@ def solve(
 
     chosen = settings(ctx)
     command = Command(
-        portfolios=(str(portfolio),),
+        portfolios=tuple(map(str, portfolios)),
         scenarios=tuple(scenario or ()),
         venues=tuple(venue or ()),
         shock=shock,

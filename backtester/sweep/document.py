@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import shlex
 from collections.abc import Iterator
 from typing import Any
@@ -13,7 +11,6 @@ from backtester.config.command import from_anywhere, words
 from backtester.report.json import plain
 from backtester.sweep.axes import AXES
 from backtester.sweep.records import Found, Solution, Span, Tried, Unsolved
-from backtester.texts import csv_cell
 
 SCHEMA_VERSION = 1
 
@@ -86,14 +83,11 @@ _POINT = (
 COLUMNS = ("portfolio", "scenario", "venue", "status", "monotone", "tried", "edge", *_POINT)
 
 
-def csv_text(solution: Solution) -> str:
+def csv_rows(solution: Solution) -> Iterator[tuple[Any, ...]]:
     """COLUMNS, then the two neighbours of every edge, a row each; one row for what has none."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    yield COLUMNS
     for row in solution.rows:
-        writer.writerows([*map(csv_cell, each)] for each in _csv_rows(solution, row))
-    return buffer.getvalue()
+        yield from _csv_rows(solution, row)
 
 
 def _csv_rows(solution: Solution, row: Found | Unsolved) -> Iterator[tuple[Any, ...]]:

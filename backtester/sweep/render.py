@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 from backtester.report.markdown import sheet_lines
 from backtester.report.naming import place_name, scenario_words, undated
+from backtester.report.rendering import Rendering
 from backtester.report.sheet import Column, Sheet
 from backtester.report.text import NONE, money, percent, when
 from backtester.sweep.axes import AXES, Axis, times
-from backtester.sweep.document import csv_text, document, typed
+from backtester.sweep.document import csv_rows, document, typed
 from backtester.sweep.records import Fate, Found, Solution, Tried, Unsolved
-from backtester.texts import counted, json_text, markdown_text, printable
+from backtester.texts import counted, markdown_text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,19 +22,14 @@ if TYPE_CHECKING:
 
 def render_solution(solution: Solution, format: str, console: Console) -> str:
     """The text of it as table, json, csv or markdown; `console` decides the width of a table."""
-    if format == "json":
-        return json_text(document(solution)) + "\n"
-    if format == "csv":
-        return csv_text(solution)
-    if format == "markdown":
-        return "\n".join(_markdown(solution)).lstrip("\n") + "\n"
-    from backtester.report.table import SheetView
-
-    with console.capture() as capture:
-        for sheet in _sheets(solution):
-            console.print(SheetView(sheet, blank_after=sheet.optional))
-    table = [line.rstrip() for line in capture.get().splitlines()]
-    return "\n".join([*table, "", *map(printable, _lines(solution))]) + "\n"
+    told = Rendering(
+        document=lambda: document(solution),
+        rows=csv_rows(solution),
+        markdown=_markdown(solution),
+        sheets=_sheets(solution),
+        below=_lines(solution),
+    )
+    return told.text(format, console)
 
 
 _PORTFOLIO = Column("portfolio", is_text=True)

@@ -29,29 +29,36 @@ def pair_cells(before: Sequence[AnyCell], after: Sequence[AnyCell]) -> list[Pair
     """The cells of both, in the order of the first, then those that only the second has.
 
     Cells are one by portfolio, scenario, venue and variant; failing that without the date of the venue's rules, the
-    name of the portfolio, or the variant, each only where nothing else could be meant.
+    name of the portfolio, or the variant, each only where nothing else could be meant; so, too, without the venue
+    where one of them failed before it was known.
     """
     partner: dict[int, int] = {}
     taken: set[int] = set()
-    for by in product((True, False), repeat=3):
-        old, new = (_alone(cells, *by) for cells in (before, after))
+    for by_venue, *by in product((True, False), repeat=4):
+        old, new = (_alone(cells, by_venue, *by) for cells in (before, after))
         for key, number in old.items():
-            if key in new and number not in partner and new[key] not in taken:
-                partner[number] = new[key]
-                taken.add(new[key])
+            other = new.get(key)
+            if other is None or number in partner or other in taken:
+                continue
+            if by_venue or not before[number].venue or not after[other].venue:
+                partner[number] = other
+                taken.add(other)
     pairs = [Pair(cell, after[partner[n]] if n in partner else None) for n, cell in enumerate(before)]
     return [*pairs, *(Pair(None, cell) for n, cell in enumerate(after) if n not in taken)]
 
 
-def _alone(cells: Iterable[AnyCell], by_variant: bool, by_name: bool, by_date: bool) -> dict[Hashable, int]:
+def _alone(
+    cells: Iterable[AnyCell], by_venue: bool, by_variant: bool, by_name: bool, by_date: bool
+) -> dict[Hashable, int]:
     """Key -> number of a cell, without the keys that several have unless they have all of it."""
 
     def key(cell: AnyCell) -> Hashable:
         name, variant = cell.portfolio.name if by_name else "", cell.variant if by_variant else None
-        return (name, cell.scenario, cell.venue if by_date else undated(cell.venue), variant)
+        venue = (cell.venue if by_date else undated(cell.venue)) if by_venue else ""
+        return (name, cell.scenario, venue, variant)
 
     found = numbered(cells, key)
-    is_whole = by_variant and by_name and by_date
+    is_whole = by_venue and by_variant and by_name and by_date
     several = {each for each, time in found if time > 1}
     return {(each, time): n for n, (each, time) in enumerate(found) if is_whole or each not in several}
 

@@ -54,7 +54,8 @@ def measure(result: RunResult) -> Measured | RunFailure:
         cell = _build_cell(result)
     except BacktesterError as error:
         scenario = result.scenario.id if result.scenario else None
-        return RunFailure(result.name, scenario, _venues(result), result.variant, error)
+        limits = result.portfolio.limits.all()
+        return RunFailure(result.name, scenario, _venues(result), result.variant, error, limits=limits)
     return Measured(
         cell=cell,
         seed=result.seed,

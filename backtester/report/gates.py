@@ -1,7 +1,7 @@
 """Limits on the result of a cell: conditions that must not hold, said with the command (`--fail-on`) or in a portfolio.
 
-A limit is breached where its condition holds. Where a figure is missing that it needs, it is unknown, which is no
-better: nobody watches.
+A limit is breached where its condition holds. Where a figure is missing that it needs, or the whole result, it is
+unknown, which is no better: nobody watches.
 """
 
 from __future__ import annotations
@@ -61,13 +61,18 @@ class Gate(NamedTuple):
 def _parsed(command: Command) -> tuple[list[Gate], list[Diagnostic]]:
     """Every limit once, and what is wrong with those that cannot be read."""
     gates, problems = [], []
-    for level, option, texts in ((FAIL, "--fail-on", command.fail_on), (WARN, "--warn-on", command.warn_on)):
-        for text in dict.fromkeys(texts):
-            try:
-                gates.append(Gate(Limit(text, level, parse(text)), f"{option} {text}"))
-            except Wrong as wrong:
-                problems.append(_usage(f"{option} {text}", wrong))
+    for level, text in _asked(command):
+        said = f"--{level}-on {text}"
+        try:
+            gates.append(Gate(Limit(text, level, parse(text)), said))
+        except Wrong as wrong:
+            problems.append(_usage(said, wrong))
     return gates, problems
+
+
+def _asked(command: Command) -> Iterator[tuple[str, str]]:
+    """Level and text of every limit of a command, once."""
+    yield from dict.fromkeys([*((FAIL, text) for text in command.fail_on), *((WARN, text) for text in command.warn_on)])
 
 
 def _readable(portfolios: Sequence[str]) -> Iterator[Document]:
@@ -129,16 +134,22 @@ def gated(cell: Cell, gates: Sequence[Limit]) -> Cell:
     return cell._replace(limits=(*cell.limits, *judged(cell, gates)))
 
 
+def unjudged(limits: Iterable[Limit], command: Command) -> tuple[LimitReport, ...]:
+    """The limits of a cell that came to nothing: those of its portfolio, and those of the command."""
+    asked = [*((limit.level, limit.text) for limit in limits), *_asked(command)]
+    return tuple(LimitReport(text, level, UNKNOWN, "there is no result") for level, text in asked)
+
+
 class Breach(NamedTuple):
     """A limit of a cell that is breached; one that is unknown is no better."""
 
-    cell: Cell
+    cell: AnyCell
     limit: LimitReport
 
 
 def breaches(cells: Iterable[AnyCell | None]) -> Iterator[Breach]:
     """Every limit that is breached, once, cell by cell; of a cell those that fail first."""
     for cell in cells:
-        if isinstance(cell, Cell):
+        if cell is not None:
             found = dict.fromkeys(limit for limit in cell.limits if limit.outcome != OK)
             yield from (Breach(cell, limit) for limit in sorted(found, key=lambda limit: LEVELS.index(limit.level)))

@@ -39,7 +39,8 @@ def _lines(model: ReportModel, details: Details) -> Iterator[str]:
 
 def _cell_lines(cell: Cell | FailedCell, currency: str) -> Iterator[str]:
     if isinstance(cell, FailedCell):
-        yield from (f"- {markdown_text(line.strip())}" for line in cell.error.splitlines())
+        lines = (*cell.error.splitlines(), *map(limit_line, cell.limits))
+        yield from (f"- {markdown_text(line.strip())}" for line in lines)
         return
     yield from (
         f"- {markdown_text(line.strip())}"

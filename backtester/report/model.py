@@ -8,6 +8,7 @@ from backtester import __version__
 from backtester.config.command import Command, from_anywhere, told_from_anywhere
 from backtester.errors import BacktesterError, ExitCode
 from backtester.report.cell import Measured, measure, once, shared_currency
+from backtester.report.gates import unjudged
 from backtester.report.receipt import receipt_of
 from backtester.report.records import (
     SCHEMA_VERSION,
@@ -91,10 +92,12 @@ def _joined(files: Sequence[FileInput]) -> FileInput:
 def _failed_cell(failure: RunFailure, command: Command) -> FailedCell:
     variant, error = Named(failure.variant), failure.error
     text = ErrorText(told_from_anywhere(str(error), command), typed=str(error))
-    status, code = ("failed", error.exit_code) if failure.applicable else ("not_applicable", ExitCode.OK)
-    return FailedCell(
-        PortfolioName(failure.portfolio), failure.scenario, failure.venue, variant, status, text, int(code)
-    )
+    name = PortfolioName(failure.portfolio)
+    if not failure.applicable:
+        return FailedCell(name, failure.scenario, failure.venue, variant, "not_applicable", text, ExitCode.OK.value)
+    limits = unjudged(failure.limits, command)
+    code = int(error.exit_code)
+    return FailedCell(name, failure.scenario, failure.venue, variant, "failed", text, code, limits)
 
 
 def all_errors(failures: Sequence[RunFailure]) -> BacktesterError:

@@ -309,6 +309,7 @@ class FailedCell(NamedTuple):
     status: str
     error: str
     exit_code: int
+    limits: tuple[LimitReport, ...] = ()  # all of them unknown; none where it is not applicable
 
 
 class Receipt(NamedTuple):

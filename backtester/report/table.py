@@ -13,7 +13,7 @@ from backtester.config.values import Instant
 from backtester.enums import Verdict
 from backtester.report.chart import Canvas, columns, sparkline
 from backtester.report.glance import Details, glance, told_whole, untold
-from backtester.report.records import Cell, FailedCell, MarginPath, MarkPath, ReportModel
+from backtester.report.records import Cell, FailedCell, LimitReport, MarginPath, MarkPath, ReportModel
 from backtester.report.sheet import Sheet, folded
 from backtester.report.sheets import inputs_sheet, sheets
 from backtester.report.text import clock, headline, limit_line, money, noticed, offset, price, story, stretch, vouchers
@@ -57,6 +57,7 @@ def table_parts(model: ReportModel, details: Details = "worst") -> list[Renderab
 def _failed_parts(cell: FailedCell) -> Iterator[RenderableType]:
     yield Text(printable(headline(cell)), style="bold red")
     yield from (Text(printable(line)) for line in cell.error.splitlines())
+    yield from map(_limit_part, cell.limits)
     yield Text("")
 
 
@@ -64,7 +65,7 @@ def _cell_parts(cell: Cell, currency: str) -> Iterator[RenderableType]:
     yield Text(printable(headline(cell)), style=_STYLES[cell.verdict])
     yield from (Text(printable(line)) for line in story(cell, currency))
     yield from (Text(printable(line), style="yellow") for line in noticed(cell))
-    yield from (Text(printable(limit_line(each)), style=_LIMIT_STYLES[each.outcome]) for each in cell.limits)
+    yield from map(_limit_part, cell.limits)
     if cell.margin_paths:
         yield Text("")
         yield PathView(cell, currency)
@@ -75,6 +76,10 @@ def _cell_parts(cell: Cell, currency: str) -> Iterator[RenderableType]:
         yield Text("")
         yield Text(f"flags: {', '.join(cell.flags)}", style="dim")
     yield Text("")
+
+
+def _limit_part(limit: LimitReport) -> Text:
+    return Text(printable(limit_line(limit)), style=_LIMIT_STYLES[limit.outcome])
 
 
 class SheetView:

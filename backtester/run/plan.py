@@ -8,12 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
+from backtester.config.limits import Limit, stated_limits
 from backtester.config.overrides import sort_overrides
+from backtester.config.tables import tables, text
 from backtester.config.toml import Document, read_document
 from backtester.errors import BacktesterError, NotApplicable
 from backtester.run.names import Names
+from backtester.run.profiles import choice_of
 from backtester.run.request import Request
 from backtester.run.result import RunFailure
 from backtester.run.variants import Variant, combinations, named, read_variants
@@ -21,6 +24,8 @@ from backtester.scenario import library
 from backtester.scenario.path import Scenario
 from backtester.venue.loader import load_profile
 from backtester.venue.profile import VenueProfile
+
+T = TypeVar("T")
 
 
 class Rider(NamedTuple):
@@ -32,8 +37,8 @@ class Rider(NamedTuple):
 
     def failed(self, error: BacktesterError) -> RunFailure:
         """The cell that came to nothing."""
-        venues = ", ".join(dict.fromkeys(profile.name for profile in self.variant.profiles))
-        return _failure(self.request, venues, self.variant.overrides, error)
+        limits = self.variant.portfolio.portfolio.limits.all()
+        return _failure(self.request, _named(self.variant.profiles), self.variant.overrides, error, limits)
 
 
 class Plan(NamedTuple):
@@ -78,7 +83,35 @@ def _cells(request: Request, reader: Reader) -> Iterator[Rider | RunFailure]:
         for variant in read_variants(document, overrides, request.venue, scenario, names, reader.profile):
             yield Rider(request, variant, scenario)
     except BacktesterError as error:
-        yield from (_failure(request, request.venue or "", each, error) for each in overrides)
+        yield from (_not_run(request, each, reader, error) for each in overrides)
+
+
+def _not_run(request: Request, overrides: tuple[str, ...], reader: Reader, error: BacktesterError) -> RunFailure:
+    """A cell that was wrong in words, with the names and limits that it would have had, as far as they can be read."""
+    document = _sound(lambda: reader.document(request.portfolio))
+    limits = tuple(limit for _, limit in stated_limits(document)) if document else ()
+    venues = _sound(lambda: _venues(request, overrides, document, reader)) if document else None
+    return _failure(request, venues or request.venue or "", overrides, error, limits)
+
+
+def _venues(request: Request, overrides: tuple[str, ...], document: Document, reader: Reader) -> str:
+    """What the rules of its accounts are called. Raises BacktesterError where one has none."""
+    scenario = reader.scenario(request.scenario) if request.scenario else None
+    at = sort_overrides(overrides).at
+    choice = choice_of(request.venue if at is None else at, scenario)._replace(load=reader.profile)
+    return _named(choice.profile(text(account, "venue")) for _, account in tables(document.data, "accounts"))
+
+
+def _named(profiles: Iterable[VenueProfile]) -> str:
+    return ", ".join(dict.fromkeys(profile.name for profile in profiles))
+
+
+def _sound(read: Callable[[], T]) -> T | None:
+    """What is read; None where it cannot be."""
+    try:
+        return read()
+    except BacktesterError:
+        return None
 
 
 def _each_once(cells: Iterable[Rider | RunFailure]) -> Iterator[Rider | RunFailure]:
@@ -119,7 +152,9 @@ def _company(rider: Rider) -> object:
     return shared, stress, frozenset(markets), tuple(sorted(portfolio.prices.items()))
 
 
-def _failure(request: Request, venue: str, overrides: Sequence[str], error: BacktesterError) -> RunFailure:
+def _failure(
+    request: Request, venue: str, overrides: Sequence[str], error: BacktesterError, limits: tuple[Limit, ...]
+) -> RunFailure:
     applicable = not (request.any_scenario and isinstance(error, NotApplicable))
     scenario = library.called(request.scenario) if request.scenario else None
-    return RunFailure(request.portfolio.stem, scenario, venue, named(overrides), error, applicable)
+    return RunFailure(request.portfolio.stem, scenario, venue, named(overrides), error, applicable, limits)

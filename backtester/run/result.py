@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from backtester.config.limits import Limit
 from backtester.config.portfolio import Portfolio
 from backtester.engine import spec
 from backtester.engine.allocate import WorldIndex
@@ -72,10 +73,11 @@ class RunFailure(NamedTuple):
 
     portfolio: str  # name of its file, without the ending
     scenario: str | None  # as the user named it
-    venue: str  # "" unless --venue was given
+    venue: str  # "" where nothing that can be read says it
     variant: tuple[tuple[str, str], ...]
     error: BacktesterError
     applicable: bool = True  # False: the scenario says nothing of its markets, and nobody said that it does
+    limits: tuple[Limit, ...] = ()  # of the portfolio, as far as it can be read
 
 
 @dataclass(frozen=True, slots=True)

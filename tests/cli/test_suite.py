@@ -80,6 +80,22 @@ def test_failures_up_to_a_number(suite: Suite, tmp_path: Path) -> None:
     )
 
 
+def test_what_could_not_be_judged_is_not_kept(suite: Suite, tmp_path: Path) -> None:
+    """Failures are forgiven, the limits of their cells are not."""
+    path = small_suite(tmp_path, 'max_failures = 4\n[limits]\nfail = ["loss_pct > 99"]\nwarn = ["loss_pct > 98"]\n')
+    assert suite("run", path, "--month", "2026-09")[0] == 0
+    book = tmp_path / "books" / "a.toml"
+    book.write_text(book.read_text().replace("size = 1.0", "size = -1.0") + '[limits]\nfail = ["loss > 1e9"]\n')
+    code, page, err = suite("run", path, "--month", "2026-10")
+    assert code == ExitCode.GATE and (tmp_path / "kept" / "2026-10").is_dir()
+    told = [line.partition(": limit unknown")[2] for line in err.splitlines() if line.startswith("error[gate] a, ")]
+    assert told == [f": {limit} (there is no result)" for limit in ("loss > 1e9", "loss_pct > 99")] * 2
+    assert err.count("warning[gate] a, ") == 2 and page.count("- **new** a, ") == 6
+    found = [line for line in page.splitlines() if "survived" in line and "→" not in line and "failed: error" in line]
+    assert len(found) == 2, "the cells of the month before are those that failed"
+    assert suite("run", path, "--month", "2026-10")[:2] == (code, page)
+
+
 def test_somebody_is_told(suite: Suite, tmp_path: Path) -> None:
     path = small_suite(tmp_path, f"notify = \"cat > '{tmp_path}/told'; exit 3\"\n")
     code, out, err = suite("run", path, "--month", "2026-11")

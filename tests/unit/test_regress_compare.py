@@ -122,6 +122,17 @@ def test_a_cell_that_fails_is_worse() -> None:
     assert change.effect is Effect.NEUTRAL
 
 
+def test_a_cell_that_failed_before_its_venue_was_known_is_the_same() -> None:
+    nowhere = FAILED._replace(venue="")
+    [change] = changes(CRASH, nowhere)
+    assert line(change)[:4] == ("~", "", "liquidated 64.6 %", "failed: error[data] x: gone")
+    [change] = changes(nowhere, CRASH)
+    assert change.effect is Effect.BETTER
+    there = CRASH._replace(venue="binance-usdm@2026-09-29")
+    assert [each.sign for each in compare(model(CRASH, there), model(nowhere)).changes] == ["-", "-", "+"]
+    assert [each.sign for each in changes(CRASH, there)] == ["-", "+"]
+
+
 def test_rules_of_another_date_are_the_same_cell() -> None:
     newer = CRASH._replace(
         venue="hyperliquid@2026-10-01",

@@ -9,6 +9,9 @@ import json
 import pytest
 from rich.console import Console
 
+from backtester.config.command import Command
+from backtester.config.conditions import parse
+from backtester.config.limits import Limit
 from backtester.errors import BacktesterError, Diagnostic, ExitCode, data_error
 from backtester.report.csv import COLUMNS
 from backtester.report.model import build_report
@@ -18,7 +21,15 @@ from tests.oracle.examples import BUY, PLAIN, delta, ladder, mark
 from tests.unit.report_runs import account, cross, finished
 
 TAPE = [mark(1.0, 100.0), ladder(1.0, {99: 90}, {101: 90}), mark(3.0, 99.0), delta(5.0, BUY, 10, 1)]
-LOST = RunFailure("book", "crash", "paper", (("size", "2"),), data_error("BTC", "no funding | rate", "accept none"))
+LOST = RunFailure(
+    "book",
+    "crash",
+    "paper",
+    (("size", "2"),),
+    data_error("BTC", "no funding | rate", "accept none"),
+    limits=(Limit("loss > 1", "warn", parse("loss > 1")),),
+)
+COMMAND = Command((), fail_on=("loss > 2", "loss > 2"))
 
 
 def good() -> RunResult:
@@ -27,7 +38,7 @@ def good() -> RunResult:
 
 def rendered(format: str) -> str:
     console = Console(width=100, force_terminal=False, color_system=None)
-    return render_report(build_report([LOST, good()]), format, console, "all")
+    return render_report(build_report([LOST, good()], COMMAND), format, console, "all")
 
 
 def test_the_document_keeps_the_place_of_a_failed_cell() -> None:
@@ -40,8 +51,14 @@ def test_the_document_keeps_the_place_of_a_failed_cell() -> None:
         "status": "failed",
         "error": "error[data] BTC: no funding | rate\n  hint: accept none",
         "exit_code": 4,
+        "limits": [
+            {"text": "loss > 1", "level": "warn", "outcome": "unknown", "figure": "there is no result"},
+            {"text": "loss > 2", "level": "fail", "outcome": "unknown", "figure": "there is no result"},
+        ],
     }
     assert list(first) == [*second, "exit_code"]
+    model = build_report([LOST._replace(applicable=False), good()], COMMAND)
+    assert [cell.limits for cell in model.failed] == [()], "what nobody asked for is not judged"
     assert second["status"] == "ok" and second["error"] is None
     model = build_report([LOST, good()])
     assert [len(model.finished), len(model.failed)] == [1, 1]
@@ -49,14 +66,20 @@ def test_the_document_keeps_the_place_of_a_failed_cell() -> None:
 
 def test_a_terminal_and_a_ticket() -> None:
     table = rendered("table").splitlines()
-    assert table[table.index("FAILED  book, crash on paper  size=2") :][:3] == [
+    assert table[table.index("FAILED  book, crash on paper  size=2") :][:5] == [
         "FAILED  book, crash on paper  size=2",
         "error[data] BTC: no funding | rate",
         "  hint: accept none",
+        "limit unknown, a warning: loss > 1 (there is no result)",
+        "limit unknown: loss > 2 (there is no result)",
     ]
     lines = rendered("markdown").splitlines()
     begin = lines.index("# FAILED  book, crash on paper  size=2")
-    assert lines[begin + 2 : begin + 4] == ["- error[data] BTC: no funding \\| rate", "- hint: accept none"]
+    assert lines[begin + 2 : begin + 5] == [
+        "- error[data] BTC: no funding \\| rate",
+        "- hint: accept none",
+        "- limit unknown, a warning: loss > 1 (there is no result)",
+    ]
 
 
 def test_a_row_of_the_spreadsheet() -> None:

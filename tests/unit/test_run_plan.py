@@ -96,6 +96,28 @@ def test_a_request_that_fails_ends_no_other(tmp_path: Path) -> None:
     assert all(str(len(text.splitlines())) in "12" for text in told)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "venue", "named"),
+    [
+        ("size = 1.0", "size = -1.0", None, "hyperliquid@2026-08-22"),
+        ("size = 1.0", "size = -1.0", "binance-usdm", "binance-usdm@2026-09-29"),
+        ("size = 1.0", "size = -1.0", "@2026-09-01", "hyperliquid@2026-08-22"),
+        ('"hyperliquid"', '"hyperliquib"', None, ""),
+        ('"hyperliquid"', "nonsense", "binance-usdm", "binance-usdm"),
+    ],
+)
+def test_a_cell_that_cannot_be_run_is_called_as_it_would_be(
+    tmp_path: Path, old: str, new: str, venue: str | None, named: str
+) -> None:
+    wrong = request(tmp_path, "wrong")._replace(venue=venue)
+    text = wrong.portfolio.read_text() + '[limits]\nfail = ["loss_pct > 40"]\n'
+    assert old in text
+    wrong.portfolio.write_text(text.replace(old, new))
+    [cell] = make_plan([wrong]).cells
+    assert isinstance(cell, RunFailure) and cell.venue == named
+    assert [each.text for each in cell.limits] == ([] if new == "nonsense" else ["loss_pct > 40"])
+
+
 @pytest.mark.compiled
 def test_passes_side_by_side_change_nothing(tmp_path: Path) -> None:
     falls = [str(crash(tmp_path, ((0, 1.0), (9, low)), name=f"to-{low}")) for low in (0.99, 0.97, 0.9)]

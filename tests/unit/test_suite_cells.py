@@ -41,10 +41,18 @@ def test_a_breach_of_newer_rules_is_not_new() -> None:
 
 
 def test_a_cell_that_failed_is_not_cured() -> None:
-    failed = FailedCell(PortfolioName("book"), CRASH.scenario, at("2026-08-22").venue, CRASH.variant, "failed", "x", 4)
+    unknown = LIMIT._replace(outcome="unknown", figure="there is no result")
+    failed = FailedCell(
+        PortfolioName("book"), CRASH.scenario, at("2026-08-22").venue, CRASH.variant, "failed", "x", 4, (unknown,)
+    )
     assert page(result(failed), result(at("2026-08-22"))) == [
-        "0 breaches of limits, 1 in 2026-10",
+        "1 breach of limits, 1 in 2026-10",
         "- **failed** book, 2025-10-10 on hyperliquid@2026-08-22",
+        "- book, 2025-10-10 on hyperliquid@2026-08-22: limit unknown: loss_pct > 40 (there is no result)",
+    ]
+    assert page(result(failed._replace(limits=(), venue="")), result(at("2026-08-22"))) == [
+        "0 breaches of limits, 1 in 2026-10",
+        "- **failed** book, 2025-10-10",
         "- **not known now** book, 2025-10-10 on hyperliquid@2026-08-22: limit breached: loss_pct > 40 "
         "(loss_pct is 64.63 %)",
     ]

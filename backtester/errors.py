@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
@@ -28,7 +30,10 @@ EXIT_OF = {
     "config": ExitCode.CONFIG,
     "data": ExitCode.DATA,
     "engine": ExitCode.ENGINE,
+    "disk": ExitCode.ENGINE,
 }
+#: What a disk says that takes no more, whatever is written: no option and no file of the user's mends it.
+DISK_FAULTS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +86,16 @@ def data_error(where: str, message: str, hint: str = "") -> BacktesterError:
 def usage_error(where: str, message: str, hint: str = "") -> BacktesterError:
     """A command line that cannot be meant."""
     return BacktesterError(Diagnostic("usage", where, message, hint))
+
+
+def write_error(where: str, what: str, error: OSError, hint: str = "") -> BacktesterError:
+    """What cannot be written: a fault of the disk, else of whoever named the place.
+
+    Example: `error[disk] --output: cannot write a.json: No space left on device`.
+    """
+    code = "disk" if error.errno in DISK_FAULTS else "usage"
+    reason = os.strerror(error.errno) if error.errno else str(error)
+    return BacktesterError(Diagnostic(code, where, f"{what}: {reason}", hint))
 
 
 def engine_fault(where: str, message: str, hint: str = "") -> BacktesterError:

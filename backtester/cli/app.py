@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 import sys
@@ -20,19 +19,17 @@ from backtester.cli import calc, check, data, diff, doctor, init, report, run, s
 from backtester.cli.console import FORMAT_OF, STDOUT, Format, Settings, check_output, wants_color
 from backtester.cli.signals import interruptible
 from backtester.cli.streams import lost, open_streams
-from backtester.errors import BacktesterError, ExitCode, engine_fault, usage_error
+from backtester.errors import DISK_FAULTS, BacktesterError, ExitCode, engine_fault, usage_error, write_error
 from backtester.texts import shortened
 
 GLOBAL_FLAGS = frozenset({"-q", "--quiet", "-v", "--verbose", "--no-color", "--no-progress", "--force"})
 GLOBAL_OPTIONS = frozenset({"--format", "--output", "--seed"})
-#: What a disk says that takes no more, wherever it happens: nothing that an engine could mend.
-DISK_FAULTS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
 
 app = typer.Typer(
     name="backtester",
     help="Stress tester for perpetual-futures portfolios: had this crash hit this portfolio on this venue, what then?",
     epilog="These options may stand before or after the verb, and can be set as BACKTESTER_FORMAT, BACKTESTER_SEED and "
-    "so on. Exit codes: 0 fine, 1 a gate failed or results differ, 2 usage, 3 configuration, 4 data, 5 engine, "
+    "so on. Exit codes: 0 fine, 1 a gate failed or results differ, 2 usage, 3 configuration, 4 data, 5 engine or disk, "
     "130 and 143 interrupted.",
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # plain help: no colour forced by CI variables, and half the start-up time
@@ -146,7 +143,7 @@ def main(args: Sequence[str] | None = None) -> int:
             code = report_error(error, verbose)
     failure = lost()
     if failure is not None and code == ExitCode.OK:
-        return report_error(usage_error("stdout", f"cannot be written: {failure.strerror}"), verbose=False)
+        return report_error(write_error("stdout", "cannot be written", failure), verbose=False)
     return code
 
 
@@ -167,7 +164,7 @@ def report_error(error: Exception, verbose: bool) -> int:
         command = ctx.command_path if ctx else "backtester"
         error = usage_error(command, " ".join(message.split()), _meant(message) or f"{command} --help")
     elif isinstance(error, OSError) and error.errno in DISK_FAULTS:
-        error = usage_error(str(error.filename or "disk"), f"cannot be written: {error.strerror}")
+        error = write_error(str(error.filename or "disk"), "cannot be written", error)
     elif not isinstance(error, BacktesterError):
         text = " ".join(f"{type(error).__name__}: {error}".split())
         error = engine_fault("internal", text, "" if verbose else "rerun with -v for the traceback")

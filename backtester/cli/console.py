@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from backtester.errors import usage_error
-from backtester.files import is_written_through, prove_writable, reason, write_text
+from backtester.errors import usage_error, write_error
+from backtester.files import is_written_through, prove_writable, write_text
 from backtester.texts import csv_cell, json_text, markdown_text, printable
 
 if TYPE_CHECKING:
@@ -94,11 +94,11 @@ def check_file(option: str, file: Path | str, force: bool, hint: str = "name a f
 
 @contextmanager
 def written_for(option: str, place: Path | str, hint: str = "") -> Iterator[None]:
-    """Say of a place that cannot be written which option named it: a usage error for an OSError."""
+    """Say of a place that cannot be written which option named it: for an OSError a fault of the disk, or of usage."""
     try:
         yield
     except OSError as error:
-        raise usage_error(option, f"cannot write {place}: {reason(error)}", hint) from error
+        raise write_error(option, f"cannot write {place}", error, hint) from error
 
 
 def emit(text: str, settings: Settings) -> None:

@@ -15,7 +15,6 @@ from backtester.cli.options import (
     IndexMidOption,
     InstrumentOption,
     OrderBookOption,
-    PortfoliosArgument,
     PriceOption,
     ProxyOption,
     RebaseOption,
@@ -25,12 +24,10 @@ from backtester.cli.options import (
     StaleAfterOption,
     TapeOption,
     VenueOption,
-    command_of,
 )
 from backtester.cli.running import JobsOption, announce_compiling, jobs_of, progress_of, tell_breaches, tell_failures
 from backtester.errors import usage_error
 from backtester.files import prove_directory
-from backtester.options import OPTIONS
 from backtester.texts import counted
 
 if TYPE_CHECKING:
@@ -40,39 +37,39 @@ if TYPE_CHECKING:
 
 def run(
     ctx: typer.Context,
-    portfolios: PortfoliosArgument,
-    scenarios: ScenarioOption = None,
+    portfolios: Annotated[list[Path], typer.Argument(help="What is held and ordered (TOML).", metavar="PORTFOLIO…")],
+    scenario: ScenarioOption = None,
     shock: ShockOption = None,
-    venues: VenueOption = None,
-    tapes: TapeOption = None,
-    instruments: InstrumentOption = None,
-    set: SetOption = None,
+    venue: VenueOption = None,
+    tape: TapeOption = None,
+    instrument: InstrumentOption = None,
+    override: SetOption = None,
     compare: Annotated[
         list[str] | None,
         typer.Option(
-            OPTIONS["compare"],
+            "--compare",
             metavar="KEY=A,B,…",
             help="Run the portfolio with each of these values side by side; more than once: every combination.",
         ),
     ] = None,
-    prices: PriceOption = None,
+    price: PriceOption = None,
     most: Annotated[
         int, typer.Option("--max", metavar="N", min=1, help="The most combinations of --compare that are run.")
     ] = 100,
-    proxies: ProxyOption = None,
+    proxy: ProxyOption = None,
     rebase: RebaseOption = False,
     as_written: AsWrittenOption = False,
-    funding_zero: FundingZeroOption = False,
-    index_mid: IndexMidOption = False,
-    order_book: OrderBookOption = False,
-    frozen_order_book: FrozenOrderBookOption = False,
+    assume_funding_zero: FundingZeroOption = False,
+    assume_index_mid: IndexMidOption = False,
+    assume_order_book: OrderBookOption = False,
+    assume_order_book_frozen: FrozenOrderBookOption = False,
     stale_after: StaleAfterOption = None,
     details: DetailsOption = "worst",
     jobs: JobsOption = None,
     fail_on: Annotated[
         list[str] | None,
         typer.Option(
-            OPTIONS["fail_on"],
+            "--fail-on",
             metavar="CONDITION",
             help="Exit with 1 if it holds in a cell, or cannot be told: 'verdict in [liquidated, insolvent]', "
             "'loss_pct > 40', 'accounts[main].buffer_min < 1.5% notional'. May be given more than once.",
@@ -80,7 +77,7 @@ def run(
     ] = None,
     warn_on: Annotated[
         list[str] | None,
-        typer.Option(OPTIONS["warn_on"], metavar="CONDITION", help="The same, but only say it: the exit code stays."),
+        typer.Option("--warn-on", metavar="CONDITION", help="The same, but only say it: the exit code stays."),
     ] = None,
     out: Annotated[
         str | None,
@@ -98,9 +95,27 @@ def run(
     """
     chosen = settings(ctx)
     _check_directory(out, chosen.force)
+    from backtester.config.command import Acceptances, Command
     from backtester.report.produce import produce
 
-    command = command_of(ctx)
+    accept = Acceptances(assume_funding_zero, assume_index_mid, assume_order_book, as_written, assume_order_book_frozen)
+    command = Command(
+        portfolios=tuple(map(str, portfolios)),
+        scenarios=tuple(scenario or ()),
+        venues=tuple(venue or ()),
+        shock=shock,
+        tapes=tuple(tape or ()),
+        instruments=tuple(instrument or ()),
+        set=tuple(override or ()),
+        compare=tuple(compare or ()),
+        prices=tuple(price or ()),
+        proxies=tuple(proxy or ()),
+        fail_on=tuple(fail_on or ()),
+        warn_on=tuple(warn_on or ()),
+        stale_after=stale_after,
+        rebase=rebase,
+        accept=accept,
+    )
     _check_size(command, most, chosen)
     announce_compiling(chosen)
     with progress_of(chosen, ", ".join(command.scenarios) or "tape") as listener:

@@ -20,8 +20,8 @@ def verify(
         typer.Option(
             "--inputs",
             metavar="DIR",
-            help="Where its portfolios, tapes and other files are, looked for by name; also here and in DIR itself. "
-            "May be given more than once.",
+            help="Where its portfolios, tapes and other files are, looked for by name; also here, in DIR itself and "
+            "where the suite of a month names them. May be given more than once.",
         ),
     ] = None,
     jobs: JobsOption = None,
@@ -34,8 +34,7 @@ def verify(
 
     chosen = settings(ctx)
     announce_compiling(chosen)
-    places = (*(inputs or ()), Path(), directory / "portfolios")
     with progress_of(chosen, directory.name) as listener:
-        checks = verify(directory, places, listener=listener, jobs=jobs_of(jobs))
+        checks = verify(directory, inputs or (), listener=listener, jobs=jobs_of(jobs))
     emit_rows("verify", ("check", "holds", "found"), checks, chosen)
     return ExitCode.OK if all(check.holds for check in checks) else ExitCode.GATE

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from backtester.engine.events import EVENT
-from backtester.errors import BacktesterError, data_error
+from backtester.errors import BacktesterError, data_error, write_error
 from backtester.files import replacing
 from backtester.market.encode import NO_TIME
 from backtester.market.rows import encode_batch, rank, row_fault
@@ -73,7 +73,7 @@ class TapeWriter:
                 column_encoding=dict.fromkeys(("ts", "recv_ts", "seq"), "DELTA_BINARY_PACKED"),
             )
         except OSError as error:
-            raise data_error(str(self.path), f"cannot be written: {error.strerror}") from error
+            raise write_error(str(self.path), "cannot be written", error) from error
         return self
 
     def __exit__(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from backtester.errors import data_error, usage_error
+from backtester.errors import data_error, usage_error, write_error
 from backtester.files import names_in, prove_directory, replacing_directory, write_text
 from backtester.report.document import read_document
 from backtester.report.json import render_json
@@ -61,4 +61,4 @@ def write_baseline(model: ReportModel, directory: Path) -> None:
 
 
 def _cannot_write(directory: Path, error: OSError) -> Exception:
-    return usage_error("--baseline", f"cannot write {directory}: {error.strerror}", "name a directory of yours")
+    return write_error("--baseline", f"cannot write {directory}", error, "name a directory of yours")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -19,16 +21,16 @@ from backtester.regress.render import (
     input_document,
     input_row,
     inputs_sheets,
+    printed,
 )
 from backtester.regress.shown import moved
 from backtester.regress.tolerances import FAIL, PASS, WARN
 from backtester.report.gates import Breach
 from backtester.report.markdown import sheet_lines
 from backtester.report.naming import cell_name
-from backtester.report.rendering import Rendering
 from backtester.report.sheet import Column, Sheet
 from backtester.report.text import NONE, limit_line
-from backtester.texts import counted, markdown_text
+from backtester.texts import counted, csv_cell, json_text, markdown_text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -40,15 +42,14 @@ _BEYOND = {FAIL: "Beyond tolerance, the worst first", WARN: "Worth a look: beyon
 
 def render_check(checked: Checked, format: str, console: Console, is_update: bool = False) -> str:
     """The text of it as table, json, csv or markdown. `is_update`: the result is to be the baseline."""
+    if format == "json":
+        return json_text(_document(checked, is_update)) + "\n"
+    if format == "csv":
+        return _csv(checked)
     lines = [verdict_line(checked), *(["--update: this result becomes the baseline"] if is_update else [])]
-    told = Rendering(
-        document=lambda: _document(checked, is_update),
-        rows=_rows(checked),
-        markdown=_markdown(checked, lines),
-        sheets=_sheets(checked),
-        below=lines,
-    )
-    return told.text(format, console)
+    if format == "markdown":
+        return "\n".join(_markdown(checked, lines)) + "\n"
+    return printed(_sheets(checked), lines, console)
 
 
 def _sheets(checked: Checked) -> Iterator[Sheet]:
@@ -168,9 +169,15 @@ def _limit_row(breach: Breach) -> tuple[Any, ...]:
     return (limit.level, "breached", cell_name(cell), "limits", "limit", None, limit_line(limit), "")
 
 
-def _rows(checked: Checked) -> Iterator[tuple[Any, ...]]:
+def _csv(checked: Checked) -> str:
     """The level, then the columns of a comparison; a limit that is breached is a row, too."""
-    yield ("level", *COLUMNS)
-    yield from (("", *input_row(each)) for each in _inputs(checked))
-    yield from ((each.level, *change_row(each.change)) for each in checked.changes)
-    yield from map(_limit_row, checked.breaches)
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(("level", *COLUMNS))
+    rows = [
+        *(("", *input_row(each)) for each in _inputs(checked)),
+        *((each.level, *change_row(each.change)) for each in checked.changes),
+        *map(_limit_row, checked.breaches),
+    ]
+    writer.writerows(map(csv_cell, row) for row in rows)
+    return buffer.getvalue()

@@ -7,9 +7,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from backtester.config.command import Command, is_scenario_file, with_files
-from backtester.errors import BacktesterError, Diagnostic
 from backtester.regress.compare import compare
+from backtester.regress.places import with_places
 from backtester.report.document import read_as_it_is
 from backtester.report.produce import Produced, produce
 from backtester.report.receipt import receipt_of
@@ -34,39 +33,19 @@ class Check(NamedTuple):
 
 def verify(
     directory: Path,
-    places: Sequence[Path],
+    inputs: Sequence[Path],
     *,
     listener: Listener = nobody,
     jobs: int = 1,
 ) -> tuple[Check, ...]:
-    """Look at the files of a stored result, then make it again from files of the same names in `places`.
+    """Look at the files of a stored result, then make it again from its files (`places`; also in `inputs`).
 
     Raises BacktesterError for a result that cannot be read, and for files that are not there.
     """
     stored = read_as_it_is(directory)
-    command = _with_places(stored.command, places)
+    command = with_places(stored, directory, inputs)
     again = produce(command, stored.seed, with_tables=True, listener=listener, jobs=jobs)
     return (*_untouched(directory, stored), *_again(directory, stored, again))
-
-
-def _with_places(command: Command, places: Sequence[Path]) -> Command:
-    """The command with every file where it is found. Raises one data error for all that are not."""
-    problems: list[Diagnostic] = []
-
-    def is_file(path: Path) -> bool:
-        return any(is_scenario_file(place / path) for place in places)
-
-    def found(name: str) -> str:
-        there = next((place / name for place in places if (place / name).is_file()), None)
-        if there is None:
-            where = ", ".join(str(place) for place in places)
-            problems.append(Diagnostic("data", name, f"is not in {where}", "name its directory: --inputs DIR"))
-        return str(there or name)
-
-    command = with_files(command, found, is_file)
-    if problems:
-        raise BacktesterError(dict.fromkeys(problems))
-    return command
 
 
 def _untouched(directory: Path, stored: ReportModel) -> Iterator[Check]:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from backtester.errors import usage_error
 
-#: Beside the result of a month, and of no other: what it was made from.
-MADE_FROM = "made_from.json"
 DOCUMENT = "result.json"
+#: Beside the result of a month, and of no other: what it was made from.
+MADE_FROM, SUITE, PORTFOLIOS = "made_from.json", "suite.toml", "portfolios"
 
 
 def month_of(path: Path) -> Path | None:

@@ -16,8 +16,8 @@ from typing import NamedTuple
 
 from filelock import FileLock, Timeout
 
-from backtester.errors import usage_error
-from backtester.files import reason, sync, sync_names, write_text
+from backtester.errors import usage_error, write_error
+from backtester.files import sync, sync_names, write_text
 from backtester.report.sums import SUMS
 
 MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
@@ -63,13 +63,13 @@ class Archive(NamedTuple):
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the archive. Raises a usage error that names who holds it, or why it cannot be written."""
+        """Hold the archive. Raises a usage error that names who holds it; says why it cannot be written."""
         try:
             with self._held():
                 yield
         except OSError as error:
             hint = "what was there is as it was"
-            raise usage_error(f"archive {self.root}", f"cannot be written: {reason(error)}", hint) from error
+            raise write_error(f"archive {self.root}", "cannot be written", error, hint) from error
 
     @contextmanager
     def _held(self) -> Iterator[None]:

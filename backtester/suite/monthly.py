@@ -11,7 +11,7 @@ from backtester.config.suite import SuiteFile
 from backtester.errors import config_error, data_error, usage_error
 from backtester.files import reason
 from backtester.report.parts import Parts
-from backtester.report.places import MADE_FROM
+from backtester.report.places import MADE_FROM, PORTFOLIOS, SUITE
 from backtester.report.produce import Produced, produce
 from backtester.report.records import ReportModel
 from backtester.report.sums import write_sums
@@ -24,8 +24,7 @@ from backtester.suite.stored import previous, read_month
 from backtester.suite.summary import summary
 from backtester.texts import json_text
 
-#: Beside the files of the result.
-SUMMARY, SUITE, PORTFOLIOS = "summary.md", "suite.toml", "portfolios"
+SUMMARY = "summary.md"
 
 
 class Month(NamedTuple):

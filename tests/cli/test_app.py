@@ -319,13 +319,13 @@ WRONG = f"{sys.executable} -m backtester runn"
     [
         (f"{LIST} >&-", 0),
         (f"{LIST} 2>&-", 0),
-        (f"{LIST} >/dev/full", 2),
-        (f"{LIST} --help >/dev/full", 2),
+        (f"{LIST} >/dev/full", 5),
+        (f"{LIST} --help >/dev/full", 5),
         (f"{LIST} -v 2>/dev/full", 0),
         (f"{WRONG} >&-", 2),
         (f"{WRONG} 2>&-", 2),
         (f"{WRONG} 2>/dev/full", 2),
-        (f"{LIST} --output /dev/full", 2),
+        (f"{LIST} --output /dev/full", 5),
         (f"{LIST} --output /dev/null", 0),
         (f"{LIST} --output /dev/stdout >/dev/null", 0),
     ],
@@ -400,13 +400,13 @@ def test_a_signal_is_told_by_the_exit_code(signal: int, code: int) -> None:
     assert in_new_process("-c", SENT.format(signal=signal)).returncode == code
 
 
-def test_a_full_disk_is_no_fault_of_the_engine(verb: AddVerb, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_full_disk_is_told_as_one(verb: AddVerb, capsys: pytest.CaptureFixture[str]) -> None:
     def fail() -> None:
         raise OSError(28, "No space left on device", "tape.parquet")
 
     verb(fail)
-    assert main(["fail"]) == 2
-    assert capsys.readouterr().err == "error[usage] tape.parquet: cannot be written: No space left on device\n"
+    assert main(["fail"]) == 5
+    assert capsys.readouterr().err == "error[disk] tape.parquet: cannot be written: No space left on device\n"
 
 
 @pytest.mark.parametrize(("name", "value"), [("NO_COLOR", "1"), ("TERM", "dumb")])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -133,6 +134,28 @@ def test_a_month_is_no_place_to_write_to(
     line, *_ = suite.capsys.readouterr().err.splitlines()
     assert line.endswith("is of 2026-11, an archived month, which is never changed")
     assert contents(tmp_path / "kept") == before
+
+
+@pytest.mark.parametrize("words", [
+    "run books/a.toml --tape tape.parquet --out out", "run books/a.toml --tape tape.parquet --output page.md",
+    "suite run suite.toml --month 2026-12", "suite prune suite.toml --keep 1", "init new",
+    "check kept/2026-11 --baseline base --update", "check kept/2026-11 --baseline kept/2026-11 --junit junit.xml",
+])  # fmt: skip
+def test_a_full_disk_is_told_alike_whatever_is_written(
+    suite: Suite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str
+) -> None:
+    assert suite("run", small_suite(tmp_path), "--month", "2026-11")[0] == 0
+    before = contents(tmp_path)
+
+    def full(_: Path) -> None:
+        raise OSError(errno.ENOSPC, "said otherwise")
+
+    monkeypatch.setattr("backtester.files._workshop", full)
+    monkeypatch.chdir(tmp_path)
+    assert main(words.split()) == ExitCode.ENGINE
+    line = suite.capsys.readouterr().err.splitlines()[0]
+    assert line.startswith("error[disk] ") and line.endswith(": No space left on device")
+    assert contents(tmp_path) == before
 
 
 def test_months_are_listed_and_thinned_out(suite: Suite, tmp_path: Path) -> None:

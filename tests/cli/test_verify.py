@@ -10,7 +10,10 @@ import pytest
 
 from backtester.cli.app import main
 from backtester.errors import ExitCode
+from backtester.shipped import venues_dir
 from tests.cli.shell import Shell
+from tests.unit.run_cases import tape
+from tests.unit.suite_cases import small_suite
 
 pytestmark = pytest.mark.compiled
 
@@ -58,13 +61,62 @@ def test_a_table_that_was_touched(stored: Path, capsys: pytest.CaptureFixture[st
     assert failing(rows) == [("files", "changed since: fills.parquet"), ("tables", "other bytes: fills.parquet")]
 
 
-def test_a_portfolio_that_is_another_one(stored: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_tape_that_is_another_one_is_not_taken(
+    stored: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    sound = (tmp_path / "tape.parquet").read_bytes()
+    tape(tmp_path, [40_000] * 10)
+    assert main(["verify", "out"]) == ExitCode.DATA
+    line = "error[data] tape.parquet: is not in ., out/portfolios: tape.parquet is not that of the result"
+    assert capsys.readouterr().err.splitlines()[0] == line
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / "tape.parquet").write_bytes(sound)
+    assert main(["verify", "out", "--inputs", "kept"]) == 0
+
+
+def test_a_portfolio_that_is_another_one_is_not_taken(stored: Path, capsys: pytest.CaptureFixture[str]) -> None:
     book = stored.parent / "p.toml"
     book.write_text(book.read_text().replace("size = 0.5", "size = 0.4"))
-    code, rows = verified(stored, capsys=capsys)
+    assert main(["verify", str(stored), "--inputs", str(stored.parent)]) == ExitCode.DATA
+    assert f"{book} is not that of the result" in capsys.readouterr().err
+
+
+def test_rules_that_are_others_are_told(
+    small: list[str], shell: Shell, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rules = tmp_path / "own.toml"
+    shipped = (venues_dir() / "hyperliquid.toml").read_text()
+    rules.write_text(shipped)
+    assert shell(*small, "--venue", "own.toml", "--out", "out")[0] == 0
+    rules.write_text(shipped.replace("0.000_45", "0.000_55"))
+    code, rows = verified(tmp_path / "out", capsys=capsys)
     told = failing(rows)
-    assert code == ExitCode.GATE and told[0][0] == "input" and told[0][1].startswith("portfolio: p.toml ")
+    assert code == ExitCode.GATE and told[0][0] == "input" and told[0][1].startswith("venue: hyperliquid@")
     assert any(check == "figure" and "orders" in found for check, found in told)
+
+
+@pytest.mark.parametrize("archive", ["kept", "deep/kept"])
+def test_the_files_of_a_month_are_where_its_suite_names_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, archive: str
+) -> None:
+    (tmp_path / "jobs").mkdir()
+    suite = small_suite(tmp_path / "jobs")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "jobs" / "tape.parquet").rename(tmp_path / "data" / "tape.parquet")
+    text = suite.read_text().replace('"tape.parquet"', '"../data/tape.parquet"').replace('"kept"', f'"{archive}"')
+    suite.write_text(text)
+    assert main(["suite", "run", str(suite), "--month", "2026-11", "-q"]) == 0
+    month = tmp_path / "jobs" / archive / "2026-11"
+    assert main(["verify", str(month)]) == main(["verify", str(month.parent / "latest")]) == 0
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data" / "tape.parquet").unlink()
+    capsys.readouterr()
+    assert main(["verify", str(month)]) == ExitCode.DATA
+    assert capsys.readouterr().err.startswith(
+        f"error[data] tape.parquet: is not in ., {month}/portfolios, jobs, jobs/../data\n"
+    )
 
 
 def test_files_that_are_not_there(

@@ -71,4 +71,4 @@ def test_exit_codes_are_the_documented_ones() -> None:
         "INTERRUPTED": 130,
         "TERMINATED": 143,
     }
-    assert set(EXIT_OF) == {"gate", "usage", "config", "data", "engine"}
+    assert set(EXIT_OF) == {"gate", "usage", "config", "data", "engine", "disk"}

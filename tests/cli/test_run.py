@@ -128,7 +128,7 @@ def test_a_disk_that_takes_no_more(
     full = OSError(errno.ENOSPC, "Error writing bytes to file. Detail: [errno 28]")
     monkeypatch.setattr("pyarrow.parquet.write_table", lambda *_, **__: (_ for _ in ()).throw(full))
     code, out, err = shell(*small, "--out", tmp_path / "out")
-    assert (code, out) == (ExitCode.USAGE, "")
+    assert (code, out) == (ExitCode.ENGINE, "")
     assert err.startswith(f"error[disk] --out: cannot write {tmp_path}/out: No space left on device\n")
     assert not [*(tmp_path / "out").iterdir()]
 

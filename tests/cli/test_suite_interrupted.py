@@ -75,7 +75,7 @@ def test_a_full_disk(twelve: Path) -> None:
             subprocess.run(["mount", "-o", f"remount,size={used + 200 + left}k", disk], check=True)
             done = subprocess.run(command(twelve), capture_output=True, text=True)
             assert (done.returncode, done.stdout) == (5, "") and "No space left on device" in done.stderr
-            assert done.stderr.count("error[usage]") == 1 and "Traceback" not in done.stderr
+            assert done.stderr.count("error[disk]") == 1 and "Traceback" not in done.stderr
             assert {name: data for name, data in kept(twelve).items() if name.startswith("2026-10")} == {
                 name: data for name, data in before.items() if name.startswith("2026-10")
             }

@@ -25,6 +25,9 @@ from backtester.texts import shortened
 GLOBAL_FLAGS = frozenset({"-q", "--quiet", "-v", "--verbose", "--no-color", "--no-progress", "--force"})
 GLOBAL_OPTIONS = frozenset({"--format", "--output", "--seed"})
 
+#: The verbs that write a page.
+PAGES = frozenset({"run", "report"})
+
 app = typer.Typer(
     name="backtester",
     help="Stress tester for perpetual-futures portfolios: had this crash hit this portfolio on this venue, what then?",
@@ -87,6 +90,8 @@ def root(
     if ending != format and source is not None and source.name == "COMMANDLINE":
         raise usage_error("--format", f"{format} does not go into {output}", "leave it out, the ending says the format")
     format = ending
+    if format == "html" and ctx.invoked_subcommand not in PAGES:
+        raise usage_error("--format", f"html is not what {ctx.invoked_subcommand} writes", "run and report do")
     ctx.obj = Settings(format, output, quiet, verbose, wants_color(no_color), progress, seed, force)
     check_output(output, force)
 

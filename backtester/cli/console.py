@@ -23,7 +23,7 @@ from backtester.texts import csv_cell, json_text, markdown_text, printable
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-Format = Literal["table", "json", "csv", "markdown"]
+Format = Literal["table", "json", "csv", "markdown", "html"]
 Cell = str | int | float | bool | None
 Details = Literal["all", "worst", "none"]
 DetailsOption = Annotated[
@@ -35,7 +35,7 @@ STDOUT = "-"
 #: Columns of a table that does not go to a terminal, unless COLUMNS says it: no window of the caller has a say.
 PLAIN_WIDTH, NARROWEST = 160, 40
 #: Endings of --output that say how the result is written.
-FORMAT_OF: dict[str, Format] = {".json": "json", ".csv": "csv", ".md": "markdown"}
+FORMAT_OF: dict[str, Format] = {".json": "json", ".csv": "csv", ".md": "markdown", ".html": "html"}
 
 
 @dataclass(frozen=True, slots=True)

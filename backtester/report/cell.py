@@ -13,7 +13,7 @@ from backtester.report.impact_law import courses
 from backtester.report.metrics import (
     account_reports,
     margin_paths,
-    mark_paths,
+    market_paths,
     portfolio_report,
     system_report,
 )
@@ -107,7 +107,7 @@ def _build_cell(result: RunResult) -> Cell:
         trades=tuple(trade_reports(result, names, costs)),
         notices=noticed,
         margin_paths=tuple(margin_paths(result, names)),
-        mark_paths=tuple(mark_paths(result)),
+        market_paths=tuple(market_paths(result, names)),
         reached=Named(result.reached),
         limits=(),
     )

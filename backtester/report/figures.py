@@ -35,7 +35,7 @@ _NO_FIGURES = {
     "actions",
     "limits",
     "margin_paths",
-    "mark_paths",
+    "market_paths",
 }
 #: How a condition writes down what is measured; all else is an amount.
 _KINDS = {

@@ -13,7 +13,7 @@ from backtester.report.records import Cell, FailedCell, Named, ReportModel
 from backtester.texts import iso_time, json_text
 
 #: Series that the document leaves to path.parquet and depth.parquet.
-NOT_IN_DOCUMENT = {"margin_paths", "mark_paths"}
+NOT_IN_DOCUMENT = {"margin_paths", "market_paths"}
 
 
 def render_json(model: ReportModel) -> str:

@@ -139,7 +139,7 @@ NOT_COMPARED = frozenset(
         "Cell.variant",
         "PortfolioReport.name",
         "Cell.margin_paths",
-        "Cell.mark_paths",
+        "Cell.market_paths",
         "Cell.adl",  # nothing yet
         "Cell.actions",
     }

@@ -26,7 +26,7 @@ from backtester.report.records import (
     ISOLATED,
     AccountReport,
     MarginPath,
-    MarkPath,
+    MarketPath,
     Named,
     PoolReport,
     PortfolioReport,
@@ -299,11 +299,14 @@ def margin_paths(result: RunResult, names: Names) -> Iterator[MarginPath]:
         yield MarginPath(names.account(account), *_seen(result, row, "equity_min", "equity_max", "maintenance_max"))
 
 
-def mark_paths(result: RunResult) -> Iterator[MarkPath]:
-    """The mark of every market, buckets that saw one."""
+def market_paths(result: RunResult, names: Names) -> Iterator[MarketPath]:
+    """Mark and displayed depth of every market, buckets that saw one."""
     for market, row in zip(result.market.markets, result.market.path, strict=True):
-        symbol = result.instruments[int(market["instrument"])].tape.symbol
-        yield MarkPath(symbol, result.path_width_ns, *_seen(result, row, "mark_min", "mark_max"))
+        number = int(market["instrument"])
+        symbol, grid = result.instruments[number].tape.symbol, names.instrument_grid(number)
+        lots = (row[f"{side}_depth_min"][row["count"] > 0].tolist() for side in ("bid", "ask"))
+        depths = (array("d", map(grid.size, each)) for each in lots)
+        yield MarketPath(symbol, result.path_width_ns, *_seen(result, row, "mark_min", "mark_max"), *depths)
 
 
 def _seen(result: RunResult, path: np.ndarray, *columns: str) -> Iterator[array[Any]]:

@@ -213,14 +213,16 @@ class MarginPath(NamedTuple):
     maintenance_max: array[float]
 
 
-class MarkPath(NamedTuple):
-    """The mark of one market: columns over its buckets."""
+class MarketPath(NamedTuple):
+    """The mark of one market, and the least that was displayed within 1 % of mid, units: columns over its buckets."""
 
     symbol: str
     width_ns: int  # of a bucket
     ts_ns: array[int]  # where each bucket begins
     lowest: array[float]
     highest: array[float]
+    bid_depth: array[float]
+    ask_depth: array[float]
 
 
 class Notice(NamedTuple):
@@ -268,7 +270,7 @@ class Cell(NamedTuple):
     trades: tuple[TradeReport, ...]
     notices: tuple[Notice, ...]
     margin_paths: tuple[MarginPath, ...]
-    mark_paths: tuple[MarkPath, ...]
+    market_paths: tuple[MarketPath, ...]
     reached: Named  # where the portfolio took a key of `variant`: `main BTC, hedge ETH`
     limits: tuple[LimitReport, ...]  # those of the portfolio, then those of the command line
 

@@ -1,4 +1,4 @@
-"""One report, four formats."""
+"""One report, five formats."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 def render_report(model: ReportModel, format: str, console: Console, details: Details = "worst") -> str:
-    """The text of a report as table, json, csv or markdown; `console` decides width and colours of a table.
+    """The text of a report as table, json, csv, markdown or html; `console` decides width and colours of a table.
 
-    `details` says which cells a table or markdown tells whole: json and csv have them all.
+    `details` says which cells a table, markdown or html tells whole: json and csv have them all.
     """
     if format == "json":
         return render_json(model)
@@ -25,6 +25,10 @@ def render_report(model: ReportModel, format: str, console: Console, details: De
         return render_csv(model, details)
     if format == "markdown":
         return render_markdown(model, details)
+    if format == "html":
+        from backtester.report.html.page import render_html
+
+        return render_html(model, details)
     from backtester.report.table import table_parts
 
     with console.capture() as capture:

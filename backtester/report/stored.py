@@ -19,7 +19,7 @@ from backtester.errors import data_error
 from backtester.report.columns import TIME, WORD
 from backtester.report.document import read_document
 from backtester.report.places import remedy
-from backtester.report.records import Cell, FailedCell, MarginPath, MarkPath, ReportModel
+from backtester.report.records import Cell, FailedCell, MarginPath, MarketPath, ReportModel
 
 _PATH = {
     "cell": pa.int32(),
@@ -38,6 +38,8 @@ _DEPTH = {
     "width_ns": pa.int64(),
     "mark_min": pa.float64(),
     "mark_max": pa.float64(),
+    "bid_depth_min": pa.float64(),
+    "ask_depth_min": pa.float64(),
 }
 
 
@@ -45,7 +47,7 @@ def read_result(directory: Path) -> ReportModel:
     """The model that was written there. Raises a data error for what is missing, damaged or no result."""
     model = read_document(directory)
     margins = _margin_paths(_table(directory / "path.parquet", _PATH))
-    marks = _mark_paths(_table(directory / "depth.parquet", _DEPTH))
+    marks = _market_paths(_table(directory / "depth.parquet", _DEPTH))
     cells = tuple(_with_paths(cell, number, margins, marks) for number, cell in enumerate(model.cells))
     return model._replace(cells=cells)
 
@@ -77,7 +79,7 @@ def _check_columns(path: Path, found: pa.Schema, wanted: dict[str, pa.DataType])
 
 
 Margins = dict[tuple[int, str], MarginPath]
-Marks = dict[int, list[MarkPath]]
+Marks = dict[int, list[MarketPath]]
 
 
 def _with_paths(cell: Cell | FailedCell, number: int, margins: Margins, marks: Marks) -> Cell | FailedCell:
@@ -86,7 +88,7 @@ def _with_paths(cell: Cell | FailedCell, number: int, margins: Margins, marks: M
         return cell
     never = (array("q"), array("d"), array("d"), array("d"))
     paths = (margins.get((number, each.name), MarginPath(each.name, *never)) for each in cell.accounts)
-    return cell._replace(margin_paths=tuple(paths), mark_paths=tuple(marks.get(number, ())))
+    return cell._replace(margin_paths=tuple(paths), market_paths=tuple(marks.get(number, ())))
 
 
 def _margin_paths(table: pa.Table) -> Margins:
@@ -99,11 +101,12 @@ def _margin_paths(table: pa.Table) -> Margins:
     return found
 
 
-def _mark_paths(table: pa.Table) -> Marks:
+def _market_paths(table: pa.Table) -> Marks:
     """By cell, in the order of its markets."""
     found: Marks = {}
     for (cell, symbol, _, width_ns), rows in _series(table, "cell", "symbol", "own_venue", "width_ns"):
-        path = MarkPath(symbol, width_ns, _times(rows), _doubles(rows, "mark_min"), _doubles(rows, "mark_max"))
+        values = (_doubles(rows, name) for name in ("mark_min", "mark_max", "bid_depth_min", "ask_depth_min"))
+        path = MarketPath(symbol, width_ns, _times(rows), *values)
         found.setdefault(cell, []).append(path)
     return found
 

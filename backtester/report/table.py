@@ -13,7 +13,7 @@ from backtester.config.values import Instant
 from backtester.enums import Verdict
 from backtester.report.chart import Canvas, columns, sparkline
 from backtester.report.glance import Details, glance, told_whole, untold
-from backtester.report.records import Cell, FailedCell, LimitReport, MarginPath, MarkPath, ReportModel
+from backtester.report.records import Cell, FailedCell, LimitReport, MarginPath, MarketPath, ReportModel
 from backtester.report.sheet import Sheet, folded
 from backtester.report.sheets import inputs_sheet, sheets
 from backtester.report.text import clock, headline, limit_line, money, noticed, offset, price, story, stretch, vouchers
@@ -163,7 +163,7 @@ class PathView:
 def path_lines(cell: Cell, currency: str, width: int) -> Iterator[str]:
     """The chart as text: a line of blocks per mark, four lines of dots per account, then events and the clock."""
     yield f"Path: marks; equity (line) and maintenance (dots) in {currency}"
-    for path in cell.mark_paths:
+    for path in cell.market_paths:
         yield from _mark_lines(cell, path, width)
     for margin in cell.margin_paths:
         yield from _margin_lines(cell, margin, width)
@@ -177,7 +177,7 @@ def _places(cell: Cell, times_ns: Sequence[int]) -> list[float]:
     return [min(max((ts_ns - cell.start_ts.ts_ns) / span, 0.0), 1.0) for ts_ns in times_ns]
 
 
-def _mark_lines(cell: Cell, path: MarkPath, width: int) -> Iterator[str]:
+def _mark_lines(cell: Cell, path: MarketPath, width: int) -> Iterator[str]:
     """One block per column: the lowest mark in it, or the last one before."""
     if not path.ts_ns:
         return
@@ -195,7 +195,7 @@ def _mark_lines(cell: Cell, path: MarkPath, width: int) -> Iterator[str]:
     yield from (f"{'':>{_LABEL}} {line}" for line in ([together] if len(together) <= width else said))
 
 
-def _during(cell: Cell, path: MarkPath, bucket: int) -> str:
+def _during(cell: Cell, path: MarketPath, bucket: int) -> str:
     """When something in a bucket was: all that is kept of it."""
     begin = path.ts_ns[bucket]
     return stretch(Instant(begin), Instant(min(begin + path.width_ns, cell.end_ts.ts_ns)))

@@ -22,7 +22,7 @@ from tests.cli.shell import Shell
 from tests.golden.handmade import MODEL
 from tests.unit.run_cases import account, crash, order, plan, portfolio, position, tape
 
-FORMATS = ["table", "json", "csv", "markdown"]
+FORMATS = ["table", "json", "csv", "markdown", "html"]
 Case = Callable[[Path], list[object]]
 
 
@@ -89,7 +89,7 @@ def test_a_stored_result_is_told_as_its_run_told_it(
 
 def test_every_kind_of_record_comes_back() -> None:
     without_series = MODEL._replace(
-        cells=tuple(each._replace(margin_paths=(), mark_paths=()) for each in MODEL.finished)
+        cells=tuple(each._replace(margin_paths=(), market_paths=()) for each in MODEL.finished)
     )
     assert model_of(json.loads(json.dumps(plain(MODEL))), "result.json", "") == without_series
 

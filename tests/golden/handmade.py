@@ -34,7 +34,7 @@ from backtester.report.records import (
     LimitReport,
     LiquidationReport,
     MarginPath,
-    MarkPath,
+    MarketPath,
     Named,
     Notice,
     PoolReport,
@@ -353,8 +353,9 @@ def _margin_path(name: str, equities: list[float], maintenance: float) -> Margin
     return MarginPath(name, _minutes(equities), equity, equity, needed)
 
 
-def _mark_path(symbol: str, marks: list[float]) -> MarkPath:
-    return MarkPath(symbol, 60_000_000_000, _minutes(marks), array("d", marks), array("d", marks))
+def _market_path(symbol: str, marks: list[float]) -> MarketPath:
+    mark, depth = array("d", marks), array("d", (each / 10.0 for each in marks))
+    return MarketPath(symbol, 60_000_000_000, _minutes(marks), mark, mark, depth, depth)
 
 
 def _minutes(column: list[float]) -> array[int]:
@@ -398,7 +399,7 @@ CRASH = Cell(
     trades=(TRADE,),
     notices=(UNDONE,),
     margin_paths=(_margin_path("main", EQUITY, 2_400.0),),
-    mark_paths=(_mark_path("BTC", MARKS),),
+    market_paths=(_market_path("BTC", MARKS),),
     reached=Named(()),
     limits=(
         LimitReport("loss_pct > 40", "fail", "breached", "loss_pct is 64.63 %"),
@@ -421,7 +422,7 @@ SMALLER = CRASH._replace(
     trades=(),
     notices=(),
     margin_paths=(),
-    mark_paths=(),
+    market_paths=(),
     reached=Named(()),
     limits=(),
 )

@@ -225,7 +225,7 @@ def test_nothing_to_trade_with_is_flagged() -> None:
 
 def test_the_paths_cover_the_run() -> None:
     found = cell([account(100.0, [cross(8)])], [*START, mark(3.0, 96.0), *END])
-    [margin], [marks] = found.margin_paths, found.mark_paths
+    [margin], [marks] = found.margin_paths, found.market_paths
     assert margin.equity_min[:4].tolist() == [100.0, 100.0, 68.0, 68.0]
     assert marks.ts_ns[:2].tolist() == [at(2).ts_ns, at(3).ts_ns]
     assert marks.lowest[:2].tolist() == [100.0, 96.0]

@@ -1,0 +1,105 @@
+"""What happened in time: a picture of each market with what was traded in it, then one of each account's margin."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from itertools import groupby
+
+from backtester.config.values import Instant
+from backtester.report.executions import FillReport, OrderReport
+from backtester.report.html.plot import Mark, Span, band, picture
+from backtester.report.html.tree import Element
+from backtester.report.records import Cell, MarginPath, MarketPath
+from backtester.report.text import clock, money, price, size, word
+
+#: Pixels from the middle to the edge of the dot of the largest fill of a market; area goes with what was filled.
+_LARGEST = 14.0
+_SMALLEST = 2.5
+
+
+def courses(cell: Cell, currency: str) -> Iterator[Element]:
+    """All pictures of a cell, on the same axis of time."""
+    span = Span(cell.start_ts.ts_ns, cell.end_ts.ts_ns)
+    for path in cell.market_paths:
+        if path.ts_ns:
+            yield _market(cell, path, span)
+    for margin in cell.margin_paths:
+        if margin.ts_ns:
+            yield _margin(cell, margin, span, currency)
+    for path in cell.market_paths:
+        if path.ts_ns:
+            yield _depth(path, span)
+
+
+def _market(cell: Cell, path: MarketPath, span: Span) -> Element:
+    """The mark; fills at their prices, what fired and what was liquidated above."""
+    marks = [*_fills(cell, path.symbol), *_fired(cell, path.symbol), *_forced(cell, path.symbol)]
+    drawn = band("mark", "price", span, path.ts_ns, path.lowest, path.highest)
+    return picture(f"{path.symbol} mark", span, [drawn], marks)
+
+
+def _fills(cell: Cell, symbol: str) -> list[Mark]:
+    """A dot for all that an order filled at one time."""
+    found = [(order, [*fills]) for order in cell.orders if order.symbol == symbol for fills in _at_once(order)]
+    largest = max((_filled(fills) for _, fills in found), default=0.0)
+    return [_dot(order, fills, math.sqrt(_filled(fills) / largest)) for order, fills in found]
+
+
+def _at_once(order: OrderReport) -> Iterator[list[FillReport]]:
+    for _, fills in groupby(order.fills, key=lambda fill: fill.ts):
+        yield [*fills]
+
+
+def _filled(fills: list[FillReport]) -> float:
+    return math.fsum(fill.size for fill in fills)
+
+
+def _dot(order: OrderReport, fills: list[FillReport], share: float) -> Mark:
+    ts, filled = fills[0].ts, _filled(fills)
+    vwap = math.fsum(fill.size * fill.price for fill in fills) / filled
+    side = order.side.name.lower()
+    text = f"{clock(ts)} {order.id}: {side} {size(filled)} at {price(vwap)}"
+    return Mark(ts.ts_ns, vwap, "", side, text, max(_SMALLEST, _LARGEST * share))
+
+
+def _fired(cell: Cell, symbol: str) -> Iterator[Mark]:
+    for order in cell.orders:
+        if order.symbol == symbol and order.trigger_ts is not None:
+            text = f"{clock(order.trigger_ts)} {order.id} fired at {price(order.trigger_price)}"
+            yield Mark(order.trigger_ts.ts_ns, None, "▲", "stop", text)
+
+
+def _forced(cell: Cell, symbol: str) -> Iterator[Mark]:
+    for each in cell.liquidations:
+        if each.symbol == symbol:
+            stage, side = word(each.stage.name.lower()), each.side.name.lower()
+            done = f"{side} {size(each.filled_size)} of {size(each.size)} at {price(each.vwap)}"
+            yield Mark(each.ts.ts_ns, None, "✕", "forced", f"{clock(each.ts)} {each.account}, {stage}: {done}")
+
+
+def _margin(cell: Cell, path: MarginPath, span: Span, currency: str) -> Element:
+    """Equity and what it must not fall below, with the moments of breach."""
+    equity = band("equity", "equity", span, path.ts_ns, path.equity_min, path.equity_max)
+    needed = band("maintenance", "maintenance", span, path.ts_ns, path.maintenance_max, path.maintenance_max)
+    label = f"{path.account}: equity and maintenance, {currency}"
+    return picture(label, span, [equity, needed], _breaches(cell, path), 0.0)
+
+
+def _breaches(cell: Cell, path: MarginPath) -> list[Mark]:
+    pools = [pool for account in cell.accounts if account.name == path.account for pool in account.pools]
+    breaches = [(pool.breach_ts, pool) for pool in pools if pool.breach_ts is not None]
+    return [_breach(ts, f"{pool.pool}: lowest buffer {money(pool.buffer_min)}") for ts, pool in breaches]
+
+
+def _breach(ts: Instant, told: str) -> Mark:
+    return Mark(ts.ts_ns, None, "✕", "forced", f"{clock(ts)} below maintenance, {told}")
+
+
+def _depth(path: MarketPath, span: Span) -> Element:
+    """How little the order book showed within 1 % of mid: bids below the line, asks above it."""
+    asks = band("asks", "ask", span, path.ts_ns, [0.0] * len(path.ts_ns), path.ask_depth)
+    below = [-depth for depth in path.bid_depth]
+    bids = band("bids", "bid", span, path.ts_ns, below, [0.0] * len(path.ts_ns))
+    label = f"{path.symbol}: least displayed within 1 % of mid, bids below, asks above"
+    return picture(label, span, [asks, bids], [])

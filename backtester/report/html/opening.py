@@ -1,0 +1,92 @@
+"""The first screen: what became of the portfolio in one sentence, and the few figures that matter."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from backtester.report.html.tree import Element, node
+from backtester.report.naming import cell_name
+from backtester.report.records import AccountReport, Cell, PoolReport
+from backtester.report.text import clock, limit_line, money, noticed, offset, percent, story, verdict_words
+from backtester.texts import counted
+
+#: A figure of the first screen: its name, the figure, what else is to be said of it.
+Figure = tuple[str, str, str]
+
+
+def opening(cell: Cell, currency: str) -> Element:
+    """Verdict, sentence, figures, and the lines that tell how it came."""
+    return node(
+        "section",
+        node("p", cell_name(cell), class_="about"),
+        node("h2", verdict_words(cell), class_=f"verdict {cell.verdict.name.lower()}"),
+        node("p", sentence(cell, currency), class_="sentence"),
+        node("dl", map(_figure, _figures(cell, currency)), class_="figures"),
+        node("ul", (node("li", line.strip()) for line in story(cell, currency)), class_="story"),
+        node("ul", (node("li", line) for line in noticed(cell)), class_="notices"),
+        node("ul", (node("li", limit_line(each), class_=each.outcome) for each in cell.limits), class_="limits"),
+        class_="opening",
+    )
+
+
+def _figure(told: Figure) -> Element:
+    name, figure, more = told
+    return node("div", node("dt", name), node("dd", figure, node("small", more)))
+
+
+def sentence(cell: Cell, currency: str) -> str:
+    """What happened, for who reads nothing else.
+
+    Example: The portfolio loses 230,922.20 USDC, 79.6 % of its 290,000.00; 2 of 3 margin pools are liquidated, the
+    first at 21:13:39 UTC.
+    """
+    whole = cell.portfolio
+    did = "loses" if whole.loss >= 0.0 else "gains"
+    of = (
+        "" if whole.loss_pct is None else f", {percent(abs(whole.loss_pct) / 100.0)} of its {money(whole.equity_start)}"
+    )
+    return f"The portfolio {did} {money(abs(whole.loss))} {currency}{of}; {_fate(cell)}."
+
+
+def _fate(cell: Cell) -> str:
+    whole = cell.portfolio
+    if cell.liquidations:
+        verb = "is" if whole.pools_liquidated == 1 else "are"
+        pools = f"{whole.pools_liquidated} of {counted(whole.pools, 'margin pool')} {verb} liquidated"
+        return f"{pools}, the first at {clock(cell.liquidations[0].ts)} UTC"
+    tightest = _tightest(cell)
+    return "nothing is liquidated" + (f", {money(tightest.buffer_min)} was left at the closest" if tightest else "")
+
+
+def _tightest(cell: Cell) -> PoolReport | None:
+    """The margin pool with the lowest buffer."""
+    pools = [pool for account in cell.accounts for pool in account.pools if pool.buffer_min is not None]
+    return min(pools, key=lambda pool: pool.buffer_min or 0.0, default=None)
+
+
+def _figures(cell: Cell, currency: str) -> Iterator[Figure]:
+    whole = cell.portfolio
+    lost = "" if whole.loss_pct is None else f"{percent(whole.loss_pct / 100.0)} of {money(whole.equity_start)}"
+    yield f"Loss, {currency}", money(whole.loss), lost
+    if tightest := _tightest(cell):
+        at = f"{tightest.pool} at {clock(tightest.buffer_min_ts)}"
+        yield "Lowest buffer above maintenance", money(tightest.buffer_min), at
+    if cell.liquidations:
+        first = cell.liquidations[0]
+        said = f"{first.account} {first.symbol}, {offset(first.ts, cell.start_ts)} after the start"
+        yield "First liquidation", f"{clock(first.ts)} UTC", said
+    for account in cell.accounts:
+        if account.topup_limit is not None:
+            yield _saved(account)
+    fees = money(math.fsum(account.pnl_fees for account in cell.accounts))
+    funding = money(math.fsum(account.pnl_funding for account in cell.accounts))
+    yield "Fees and funding", fees, f"funding {funding}"
+
+
+def _saved(account: AccountReport) -> Figure:
+    """What an account would have survived with, as it was proven by running it."""
+    if account.required_topup is None:
+        return f"Saves {account.name}", "no top-up", f"none up to {money(account.topup_limit)} does"
+    ended = f"from the start; it would end with {money(account.topup_equity_end)}"
+    return f"Saves {account.name}", f"{money(account.required_topup)} more", ended

@@ -1,0 +1,33 @@
+"use strict";
+// Figures of the moment that is pointed at, beside the caption of each picture. The page is whole without.
+const written = new Intl.NumberFormat("en", { maximumSignificantDigits: 8 });
+
+function figures(picture, share) {
+  const begin = Number(picture.dataset.begin), end = Number(picture.dataset.end);
+  const told = [new Date(begin + share * (end - begin)).toISOString().slice(11, 19)];
+  for (const band of picture.querySelectorAll("[data-name]")) {
+    const lows = band.dataset.low.split(","), highs = band.dataset.high.split(",");
+    const grain = Math.min(Math.floor(share * lows.length), lows.length - 1);
+    if (lows[grain] === "") continue;
+    const [low, high] = [lows[grain], highs[grain]].map((text) => written.format(Number(text)));
+    told.push(`${band.dataset.name} ${low === high ? low : `${low} to ${high}`}`);
+  }
+  return told.join("  ");
+}
+
+for (const picture of document.querySelectorAll(".plot")) {
+  const output = picture.parentElement.querySelector("output");
+  const pointer = picture.querySelector(".pointer");
+  picture.addEventListener("pointermove", (event) => {
+    const box = picture.getBoundingClientRect();
+    const share = Math.min(Math.max((event.clientX - box.left) / box.width, 0), 1);
+    pointer.setAttribute("x1", `${100 * share}%`);
+    pointer.setAttribute("x2", `${100 * share}%`);
+    pointer.style.visibility = "visible";
+    output.textContent = figures(picture, share);
+  });
+  picture.addEventListener("pointerleave", () => {
+    pointer.style.visibility = "hidden";
+    output.textContent = "";
+  });
+}

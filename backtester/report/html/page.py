@@ -1,0 +1,71 @@
+"""The whole page: many cells at a glance, then each cell that is told, then what it was made from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from backtester.report.glance import Details, glance, told_whole, untold
+from backtester.report.html.costs import costs, funding
+from backtester.report.html.courses import courses
+from backtester.report.html.opening import opening
+from backtester.report.html.sheets import table
+from backtester.report.html.tree import Element, node, verbatim, written
+from backtester.report.records import Cell, FailedCell, ReportModel
+from backtester.report.sheets import inputs_sheet, sheets
+from backtester.report.text import headline, vouchers
+
+_HERE = Path(__file__).parent
+
+
+def render_html(model: ReportModel, details: Details = "worst") -> str:
+    """One HTML document that needs nothing else."""
+    body = node("body", node("main", _parts(model, details)), verbatim("script", _own("page.js")))
+    return written(node("html", _head(model), body, lang="en"))
+
+
+def _head(model: ReportModel) -> Element:
+    names = dict.fromkeys(cell.portfolio.name for cell in model.cells)
+    return node(
+        "head",
+        node("meta", charset="utf-8"),
+        node("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        node("meta", name="color-scheme", content="light dark"),
+        node("title", f"Stress test of {', '.join(names)}"),
+        verbatim("style", _own("page.css")),
+    )
+
+
+def _own(name: str) -> str:
+    return (_HERE / name).read_text("utf-8")
+
+
+def _parts(model: ReportModel, details: Details) -> Iterator[Element]:
+    currency = model.reporting_currency
+    yield from map(table, glance(model.cells, currency))
+    if left := untold(model.cells, details):
+        yield node("p", left, class_="untold")
+    for cell in told_whole(model.cells, details):
+        yield node("article", _failed(cell) if isinstance(cell, FailedCell) else _told(cell, currency))
+    yield node("footer", _sources(model))
+
+
+def _failed(cell: FailedCell) -> Iterator[Element]:
+    yield node("h2", headline(cell), class_="verdict failed")
+    yield from (node("p", line) for line in cell.error.splitlines())
+
+
+def _told(cell: Cell, currency: str) -> Iterator[Element]:
+    yield opening(cell, currency)
+    yield node("section", node("h3", "What happened, UTC"), courses(cell, currency), class_="pictures")
+    yield node("section", node("h3", "What it cost"), costs(cell, currency), class_="pictures")
+    yield node("section", node("h3", "Funding"), funding(cell, currency), class_="pictures")
+    yield from map(table, sheets(cell, currency))
+
+
+def _sources(model: ReportModel) -> Iterator[Element]:
+    yield table(inputs_sheet(model.inputs))
+    for title, lines in (("Assumptions", model.assumptions), ("Warnings", model.warnings)):
+        if lines:
+            yield node("section", node("h3", title), node("ul", (node("li", line) for line in lines)))
+    yield node("p", (node("code", line) for line in vouchers(model)), class_="receipt")

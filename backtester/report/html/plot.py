@@ -1,0 +1,161 @@
+"""Pictures over time: where a moment and a value lie, the lines behind them, bands, and marks upon them.
+
+A picture is as wide as its page and as high as its frame says. Places are shares of both in per cent, so that one
+drawing serves a phone, a screen and a sheet of paper; only bands are stretched, texts and marks keep their size.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from backtester.report.html.tree import Element, add, node
+
+#: Places in time that a band is drawn with, and that a reader can point at.
+GRAIN = 240
+_SECOND = 1_000_000_000
+_STEPS_S = (1, 5, 10, 30, 60, 300, 600, 1_200, 1_800, 3_600, 7_200, 14_400, 21_600, 43_200, 86_400, 604_800)
+_MOST_TIMES, _MOST_LEVELS = 9, 5
+_HEAD, _FOOT = 8.0, 12.0  # per cent of the height that no value lies in: marks above, the clock below
+
+
+class Span(NamedTuple):
+    """The time that all pictures of a run share, ns."""
+
+    begin: int
+    end: int
+
+    def place(self, ts_ns: int) -> float:
+        """Per cent of the width."""
+        return min(max(100.0 * (ts_ns - self.begin) / max(1, self.end - self.begin), 0.0), 100.0)
+
+    def moment(self, grain: int) -> int:
+        """When the last moment of a grain was, ns."""
+        return self.begin + (self.end - self.begin) * (grain + 1) // GRAIN
+
+    def ticks(self) -> Iterator[tuple[int, str]]:
+        """Round times, few enough to be read, and how they are written."""
+        seconds = (self.end - self.begin) / _SECOND
+        step = next((s for s in _STEPS_S if seconds / s <= _MOST_TIMES), _STEPS_S[-1])
+        form = "%H:%M:%S" if step < 60 else "%H:%M" if step < 86_400 else "%d %b"
+        for tick in range(-(-self.begin // (step * _SECOND)), self.end // (step * _SECOND) + 1):
+            yield tick * step * _SECOND, f"{datetime.fromtimestamp(tick * step, UTC):{form}}"
+
+
+class Band(NamedTuple):
+    """Lowest and highest of a figure in each grain of time; None before it was first known."""
+
+    name: str
+    kind: str  # how it is drawn: a class of the style sheet
+    lowest: tuple[float | None, ...]
+    highest: tuple[float | None, ...]
+
+
+def band(name: str, kind: str, span: Span, times: Sequence[int], low: Sequence[float], high: Sequence[float]) -> Band:
+    """A series in grains; where nothing was measured it is what it was."""
+    lows: list[float | None] = [None] * GRAIN
+    highs: list[float | None] = [None] * GRAIN
+    for ts_ns, lowest, highest in zip(times, low, high, strict=True):
+        grain = min(int(span.place(ts_ns) * GRAIN / 100.0), GRAIN - 1)
+        lows[grain] = lowest if (seen := lows[grain]) is None else min(seen, lowest)
+        highs[grain] = highest if (seen := highs[grain]) is None else max(seen, highest)
+    for grain in range(1, GRAIN):
+        if lows[grain] is None:
+            lows[grain], highs[grain] = lows[grain - 1], highs[grain - 1]
+    return Band(name, kind, tuple(lows), tuple(highs))
+
+
+class Mark(NamedTuple):
+    """Something that happened: a sign at a time, at a value or above the picture."""
+
+    ts_ns: int
+    value: float | None
+    sign: str
+    kind: str  # how it is drawn: a class of the style sheet
+    text: str  # what a reader is told who points at it
+    radius: float | None = None  # of a dot in place of the sign, pixels
+
+
+class Frame:
+    """The part of time and values that a picture shows: all bands, all marks at a value, and whatever is named."""
+
+    def __init__(self, span: Span, bands: Sequence[Band], marks: Sequence[Mark] = (), *others: float) -> None:
+        known = [value for each in bands for value in (*each.lowest, *each.highest) if value is not None]
+        values = [*known, *(mark.value for mark in marks if mark.value is not None), *others]
+        low, high = min(values), max(values)
+        room = 0.04 * (high - low) or abs(high) * 0.01 or 1.0
+        self.span, self.low, self.high = span, low - room, high + room
+
+    def height(self, value: float) -> float:
+        """Per cent from the top."""
+        share = (self.high - value) / (self.high - self.low)
+        return _HEAD + (100.0 - _HEAD - _FOOT) * min(max(share, 0.0), 1.0)
+
+    def levels(self) -> list[float]:
+        """Round values, few enough to be read."""
+        step = round_up((self.high - self.low) / _MOST_LEVELS)
+        return [n * step for n in range(math.ceil(self.low / step), math.floor(self.high / step) + 1)]
+
+
+def round_up(value: float) -> float:
+    """To 1, 2 or 5 times a power of ten. Example: 0.23 is 0.5."""
+    power = 10.0 ** math.floor(math.log10(value))
+    return next(factor * power for factor in (1.0, 2.0, 5.0, 10.0) if factor * power >= value)
+
+
+def picture(label: str, span: Span, bands: Sequence[Band], marks: Sequence[Mark], *others: float) -> Element:
+    """A drawing of these bands and marks with the lines behind them, high enough to show `others` too."""
+    frame = Frame(span, bands, marks, *others)
+    ends = {"data_begin": span.begin // 1_000_000, "data_end": span.end // 1_000_000}  # ms, as scripts count
+    drawn = node("svg", class_="plot", role="img", aria_label=label, tabindex="0", **ends)
+    add(drawn, *_lines(frame))
+    stretched = node("svg", viewBox="0 0 100 100", preserveAspectRatio="none", width="100%", height="100%")
+    add(stretched, *(_drawn(each, frame) for each in bands))
+    add(drawn, stretched, node("line", class_="pointer", y1="0", y2="100%"))
+    add(drawn, *(_sign(each, frame) for each in marks))
+    return node("figure", node("figcaption", label, node("output")), drawn)
+
+
+def _lines(frame: Frame) -> Iterator[Element]:
+    for level in frame.levels():
+        y = frame.height(level)
+        yield node("line", class_="grid", x1="0", x2="100%", y1=f"{y:.2f}%", y2=f"{y:.2f}%")
+        yield node("text", f"{level + 0.0:,.10g}".replace("-", "−"), class_="level", x="0", y=f"{y:.2f}%", dy="-3")
+    for number, (ts_ns, text) in enumerate(frame.span.ticks()):
+        x = frame.span.place(ts_ns)
+        yield node("line", class_="grid", x1=f"{x:.2f}%", x2=f"{x:.2f}%", y1="0", y2="100%")
+        anchor = "start" if x < 4.0 else "end" if x > 96.0 else "middle"
+        kind = "time odd" if number % 2 else "time"
+        yield node("text", text, class_=kind, x=f"{x:.2f}%", y="100%", dy="-4", text_anchor=anchor)
+
+
+def _drawn(each: Band, frame: Frame) -> Element:
+    """An area between highs and lows; its figures stand beside it for whoever points at it, or tests it."""
+    known = [grain for grain in range(GRAIN) if each.lowest[grain] is not None]
+    points = [(grain, each.highest[grain]) for grain in known] + [(grain, each.lowest[grain]) for grain in known[::-1]]
+    path = "L".join(f"{100.0 * (grain + 0.5) / GRAIN:.2f} {frame.height(value or 0.0):.2f}" for grain, value in points)
+    return node(
+        "path",
+        class_=f"band {each.kind}",
+        d=f"M{path}Z" if path else "",
+        data_name=each.name,
+        data_low=_numbers(each.lowest),
+        data_high=_numbers(each.highest),
+    )
+
+
+def _numbers(values: Sequence[float | None]) -> str:
+    return ",".join("" if value is None else f"{value:.10g}" for value in values)
+
+
+def _sign(each: Mark, frame: Frame) -> Element:
+    x = f"{frame.span.place(each.ts_ns):.2f}%"
+    y = f"{frame.height(each.value):.2f}%" if each.value is not None else "1em"
+    if each.radius is not None:
+        sign = node("circle", class_=f"mark {each.kind}", cx=x, cy=y, r=each.radius)
+    else:
+        sign = node("text", each.sign, class_=f"mark {each.kind}", x=x, y=y, text_anchor="middle", dy="0.35em")
+    add(sign, node("title", each.text))
+    return sign

@@ -1,0 +1,155 @@
+"""The page: what is written can be no tag, pictures show the figures, and the sentence says what happened."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+
+from backtester.enums import Verdict
+from backtester.report.html.opening import sentence
+from backtester.report.html.page import render_html
+from backtester.report.html.plot import GRAIN, Span, band, picture, round_up
+from backtester.report.html.tree import node, said, written
+from tests.golden.handmade import CRASH, MODEL
+
+MINUTE = 60_000_000_000
+
+
+# --- the tree ------------------------------------------------------------------------------------------------------
+
+
+def test_text_and_attributes_are_escaped() -> None:
+    cell = node("td", "1 < 2", class_="number", data_name='a"b')
+    assert written(cell) == '<!doctype html>\n<td class="number" data-name="a&quot;b">1 &lt; 2</td>\n'
+
+
+def test_text_stands_among_elements() -> None:
+    assert "<p>a<b>c</b>d</p>" in written(node("p", "a", node("b", "c"), "d"))
+
+
+@pytest.mark.parametrize(("value", "text"), [(12.5, "12.5"), (1 / 3, "0.33"), (40.0, "40"), (7, "7"), ("a", "a")])
+def test_attributes_have_the_digits_that_a_picture_shows(value: float | str, text: str) -> None:
+    assert said(value) == text
+
+
+# --- pictures ------------------------------------------------------------------------------------------------------
+
+
+def test_a_moment_lies_between_the_ends() -> None:
+    span = Span(10 * MINUTE, 20 * MINUTE)
+    assert [span.place(minute * MINUTE) for minute in (9, 10, 15, 20, 30)] == [0.0, 0.0, 50.0, 100.0, 100.0]
+
+
+def test_times_are_round_and_few() -> None:
+    hours = Span(1 * MINUTE, 121 * MINUTE)
+    assert [text for _, text in hours.ticks()] == ["00:20", "00:40", "01:00", "01:20", "01:40", "02:00"]
+    assert [text for _, text in Span(0, 4_000_000_000).ticks()][:3] == ["00:00:00", "00:00:01", "00:00:02"]
+
+
+def test_a_band_keeps_the_extremes_and_goes_on_where_nothing_was_measured() -> None:
+    span = Span(0, GRAIN * MINUTE)
+    times = [1 * MINUTE, 1 * MINUTE + 1, 3 * MINUTE]
+    found = band("mark", "price", span, times, [2.0, 1.0, 5.0], [4.0, 3.0, 5.0])
+    assert found.lowest[:5] == (None, 1.0, 1.0, 5.0, 5.0)
+    assert found.highest[:5] == (None, 4.0, 4.0, 5.0, 5.0)
+    assert found.lowest[-1] == 5.0
+
+
+@pytest.mark.parametrize(("value", "up"), [(0.23, 0.5), (1.0, 1.0), (1.1, 2.0), (6.0, 10.0), (0.02, 0.02)])
+def test_levels_are_round(value: float, up: float) -> None:
+    assert round_up(value) == pytest.approx(up)
+
+
+def test_a_picture_carries_its_figures() -> None:
+    span = Span(0, GRAIN * MINUTE)
+    drawn = written(picture("BTC", span, [band("mark", "price", span, [2 * MINUTE], [99.5], [100.25])], []))
+    assert 'data-name="mark"' in drawn
+    assert f'data-low="{",,".strip()}' in drawn and "99.5,99.5" in drawn and "100.25,100.25" in drawn
+
+
+def test_one_value_alone_has_a_picture() -> None:
+    span = Span(0, MINUTE)
+    assert "<path" in written(picture("flat", span, [band("mark", "price", span, [0], [0.0], [0.0])], []))
+
+
+# --- the sentence --------------------------------------------------------------------------------------------------
+
+
+def test_the_sentence_says_what_is_lost_and_who_died() -> None:
+    whole = CRASH.portfolio
+    found = sentence(CRASH, "USDC")
+    assert f"loses {whole.loss:,.2f} USDC" in found
+    assert f"{whole.pools_liquidated} of {whole.pools} margin pool" in found
+    assert found.endswith(" UTC.")
+
+
+def test_the_sentence_of_one_who_won() -> None:
+    calm = CRASH._replace(
+        verdict=Verdict.SURVIVED,
+        liquidations=(),
+        portfolio=CRASH.portfolio._replace(loss=-50.0, loss_pct=-5.0, equity_start=1_000.0, pools_liquidated=0),
+    )
+    found = sentence(calm, "USDC")
+    assert found.startswith("The portfolio gains 50.00 USDC, 5.0 % of its 1,000.00; nothing is liquidated")
+
+
+# --- the page ------------------------------------------------------------------------------------------------------
+
+HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(1)>\"'&\u202e\x1b[31m" + "x" * 4_000
+
+
+def hostile(value: Any) -> Any:
+    """The same with every text another's."""
+    if isinstance(value, str):
+        return HOSTILE
+    if isinstance(value, tuple):
+        parts = [hostile(each) for each in value]
+        return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
+    return value
+
+
+class Tags(HTMLParser):
+    """What a browser would take for tags, and the attributes that make it do something."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes |= {name for name, _ in attrs}
+
+
+def tags_of(page: str) -> Tags:
+    found = Tags()
+    found.feed(page)
+    return found
+
+
+def test_hostile_text_stays_text() -> None:
+    page = render_html(hostile(MODEL), "all")
+    found = tags_of(page)
+    assert found.tags.count("script") == 1
+    assert "img" not in found.tags
+    assert not {name for name in found.attributes if name.startswith("on")}
+    assert "\x1b" not in page and "\u202e" not in page
+    assert "&lt;script&gt;" in page
+
+
+def test_nothing_is_loaded() -> None:
+    page = render_html(MODEL, "all")
+    assert not tags_of(page).attributes & {"src", "href", "action", "srcset"}
+    assert not re.search(r"url\(|@import|fetch\(|XMLHttpRequest|import\(", page)
+
+
+def test_the_same_result_is_the_same_page() -> None:
+    assert render_html(MODEL, "all") == render_html(MODEL, "all")
+
+
+def test_details_say_which_cells_are_told() -> None:
+    assert render_html(MODEL, "all").count("<article>") == len(MODEL.cells)
+    assert render_html(MODEL, "worst").count("<article>") == 1

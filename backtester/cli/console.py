@@ -25,10 +25,14 @@ if TYPE_CHECKING:
 
 Format = Literal["table", "json", "csv", "markdown", "html"]
 Cell = str | int | float | bool | None
-Details = Literal["all", "worst", "none"]
+Details = Literal["none", "brief", "worst", "all"]
 DetailsOption = Annotated[
     Details,
-    typer.Option("--details", help="Which of several cells are told whole, below the table of them all; one alone is."),
+    typer.Option(
+        "--details",
+        help="How much is told: of several cells the table alone, also the worst in brief, with all its tables, or all "
+        "of them so; a single one is told in any case.",
+    ),
 ]
 
 STDOUT = "-"

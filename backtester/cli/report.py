@@ -13,7 +13,7 @@ from backtester.cli.console import DetailsOption, emit, make_console, settings
 def report(
     ctx: typer.Context,
     directory: Annotated[Path, typer.Argument(help="A result that `run --out` stored.", metavar="DIR")],
-    details: DetailsOption = "worst",
+    details: DetailsOption = "brief",
 ) -> None:
     """Report a stored result as the run did, in any format.
 

@@ -64,7 +64,7 @@ def run(
     assume_order_book: OrderBookOption = False,
     assume_order_book_frozen: FrozenOrderBookOption = False,
     stale_after: StaleAfterOption = None,
-    details: DetailsOption = "worst",
+    details: DetailsOption = "brief",
     jobs: JobsOption = None,
     fail_on: Annotated[
         list[str] | None,

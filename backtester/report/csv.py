@@ -33,7 +33,7 @@ CELL_COLUMNS = (
 )  # fmt: skip
 
 
-def render_csv(model: ReportModel, details: Details = "worst") -> str:
+def render_csv(model: ReportModel, details: Details = "brief") -> str:
     """COLUMNS, then the rows of every cell; without details CELL_COLUMNS and one row for each."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")

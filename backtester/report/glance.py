@@ -15,8 +15,10 @@ from backtester.report.sheet import Column, Sheet
 from backtester.report.text import NONE, bps, money, percent, price, size, verdict_words, when
 from backtester.texts import counted
 
-#: Which of many cells are told whole.
-Details = Literal["all", "worst", "none"]
+#: How much of many cells is told: nothing but the table of them, the worst in brief, that whole, all of them whole.
+Details = Literal["none", "brief", "worst", "all"]
+#: What a cell that is told in brief ends with.
+MORE = "accounts, liquidations, stops, orders, trades and costs as tables: --details worst"
 
 #: More columns than this make no matrix: the rows say it all.
 WIDEST = 8
@@ -40,16 +42,21 @@ def glance(cells: Sequence[AnyCell], currency: str) -> Iterator[Sheet]:
     yield _rows(placed, tuple(things), currency, _reached(cells))
 
 
-def told_whole(cells: Sequence[AnyCell], details: Details) -> Sequence[AnyCell]:
+def told(cells: Sequence[AnyCell], details: Details) -> Sequence[AnyCell]:
     """The cells whose report is printed: a single one always is."""
     if len(cells) < 2 or details == "all":
         return cells
-    return worst_first(cells)[:1] if details == "worst" else ()
+    return () if details == "none" else worst_first(cells)[:1]
+
+
+def is_whole(details: Details) -> bool:
+    """Whether a cell that is told is told with all its tables."""
+    return details in ("worst", "all")
 
 
 def untold(cells: Sequence[AnyCell], details: Details) -> str:
-    """How to see the results that are not told whole; nothing when all are, or nobody wants to."""
-    left = _finished(cells) - _finished(told_whole(cells, details))
+    """How to see the results that are not told; nothing when all are, or nobody wants to."""
+    left = _finished(cells) - _finished(told(cells, details))
     return f"{counted(left, 'more cell')}: --details all tells them whole" if left and details != "none" else ""
 
 

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
-def render_report(model: ReportModel, format: str, console: Console, details: Details = "worst") -> str:
+def render_report(model: ReportModel, format: str, console: Console, details: Details = "brief") -> str:
     """The text of a report as table, json, csv, markdown or html; `console` decides width and colours of a table.
 
-    `details` says which cells a table, markdown or html tells whole: json and csv have them all.
+    `details` says which cells a table, markdown or html tells, and how: json and csv have them all.
     """
     if format == "json":
         return render_json(model)

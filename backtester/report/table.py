@@ -12,10 +12,11 @@ from rich.text import Text
 from backtester.config.values import Instant
 from backtester.enums import Verdict
 from backtester.report.chart import Canvas, columns, sparkline
-from backtester.report.glance import Details, glance, told_whole, untold
+from backtester.report.glance import MORE, Details, glance, is_whole, told, untold
 from backtester.report.records import Cell, FailedCell, LimitReport, MarginPath, MarketPath, ReportModel
 from backtester.report.sheet import Sheet, folded
-from backtester.report.sheets import inputs_sheet, sheets
+from backtester.report.sheets import inputs_sheet
+from backtester.report.telling import later_sheets, near_sheets
 from backtester.report.text import clock, headline, limit_line, money, noticed, offset, price, story, stretch, vouchers
 from backtester.texts import printable
 
@@ -35,23 +36,24 @@ _CHART_HEIGHT = 4
 _NARROWEST_CHART, _WIDEST_CHART = 20, 120
 
 
-def table_parts(model: ReportModel, details: Details = "worst") -> list[RenderableType]:
+def table_parts(model: ReportModel, details: Details = "brief") -> list[RenderableType]:
     """What to print, one below the other, at any width."""
     parts: list[RenderableType] = []
     for sheet in glance(model.cells, model.reporting_currency):
         parts.append(SheetView(sheet, blank_after=True))
     if left := untold(model.cells, details):
         parts += [Text(left, style="dim"), Text("")]
-    for cell in told_whole(model.cells, details):
+    for cell in told(model.cells, details):
         if isinstance(cell, FailedCell):
             parts += _failed_parts(cell)
         else:
-            parts += _cell_parts(cell, model.reporting_currency)
-    parts.append(SheetView(inputs_sheet(model.inputs)))
+            parts += _cell_parts(cell, model.reporting_currency, is_whole(details))
+    if is_whole(details):
+        parts.append(SheetView(inputs_sheet(model.inputs), blank_after=True))
     for title, lines in (("Assumptions", model.assumptions), ("Warnings", model.warnings)):
         if lines:
-            parts += [Text(""), Text(title, style="bold"), *(Text(printable(f"· {line}")) for line in lines)]
-    return [*parts, Text(""), *(Text(line, style="dim") for line in vouchers(model))]
+            parts += [Text(title, style="bold"), *(Text(printable(f"· {line}")) for line in lines), Text("")]
+    return [*parts, *(Text(line, style="dim") for line in vouchers(model))]
 
 
 def _failed_parts(cell: FailedCell) -> Iterator[RenderableType]:
@@ -61,20 +63,24 @@ def _failed_parts(cell: FailedCell) -> Iterator[RenderableType]:
     yield Text("")
 
 
-def _cell_parts(cell: Cell, currency: str) -> Iterator[RenderableType]:
+def _cell_parts(cell: Cell, currency: str, whole: bool) -> Iterator[RenderableType]:
+    """Verdict and story, the near misses, the picture, what happened when; then all tables, or how to see them."""
     yield Text(printable(headline(cell)), style=_STYLES[cell.verdict])
     yield from (Text(printable(line)) for line in story(cell, currency))
     yield from (Text(printable(line), style="yellow") for line in noticed(cell))
     yield from map(_limit_part, cell.limits)
+    yield Text("")
+    for sheet in near_sheets(cell, currency, whole):
+        yield SheetView(sheet, blank_after=True)
     if cell.margin_paths:
-        yield Text("")
         yield PathView(cell, currency)
-    for sheet in sheets(cell, currency):
         yield Text("")
-        yield SheetView(sheet)
+    for sheet in later_sheets(cell, currency, whole):
+        yield SheetView(sheet, blank_after=True)
     if cell.flags:
-        yield Text("")
         yield Text(f"flags: {', '.join(cell.flags)}", style="dim")
+    if not whole:
+        yield Text(MORE, style="dim")
     yield Text("")
 
 

@@ -132,23 +132,10 @@ def story(cell: Cell, currency: str) -> list[str]:
     else:
         left = f"{money(whole.equity_end_exit)} after closing everything through the final order book"
     lines.append(f"equity {money(whole.equity_start)} → {money(whole.equity_end)} {currency}{lost}; {lowest}; {left}")
-    lines += _fates(cell, currency)
     for account in cell.accounts:
         if account.topup_limit is not None:
             lines += _remedy(account, currency)
     return lines
-
-
-def _fates(cell: Cell, currency: str) -> list[str]:
-    """Which margin pools died and which lived, and how near it was, where there are several."""
-    pools = fates(cell.accounts, cell.liquidations)
-    if len(pools) < 2:
-        return []
-    lost = [f"{account} {_pool_name(pool)}" for account, pool, died in pools if died]
-    kept = [f"{account} {_pool_name(pool)} by {money(pool.buffer_min)}" for account, pool, died in pools if not died]
-    parts = [f"lost {', '.join(lost)}"] if lost else []
-    parts += [f"kept {', '.join(kept)} {currency} at the closest"] if kept else []
-    return [f"pools: {'; '.join(parts)}"]
 
 
 def noticed(cell: Cell) -> list[str]:
@@ -223,10 +210,11 @@ def _apart(more: float, less: float) -> tuple[str, str]:
 
 
 def _pool_need(pool: PoolReport) -> str:
-    return f"{_pool_name(pool)} {money(pool.required_topup)}"
+    return f"{pool_name(pool)} {money(pool.required_topup)}"
 
 
-def _pool_name(pool: PoolReport) -> str:
+def pool_name(pool: PoolReport) -> str:
+    """Example: cross, or ETH isolated."""
     return pool.pool if pool.pool == CROSS else f"{pool.pool} isolated"
 
 

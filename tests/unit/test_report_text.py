@@ -10,7 +10,7 @@ from rich.console import Console
 from backtester.config.values import Instant
 from backtester.enums import Verdict
 from backtester.report.chart import Canvas, columns, sparkline
-from backtester.report.glance import glance, told_whole, untold
+from backtester.report.glance import glance, told, untold
 from backtester.report.naming import AnyCell
 from backtester.report.records import FailedCell, Named, PortfolioName
 from backtester.report.render import render_report
@@ -302,11 +302,11 @@ def test_the_worst_comes_first_and_cells_without_a_result_last() -> None:
         sheet.title
         == "5 cells: 2 liquidated, 1 survived, 1 failed, 1 not applicable; USDC; slippage in bps of the arrival price"
     )
-    assert told_whole(cells, "worst") == [worse] and list(told_whole(cells, "none")) == []
+    assert told(cells, "worst") == [worse] and list(told(cells, "none")) == []
     assert untold(cells, "worst") == "2 more cells: --details all tells them whole"  # one that failed has no more
     assert untold([CRASH, idle], "worst") == "" and untold(cells, "none") == ""
-    assert list(told_whole(cells, "all")) == cells and untold(cells, "all") == ""
-    assert list(told_whole([calm], "none")) == [calm]
+    assert list(told(cells, "all")) == cells and untold(cells, "all") == ""
+    assert list(told([calm], "none")) == [calm]
 
 
 def test_venues_are_told_apart_by_their_rules_only_where_they_must() -> None:
@@ -322,20 +322,6 @@ def test_scenarios_alone_have_a_row_each() -> None:
     assert [row[0] for row in sheet.rows] == ["2025-10-10", "2020-03-12"]
 
 
-def test_what_took_one_pool_and_left_another_is_told_pool_by_pool() -> None:
-    [main, calm] = CRASH.accounts
-    kept = calm.pools[0]._replace(buffer_min=1_250.0)
-    both = CRASH._replace(accounts=(main, calm._replace(pools=(kept,))))
-    assert "pools: lost main cross; kept calm cross by 1,250.00 USDC at the closest" in story(both, "USDC")
-    assert headline(both).startswith("LIQUIDATED")  # main lost all it had
-    fenced = kept._replace(pool="ETH")
-    partly = CRASH._replace(accounts=(main._replace(pools=(*main.pools, fenced)), calm))
-    assert headline(partly).startswith("PARTLY LIQUIDATED")
-    [sheet] = glance([partly._replace(variant=TWAP.variant), NONE_AT_ALL], "USDC")
-    assert sheet.rows[0][1] == "partly liquidated"
-    assert sheet.title.startswith("2 cells: 1 partly liquidated, ")
-
-
 def test_a_severe_loss_is_no_plain_survival() -> None:
     lost = SMALLER._replace(verdict=Verdict.REDUCED, flags=("severe_loss",))
     assert story(lost, "USDC")[0].startswith("severe loss without a liquidation; conditional and reduce-only orders")
@@ -345,3 +331,16 @@ def test_amounts_have_as_many_digits_as_tell_them_apart() -> None:
     assert _apart(11_020.8, 11_020.799) == ("11,020.800", "11,020.799")
     assert _apart(2.5, 2.4) == ("2.50", "2.40")
     assert _apart(2.5, 2.5) == ("2.50", "2.50")
+
+
+def test_who_lost_one_pool_and_kept_another_was_liquidated_in_part() -> None:
+    [main, calm] = CRASH.accounts
+    kept = calm.pools[0]._replace(buffer_min=1_250.0)
+    both = CRASH._replace(accounts=(main, calm._replace(pools=(kept,))))
+    assert headline(both).startswith("LIQUIDATED")  # main lost all it had
+    fenced = kept._replace(pool="ETH")
+    partly = CRASH._replace(accounts=(main._replace(pools=(*main.pools, fenced)), calm))
+    assert headline(partly).startswith("PARTLY LIQUIDATED")
+    [sheet] = glance([partly._replace(variant=TWAP.variant), NONE_AT_ALL], "USDC")
+    assert sheet.rows[0][1] == "partly liquidated"
+    assert sheet.title.startswith("2 cells: 1 partly liquidated, ")

@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from backtester.report.glance import Details, glance, told_whole, untold
+from backtester.report.glance import Details, glance, told, untold
 from backtester.report.html.costs import costs, funding
 from backtester.report.html.courses import courses
 from backtester.report.html.opening import opening
 from backtester.report.html.sheets import table
 from backtester.report.html.tree import Element, node, verbatim, written
 from backtester.report.records import Cell, FailedCell, ReportModel
-from backtester.report.sheets import inputs_sheet, sheets
+from backtester.report.sheets import inputs_sheet
+from backtester.report.telling import later_sheets, near_sheets
 from backtester.report.text import headline, vouchers
 
 _HERE = Path(__file__).parent
 
 
-def render_html(model: ReportModel, details: Details = "worst") -> str:
+def render_html(model: ReportModel, details: Details = "brief") -> str:
     """One HTML document that needs nothing else."""
     body = node("body", node("main", _parts(model, details)), verbatim("script", _own("page.js")))
     return written(node("html", _head(model), body, lang="en"))
@@ -45,7 +46,7 @@ def _parts(model: ReportModel, details: Details) -> Iterator[Element]:
     yield from map(table, glance(model.cells, currency))
     if left := untold(model.cells, details):
         yield node("p", left, class_="untold")
-    for cell in told_whole(model.cells, details):
+    for cell in told(model.cells, details):
         yield node("article", _failed(cell) if isinstance(cell, FailedCell) else _told(cell, currency))
     yield node("footer", _sources(model))
 
@@ -57,10 +58,11 @@ def _failed(cell: FailedCell) -> Iterator[Element]:
 
 def _told(cell: Cell, currency: str) -> Iterator[Element]:
     yield opening(cell, currency)
+    yield from map(table, near_sheets(cell, currency, whole=True))
     yield node("section", node("h3", "What happened, UTC"), courses(cell, currency), class_="pictures")
     yield node("section", node("h3", "What it cost"), costs(cell, currency), class_="pictures")
     yield node("section", node("h3", "Funding"), funding(cell, currency), class_="pictures")
-    yield from map(table, sheets(cell, currency))
+    yield from map(table, later_sheets(cell, currency, whole=True))
 
 
 def _sources(model: ReportModel) -> Iterator[Element]:

@@ -1,0 +1,136 @@
+"""How a cell is told: which margin pools lived and how near it was, what happened when, then table by table."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+
+from backtester.report.executions import TradeReport
+from backtester.report.pools import Fate, fates
+from backtester.report.records import CROSS, AccountReport, Cell, PositionReport
+from backtester.report.sheet import Column, Sheet
+from backtester.report.sheets import sheets
+from backtester.report.text import clock, money, percent, pool_name, price, size, when
+from backtester.report.timeline import timeline
+
+#: Events of a cell that is told in brief.
+MOST_EVENTS = 20
+
+
+def near_sheets(cell: Cell, currency: str, whole: bool) -> Iterator[Sheet]:
+    """Who lived and how near it was; with positions where they have no table of their own further down."""
+    both = (pools_sheet(cell, currency),) if whole else (pools_sheet(cell, currency), holdings_sheet(cell, currency))
+    yield from (sheet for sheet in both if sheet.rows)
+
+
+def later_sheets(cell: Cell, currency: str, whole: bool) -> Iterator[Sheet]:
+    """What happened when, and all tables where it is told whole."""
+    events = timeline_sheet(cell, None if whole else MOST_EVENTS)
+    yield from ([events] if events.rows else [])
+    yield from sheets(cell, currency) if whole else ()
+
+
+def pools_sheet(cell: Cell, currency: str) -> Sheet:
+    """A row per margin pool that held something."""
+    rows = tuple(_pool(cell, fate) for fate in fates(cell.accounts, cell.liquidations))
+    return Sheet(f"Margin pools, {currency}", _POOLS, rows)
+
+
+_POOLS = (
+    Column("pool", is_text=True),
+    Column("holds", rank=2, is_text=True),
+    Column("result", is_text=True),
+    Column("buffer low"),
+    Column("at", rank=3),
+    Column("since entry", rank=1),
+)
+
+
+def _pool(cell: Cell, fate: Fate) -> tuple[str, ...]:
+    pool = fate.pool
+    inside = [each for account in cell.accounts if account.name == fate.account for each in account.positions]
+    held = [f"{each.symbol} {size(each.size_start)}" for each in inside if _pool_of(each) == pool.pool]
+    trades = (each for each in cell.trades if (each.account, _pool_of(each)) == (fate.account, pool.pool))
+    return (
+        f"{fate.account} {pool_name(pool)}",
+        ", ".join(held),
+        _result(fate),
+        money(pool.buffer_min),
+        clock(pool.buffer_min_ts),
+        money(_since_entry(trades)),
+    )
+
+
+def _pool_of(each: PositionReport | TradeReport) -> str:
+    return CROSS if each.margin_mode == CROSS else each.symbol
+
+
+def _since_entry(trades: Iterable[TradeReport]) -> float:
+    return math.fsum(part for trade in trades for part in (trade.net, trade.carried_in))
+
+
+def _result(fate: Fate) -> str:
+    if fate.pool.deficit > 0.0:
+        return f"LIQUIDATED, {money(fate.pool.deficit)} short"
+    return "LIQUIDATED" if fate.is_liquidated else "survived"
+
+
+def holdings_sheet(cell: Cell, currency: str) -> Sheet:
+    """A row per position, with as much as tells how near it came."""
+    rows = tuple(_holding(cell, account, each) for account in cell.accounts for each in account.positions)
+    return Sheet(f"Positions, {currency}", _HOLDINGS, rows)
+
+
+_HOLDINGS = (
+    Column("position", is_text=True),
+    Column("size"),
+    Column("entry", rank=3),
+    Column("liq. price"),
+    Column("worst mark", rank=2),
+    Column("came within"),
+    Column("since entry", rank=1),
+    Column("in the end", is_text=True),
+)
+
+
+def _holding(cell: Cell, account: AccountReport, each: PositionReport) -> tuple[str, ...]:
+    place = (account.name, each.symbol, each.margin_mode)
+    trades = (trade for trade in cell.trades if (trade.account, trade.symbol, trade.margin_mode) == place)
+    return (
+        f"{account.name} {each.symbol} {each.margin_mode}",
+        size(each.size_start),
+        price(each.entry_price),
+        price(each.liquidation_price),
+        price(_worst_mark(cell, each)),
+        percent(each.liquidation_distance_min),
+        money(_since_entry(trades)),
+        _end(cell, account, each),
+    )
+
+
+def _worst_mark(cell: Cell, each: PositionReport) -> float | None:
+    """The mark that hurt most, of the whole run: the lowest of a long, the highest of a short."""
+    paths = [path for path in cell.market_paths if path.symbol == each.symbol and path.ts_ns]
+    if not paths or not each.size_start:
+        return None
+    return min(min(path.lowest) for path in paths) if each.size_start > 0.0 else max(max(p.highest) for p in paths)
+
+
+def _end(cell: Cell, account: AccountReport, each: PositionReport) -> str:
+    """Example: −30, or liquidated."""
+    if each.size_end:
+        return "open" if each.size_end == each.size_start else f"{size(each.size_end)} left"
+    places = {(liquidation.account, liquidation.symbol) for liquidation in cell.liquidations}
+    return "liquidated" if (account.name, each.symbol) in places else "closed" if each.size_start else "flat"
+
+
+def timeline_sheet(cell: Cell, most: int | None = None) -> Sheet:
+    """A row per event; of more than `most` the last row says how many are left."""
+    events = timeline(cell)
+    rows = [(when(event.ts, cell.start_ts), event.text) for event in events[:most]]
+    if left := len(events) - len(rows):
+        rows.append(("…", f"{left} more: --details worst"))
+    return Sheet("What happened, UTC", _EVENTS, tuple(rows))
+
+
+_EVENTS = (Column("time", is_text=True), Column("event", is_text=True))

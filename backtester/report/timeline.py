@@ -1,0 +1,114 @@
+"""What happened, in the order of time: a line for everything that changed what a portfolio held or owed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from itertools import groupby
+from typing import NamedTuple
+
+from backtester.config.values import Instant
+from backtester.enums import LiquidationStage, OrderReason, Side
+from backtester.report.execution_sheets import apart
+from backtester.report.executions import OrderReport, PlanReport
+from backtester.report.records import Cell, LiquidationReport
+from backtester.report.text import bps, money, percent, pool_name, price, size, word
+
+_DID = {Side.SELL: "sold", Side.BUY: "bought", Side.NONE: "traded"}
+
+
+class Event(NamedTuple):
+    """One line of a timeline; `kind` is order, stop, funding, breach or liquidation."""
+
+    ts: Instant
+    kind: str
+    text: str
+
+
+def timeline(cell: Cell) -> list[Event]:
+    """Everything that happened, of one moment in the order in which it came about: a breach before what it leads to."""
+    events = [*_funding(cell), *_breaches(cell), *map(_liquidation, cell.liquidations), *_orders(cell), *_plans(cell)]
+    return sorted(events, key=lambda event: event.ts.ts_ns)
+
+
+def _funding(cell: Cell) -> Iterator[Event]:
+    """All accounts in one line. Example: funding: main −26.89, hedge +2.10."""
+    for ts, payments in groupby(cell.funding, key=lambda each: each.ts):
+        sums: dict[str, list[float]] = {}
+        for each in payments:
+            sums.setdefault(each.account, []).append(each.amount)
+        told = ", ".join(f"{account} {_signed(math.fsum(amounts))}" for account, amounts in sums.items())
+        yield Event(ts, "funding", f"funding: {told}")
+
+
+def _signed(amount: float) -> str:
+    return f"+{money(amount)}" if amount > 0.0 else money(amount)
+
+
+def _breaches(cell: Cell) -> Iterator[Event]:
+    for account in cell.accounts:
+        for pool in account.pools:
+            if pool.breach_ts is not None:
+                yield Event(pool.breach_ts, "breach", f"{account.name} {pool_name(pool)} falls below maintenance")
+
+
+def _liquidation(each: LiquidationReport) -> Event:
+    """Example: liquidation: main ETH, sold 15 of 15 at 3,619.90, +1.4 bps off the mark."""
+    what = f"{each.account} {each.symbol}"
+    if each.stage is LiquidationStage.TAKEOVER:
+        text = f"takeover: {what}, {size(each.size)} at the mark {price(each.trigger_mark)}; the venue keeps the margin"
+        return Event(each.ts, "liquidation", text)
+    done = f"{_DID[each.side]} {size(each.filled_size)} of {size(each.size)}"
+    off = bps(apart(each.vwap, each.trigger_mark, each.side))
+    at = f" at {price(each.vwap)}, {off} bps off the mark" if each.vwap is not None else ""
+    return Event(each.ts, "liquidation", f"liquidation: {what}, {done}{at}")
+
+
+def _orders(cell: Cell) -> Iterator[Event]:
+    """An order as it fires or first fills, and as it ends with less than it was for. A plan's children are its own."""
+    for order in cell.orders:
+        if order.plan is None:
+            yield from _order(order)
+
+
+def _order(order: OrderReport) -> Iterator[Event]:
+    if order.trigger_ts is not None:
+        yield Event(order.trigger_ts, "stop", f"{order.id} fires at {price(order.trigger_price)}, {_came_to(order)}")
+    elif order.fills:
+        yield Event(order.fills[0].ts, "order", f"{order.id} {_filled(order)}")
+    if order.done_ts is not None and order.filled_size < order.size and order.reason is not OrderReason.NONE:
+        yield Event(order.done_ts, "order", f"{order.id} {_ended(order)}")
+
+
+def _came_to(order: OrderReport) -> str:
+    """Example: 13.7 bps beyond 109,945.00: sold 4 BTC at 109,785.74."""
+    beyond = f"{bps(order.gap_bps)} bps beyond {price(order.stop_price)}"
+    return f"{beyond}: {_filled(order) if order.fills else word(order.result or 'nothing filled')}"
+
+
+def _filled(order: OrderReport) -> str:
+    of = "" if order.filled_size == order.size else f" of {size(order.size)}"
+    return f"{_DID[order.side]} {size(order.filled_size)}{of} {order.symbol} at {price(order.vwap)}"
+
+
+def _ended(order: OrderReport) -> str:
+    """Example: ends as cancelled: insufficient margin."""
+    return f"ends as {word(order.status.name.lower())}: {word(order.reason.name.lower())}"
+
+
+def _plans(cell: Cell) -> Iterator[Event]:
+    for plan in cell.plans:
+        if plan.start_ts is not None:
+            yield Event(plan.start_ts, "order", f"plan {plan.id} begins: {_plan_size(plan)} by {plan.algo}")
+        if plan.end_ts is not None and plan.start_ts is not None:
+            yield Event(plan.end_ts, "order", f"plan {plan.id} {plan.status}: {_plan_filled(plan)}")
+
+
+def _plan_size(plan: PlanReport) -> str:
+    return f"{plan.side.name.lower()} {size(plan.size)} {plan.symbol}"
+
+
+def _plan_filled(plan: PlanReport) -> str:
+    share = percent(plan.filled_size / plan.size) if plan.size else "nothing"
+    at = f" at {price(plan.vwap)}" if plan.vwap is not None else ""
+    return f"{_DID[plan.side]} {size(plan.filled_size)} {plan.symbol}, {share}{at}"

@@ -56,6 +56,7 @@ _TABLE = {
     Measure(_Q.COUNT, _UP): "liquidations pools_liquidated",
     Measure(_Q.COUNT, _NEITHER): "Cell.funding fills PortfolioReport.pools",
     Measure(_Q.ROW, _UP): "flags notices",
+    Measure(_Q.ROW, _DOWN): "remedies",
     Measure(_Q.ROW, _NEITHER): "accounts positions pools orders plans trades limits ids law shortfall",
     Measure(_Q.OUTCOME, _UP): "stage outcome",
     Measure(_Q.OUTCOME, _NEITHER): "status result",
@@ -70,8 +71,8 @@ _TABLE = {
         equity_start collateral carried_in notional topup_too_little topup_limit reconciliation_error
         insurance_start insurance_end""",
     Measure(_Q.SHARE, _UP): "margin_ratio_max",
-    Measure(_Q.SHARE, _DOWN): "liquidation_distance_min",
-    Measure(_Q.SHARE, _NEITHER): "maker_share participation share volatility_day",
+    Measure(_Q.SHARE, _DOWN): "liquidation_distance_min RemedyReport.share",
+    Measure(_Q.SHARE, _NEITHER): "maker_share participation share too_much volatility_day",
     Measure(_Q.RATE, _NEITHER): "rate breakeven_funding",
     Measure(_Q.PERCENT, _UP): "loss_pct",
     Measure(_Q.BPS, _UP): """
@@ -140,6 +141,7 @@ NOT_COMPARED = frozenset(
         "PortfolioReport.name",
         "Cell.margin_paths",
         "Cell.market_paths",
+        "RemedyReport.settings",  # say its share, or its id
         "Cell.adl",  # nothing yet
         "Cell.actions",
     }

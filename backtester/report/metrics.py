@@ -31,12 +31,13 @@ from backtester.report.records import (
     PoolReport,
     PortfolioReport,
     PositionReport,
+    RemedyReport,
     SystemReport,
 )
 from backtester.report.slippage import fees_of
 from backtester.report.trade_costs import Slipped
 from backtester.report.verdict import account_deficit
-from backtester.run.result import ACTUAL, UNLIQUIDATED, RunResult, TopUp
+from backtester.run.result import ACTUAL, UNLIQUIDATED, Remedy, RunResult, TopUp
 from backtester.venue.margin import bankruptcy_price, liquidation_price, maintenance_margin
 
 
@@ -102,7 +103,13 @@ def _account_report(
         topup_equity_end=topup.equity_end if topup else None,
         topup_limit=topup.limit if topup else None,
         notional=math.fsum(abs(_worth_start(result, number)) for number in held),
+        remedies=tuple(map(_remedy_report, result.remedies[account])),
     )
+
+
+def _remedy_report(remedy: Remedy) -> RemedyReport:
+    settings = " ".join(remedy.settings)
+    return RemedyReport(remedy.id, remedy.share, remedy.too_much, remedy.equity_end, settings)
 
 
 def _worth_start(result: RunResult, number: int) -> float:

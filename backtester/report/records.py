@@ -124,6 +124,16 @@ class PoolReport(NamedTuple):
     deficit: float
 
 
+class RemedyReport(NamedTuple):
+    """Another portfolio with which the account was seen to survive; `settings` are those of `--set` that make it."""
+
+    id: str  # size, or the margin mode that all of its positions are in
+    share: float | None  # of every size of the account; None where sizes stay
+    too_much: float | None  # next larger share tried, with which it does not survive
+    equity_end: float
+    settings: str  # key=value key=value
+
+
 class AccountReport(NamedTuple):
     """One account. Buffer and margin ratio are those of its worst pool."""
 
@@ -159,6 +169,7 @@ class AccountReport(NamedTuple):
     topup_equity_end: float | None  # with the required top-up, less what it added
     topup_limit: float | None  # what its positions and orders are worth: more was not tried
     notional: float  # gross: what its positions at the start are worth at the first mark, longs and shorts added
+    remedies: tuple[RemedyReport, ...]  # that save it without more money
 
 
 class LiquidationReport(NamedTuple):

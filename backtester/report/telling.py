@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from backtester.report.executions import TradeReport
 from backtester.report.pools import Fate, fates
 from backtester.report.records import CROSS, AccountReport, Cell, PositionReport
+from backtester.report.remedies import remedies_sheet
 from backtester.report.sheet import Column, Sheet
 from backtester.report.sheets import sheets
 from backtester.report.text import clock, money, percent, pool_name, price, size, when
@@ -18,9 +19,9 @@ MOST_EVENTS = 20
 
 
 def near_sheets(cell: Cell, currency: str, whole: bool) -> Iterator[Sheet]:
-    """Who lived and how near it was; with positions where they have no table of their own further down."""
-    both = (pools_sheet(cell, currency),) if whole else (pools_sheet(cell, currency), holdings_sheet(cell, currency))
-    yield from (sheet for sheet in both if sheet.rows)
+    """Who lived and how near it was, what would have helped; positions where no table further down has them."""
+    held = () if whole else (holdings_sheet(cell, currency),)
+    yield from (sheet for sheet in (pools_sheet(cell, currency), *held, remedies_sheet(cell, currency)) if sheet.rows)
 
 
 def later_sheets(cell: Cell, currency: str, whole: bool) -> Iterator[Sheet]:

@@ -8,7 +8,7 @@ from backtester.config.values import Instant
 from backtester.enums import Verdict
 from backtester.report.naming import cell_name
 from backtester.report.pools import fates
-from backtester.report.records import CROSS, AccountReport, Cell, FailedCell, LimitReport, PoolReport, ReportModel
+from backtester.report.records import CROSS, Cell, FailedCell, LimitReport, PoolReport, ReportModel
 
 NONE = "–"
 _SECOND = 1_000_000_000
@@ -122,7 +122,7 @@ def pools_words(cell: Cell) -> str:
 
 
 def story(cell: Cell, currency: str) -> list[str]:
-    """What happened, what it cost, what would have saved it: one line each."""
+    """What happened and what it cost: one line each."""
     whole = cell.portfolio
     lines = [_reason(cell, currency)]
     lost = f" ({_minus(f'{-whole.loss_pct:+.1f} %')})" if whole.loss_pct is not None else ""
@@ -132,9 +132,6 @@ def story(cell: Cell, currency: str) -> list[str]:
     else:
         left = f"{money(whole.equity_end_exit)} after closing everything through the final order book"
     lines.append(f"equity {money(whole.equity_start)} → {money(whole.equity_end)} {currency}{lost}; {lowest}; {left}")
-    for account in cell.accounts:
-        if account.topup_limit is not None:
-            lines += _remedy(account, currency)
     return lines
 
 
@@ -181,36 +178,6 @@ def _reason(cell: Cell, currency: str) -> str:
         at = f"{clock(tightest.buffer_min_ts)} ({offset(tightest.buffer_min_ts, cell.start_ts)})"
         text += f"; tightest: {tightest.name}, {money(tightest.buffer_min)} {currency} above maintenance at {at}"
     return text
-
-
-def _remedy(account: AccountReport, currency: str) -> list[str]:
-    """What an account would have survived with, where it belongs, and where it would have led: it is saved by no
-    more money if that is a worse end."""
-    if account.required_topup is None:
-        most = f"{money(account.topup_limit)} {currency}"
-        return [f"saved by no top-up: {account.name} was lost even with {most} more, all that it trades"]
-    short = [pool for pool in account.pools if pool.required_topup]
-    enough, too_little = _apart(account.required_topup, account.topup_too_little or 0.0)
-    is_worse = account.topup_equity_end is not None and account.topup_equity_end < account.equity_end
-    saved, ended = ("would have survived with", "ended worse, with") if is_worse else ("saved by", "ended with")
-    return [
-        f"{saved} {enough} {currency} more in {account.name} from the start: "
-        f"{', '.join(map(_pool_need, short))}; {too_little} is too little",
-        f"  {account.name} would then have {ended} {money(account.topup_equity_end)} besides the top-up, "
-        f"instead of {money(account.equity_end)}",
-    ]
-
-
-def _apart(more: float, less: float) -> tuple[str, str]:
-    """Two amounts with as many digits as tell them apart. Example: 11,020.800 and 11,020.799."""
-    decimals = 2
-    while decimals < 9 and more > less and f"{more:,.{decimals}f}" == f"{less:,.{decimals}f}":
-        decimals += 1
-    return (money(more), money(less)) if decimals == 2 else (f"{more:,.{decimals}f}", f"{less:,.{decimals}f}")
-
-
-def _pool_need(pool: PoolReport) -> str:
-    return f"{pool_name(pool)} {money(pool.required_topup)}"
 
 
 def pool_name(pool: PoolReport) -> str:

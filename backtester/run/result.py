@@ -68,6 +68,16 @@ class TopUp(NamedTuple):
     limit: float  # what its positions and orders are worth at the start: more than that is no answer
 
 
+class Remedy(NamedTuple):
+    """Another portfolio with which an account was seen to survive (`run.remedy`)."""
+
+    id: str  # size, or the margin mode that all of its positions are in
+    settings: tuple[str, ...]  # what makes it of this one, as --set takes it
+    share: float | None  # of all sizes; of another kind None
+    too_much: float | None  # the next larger share tried: with it the account does not survive
+    equity_end: float  # of the account
+
+
 class RunFailure(NamedTuple):
     """One of several cells that came to nothing, and why."""
 
@@ -114,6 +124,7 @@ class RunResult:
     reached: tuple[tuple[str, str], ...]  # the places of the portfolio in which a key of it was put
     seed: int
     topups: tuple[TopUp | None, ...]  # per account: what would have saved it; None where nothing had to
+    remedies: tuple[tuple[Remedy, ...], ...]  # per account: what else would have
 
     @property
     def name(self) -> str:

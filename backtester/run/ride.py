@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from backtester.config.portfolio import Account
 from backtester.engine import spec
 from backtester.enums import Advance, MarkFormula
 from backtester.errors import BacktesterError, Diagnostic
@@ -21,11 +22,11 @@ from backtester.run.request import Request
 from backtester.run.resolve import resolve_world
 from backtester.run.resolve_orders import Curve
 from backtester.run.resolve_values import Resolved, Start
-from backtester.run.result import WORLDS, Instrument, RunFailure, RunResult, ScenarioSource, Source, TopUp
+from backtester.run.result import WORLDS, Instrument, RunFailure, RunResult, ScenarioSource, Source
+from backtester.run.saved import Ridden, Saved, find_saved
 from backtester.run.stage import Stage, set_stage
 from backtester.run.stress import scenario_source
-from backtester.run.topup import find_topups
-from backtester.run.variants import named
+from backtester.run.variants import named, turned
 from backtester.run.volumes import Volumes
 from backtester.venue.profile import VenueProfile
 
@@ -39,6 +40,22 @@ class Started(NamedTuple):
     resolved: Resolved
     world: spec.World
     moved: tuple[Rebased, ...]
+    start: Start
+    curve: Curve
+
+    @property
+    def accounts(self) -> Sequence[Account]:
+        """Those of the portfolio, in the order of the world's."""
+        return self.rider.variant.portfolio.portfolio.accounts
+
+    def turned(self, settings: tuple[str, ...]) -> spec.World | None:
+        """The world with other values in the portfolio; None where it cannot have them."""
+        try:
+            rider = self.rider._replace(variant=turned(self.rider.variant, settings))
+        except BacktesterError:
+            return None
+        other = _bring_in(rider, self.resolved, self.start, self.curve)
+        return other.world if isinstance(other, Started) else None
 
 
 def ride(riders: Sequence[Rider], progress: Progress) -> Iterator[RunResult | RunFailure]:
@@ -61,19 +78,20 @@ def ride(riders: Sequence[Rider], progress: Progress) -> Iterator[RunResult | Ru
         progress((int(chunk["ts"][-1]) - begin) / max(1, end - begin))
     engine.finish()
     _refuse_frozen(engine, stage)
-    topups = _topups(engine, worlds, stage)
+    saved = _saved(engine, [each for each in started if isinstance(each, Started)], stage)
     source = _scenario_source(stage)
     outcome = Outcome(engine)
-    numbered = iter(zip(range(0, WORLDS * len(worlds), WORLDS), topups, strict=True))
+    numbered = iter(zip(range(0, WORLDS * len(worlds), WORLDS), saved, strict=True))
     for each in started:
         yield each if isinstance(each, RunFailure) else _result(outcome, each, stage, source, *next(numbered))
 
 
-def _topups(engine: Engine, worlds: Sequence[spec.World], stage: Stage) -> list[tuple[TopUp | None, ...]]:
+def _saved(engine: Engine, started: Sequence[Started], stage: Stage) -> list[Saved]:
     """What would have saved each account of each world, where somebody wants to know."""
     if not stage.request.topups:
-        return [(None,) * len(world.accounts) for world in worlds]
-    return find_topups(engine, worlds, stage.chunks, stage.request.capacities)
+        return [Saved((None,) * len(each.world.accounts), ((),) * len(each.world.accounts)) for each in started]
+    ridden = [Ridden(each.world, each.accounts, each.turned) for each in started]
+    return find_saved(engine, ridden, stage.chunks, stage.request.capacities)
 
 
 def _start(engine: Engine, chunks: Iterator[np.ndarray], stage: Stage) -> list[Started | RunFailure]:
@@ -96,7 +114,7 @@ def _bring_in(rider: Rider, resolved: Resolved, start: Start, curve: Curve) -> S
     portfolio = rider.variant.portfolio
     try:
         here, moved = rebase(portfolio, resolved, start) if rider.request.rebase else (portfolio, ())
-        return Started(rider, resolved, resolve_world(here, resolved, start, curve), moved)
+        return Started(rider, resolved, resolve_world(here, resolved, start, curve), moved, start, curve)
     except BacktesterError as error:
         return rider.failed(error)
 
@@ -126,10 +144,10 @@ def _result(
     stage: Stage,
     source: ScenarioSource | None,
     first: int,
-    topups: tuple[TopUp | None, ...],
+    saved: Saved,
 ) -> RunResult:
     """One rider, its worlds from number `first` on, as if it had run alone."""
-    (request, variant, _), resolved, world, moved = started
+    (request, variant, _), resolved, world, moved, *_ = started
     engine, piece = outcome.engine, outcome.cut(first, WORLDS)
     return RunResult(
         portfolio=variant.portfolio.portfolio,
@@ -156,7 +174,8 @@ def _result(
         variant=named(variant.overrides),
         reached=variant.portfolio.document.reached,
         seed=request.seed,
-        topups=topups,
+        topups=saved.topups,
+        remedies=saved.remedies,
     )
 
 

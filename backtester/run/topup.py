@@ -9,33 +9,22 @@ What one that survives has left, and how that grows with a little more money, sa
 from __future__ import annotations
 
 import math
-import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
-from itertools import chain, islice
 from typing import NamedTuple
 
-import numpy as np
-
 from backtester.engine import spec
-from backtester.engine.state import Capacities
-from backtester.enums import Advance
 from backtester.formulas.value import worth
 from backtester.run.drive import Engine
-from backtester.run.equity import account_equity, uncovered
 from backtester.run.result import ACTUAL, UNLIQUIDATED, WORLDS, TopUp
+from backtester.run.tries import Fared, pools_of, rows_of
 
 #: Quote, for each pool of an account as its pools are numbered (RULES 6.2).
 Amounts = tuple[float, ...]
 
-#: Passes through the tape at most; two are enough unless an account's need goes in steps.
-PASSES = 6
 #: Amounts that are tried at a time: a pass costs more than its worlds do, until there are many accounts, positions and
 #: orders in them. The fewest are of each pool. How many depends on nobody else: what rides along changes no answer.
 POINTS, FEWEST_POINTS, ROWS_OF_AN_ACCOUNT = 32, 6, 20_000
-#: Accounts, positions and orders that go through the tape at a time: their worlds lie in memory together.
-ROWS_AT_A_TIME = 20_000
 #: Share of the limit at which a search begins.
 SMALLEST = 1e-6
 #: So near to what is too little an answer is fine enough, if that is more than its unit.
@@ -48,10 +37,9 @@ DIGITS = 7
 
 
 class Tried(NamedTuple):
-    """How an account fared with `amounts` more; `spare` is the smallest buffer of each pool, infinite where unused."""
+    """An account that survived with `amounts` more; `spare` is the smallest buffer of each pool, infinite if unused."""
 
     amounts: Amounts
-    survived: bool
     spare: Amounts
     equity_end: float
 
@@ -61,7 +49,7 @@ class Tried(NamedTuple):
         return math.fsum(self.amounts)
 
 
-class Search:
+class TopUpSearch:
     """The smallest top-up of one account, from which on every larger one that was tried saves it as well.
 
     Isolated positions come first: nothing of the cross pool reaches them, while money that a partial close hands back
@@ -80,14 +68,28 @@ class Search:
         self._ray = tuple(lack + 0.01 * value for lack, value in zip(missing, worth, strict=True))
         self._unit = _unit(world.accounts[account].balance)
         self._points = points
+        self._asked: list[Amounts] = []
         self._saved: list[Tried] = []
         self._failed: list[Amounts] = []
         self._low: Amounts = (0.0,) * len(worth)  # too little for each pool, whatever the others have
         self._high: Tried | None = None
         self._over = self._limit == 0.0
 
-    def ask(self) -> list[Amounts]:
-        """What is to be tried next; nothing when the answer is known."""
+    def ask(self) -> list[spec.World]:
+        """The worlds that are to be tried next; none when the answer is known."""
+        self._asked = self._wanted()
+        return [richer(self.world, self.account, amounts) for amounts in self._asked]
+
+    def learn(self, fared: Iterable[Fared]) -> None:
+        """Take what became of them: the least that saves, as all do that have no pool smaller."""
+        for amounts, each in zip(self._asked, fared, strict=True):
+            if each.survived:
+                self._saved.append(Tried(amounts, each.spare, each.equity_end))
+            else:
+                self._failed.append(amounts)
+        self._conclude()
+
+    def _wanted(self) -> list[Amounts]:
         if self._over:
             return []
         if self._high is None:
@@ -105,13 +107,7 @@ class Search:
             asked += (_with(beside, p, low + gap * step / steps) for step in range(1, steps + 1))
         return list(dict.fromkeys(map(self._rounded, asked)))
 
-    def learn(self, tried: Iterable[Tried]) -> None:
-        """Take the results of what was asked: the least that saves, as all do that have no pool smaller."""
-        for each in tried:
-            if each.survived:
-                self._saved.append(each)
-            else:
-                self._failed.append(each.amounts)
+    def _conclude(self) -> None:
         saved = sorted(self._saved, key=lambda one: (math.fsum(one.amounts[1:]), one.total))
         self._high = next((one for one in saved if not any(_covers(less, one.amounts) for less in self._failed)), None)
         if self._high is None:  # the largest amount does not save it
@@ -163,35 +159,12 @@ class Search:
         return tuple(round(math.ceil(amount / self._unit - 1e-6) * self._unit, 9) for amount in amounts)
 
 
-def find_topups(
-    engine: Engine, worlds: Sequence[spec.World], chunks: Callable[[], Iterable[np.ndarray]], capacities: Capacities
-) -> list[tuple[TopUp | None, ...]]:
-    """What would have saved each account of each of `worlds`; None for one that needed nothing.
-
-    engine  finished; it ran each world as ACTUAL and as UNLIQUIDATED, one behind the other
-    chunks  the tape from its beginning, anew at every call
-    """
-    lacking = [
-        (n, account)
-        for n, world in enumerate(worlds)
-        for account in range(len(world.accounts))
-        if _lacked(engine, WORLDS * n + ACTUAL, account)
-    ]
-    searches = {(n, account): _search(engine, n, worlds[n], account) for n, account in lacking}
-    for _ in range(PASSES):
-        asked = [(search, search.ask()) for search in searches.values()]
-        if not any(them for _, them in asked):
-            break
-        _try(engine.data, chunks, asked, capacities)
-    answers = {key: search.answer() for key, search in searches.items()}
-    return [tuple(answers.get((n, a)) for a in range(len(world.accounts))) for n, world in enumerate(worlds)]
-
-
-def _search(engine: Engine, n: int, world: spec.World, account: int) -> Search:
-    free = _pools(engine, WORLDS * n + UNLIQUIDATED, account)
+def topup_search(engine: Engine, n: int, world: spec.World, account: int) -> TopUpSearch:
+    """What would have saved an account of `world`, which `engine` ran as ACTUAL and UNLIQUIDATED, the n-th of such."""
+    free = pools_of(engine, WORLDS * n + UNLIQUIDATED, account)
     missing = tuple(max(0.0, -buffer) for buffer in engine.worlds.pools["buffer_min"][free].tolist())
-    points = max(FEWEST_POINTS, min(POINTS, ROWS_OF_AN_ACCOUNT // _rows(world)))
-    return Search(world, account, missing, _worth(engine, WORLDS * n + ACTUAL, account), points)
+    points = max(FEWEST_POINTS, min(POINTS, ROWS_OF_AN_ACCOUNT // rows_of(world)))
+    return TopUpSearch(world, account, missing, _worth(engine, WORLDS * n + ACTUAL, account), points)
 
 
 def richer(world: spec.World, account: int, amounts: Amounts) -> spec.World:
@@ -203,81 +176,13 @@ def richer(world: spec.World, account: int, amounts: Amounts) -> spec.World:
     )
     more = given._replace(balance=given.balance + math.fsum(amounts), positions=positions)
     accounts = (*world.accounts[:account], more, *world.accounts[account + 1 :])
-    return world._replace(accounts=accounts, liquidation=True, record=False)
-
-
-def _pools(engine: Engine, world: int, account: int) -> slice:
-    """Where the pools of an account of a world lie."""
-    row = engine.worlds.accounts[engine.index.accounts[world] + account]
-    return slice(int(row["pool_first"]), int(row["pool_first"] + row["pool_count"]))
-
-
-def _lacked(engine: Engine, world: int, account: int) -> bool:
-    """Whether an account was liquidated, left a loss to others or ended below 0."""
-    pools = engine.worlds.pools[_pools(engine, world, account)]
-    hurt = bool((pools["rounds"] > 0).any() or (pools["deficit"] > 0.0).any())
-    number = engine.index.accounts[world] + account
-    return hurt or _equity(engine, world, account) < 0.0 or uncovered(engine.worlds, engine.market, number) > 0.0
-
-
-def _equity(engine: Engine, world: int, account: int) -> float:
-    return account_equity(engine.worlds, engine.market, engine.index.accounts[world] + account)
-
-
-def _try(
-    data: spec.MarketData,
-    chunks: Callable[[], Iterable[np.ndarray]],
-    asked: Sequence[tuple[Search, Sequence[Amounts]]],
-    room: Capacities,
-) -> None:
-    """Run all that searches ask for, each of which learns how its own fared: some at a time, on every core."""
-
-    def fare(them: Sequence[tuple[Search, Amounts]]) -> list[Tried]:
-        engine = _run(data, chunks(), [richer(search.world, search.account, more) for search, more in them], room)
-        return [_fared(engine, world, search.account, more) for world, (search, more) in enumerate(them)]
-
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
-        tried = chain.from_iterable(threads.map(fare, _parts(asked)))
-        for search, them in asked:
-            if them:
-                search.learn(islice(tried, len(them)))
-
-
-def _parts(asked: Iterable[tuple[Search, Sequence[Amounts]]]) -> Iterator[list[tuple[Search, Amounts]]]:
-    """What is asked for, as many at a time as have ROWS_AT_A_TIME."""
-    part, rows = list[tuple[Search, Amounts]](), 0
-    for search, them in asked:
-        for more in them:
-            part.append((search, more))
-            rows += _rows(search.world)
-            if rows >= ROWS_AT_A_TIME:
-                yield part
-                part, rows = [], 0
-    if part:
-        yield part
-
-
-def _run(data: spec.MarketData, chunks: Iterable[np.ndarray], worlds: Sequence[spec.World], room: Capacities) -> Engine:
-    engine, stream = Engine(data, room), iter(chunks)
-    for chunk in stream:
-        if engine.feed(chunk) == Advance.STARTED:
-            engine.attach(worlds)
-            engine.resume()
-            break
-    engine.run(stream)
-    return engine
-
-
-def _fared(engine: Engine, world: int, account: int, amounts: Amounts) -> Tried:
-    spare = engine.worlds.pools["buffer_min"][_pools(engine, world, account)]
-    survived = not _lacked(engine, world, account)
-    return Tried(amounts, survived, tuple(spare.tolist()), _equity(engine, world, account))
+    return world._replace(accounts=accounts)
 
 
 def _worth(engine: Engine, world: int, account: int) -> Amounts:
     """What the positions of each pool and all orders for them are worth at the marks of the start, quote."""
     state, number = engine.worlds, engine.index.accounts[world] + account
-    pools = _pools(engine, world, account)
+    pools = pools_of(engine, world, account)
     totals = dict.fromkeys(range(pools.start, pools.stop), 0.0)
     orders = state.orders[(state.orders["account"] == number) & (state.orders["plan"] < 0)]
     plans = state.plans[state.plans["account"] == number]
@@ -287,10 +192,6 @@ def _worth(engine: Engine, world: int, account: int) -> Amounts:
         unit = float(engine.market.markets[row["market"]]["unit"])
         totals[int(row["pool"])] += abs(worth(lots, unit, float(row["mark_start"])))
     return tuple(totals.values())
-
-
-def _rows(world: spec.World) -> int:
-    return sum(1 + len(account.positions) + len(account.orders) for account in world.accounts)
 
 
 def _with(amounts: Amounts, pool: int, amount: float) -> Amounts:

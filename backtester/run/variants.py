@@ -59,6 +59,14 @@ def read_variants(
     return tuple(found)
 
 
+def turned(variant: Variant, settings: tuple[str, ...]) -> Variant:
+    """The variant with more overrides of its portfolio. Raises BacktesterError where it cannot have them."""
+    portfolio = as_portfolio(variant.portfolio.document, settings)
+    if variant.moved:
+        portfolio, _ = move_collateral(portfolio, variant.profiles)
+    return variant._replace(portfolio=portfolio)
+
+
 def named(overrides: Sequence[str]) -> tuple[tuple[str, str], ...]:
     """Keys and values, as a result names its variant."""
     pairs = (text.partition("=") for text in overrides)

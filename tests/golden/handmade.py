@@ -42,6 +42,7 @@ from backtester.report.records import (
     PositionReport,
     RealisedPrices,
     Receipt,
+    RemedyReport,
     ReportModel,
     ScenarioInput,
     SystemReport,
@@ -120,6 +121,10 @@ MAIN = AccountReport(
     topup_equity_end=6_120.0,
     topup_limit=600_000.0,
     notional=200_000.0,
+    remedies=(
+        RemedyReport("size", 0.62, 0.63, 4_120.5, "accounts[main].positions.size=*0.62"),
+        RemedyReport("isolated", None, None, 120.25, "accounts[main].positions.margin_mode=isolated"),
+    ),
 )
 
 CALM = MAIN._replace(
@@ -160,6 +165,7 @@ CALM = MAIN._replace(
     topup_equity_end=None,
     topup_limit=None,
     notional=0.0,
+    remedies=(),
     pools=(PoolReport("cross", None, None, None, None, 0.0, None, 0.0),),
 )
 

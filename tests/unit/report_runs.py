@@ -18,7 +18,7 @@ from backtester.market.feed import bound_ns
 from backtester.market.schema import TapeInstrument
 from backtester.run.drive import Engine
 from backtester.run.result import Instrument, RunResult, Source
-from backtester.run.topup import find_topups
+from backtester.run.saved import Ridden, find_saved
 from backtester.venue.loader import load_profile
 from backtester.venue.profile import MarketRules, VenueProfile
 from tests.oracle.examples import FLAT_TIER, PLAIN, case, market_data
@@ -66,9 +66,11 @@ def finished(
     engine.attach(inputs.worlds)
     engine.resume()
     engine.finish()
-    [topups] = find_topups(engine, [world], lambda: [inputs.events], DEFAULT_CAPACITIES)
+    written = tuple(map(_written, accounts))
+    ridden = Ridden(world, written, lambda settings: None)
+    [saved] = find_saved(engine, [ridden], lambda: [inputs.events], DEFAULT_CAPACITIES)
     return RunResult(
-        portfolio=Portfolio.model_construct(name="test", accounts=tuple(map(_written, accounts))),
+        portfolio=Portfolio.model_construct(name="test", accounts=written),
         portfolio_source=Source("p.toml", "0" * 64),
         tape=Source("t.parquet", "1" * 64),
         scenario=None,
@@ -92,14 +94,16 @@ def finished(
         variant=(),
         reached=(),
         seed=0,
-        topups=topups,
+        topups=saved.topups,
+        remedies=saved.remedies,
     )
 
 
 def _written(made: spec.Account) -> Account:
     """What a report reads of the portfolio behind an account: how its plans work, all of them in slices here."""
     plans = tuple(Plan.model_construct(algo="twap") for _ in made.plans)
-    return Account.model_construct(collateral=Collateral("USDC", made.balance), plans=plans)
+    collateral = Collateral("USDC", made.balance)
+    return Account.model_construct(name="test", collateral=collateral, positions=(), orders=(), plans=plans)
 
 
 def _profile(tiers: Sequence[spec.Tier]) -> VenueProfile:

@@ -17,7 +17,6 @@ from backtester.report.render import render_report
 from backtester.report.sheet import Column, Sheet, folded
 from backtester.report.table import fitting, path_lines, spread
 from backtester.report.text import (
-    _apart,
     amount,
     bps,
     clock,
@@ -83,25 +82,6 @@ def test_the_story_of_a_liquidation() -> None:
         "1 liquidation order (main BTC), first at 21:30:00 (+30:00)",
         "equity 15,000.00 → 5,305.94 USDC (−64.6 %); lowest 5,293.69; "
         "5,305.94 after closing everything through the final order book",
-        "saved by 3,500.50 USDC more in main from the start: cross 3,500.50; 3,465.50 is too little",
-        "  main would then have ended with 6,120.00 besides the top-up, instead of 293.69",
-    ]
-
-
-def test_an_account_that_survives_with_more_and_ends_worse_is_not_saved() -> None:
-    [main, *others] = CRASH.accounts
-    worse = CRASH._replace(accounts=(main._replace(topup_equity_end=293.5), *others))
-    assert story(worse, "USDC")[2:] == [
-        "would have survived with 3,500.50 USDC more in main from the start: cross 3,500.50; 3,465.50 is too little",
-        "  main would then have ended worse, with 293.50 besides the top-up, instead of 293.69",
-    ]
-
-
-def test_the_story_of_an_account_that_no_money_saves() -> None:
-    [main, *others] = CRASH.accounts
-    lost = CRASH._replace(accounts=(main._replace(required_topup=None), *others))
-    assert story(lost, "USDC")[2:] == [
-        "saved by no top-up: main was lost even with 600,000.00 USDC more, all that it trades"
     ]
 
 
@@ -325,12 +305,6 @@ def test_scenarios_alone_have_a_row_each() -> None:
 def test_a_severe_loss_is_no_plain_survival() -> None:
     lost = SMALLER._replace(verdict=Verdict.REDUCED, flags=("severe_loss",))
     assert story(lost, "USDC")[0].startswith("severe loss without a liquidation; conditional and reduce-only orders")
-
-
-def test_amounts_have_as_many_digits_as_tell_them_apart() -> None:
-    assert _apart(11_020.8, 11_020.799) == ("11,020.800", "11,020.799")
-    assert _apart(2.5, 2.4) == ("2.50", "2.40")
-    assert _apart(2.5, 2.5) == ("2.50", "2.50")
 
 
 def test_who_lost_one_pool_and_kept_another_was_liquidated_in_part() -> None:

@@ -1,0 +1,102 @@
+"""What else would have saved an account: less of everything it holds and orders, or another margin mode.
+
+As with money (run.topup) nothing is inferred: every answer is a world that was run. What is changed is said as `--set`
+says it, so that a `run` with it shows the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from decimal import Decimal
+
+from backtester.config.portfolio import Account
+from backtester.engine import spec
+from backtester.run.result import Remedy
+from backtester.run.tries import Fared
+
+#: The world with these settings, or nothing where the portfolio cannot have them.
+Turn = Callable[[tuple[str, ...]], spec.World | None]
+
+MODES = ("cross", "isolated")
+_STEPS = 10  # that a span is parted into, twice: sizes are found to a hundredth of what they are
+
+
+class SizeSearch:
+    """The largest share of an account's sizes with which it survives, as it does with all smaller ones tried."""
+
+    def __init__(self, account: int, given: Account, turn: Turn) -> None:
+        self.account, self._given, self._turn = account, given, turn
+        self._span, self._rounds = (Decimal(0), Decimal(1)), 0  # survived below, not above
+        self._asked: list[Decimal] = []
+        self._saved: dict[Decimal, Fared] = {}
+
+    def ask(self) -> list[spec.World]:
+        """The worlds that are to be tried next: twice a span in ten."""
+        self._asked = []
+        if self._rounds == 2:
+            return []
+        self._rounds += 1
+        low, high = self._span
+        shares = [low + (high - low) * n / _STEPS for n in range(1, _STEPS)]
+        worlds = [(share, self._turn(scaled(self._given, share))) for share in shares]
+        self._asked = [share for share, world in worlds if world is not None]
+        return [world for _, world in worlds if world is not None]
+
+    def learn(self, fared: Sequence[Fared]) -> None:
+        """Take what became of them."""
+        low, high = self._span
+        for share, each in zip(self._asked, fared, strict=True):
+            if not each.survived:
+                high = share
+                break
+            self._saved[share] = each
+            low = share
+        self._span = (low, high)
+
+    def answers(self) -> Iterator[Remedy]:
+        """What was found."""
+        enough, too_much = self._span
+        if enough in self._saved:
+            settings = scaled(self._given, enough)
+            yield Remedy("size", settings, float(enough), float(too_much), self._saved[enough].equity_end)
+
+
+class ModeSearch:
+    """Whether an account survives with all of its positions in one margin mode."""
+
+    def __init__(self, account: int, given: Account, turn: Turn) -> None:
+        self.account, self._given, self._turn = account, given, turn
+        self._asked = [mode for mode in MODES if any(place.margin_mode != mode for place in given.positions)]
+        self._saved: dict[str, Fared] = {}
+        self._over = False
+
+    def ask(self) -> list[spec.World]:
+        """Every other mode, once."""
+        if self._over:
+            return []
+        self._over = True
+        worlds = {mode: self._turn(_in_mode(self._given, mode)) for mode in self._asked}
+        self._asked = [mode for mode, world in worlds.items() if world is not None]
+        return [world for world in worlds.values() if world is not None]
+
+    def learn(self, fared: Sequence[Fared]) -> None:
+        """Take what became of them."""
+        self._saved = {mode: each for mode, each in zip(self._asked, fared, strict=True) if each.survived}
+
+    def answers(self) -> Iterator[Remedy]:
+        """What was found."""
+        for mode, each in self._saved.items():
+            yield Remedy(mode, _in_mode(self._given, mode), None, None, each.equity_end)
+
+
+def scaled(given: Account, share: Decimal) -> tuple[str, ...]:
+    """Everything that an account holds and orders, times a share.
+
+    Example: accounts[main].positions.size=*0.62, accounts[main].orders.size=*0.62.
+    """
+    kinds = {"positions": given.positions, "orders": given.orders, "plans": given.plans}
+    return tuple(f"accounts[{given.name}].{kind}.size=*{share.normalize():f}" for kind, them in kinds.items() if them)
+
+
+def _in_mode(given: Account, mode: str) -> tuple[str, ...]:
+    return (f"accounts[{given.name}].positions.margin_mode={mode}",)

@@ -19,7 +19,7 @@ from backtester.report.records import AccountReport, Cell, FailedCell, PositionR
 from backtester.texts import csv_cell
 
 _CELL = ("portfolio", "scenario", "venue", "variant", "status", "verdict", "account", "symbol")
-_NAMED = {"name", "venue", "positions", "pools", "symbol"}  # in _CELL already, or no figures
+_NAMED = {"name", "venue", "positions", "pools", "remedies", "symbol"}  # in _CELL already, or no figures
 _FIGURES = tuple(
     dict.fromkeys(name for name in (*AccountReport._fields, *PositionReport._fields) if name not in _NAMED)
 )

@@ -76,12 +76,13 @@ cells.0.accounts.0 name venue collateral carried_in equity_start equity_end equi
   buffer_min_ts
   margin_ratio_max required_topup required_topup_by pnl_total pnl_price pnl_funding pnl_fees pnl_liquidation pnl_adl
   pnl_socialised pnl_collateral slippage reconciliation_error positions equity_end_unliquidated pools fees_maker
-  fees_taker topup_too_little topup_equity_end topup_limit notional
+  fees_taker topup_too_little topup_equity_end topup_limit notional remedies
 cells.0.accounts.0.positions.0 symbol margin_mode size_start size_end entry_price liquidation_price
   liquidation_price_end bankruptcy_price liquidation_distance_min pnl_price funding fees slippage slippage_bps
   bankruptcy_price_end
 cells.0.accounts.0.pools.0 pool buffer_min buffer_min_ts margin_ratio_max breach_ts required_topup required_topup_by
   deficit
+cells.0.accounts.0.remedies.0 id share too_much equity_end settings
 cells.0.orders.0 id symbol type status reason trigger_ts trigger_price arrive_ts size filled_size vwap unfilled_size
   levels maker_share slippage account side done_ts stop_price result gap_bps fills
   limit_price limit_gap_bps activation_price peak_price fees_maker fees_taker law plan

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from backtester.report.html.tree import Element, node
 from backtester.report.naming import cell_name
-from backtester.report.records import AccountReport, Cell, PoolReport
+from backtester.report.records import AccountReport, Cell, FailedCell, PoolReport
 from backtester.report.text import clock, limit_line, money, noticed, offset, percent, story, verdict_words
 from backtester.texts import counted
 
@@ -25,9 +25,14 @@ def opening(cell: Cell, currency: str) -> Element:
         node("dl", map(_figure, _figures(cell, currency)), class_="figures"),
         node("ul", (node("li", line.strip()) for line in story(cell, currency)), class_="story"),
         node("ul", (node("li", line) for line in noticed(cell)), class_="notices"),
-        node("ul", (node("li", limit_line(each), class_=each.outcome) for each in cell.limits), class_="limits"),
+        limits(cell),
         class_="opening",
     )
+
+
+def limits(cell: Cell | FailedCell) -> Element:
+    """Whether each limit is kept."""
+    return node("ul", (node("li", limit_line(each), class_=each.outcome) for each in cell.limits), class_="limits")
 
 
 def _figure(told: Figure) -> Element:

@@ -8,7 +8,7 @@ from pathlib import Path
 from backtester.report.glance import Details, glance, told, untold
 from backtester.report.html.costs import costs, funding
 from backtester.report.html.courses import courses
-from backtester.report.html.opening import opening
+from backtester.report.html.opening import limits, opening
 from backtester.report.html.sheets import table
 from backtester.report.html.tree import Element, node, verbatim, written
 from backtester.report.records import Cell, FailedCell, ReportModel
@@ -54,6 +54,7 @@ def _parts(model: ReportModel, details: Details) -> Iterator[Element]:
 def _failed(cell: FailedCell) -> Iterator[Element]:
     yield node("h2", headline(cell), class_="verdict failed")
     yield from (node("p", line) for line in cell.error.splitlines())
+    yield limits(cell)
 
 
 def _told(cell: Cell, currency: str) -> Iterator[Element]:

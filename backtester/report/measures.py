@@ -98,7 +98,7 @@ _TABLE = {
     Measure(_Q.WORD, _NEITHER): """
         name id pool account symbol flag margin_mode type side reason liquidity plan algo cause level reached""",
     Measure(_Q.VENUE, _NEITHER): "AccountReport.venue",
-    Measure(_Q.TEXT, _NEITHER): "text figure error",
+    Measure(_Q.TEXT, _NEITHER): "text figure error settings",
 }
 #: Field -> what it measures.
 MEASURES: Mapping[str, Measure] = MappingProxyType(
@@ -141,7 +141,6 @@ NOT_COMPARED = frozenset(
         "PortfolioReport.name",
         "Cell.margin_paths",
         "Cell.market_paths",
-        "RemedyReport.settings",  # say its share, or its id
         "Cell.adl",  # nothing yet
         "Cell.actions",
     }

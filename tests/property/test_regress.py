@@ -21,6 +21,7 @@ ROWS_MATCHED_BY = {
     ("accounts", "name"),
     ("accounts", "positions", "symbol"),
     ("accounts", "pools", "pool"),
+    ("accounts", "remedies", "id"),
     ("orders", "account"),
     ("orders", "id"),
     ("liquidations", "account"),

@@ -5,7 +5,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from backtester.formulas.distance import DISTANCES_BPS
+
 PATH_BUCKETS = 2000
+#: Of so many neighbouring buckets the order book is walked in the first with a mark: far distances are long ways.
+DEPTH_EVERY = 4
+#: Depth of a bucket in which it was not; greater than any.
+UNSEEN = 2**63 - 1
 
 #: One fill of a position.
 FILL = np.dtype(
@@ -97,15 +103,14 @@ PATH = np.dtype(
     align=True,
 )
 
-#: One time bucket of a market. Depth: lots within 1 % of mid, smallest seen at the samples. `traded`: that of the
-#: instrument when last looked at.
+#: One time bucket of a market. Depth: lots of bids and asks within each of DISTANCES_BPS of mid, smallest seen at the
+#: samples, or UNSEEN. `traded`: that of the instrument when last looked at.
 MARKET_PATH = np.dtype(
     [
         ("count", "i8"),
         ("mark_min", "f8"),
         ("mark_max", "f8"),
-        ("bid_depth_min", "i8"),
-        ("ask_depth_min", "i8"),
+        ("depth_min", "i8", (2, len(DISTANCES_BPS))),
         ("traded", "i8"),
     ],
     align=True,

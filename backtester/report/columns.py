@@ -8,8 +8,13 @@ from enum import IntEnum
 import numpy as np
 import pyarrow as pa
 
+from backtester.formulas.distance import DISTANCES_BPS
+
 WORD = pa.dictionary(pa.int32(), pa.string())
 TIME = pa.timestamp("ns", tz="UTC")
+#: What each side of an order book displays, by distance from mid.
+BID_COLUMNS, ASK_COLUMNS = (tuple(f"{side}_{bps}bps" for bps in DISTANCES_BPS) for side in ("bid", "ask"))
+DEPTH_COLUMNS = (*BID_COLUMNS, *ASK_COLUMNS)
 
 
 def words(texts: Sequence[str | None]) -> pa.Array:

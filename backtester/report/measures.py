@@ -84,7 +84,7 @@ _TABLE = {
         net_delta size size_start size_end filled_size unfilled_size closed_size largest_child market_volume
         volume_day""",
     Measure(_Q.PRICE, _NEITHER): """
-        price vwap market_vwap entry_price exit_price mark_price liquidation_price liquidation_price_end
+        price vwap market_vwap worst_price entry_price exit_price mark_price liquidation_price liquidation_price_end
         bankruptcy_price bankruptcy_price_end trigger_price trigger_mark stop_price limit_price activation_price
         peak_price decision_price arrival_price end_price breakeven_price""",
     Measure(_Q.NUMBER, _UP): "children_refused",

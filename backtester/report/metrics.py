@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from backtester.config.values import Instant
+from backtester.engine.records import UNSEEN
 from backtester.enums import LedgerKind, Liquidity, Party
 from backtester.formulas.margin import pool_share
 from backtester.formulas.value import price_of, worth
@@ -311,13 +312,22 @@ def market_paths(result: RunResult, names: Names) -> Iterator[MarketPath]:
     for market, row in zip(result.market.markets, result.market.path, strict=True):
         number = int(market["instrument"])
         symbol, grid = result.instruments[number].tape.symbol, names.instrument_grid(number)
-        lots = (row[f"{side}_depth_min"][row["count"] > 0].tolist() for side in ("bid", "ask"))
-        depths = (array("d", map(grid.size, each)) for each in lots)
-        yield MarketPath(symbol, result.path_width_ns, *_seen(result, row, "mark_min", "mark_max"), *depths)
+        walked = np.flatnonzero((row["count"] > 0) & (row["depth_min"][:, 0, 0] != UNSEEN))
+        lots = row["depth_min"][walked]  # [bucket, side, distance]
+        bids, asks = (tuple(array("d", map(grid.size, each)) for each in lots[:, side].T.tolist()) for side in (0, 1))
+        times, lowest, highest = _seen(result, row, "mark_min", "mark_max")
+        yield MarketPath(
+            symbol, result.path_width_ns, times, lowest, highest, _begins(result, walked), bids=bids, asks=asks
+        )
+
+
+def _begins(result: RunResult, buckets: np.ndarray) -> array[int]:
+    """Where buckets of a path begin, ns."""
+    return array("q", (result.start_ts + buckets * result.path_width_ns).tobytes())
 
 
 def _seen(result: RunResult, path: np.ndarray, *columns: str) -> Iterator[array[Any]]:
     """Where the buckets of a path begin in which something was measured, ns, and these columns of them."""
     seen = np.flatnonzero(path["count"])
-    yield array("q", (result.start_ts + seen * result.path_width_ns).tobytes())
+    yield _begins(result, seen)
     yield from (array("d", path[column][seen].tobytes()) for column in columns)

@@ -184,6 +184,7 @@ class LiquidationReport(NamedTuple):
     size: float
     filled_size: float
     vwap: float | None
+    worst_price: float | None  # of its fills; None of a takeover
     bankruptcy_price: float | None
     slippage_bps: float | None
     fee: float
@@ -225,15 +226,16 @@ class MarginPath(NamedTuple):
 
 
 class MarketPath(NamedTuple):
-    """The mark of one market, and the least that was displayed within 1 % of mid, units: columns over its buckets."""
+    """The mark of one market over its buckets, and over some of them the least that was displayed, units."""
 
     symbol: str
     width_ns: int  # of a bucket
     ts_ns: array[int]  # where each bucket begins
     lowest: array[float]
     highest: array[float]
-    bid_depth: array[float]
-    ask_depth: array[float]
+    walked_ns: array[int]  # where each bucket begins in which the order book was walked
+    bids: tuple[array[float], ...]  # within each of DISTANCES_BPS of mid
+    asks: tuple[array[float], ...]
 
 
 class Notice(NamedTuple):

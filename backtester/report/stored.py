@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from backtester.errors import data_error
-from backtester.report.columns import TIME, WORD
+from backtester.report.columns import ASK_COLUMNS, BID_COLUMNS, DEPTH_COLUMNS, TIME, WORD
 from backtester.report.document import read_document
 from backtester.report.places import remedy
 from backtester.report.records import Cell, FailedCell, MarginPath, MarketPath, ReportModel
@@ -38,8 +38,7 @@ _DEPTH = {
     "width_ns": pa.int64(),
     "mark_min": pa.float64(),
     "mark_max": pa.float64(),
-    "bid_depth_min": pa.float64(),
-    "ask_depth_min": pa.float64(),
+    **dict.fromkeys(DEPTH_COLUMNS, pa.float64()),
 }
 
 
@@ -53,7 +52,7 @@ def read_result(directory: Path) -> ReportModel:
 
 
 def _table(path: Path, columns: dict[str, pa.DataType]) -> pa.Table:
-    """These columns of a stored table, known in every row."""
+    """These columns of a stored table, known in every row; those of depth together in some."""
     try:
         with path.open("rb") as stream:
             file = pq.ParquetFile(stream)
@@ -66,10 +65,17 @@ def _table(path: Path, columns: dict[str, pa.DataType]) -> pa.Table:
         raise data_error(
             str(path), f"cannot be read: {reason or 'it is damaged, or no Parquet file'}", remedy(path.parent)
         ) from None
+    walked = _walked(table) if DEPTH_COLUMNS[0] in columns else table
     for name, kind in columns.items():
-        if table[name].null_count or (kind == pa.float64() and not np.isfinite(table[name].to_numpy()).all()):
+        rows = walked if name in DEPTH_COLUMNS else table
+        if rows[name].null_count or (kind == pa.float64() and not np.isfinite(rows[name].to_numpy()).all()):
             raise data_error(str(path), f"a value of {name} is missing or no number", remedy(path.parent))
     return table
+
+
+def _walked(table: pa.Table) -> pa.Table:
+    """The buckets of markets in which the order book was walked."""
+    return table.filter(table[DEPTH_COLUMNS[0]].is_valid())
 
 
 def _check_columns(path: Path, found: pa.Schema, wanted: dict[str, pa.DataType]) -> None:
@@ -105,8 +111,10 @@ def _market_paths(table: pa.Table) -> Marks:
     """By cell, in the order of its markets."""
     found: Marks = {}
     for (cell, symbol, _, width_ns), rows in _series(table, "cell", "symbol", "own_venue", "width_ns"):
-        values = (_doubles(rows, name) for name in ("mark_min", "mark_max", "bid_depth_min", "ask_depth_min"))
-        path = MarketPath(symbol, width_ns, _times(rows), *values)
+        lowest, highest = (_doubles(rows, name) for name in ("mark_min", "mark_max"))
+        walked = _walked(rows)
+        bids, asks = (tuple(_doubles(walked, name) for name in names) for names in (BID_COLUMNS, ASK_COLUMNS))
+        path = MarketPath(symbol, width_ns, _times(rows), lowest, highest, _times(walked), bids, asks)
         found.setdefault(cell, []).append(path)
     return found
 

@@ -10,7 +10,7 @@
     fills.parquet         every fill of both worlds
     ledger.parquet        every change of a balance of both worlds
     path.parquet          the margin path of every account of both worlds, in buckets
-    depth.parquet         mark and displayed depth within 1 % of mid of every market, in buckets
+    depth.parquet         mark of every market and what it displays within 2 to 500 bps of mid, in buckets
     SHA256SUMS            the digests of all these, as `sha256sum --check` reads them
 
 Names instead of numbers, prices and sizes in units, rows in the order of the run. Every table begins with the keys of
@@ -28,10 +28,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from backtester.engine.records import UNSEEN
 from backtester.enums import FillReason, LedgerKind, Liquidity, Party, Side
 from backtester.errors import usage_error
 from backtester.files import names_in, replacing_directory, write_text
-from backtester.report.columns import codes, times, word, words
+from backtester.report.columns import DEPTH_COLUMNS, codes, times, word, words
 from backtester.report.json import render_json
 from backtester.report.names import Names
 from backtester.report.places import DOCUMENT, refuse_months
@@ -175,19 +176,17 @@ def path_table(result: RunResult, names: Names) -> pa.Table:
 
 
 def depth_table(result: RunResult, names: Names) -> pa.Table:
-    """One row per market and bucket: range of the mark, smallest displayed size within 1 % of mid.
+    """One row per market and bucket: range of the mark, smallest displayed size within each of DISTANCES_BPS of mid.
 
-    `own_venue` is that of the order book.
+    Sizes are null in a bucket in which the order book was not walked. `own_venue` is that of the order book.
     """
     parts = []
     for market, row in zip(result.market.markets, result.market.path, strict=True):
         number = int(market["instrument"])
         instrument, grid = result.instruments[number].tape, names.instrument_grid(number)
         seen = np.flatnonzero(row["count"])
-        depths = {
-            side: pa.array([grid.size(lots) for lots in row[f"{side}_depth_min"][seen].tolist()], pa.float64())
-            for side in ("bid", "ask")
-        }
+        lots = row["depth_min"][seen].reshape(len(seen), len(DEPTH_COLUMNS)).T
+        depths = (pa.array(map(grid.size, each.tolist()), pa.float64(), mask=each == UNSEEN) for each in lots)
         parts.append(
             pa.table(
                 {
@@ -197,8 +196,7 @@ def depth_table(result: RunResult, names: Names) -> pa.Table:
                     "width_ns": pa.array(np.full(len(seen), result.path_width_ns)),
                     "mark_min": pa.array(row["mark_min"][seen]),
                     "mark_max": pa.array(row["mark_max"][seen]),
-                    "bid_depth_min": depths["bid"],
-                    "ask_depth_min": depths["ask"],
+                    **dict(zip(DEPTH_COLUMNS, depths, strict=True)),
                 }
             )
         )

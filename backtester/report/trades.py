@@ -102,11 +102,19 @@ def _fill_report(fill: Row, grid: Grid) -> FillReport:
 
 def liquidation_reports(result: RunResult, names: Names) -> Iterator[LiquidationReport]:
     """Every liquidation order and takeover, in the order of time."""
+    last = _last_ticks(result)
     for row in result.liquidations[result.liquidations["world"] == ACTUAL]:
-        yield _liquidation_report(names, row)
+        yield _liquidation_report(names, row, last.get((int(row["ts"]), int(row["position"]))))
 
 
-def _liquidation_report(names: Names, row: Any) -> LiquidationReport:
+def _last_ticks(result: RunResult) -> dict[tuple[int, int], int]:
+    """By time and position, the last tick that a liquidation took: it walks outward, so none is worse."""
+    taken = (result.fills["world"] == ACTUAL) & (result.fills["reason"] == FillReason.LIQUIDATION)
+    rows = rows_of(result.fills[taken], "ts", "position", "tick")
+    return {(row["ts"], row["position"]): row["tick"] for row in rows}
+
+
+def _liquidation_report(names: Names, row: Any, last: int | None) -> LiquidationReport:
     position = int(row["position"])
     grid = names.grid(position)
     stage = LiquidationStage(int(row["stage"]))
@@ -124,6 +132,7 @@ def _liquidation_report(names: Names, row: Any) -> LiquidationReport:
         size=grid.size(int(row["lots"])),
         filled_size=grid.size(int(row["filled"])),
         vwap=float(row["takeover_price"]) if taken_over else paid,
+        worst_price=None if taken_over or last is None else grid.price(last),
         bankruptcy_price=known(row["bankruptcy"]),
         slippage_bps=float(BPS * parts.slippage / parts.decision) if parts else None,
         fee=-float(row["fee"]),

@@ -16,6 +16,7 @@ from backtester.enums import (
     Side,
     Verdict,
 )
+from backtester.formulas.distance import DISTANCES_BPS
 from backtester.report.executions import (
     FillReport,
     ImpactLaw,
@@ -345,6 +346,7 @@ LIQUIDATION = LiquidationReport(
     size=1.25,
     filled_size=1.25,
     vwap=95_800.0,
+    worst_price=95_710.0,
     bankruptcy_price=95_566.0,
     slippage_bps=12.5,
     fee=-53.89,
@@ -360,8 +362,12 @@ def _margin_path(name: str, equities: list[float], maintenance: float) -> Margin
 
 
 def _market_path(symbol: str, marks: list[float]) -> MarketPath:
-    mark, depth = array("d", marks), array("d", (each / 10.0 for each in marks))
-    return MarketPath(symbol, 60_000_000_000, _minutes(marks), mark, mark, depth, depth)
+    """The further the mark fell, the less is displayed; near the mid more is gone, of the bids most."""
+    mark = array("d", marks)
+    left = [max(0.0, 1.0 - (marks[0] - each) / 4_000.0) for each in marks]
+    bids = tuple(array("d", (bps * each ** (20 / bps) for each in left)) for bps in DISTANCES_BPS)
+    asks = tuple(array("d", (bps * (0.5 + each / 2) for each in left)) for bps in DISTANCES_BPS)
+    return MarketPath(symbol, 60_000_000_000, _minutes(marks), mark, mark, _minutes(marks), bids, asks)
 
 
 def _minutes(column: list[float]) -> array[int]:

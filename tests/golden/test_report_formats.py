@@ -97,8 +97,8 @@ cells.0.trades.0 account symbol margin_mode price_pnl fees_maker fees_taker fees
   depth impact carried_in size closed_size entry_price exit_price mark_price breakeven_price breakeven_funding
   funding_intervals
 cells.0.orders.0.fills.0 ts price size liquidity reason age_ns
-cells.0.liquidations.0 ts account symbol stage cause trigger_mark size filled_size vwap bankruptcy_price slippage_bps
-  fee levels side
+cells.0.liquidations.0 ts account symbol stage cause trigger_mark size filled_size vwap worst_price bankruptcy_price
+  slippage_bps fee levels side
 cells.0.funding.0 ts account symbol size rate price notional amount
 cells.0.notices.0 flag ts account symbol ids size text
 cells.0.limits.0 text level outcome figure

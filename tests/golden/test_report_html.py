@@ -21,10 +21,16 @@ class Figures(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         has = dict(attrs)
         if tag == "svg" and has.get("aria-label"):
-            self.pictures.append({"label": has["aria-label"], "bands": {}, "marks": [], "steps": []})
+            self.pictures.append(
+                {"label": has["aria-label"], "bands": {}, "rows": {}, "sweeps": [], "marks": [], "steps": []}
+            )
         elif "data-name" in has:
             ends = [_turns(has[f"data-{end}"] or "") for end in ("low", "high")]
             self.pictures[-1]["bands"][has["data-name"]] = ends
+        elif "data-row" in has:
+            self.pictures[-1]["rows"][has["data-row"]] = [has["data-usual"], _turns(has["data-shares"] or "")]
+        elif "data-bps" in has:
+            self.pictures[-1]["sweeps"].append(float(has["data-bps"] or ""))
         elif "data-value" in has:
             self.pictures[-1]["steps"].append(float(has["data-value"] or ""))
         self.in_title = tag == "title" and bool(self.pictures)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
+from array import array
 from html.parser import HTMLParser
 from typing import Any
 
 import pytest
 
-from backtester.enums import Verdict
+from backtester.enums import Side, Verdict
+from backtester.report.html.heat import heat, height, rows_of, sweeps
 from backtester.report.html.opening import sentence
 from backtester.report.html.page import render_html
-from backtester.report.html.plot import GRAIN, Span, band, picture, round_up
+from backtester.report.html.plot import FOOT, GRAIN, HEAD, Span, band, picture, round_up
 from backtester.report.html.tree import node, said, written
 from tests.golden.handmade import CRASH, MODEL
 
@@ -73,6 +75,64 @@ def test_a_picture_carries_its_figures() -> None:
 def test_one_value_alone_has_a_picture() -> None:
     span = Span(0, MINUTE)
     assert "<path" in written(picture("flat", span, [band("mark", "price", span, [0], [0.0], [0.0])], []))
+
+
+# --- the order book --------------------------------------------------------------------------------------------------
+
+SPAN = Span(CRASH.start_ts.ts_ns, CRASH.end_ts.ts_ns)
+
+
+def test_rows_go_from_far_asks_to_far_bids_as_shares_of_their_median() -> None:
+    [path] = CRASH.market_paths
+    rows = [*rows_of(path, SPAN)]
+    assert [row.name for row in rows[:2]] == ["asks within 500 bps", "asks within 200 bps"]
+    assert [row.name for row in rows[7:9]] == ["asks within 2 bps", "bids within 2 bps"]
+    assert rows[-1].name == "bids within 500 bps"
+    for row, units in zip(rows, [*reversed(path.asks), *path.bids], strict=True):
+        assert row.shares[0] == round(100.0 * units[0] / row.usual)
+        assert min(share for share in row.shares if share is not None) == round(100.0 * min(units) / row.usual)
+
+
+def test_of_what_is_usually_empty_no_share_is_known() -> None:
+    [path] = CRASH.market_paths
+    empty = array("d", [0.0] * len(path.walked_ns))
+    row = [*rows_of(path._replace(bids=(empty,) * len(path.bids)), SPAN)][-1]
+    assert (row.usual, set(row.shares)) == (0.0, {None})
+
+
+def test_a_sweep_goes_from_the_mid_of_its_time_to_the_worst_price() -> None:
+    """Sold 0.25 at 97,900 and 0.5 at 97,750 for 6.5 bps of the decision, 2 of them before it arrived."""
+    own, forced = sweeps(CRASH, "BTC")
+    decision = (0.25 * 97_900.0 + 0.5 * 97_750.0) / 0.75 / (1.0 - 6.5e-4)
+    assert own.distance == pytest.approx(1e4 * (1.0 - 97_750.0 / (decision * (1.0 - 2e-4))))
+    assert own.text.endswith("stop: sell 0.75 to 97,750.00, 9.6 bps from mid")
+    mid = 95_800.0 / (1.0 - 12.5e-4)
+    assert forced.kind == "forced"
+    assert forced.distance == pytest.approx(1e4 * (1.0 - 95_710.0 / mid))
+
+
+def test_nothing_is_swept_of_another_market_or_by_a_takeover() -> None:
+    assert not [*sweeps(CRASH, "ETH")]
+    taken_over = tuple(each._replace(worst_price=None) for each in CRASH.liquidations)
+    assert [sweep.kind for sweep in sweeps(CRASH._replace(liquidations=taken_over), "BTC")] == ["own"]
+
+
+@pytest.mark.parametrize(
+    ("distance", "rows"), [(0.0, 0.0), (2.0, 1.0), (3.5, 1.5), (500.0, 8.0), (900.0, 8.0), (-1.0, 0.0)]
+)
+def test_a_sweep_ends_in_the_row_of_its_distance(distance: float, rows: float) -> None:
+    middle, row = (HEAD + 100.0 - FOOT) / 2.0, (100.0 - HEAD - FOOT) / 16.0
+    assert height(Side.SELL, distance) == pytest.approx(middle + rows * row)
+    assert height(Side.BUY, distance) == pytest.approx(middle - rows * row)
+
+
+def test_neighbouring_grains_of_a_shade_are_one_shape() -> None:
+    [path] = CRASH.market_paths
+    full = tuple(array("d", [7.0] * len(path.walked_ns)) for _ in path.bids)
+    drawn = written(heat(CRASH, path._replace(bids=full, asks=full), SPAN))
+    assert re.findall(r'class="shade4" d="([^"]*)"', drawn) == [
+        "".join(f"M0 {n}h{GRAIN}v1h-{GRAIN}z" for n in range(16))
+    ]
 
 
 # --- the sentence --------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import pytest
 from backtester.config.values import Instant
 from backtester.engine import spec
 from backtester.enums import Disposal, EventKind, ForcedPrice, Outage, Verdict
+from backtester.formulas.distance import DISTANCES_BPS
 from backtester.report.model import build_report
 from backtester.report.records import Cell
 from backtester.report.text import story
@@ -179,7 +180,7 @@ def test_liquidated_while_there_was_something_left() -> None:
     assert found.system.deficit == 0.0
     [forced] = found.liquidations
     assert (forced.ts, forced.stage.name, forced.cause) == (at(3), "FULL", "cross_below_maintenance")
-    assert (forced.trigger_mark, forced.vwap, forced.bankruptcy_price) == (90.0, 90.0, 87.5)
+    assert (forced.trigger_mark, forced.vwap, forced.worst_price, forced.bankruptcy_price) == (90.0, 90.0, 90.0, 87.5)
     assert forced.slippage_bps == pytest.approx(1e4 / 91)
 
 
@@ -190,7 +191,12 @@ def test_a_takeover_is_shown_at_its_price() -> None:
     tape = [*START, ladder(2.5, {60: 9}, {99: 9}), mark(3.0, 96.0), *END]
     order, takeover = cell([account(40.0, [cross(8)])], tape, rules).liquidations
     assert (order.filled_size, order.vwap) == (0.0, None)
-    assert (takeover.trigger_mark, takeover.vwap, takeover.bankruptcy_price) == (96.0, 95.0, 95.0)
+    assert (takeover.trigger_mark, takeover.vwap, takeover.worst_price, takeover.bankruptcy_price) == (
+        96.0,
+        95.0,
+        None,
+        95.0,
+    )
     assert takeover.slippage_bps is None
 
 
@@ -229,6 +235,8 @@ def test_the_paths_cover_the_run() -> None:
     assert margin.equity_min[:4].tolist() == [100.0, 100.0, 68.0, 68.0]
     assert marks.ts_ns[:2].tolist() == [at(2).ts_ns, at(3).ts_ns]
     assert marks.lowest[:2].tolist() == [100.0, 96.0]
+    assert marks.walked_ns[0] == marks.ts_ns[0]
+    assert [len(each) for each in (*marks.bids, *marks.asks)] == [len(marks.walked_ns)] * 2 * len(DISTANCES_BPS)
 
 
 @pytest.mark.parametrize(("price", "flagged"), [(76.0, False), (75.0, True)])

@@ -11,6 +11,7 @@ import pytest
 
 from backtester.enums import EventKind
 from backtester.errors import data_error
+from backtester.formulas.distance import DISTANCES_BPS
 from backtester.report.model import build_report
 from backtester.report.records import Cell
 from backtester.report.tables import tables_of, write_tables
@@ -110,7 +111,9 @@ def test_paths_and_depth(result: RunResult, tmp_path: Path) -> None:
     assert [(row["world"], row["equity_min"]) for row in path[:2]] == [("actual", 400.0), ("actual", 400.0)]
     assert path[0]["ts"].timestamp() == 1.0
     depth = pq.read_table(directory / "depth.parquet").to_pylist()
-    assert (depth[0]["symbol"], depth[0]["mark_min"], depth[0]["bid_depth_min"]) == ("X", 100.0, 90.0)
+    assert (depth[0]["symbol"], depth[0]["mark_min"]) == ("X", 100.0)
+    assert [depth[0][f"bid_{bps}bps"] for bps in DISTANCES_BPS] == [0.0] * 5 + [90.0] * 3
+    assert [row["ask_500bps"] is None for row in depth] == [False, True, True, False]  # of seconds 1, 2, 3 and 4
 
 
 def test_cells_are_told_apart(result: RunResult, tmp_path: Path) -> None:

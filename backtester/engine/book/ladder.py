@@ -10,6 +10,7 @@ import numpy as np
 
 from backtester.engine.jit import helper
 from backtester.engine.state import NO_ASK, NO_BID
+from backtester.formulas.distance import DISTANCES_BPS
 
 
 @helper
@@ -178,12 +179,23 @@ def impact_price(cells: np.ndarray, side: np.void, k: int, quote_lots: float) ->
 
 
 @helper
-def depth_within(cells: np.ndarray, side: np.void, k: int, limit: int) -> int:
-    """Displayed lots from the best price to `limit`."""
-    first, last = max(limit, side["edge"]), side["best"]
-    if k & 1:
-        first, last = side["best"], min(limit, side["edge"])
+def _reach(k: int, mid2: int, bps: int) -> int:
+    """Outermost tick of side `k` that lies within `bps` of mid."""
+    return mid2 * (10_000 + bps) // 20_000 if k & 1 else -(-mid2 * (10_000 - bps) // 20_000)
+
+
+@helper
+def note_depth(cells: np.ndarray, side: np.void, k: int, mid2: int, lots: np.ndarray) -> None:
+    """Write the lots that a side displays within each of DISTANCES_BPS of mid, in one walk outward."""
+    begin = side["best"]
     total = 0
-    for cell in cells[side["offset"] + first : side["offset"] + last + 1]:
-        total += cell["lots"]
-    return total
+    for i in range(len(DISTANCES_BPS)):
+        end = _reach(k, mid2, DISTANCES_BPS[i])
+        if beyond(k, end, side["edge"]):
+            end = side["edge"]
+        if not beyond(k, begin, end):
+            first, last = min(begin, end), max(begin, end)
+            for cell in cells[side["offset"] + first : side["offset"] + last + 1]:
+                total += cell["lots"]
+            begin = end + outward(k)
+        lots[i] = total

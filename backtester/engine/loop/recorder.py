@@ -4,20 +4,32 @@ from __future__ import annotations
 
 import numpy as np
 
-from backtester.engine.book.ladder import depth_within
+from backtester.engine.book.ladder import note_depth
 from backtester.engine.jit import helper
+from backtester.engine.records import DEPTH_EVERY, UNSEEN
+
+
+@helper
+def _begins(path: np.ndarray, bucket: int) -> bool:
+    """Whether a bucket is the first of its DEPTH_EVERY with a mark."""
+    seen = 0
+    for before in path[bucket - bucket % DEPTH_EVERY : bucket]:
+        seen += before["count"]
+    return seen == 0
 
 
 @helper
 def note_market(m, c: np.void, market: int, bucket: int) -> None:
-    """Keep the mark's range, what was traded so far and, at the first look at a bucket, the depth within 1 % of mid."""
+    """Keep the mark's range, what was traded so far and, at the first look at some buckets, the depth by distance."""
     k = m.markets[market]
     n = k["instrument"]
     row = m.path[market, bucket]
     if row["count"] == 0:
-        mid2 = m.instruments[n]["mid2"]
-        row["bid_depth_min"] = depth_within(m.cells, m.sides[2 * n], 2 * n, mid2 * 99 // 200)
-        row["ask_depth_min"] = depth_within(m.cells, m.sides[2 * n + 1], 2 * n + 1, mid2 * 101 // 200)
+        if _begins(m.path[market], bucket):
+            for i in range(2):
+                note_depth(m.cells, m.sides[2 * n + i], i, m.instruments[n]["mid2"], row["depth_min"][i])
+        else:
+            row["depth_min"][:] = UNSEEN
         row["mark_min"] = k["mark"]
         row["mark_max"] = k["mark"]
     row["count"] += 1
@@ -50,4 +62,5 @@ def fold(path: np.ndarray) -> None:
     half["count"] = a["count"] + b["count"]
     for name in (path.dtype.names or ())[1:]:
         both = (np.minimum if name.endswith("_min") else np.maximum)(a[name], b[name])
-        half[name] = np.where(a["count"] == 0, b[name], np.where(b["count"] == 0, a[name], both))
+        unseen_a, unseen_b = ((each["count"] == 0).reshape(*each.shape, *(1,) * (both.ndim - 2)) for each in (a, b))
+        half[name] = np.where(unseen_a, b[name], np.where(unseen_b, a[name], both))

@@ -1,4 +1,5 @@
-"""What happened in time: a picture of each market with what was traded in it, then one of each account's margin."""
+"""What happened in time: a picture of each market with what was traded in it, then one of each account's margin,
+and one of each order book."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ from itertools import groupby
 
 from backtester.config.values import Instant
 from backtester.report.executions import FillReport, OrderReport
+from backtester.report.html.heat import heat
 from backtester.report.html.plot import Mark, Span, band, picture
 from backtester.report.html.tree import Element
 from backtester.report.records import Cell, MarginPath, MarketPath
@@ -28,8 +30,8 @@ def courses(cell: Cell, currency: str) -> Iterator[Element]:
         if margin.ts_ns:
             yield _margin(cell, margin, span, currency)
     for path in cell.market_paths:
-        if path.ts_ns:
-            yield _depth(path, span)
+        if path.walked_ns:
+            yield heat(cell, path, span)
 
 
 def _market(cell: Cell, path: MarketPath, span: Span) -> Element:
@@ -94,12 +96,3 @@ def _breaches(cell: Cell, path: MarginPath) -> list[Mark]:
 
 def _breach(ts: Instant, told: str) -> Mark:
     return Mark(ts.ts_ns, None, "✕", "forced", f"{clock(ts)} below maintenance, {told}")
-
-
-def _depth(path: MarketPath, span: Span) -> Element:
-    """How little the order book showed within 1 % of mid: bids below the line, asks above it."""
-    asks = band("asks", "ask", span, path.ts_ns, [0.0] * len(path.ts_ns), path.ask_depth)
-    below = [-depth for depth in path.bid_depth]
-    bids = band("bids", "bid", span, path.ts_ns, below, [0.0] * len(path.ts_ns))
-    label = f"{path.symbol}: least displayed within 1 % of mid, bids below, asks above"
-    return picture(label, span, [asks, bids], [])

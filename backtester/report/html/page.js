@@ -2,7 +2,7 @@
 // Figures of the moment that is pointed at, beside the caption of each picture. The page is whole without.
 const written = new Intl.NumberFormat("en", { maximumSignificantDigits: 8 });
 
-function figures(picture, share) {
+function figures(picture, share, down) {
   const begin = Number(picture.dataset.begin), end = Number(picture.dataset.end);
   const told = [new Date(begin + share * (end - begin)).toISOString().slice(11, 19)];
   for (const band of picture.querySelectorAll("[data-name]")) {
@@ -12,7 +12,18 @@ function figures(picture, share) {
     const [low, high] = [lows[grain], highs[grain]].map((text) => written.format(Number(text)));
     told.push(`${band.dataset.name} ${low === high ? low : `${low} to ${high}`}`);
   }
+  const rows = picture.querySelectorAll("[data-shares]");
+  if (rows.length) told.push(depth(picture, rows, share, down));
   return told.join("  ");
+}
+
+function depth(picture, rows, share, down) {
+  const top = Number(picture.dataset.top), bottom = Number(picture.dataset.bottom);
+  const place = Math.floor((100 * down - top) / (bottom - top) * rows.length);
+  const {row, usual, shares} = rows[Math.min(Math.max(place, 0), rows.length - 1)].dataset;
+  const all = shares.split(",");
+  const found = all[Math.min(Math.floor(share * all.length), all.length - 1)];
+  return `${row}: ${found === "" ? "not known" : `${found} % of ${written.format(Number(usual))}`}`;
 }
 
 for (const picture of document.querySelectorAll(".plot")) {
@@ -24,7 +35,7 @@ for (const picture of document.querySelectorAll(".plot")) {
     pointer.setAttribute("x1", `${100 * share}%`);
     pointer.setAttribute("x2", `${100 * share}%`);
     pointer.style.visibility = "visible";
-    output.textContent = figures(picture, share);
+    output.textContent = figures(picture, share, (event.clientY - box.top) / box.height);
   });
   picture.addEventListener("pointerleave", () => {
     pointer.style.visibility = "hidden";

@@ -7,7 +7,7 @@ drawing serves a phone, a screen and a sheet of paper; only bands are stretched,
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -18,7 +18,7 @@ GRAIN = 240
 _SECOND = 1_000_000_000
 _STEPS_S = (1, 5, 10, 30, 60, 300, 600, 1_200, 1_800, 3_600, 7_200, 14_400, 21_600, 43_200, 86_400, 604_800)
 _MOST_TIMES, _MOST_LEVELS = 9, 5
-_HEAD, _FOOT = 8.0, 12.0  # per cent of the height that no value lies in: marks above, the clock below
+HEAD, FOOT = 8.0, 12.0  # per cent of the height that no value lies in: marks above, the clock below
 
 
 class Span(NamedTuple):
@@ -91,7 +91,7 @@ class Frame:
     def height(self, value: float) -> float:
         """Per cent from the top."""
         share = (self.high - value) / (self.high - self.low)
-        return _HEAD + (100.0 - _HEAD - _FOOT) * min(max(share, 0.0), 1.0)
+        return HEAD + (100.0 - HEAD - FOOT) * min(max(share, 0.0), 1.0)
 
     def levels(self) -> list[float]:
         """Round values, few enough to be read."""
@@ -108,23 +108,33 @@ def round_up(value: float) -> float:
 def picture(label: str, span: Span, bands: Sequence[Band], marks: Sequence[Mark], *others: float) -> Element:
     """A drawing of these bands and marks with the lines behind them, high enough to show `others` too."""
     frame = Frame(span, bands, marks, *others)
-    ends = {"data_begin": span.begin // 1_000_000, "data_end": span.end // 1_000_000}  # ms, as scripts count
-    drawn = node("svg", class_="plot", role="img", aria_label=label, tabindex="0", **ends)
-    add(drawn, *_lines(frame))
     stretched = node("svg", viewBox="0 0 100 100", preserveAspectRatio="none", width="100%", height="100%")
     add(stretched, *(_drawn(each, frame) for each in bands))
-    add(drawn, stretched, node("line", class_="pointer", y1="0", y2="100%"))
-    add(drawn, *(_sign(each, frame) for each in marks))
-    return node("figure", node("figcaption", label, node("output")), drawn)
+    return canvas(label, span, [*_levels(frame), *times(span), stretched], (_sign(each, frame) for each in marks))
 
 
-def _lines(frame: Frame) -> Iterator[Element]:
+def canvas(
+    label: str, span: Span, behind: Iterable[Element], before: Iterable[Element], *legend: Element, **more: str | float
+) -> Element:
+    """A figure with its caption; what lies behind the line of the pointer, and before it."""
+    ends = {"data_begin": span.begin // 1_000_000, "data_end": span.end // 1_000_000}  # ms, as scripts count
+    shape = {"class_": "plot", "role": "img", "aria_label": label, "tabindex": "0"}
+    drawn = node("svg", **{**shape, **ends, **more})
+    add(drawn, *behind, node("line", class_="pointer", y1="0", y2="100%"), *before)
+    return node("figure", node("figcaption", label, legend, node("output")), drawn)
+
+
+def _levels(frame: Frame) -> Iterator[Element]:
     for level in frame.levels():
         y = frame.height(level)
         yield node("line", class_="grid", x1="0", x2="100%", y1=f"{y:.2f}%", y2=f"{y:.2f}%")
         yield node("text", f"{level + 0.0:,.10g}".replace("-", "−"), class_="level", x="0", y=f"{y:.2f}%", dy="-3")
-    for number, (ts_ns, text) in enumerate(frame.span.ticks()):
-        x = frame.span.place(ts_ns)
+
+
+def times(span: Span) -> Iterator[Element]:
+    """A line at each round time, and the clock below."""
+    for number, (ts_ns, text) in enumerate(span.ticks()):
+        x = span.place(ts_ns)
         yield node("line", class_="grid", x1=f"{x:.2f}%", x2=f"{x:.2f}%", y1="0", y2="100%")
         anchor = "start" if x < 4.0 else "end" if x > 96.0 else "middle"
         kind = "time odd" if number % 2 else "time"

@@ -1,18 +1,30 @@
-"""The options that say what is run and in which markets: `run` has them, and every verb that runs the same cells."""
+"""The options that say what is run and in which markets: `run` has them, and every verb that runs the same cells.
+
+A verb that has one has a parameter of the name of the field that it fills, which is how `command_of` finds it.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from backtester.bounds import LONGEST_S
 from backtester.cli.completion import scenarios_or_all, tapes, venues
+from backtester.options import ACCEPTANCES, OPTIONS
+
+if TYPE_CHECKING:
+    from backtester.config.command import Command
+
+PortfoliosArgument = Annotated[
+    list[Path], typer.Argument(help="What is held and ordered (TOML).", metavar="PORTFOLIO…")
+]
 
 ScenarioOption = Annotated[
     list[str] | None,
     typer.Option(
-        "--scenario",
+        OPTIONS["scenarios"],
         metavar="ID[+ID…],…|all",
         autocompletion=scenarios_or_all,
         help="Crashes to replay, also laid over each other (2025-10-10+outage); none: the tape as it is. "
@@ -22,7 +34,7 @@ ScenarioOption = Annotated[
 ShockOption = Annotated[
     str | None,
     typer.Option(
-        "--shock",
+        OPTIONS["shock"],
         metavar="depth=0.5,…",
         help="On top of it: factors on depth, bid_depth, ask_depth, spread, volume, trades; latency=+200ms, "
         "refill=60s, funding=0.1%/8h; price=-10% (a gap after a minute) or price=*1.2 (a crash 1.2 times as deep).",
@@ -31,7 +43,7 @@ ShockOption = Annotated[
 VenueOption = Annotated[
     list[str] | None,
     typer.Option(
-        "--venue",
+        OPTIONS["venues"],
         metavar="[ID][@DATE|@scenario],…",
         autocompletion=venues,
         help="Rules for every account, newest unless dated; without an ID each keeps its own venue. Several are "
@@ -41,7 +53,7 @@ VenueOption = Annotated[
 TapeOption = Annotated[
     list[str] | None,
     typer.Option(
-        "--tape",
+        OPTIONS["tapes"],
         metavar="PATH|NAME",
         autocompletion=tapes,
         help="Base tape; may be given more than once. Under a scenario, shipped ones add the markets it lacks.",
@@ -49,12 +61,12 @@ TapeOption = Annotated[
 ]
 InstrumentOption = Annotated[
     list[str] | None,
-    typer.Option("--instrument", metavar="BTC:tick=0.1,lot=0.001", help="Describe a symbol of a bare tape."),
+    typer.Option(OPTIONS["instruments"], metavar="BTC:tick=0.1,lot=0.001", help="Describe a symbol of a bare tape."),
 ]
 SetOption = Annotated[
     list[str] | None,
     typer.Option(
-        "--set",
+        OPTIONS["set"],
         metavar="KEY=VALUE",
         help="Change a value of the portfolio; venue.RULE of its venues, scenario.COLUMN of the scenario. KEY=*1.5 "
         "and KEY=-10% change it by what is there.",
@@ -63,7 +75,7 @@ SetOption = Annotated[
 PriceOption = Annotated[
     list[str] | None,
     typer.Option(
-        "--price",
+        OPTIONS["prices"],
         metavar="BTC=68000",
         help="Move the tape so that it begins at this price, with as much money in its order book.",
     ),
@@ -71,33 +83,51 @@ PriceOption = Annotated[
 ProxyOption = Annotated[
     list[str] | None,
     typer.Option(
-        "--proxy", metavar="SOL=ETH*1.2", help="A path, and an order book (at its --price), for a symbol without."
+        OPTIONS["proxies"],
+        metavar="SOL=ETH*1.2",
+        help="A path, and an order book (at its --price), for a symbol without.",
     ),
 ]
 RebaseOption = Annotated[
-    bool, typer.Option("--rebase", help="Move a portfolio written at other prices to the prices of the tape.")
+    bool, typer.Option(OPTIONS["rebase"], help="Move a portfolio written at other prices to the prices of the tape.")
 ]
 AsWrittenOption = Annotated[
-    bool, typer.Option("--as-written", help="Take entry prices far from those of the tape as they are.")
+    bool, typer.Option(ACCEPTANCES["as_written"], help="Take entry prices far from those of the tape as they are.")
 ]
 FundingZeroOption = Annotated[
-    bool, typer.Option("--assume-funding-zero", help="Charge nothing where the tape has no funding rate.")
+    bool, typer.Option(ACCEPTANCES["funding_zero"], help="Charge nothing where the tape has no funding rate.")
 ]
-IndexMidOption = Annotated[bool, typer.Option("--assume-index-mid", help="Take the mid where the tape has no index.")]
+IndexMidOption = Annotated[
+    bool, typer.Option(ACCEPTANCES["index_mid"], help="Take the mid where the tape has no index.")
+]
 OrderBookOption = Annotated[
-    bool, typer.Option("--assume-order-book", help="Trade on another venue's order book where its own has no tape.")
+    bool, typer.Option(ACCEPTANCES["order_book"], help="Trade on another venue's order book where its own has no tape.")
 ]
 FrozenOrderBookOption = Annotated[
     bool,
-    typer.Option("--assume-order-book-frozen", help="Believe an order book that stands still under its trades."),
+    typer.Option(ACCEPTANCES["frozen_order_book"], help="Believe an order book that stands still under its trades."),
 ]
 StaleAfterOption = Annotated[
     float | None,
     typer.Option(
-        "--stale-after",
+        OPTIONS["stale_after"],
         min=0,
         max=LONGEST_S,
         help="Flag fills on an order book older than this, in s. Default: 20 times the median time between two of "
         "its messages, 10 to 120.",
     ),
 ]
+
+
+def command_of(ctx: typer.Context) -> Command:
+    """What the verb was told, of all that can be; a field of which the verb has no option is left as it is unsaid."""
+    from backtester.config.command import Acceptances, Command
+
+    said = {field: value for field, value in ctx.params.items() if value is not None}
+    accept = Acceptances(**{field: said[field] for field in ACCEPTANCES if field in said})
+    portfolios = tuple(map(str, said["portfolios"]))
+    return Command(portfolios, accept=accept, **{field: _kept(said[field]) for field in OPTIONS if field in said})
+
+
+def _kept(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value

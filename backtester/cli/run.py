@@ -15,6 +15,7 @@ from backtester.cli.options import (
     IndexMidOption,
     InstrumentOption,
     OrderBookOption,
+    PortfoliosArgument,
     PriceOption,
     ProxyOption,
     RebaseOption,
@@ -24,10 +25,12 @@ from backtester.cli.options import (
     StaleAfterOption,
     TapeOption,
     VenueOption,
+    command_of,
 )
 from backtester.cli.running import JobsOption, announce_compiling, jobs_of, progress_of, tell_breaches, tell_failures
 from backtester.errors import usage_error
 from backtester.files import prove_directory
+from backtester.options import OPTIONS
 from backtester.texts import counted
 
 if TYPE_CHECKING:
@@ -37,39 +40,39 @@ if TYPE_CHECKING:
 
 def run(
     ctx: typer.Context,
-    portfolios: Annotated[list[Path], typer.Argument(help="What is held and ordered (TOML).", metavar="PORTFOLIO…")],
-    scenario: ScenarioOption = None,
+    portfolios: PortfoliosArgument,
+    scenarios: ScenarioOption = None,
     shock: ShockOption = None,
-    venue: VenueOption = None,
-    tape: TapeOption = None,
-    instrument: InstrumentOption = None,
-    override: SetOption = None,
+    venues: VenueOption = None,
+    tapes: TapeOption = None,
+    instruments: InstrumentOption = None,
+    set: SetOption = None,
     compare: Annotated[
         list[str] | None,
         typer.Option(
-            "--compare",
+            OPTIONS["compare"],
             metavar="KEY=A,B,…",
             help="Run the portfolio with each of these values side by side; more than once: every combination.",
         ),
     ] = None,
-    price: PriceOption = None,
+    prices: PriceOption = None,
     most: Annotated[
         int, typer.Option("--max", metavar="N", min=1, help="The most combinations of --compare that are run.")
     ] = 100,
-    proxy: ProxyOption = None,
+    proxies: ProxyOption = None,
     rebase: RebaseOption = False,
     as_written: AsWrittenOption = False,
-    assume_funding_zero: FundingZeroOption = False,
-    assume_index_mid: IndexMidOption = False,
-    assume_order_book: OrderBookOption = False,
-    assume_order_book_frozen: FrozenOrderBookOption = False,
+    funding_zero: FundingZeroOption = False,
+    index_mid: IndexMidOption = False,
+    order_book: OrderBookOption = False,
+    frozen_order_book: FrozenOrderBookOption = False,
     stale_after: StaleAfterOption = None,
     details: DetailsOption = "brief",
     jobs: JobsOption = None,
     fail_on: Annotated[
         list[str] | None,
         typer.Option(
-            "--fail-on",
+            OPTIONS["fail_on"],
             metavar="CONDITION",
             help="Exit with 1 if it holds in a cell, or cannot be told: 'verdict in [liquidated, insolvent]', "
             "'loss_pct > 40', 'accounts[main].buffer_min < 1.5% notional'. May be given more than once.",
@@ -77,7 +80,7 @@ def run(
     ] = None,
     warn_on: Annotated[
         list[str] | None,
-        typer.Option("--warn-on", metavar="CONDITION", help="The same, but only say it: the exit code stays."),
+        typer.Option(OPTIONS["warn_on"], metavar="CONDITION", help="The same, but only say it: the exit code stays."),
     ] = None,
     out: Annotated[
         str | None,
@@ -95,27 +98,9 @@ def run(
     """
     chosen = settings(ctx)
     _check_directory(out, chosen.force)
-    from backtester.config.command import Acceptances, Command
     from backtester.report.produce import produce
 
-    accept = Acceptances(assume_funding_zero, assume_index_mid, assume_order_book, as_written, assume_order_book_frozen)
-    command = Command(
-        portfolios=tuple(map(str, portfolios)),
-        scenarios=tuple(scenario or ()),
-        venues=tuple(venue or ()),
-        shock=shock,
-        tapes=tuple(tape or ()),
-        instruments=tuple(instrument or ()),
-        set=tuple(override or ()),
-        compare=tuple(compare or ()),
-        prices=tuple(price or ()),
-        proxies=tuple(proxy or ()),
-        fail_on=tuple(fail_on or ()),
-        warn_on=tuple(warn_on or ()),
-        stale_after=stale_after,
-        rebase=rebase,
-        accept=accept,
-    )
+    command = command_of(ctx)
     _check_size(command, most, chosen)
     announce_compiling(chosen)
     with progress_of(chosen, ", ".join(command.scenarios) or "tape") as listener:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -16,6 +15,7 @@ from backtester.cli.options import (
     IndexMidOption,
     InstrumentOption,
     OrderBookOption,
+    PortfoliosArgument,
     PriceOption,
     ProxyOption,
     RebaseOption,
@@ -25,13 +25,14 @@ from backtester.cli.options import (
     StaleAfterOption,
     TapeOption,
     VenueOption,
+    command_of,
 )
 from backtester.cli.running import JobsOption, announce_compiling, jobs_of, progress_of
 
 
 def solve(
     ctx: typer.Context,
-    portfolio: Annotated[Path, typer.Argument(help="What is held and ordered (TOML).", metavar="PORTFOLIO")],
+    portfolios: PortfoliosArgument,
     solve_for: Annotated[
         Literal["size", "gross_leverage", "buffer", "shock"],
         typer.Option(
@@ -40,48 +41,32 @@ def solve(
             "collateral and isolated margins, all by the same factor; how deep the scenario falls.",
         ),
     ],
-    scenario: ScenarioOption = None,
+    scenarios: ScenarioOption = None,
     shock: ShockOption = None,
-    venue: VenueOption = None,
-    tape: TapeOption = None,
-    instrument: InstrumentOption = None,
-    override: SetOption = None,
-    price: PriceOption = None,
-    proxy: ProxyOption = None,
+    venues: VenueOption = None,
+    tapes: TapeOption = None,
+    instruments: InstrumentOption = None,
+    set: SetOption = None,
+    prices: PriceOption = None,
+    proxies: ProxyOption = None,
     rebase: RebaseOption = False,
     as_written: AsWrittenOption = False,
-    assume_funding_zero: FundingZeroOption = False,
-    assume_index_mid: IndexMidOption = False,
-    assume_order_book: OrderBookOption = False,
-    assume_order_book_frozen: FrozenOrderBookOption = False,
+    funding_zero: FundingZeroOption = False,
+    index_mid: IndexMidOption = False,
+    order_book: OrderBookOption = False,
+    frozen_order_book: FrozenOrderBookOption = False,
     stale_after: StaleAfterOption = None,
     jobs: JobsOption = None,
 ) -> int:
-    """Find the edge of survival by scenario and venue: the last value nobody is liquidated with, and the next one.
+    """Find the edges of survival by scenario and venue: the last value nobody is liquidated with, and the next one.
 
     Example: backtester solve data/exit-portfolio.toml --for size --scenario all
     """
-    from backtester.config.command import Acceptances, Command
     from backtester.sweep.render import render_solution
     from backtester.sweep.solve import solve
 
     chosen = settings(ctx)
-    command = Command(
-        portfolios=(str(portfolio),),
-        scenarios=tuple(scenario or ()),
-        venues=tuple(venue or ()),
-        shock=shock,
-        tapes=tuple(tape or ()),
-        instruments=tuple(instrument or ()),
-        set=tuple(override or ()),
-        prices=tuple(price or ()),
-        proxies=tuple(proxy or ()),
-        stale_after=stale_after,
-        rebase=rebase,
-        accept=Acceptances(
-            assume_funding_zero, assume_index_mid, assume_order_book, as_written, assume_order_book_frozen
-        ),
-    )
+    command = command_of(ctx)
     announce_compiling(chosen)
     with progress_of(chosen, ", ".join(command.scenarios) or "tape") as listener:
         solution = solve(command, solve_for, chosen.seed, listener=listener, jobs=jobs_of(jobs))

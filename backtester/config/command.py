@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from backtester.options import ACCEPTANCES, OPTIONS
+
 #: Endings of the files that an option may name by a path, where it may also name something that is shipped.
 FILES = (".parquet", ".toml")
 
@@ -46,30 +48,24 @@ def words(command: Command) -> list[str]:
 
     Example: a portfolio with one --set is run p.toml --set positions.size=2.
     """
-    named = {
-        "--scenario": command.scenarios,
-        "--venue": command.venues,
-        "--shock": () if command.shock is None else (command.shock,),
-        "--tape": command.tapes,
-        "--instrument": command.instruments,
-        "--set": command.set,
-        "--compare": command.compare,
-        "--price": command.prices,
-        "--proxy": command.proxies,
-        "--fail-on": command.fail_on,
-        "--warn-on": command.warn_on,
-        "--stale-after": () if command.stale_after is None else (repr(command.stale_after),),
-    }
-    flags = {
-        "--rebase": command.rebase,
-        "--as-written": command.accept.as_written,
-        "--assume-funding-zero": command.accept.funding_zero,
-        "--assume-index-mid": command.accept.index_mid,
-        "--assume-order-book": command.accept.order_book,
-        "--assume-order-book-frozen": command.accept.frozen_order_book,
-    }
-    options = [word for option, values in named.items() for value in values for word in (option, value)]
-    return ["run", *command.portfolios, *options, *(flag for flag, is_said in flags.items() if is_said)]
+    said = [(option, getattr(command, field)) for field, option in OPTIONS.items()]
+    said += [(option, getattr(command.accept, field)) for field, option in ACCEPTANCES.items()]
+    return ["run", *command.portfolios, *(word for option, value in said for word in _typed(option, value))]
+
+
+def _typed(option: str, value: tuple[str, ...] | str | float | bool | None) -> list[str]:
+    """An option with each of its values; alone if it is a flag; not at all without a value."""
+    match value:
+        case None | False:
+            return []
+        case True:
+            return [option]
+        case tuple():
+            return [word for each in value for word in (option, each)]
+        case str():
+            return [option, value]
+        case _:
+            return [option, repr(value)]
 
 
 def is_scenario_file(path: Path) -> bool:

@@ -18,25 +18,15 @@ from backtester.config.lines import Place
 from backtester.config.tolerance_tables import Tolerances
 from backtester.config.toml import Document, Fault, Record, faults_error, read_document, validate
 from backtester.errors import BacktesterError, Diagnostic
+from backtester.options import OPTIONS
 
 Text = Annotated[str, Field(min_length=1)]
 Texts = Annotated[tuple[Text, ...], Field(strict=False)]
 Assumed = Literal["funding_zero", "index_mid", "order_book", "as_written", "frozen_order_book"]
 Extra = Literal["markdown", "csv"]
+_LIMITS: dict[str, Place] = {"fail_on": ("limits", "fail"), "warn_on": ("limits", "warn")}
 #: Where a suite states what an option of `run` says.
-_STATED: dict[str, Place] = {
-    "--scenario": ("scenarios",),
-    "--venue": ("venues",),
-    "--shock": ("shock",),
-    "--tape": ("tapes",),
-    "--instrument": ("instruments",),
-    "--set": ("set",),
-    "--compare": ("compare",),
-    "--price": ("prices",),
-    "--proxy": ("proxies",),
-    "--fail-on": ("limits", "fail"),
-    "--warn-on": ("limits", "warn"),
-}
+_STATED: dict[str, Place] = {option: _LIMITS.get(field, (field,)) for field, option in OPTIONS.items()}
 
 
 class Suite(Record):
@@ -148,20 +138,10 @@ def _command(suite: Suite, here: Path, portfolios: tuple[str, ...]) -> Command:
     """What `run` would be told; the limits that fail are those of --fail-on."""
     command = Command(
         portfolios=(),
-        scenarios=suite.scenarios,
-        venues=suite.venues,
-        shock=suite.shock,
-        tapes=suite.tapes,
-        instruments=suite.instruments,
-        set=suite.set,
-        compare=suite.compare,
-        prices=suite.prices,
-        proxies=suite.proxies,
         fail_on=tuple(each.text for each in suite.limits.fail),
         warn_on=tuple(each.text for each in suite.limits.warn),
-        stale_after=suite.stale_after,
-        rebase=suite.rebase,
         accept=Acceptances(**dict.fromkeys(suite.assume, True)),
+        **{field: getattr(suite, field) for field in OPTIONS if field not in _LIMITS},
     )
     there = with_files(command, lambda name: str(here / name), lambda path: is_scenario_file(here / path))
     return there._replace(portfolios=portfolios)

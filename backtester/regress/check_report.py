@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -21,16 +19,16 @@ from backtester.regress.render import (
     input_document,
     input_row,
     inputs_sheets,
-    printed,
 )
 from backtester.regress.shown import moved
 from backtester.regress.tolerances import FAIL, PASS, WARN
 from backtester.report.gates import Breach
 from backtester.report.markdown import sheet_lines
 from backtester.report.naming import cell_name
+from backtester.report.rendering import Rendering
 from backtester.report.sheet import Column, Sheet
 from backtester.report.text import NONE, limit_line
-from backtester.texts import counted, csv_cell, json_text, markdown_text
+from backtester.texts import counted, markdown_text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -42,14 +40,15 @@ _BEYOND = {FAIL: "Beyond tolerance, the worst first", WARN: "Worth a look: beyon
 
 def render_check(checked: Checked, format: str, console: Console, is_update: bool = False) -> str:
     """The text of it as table, json, csv or markdown. `is_update`: the result is to be the baseline."""
-    if format == "json":
-        return json_text(_document(checked, is_update)) + "\n"
-    if format == "csv":
-        return _csv(checked)
     lines = [verdict_line(checked), *(["--update: this result becomes the baseline"] if is_update else [])]
-    if format == "markdown":
-        return "\n".join(_markdown(checked, lines)) + "\n"
-    return printed(_sheets(checked), lines, console)
+    told = Rendering(
+        document=lambda: _document(checked, is_update),
+        rows=_rows(checked),
+        markdown=_markdown(checked, lines),
+        sheets=_sheets(checked),
+        below=lines,
+    )
+    return told.text(format, console)
 
 
 def _sheets(checked: Checked) -> Iterator[Sheet]:
@@ -169,15 +168,9 @@ def _limit_row(breach: Breach) -> tuple[Any, ...]:
     return (limit.level, "breached", cell_name(cell), "limits", "limit", None, limit_line(limit), "")
 
 
-def _csv(checked: Checked) -> str:
+def _rows(checked: Checked) -> Iterator[tuple[Any, ...]]:
     """The level, then the columns of a comparison; a limit that is breached is a row, too."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(("level", *COLUMNS))
-    rows = [
-        *(("", *input_row(each)) for each in _inputs(checked)),
-        *((each.level, *change_row(each.change)) for each in checked.changes),
-        *map(_limit_row, checked.breaches),
-    ]
-    writer.writerows(map(csv_cell, row) for row in rows)
-    return buffer.getvalue()
+    yield ("level", *COLUMNS)
+    yield from (("", *input_row(each)) for each in _inputs(checked))
+    yield from ((each.level, *change_row(each.change)) for each in checked.changes)
+    yield from map(_limit_row, checked.breaches)

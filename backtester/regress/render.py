@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,9 +16,10 @@ from backtester.regress.walk import Sign
 from backtester.report.json import plain
 from backtester.report.markdown import sheet_lines
 from backtester.report.measures import Quantity
+from backtester.report.rendering import Rendering
 from backtester.report.sheet import Column, Sheet
 from backtester.report.text import NONE
-from backtester.texts import counted, csv_cell, json_text, markdown_text, printable
+from backtester.texts import counted, markdown_text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -48,26 +47,14 @@ def tell(comparison: Comparison, material: Material) -> Told:
 
 def render_comparison(told: Told, format: str, console: Console) -> str:
     """The text of it as table, json, csv or markdown; `console` decides the width of a table."""
-    if format == "json":
-        return json_text(_document(told)) + "\n"
-    if format == "csv":
-        return _csv(told)
-    if format == "markdown":
-        return "\n".join(markdown_lines(told)).lstrip("\n") + "\n"
-    return printed(_sheets(told), _ending(told), console)
-
-
-def printed(sheets: Iterable[Sheet], ending: Iterable[str], console: Console) -> str:
-    """Tables and the lines below them as text of the console's width."""
-    from backtester.report.table import SheetView
-
-    with console.capture() as capture:
-        for sheet in sheets:
-            console.print(SheetView(sheet))
-            console.print()
-        for line in ending:
-            console.print(printable(line))
-    return "".join(line.rstrip() + "\n" for line in capture.get().splitlines())
+    rendering = Rendering(
+        document=lambda: _document(told),
+        rows=_rows(told),
+        markdown=markdown_lines(told),
+        sheets=_sheets(told),
+        below=_ending(told),
+    )
+    return rendering.text(format, console)
 
 
 def markdown_lines(told: Told) -> Iterator[str]:
@@ -189,16 +176,11 @@ def change_document(each: Change) -> dict[str, Any]:
 COLUMNS = ("change", "cell", "place", "quantity", "before", "after", "effect")
 
 
-def _csv(told: Told) -> str:
+def _rows(told: Told) -> Iterator[tuple[Any, ...]]:
     """COLUMNS, then inputs and changes; a row that is new or gone in a few words."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for each in told.comparison.inputs:
-        writer.writerow(map(csv_cell, input_row(each)))
-    for change in told.lines:
-        writer.writerow(map(csv_cell, change_row(change)))
-    return buffer.getvalue()
+    yield COLUMNS
+    yield from map(input_row, told.comparison.inputs)
+    yield from map(change_row, told.lines)
 
 
 def input_row(each: InputChange) -> tuple[Any, ...]:

@@ -60,12 +60,13 @@ class Pool(NamedTuple):
 
 
 class Found(NamedTuple):
-    """The answer for one scenario and venue: all that was tried, mildest first.
+    """The answer for one portfolio, scenario and venue: all that was tried, mildest first.
 
     `last` is the last survivor before the first death or refusal, `next` that neighbour: None where there is none, as
     everything that was tried lived, or nothing did.
     """
 
+    portfolio: str  # name of its file, without the ending
     scenario: str | None
     venue: str
     command: Command  # of one cell, without any factor
@@ -94,8 +95,9 @@ class Found(NamedTuple):
 
 
 class Unsolved(NamedTuple):
-    """A scenario and venue without an answer; `status` is `failed` or `not_applicable`."""
+    """A portfolio, scenario and venue without an answer; `status` is `failed` or `not_applicable`."""
 
+    portfolio: str
     scenario: str | None
     venue: str
     status: str
@@ -104,10 +106,9 @@ class Unsolved(NamedTuple):
 
 
 class Solution(NamedTuple):
-    """All answers of one portfolio."""
+    """All answers, portfolio by portfolio."""
 
     axis: str
-    portfolio: str  # name of its file, without the ending
     currency: str
     seed: int
     command: Command

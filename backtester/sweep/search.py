@@ -5,7 +5,6 @@ Nothing is taken for monotone: every change of fate that the ladder shows is fol
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Context, Decimal
 from itertools import groupby, pairwise
@@ -16,7 +15,7 @@ from backtester.sweep.records import Fate, Span, Tried
 #: So near are two neighbours of different fate at the end, the larger by the smaller one.
 NEAR = 1.005
 #: A hair finer, so that rounding leaves them near.
-_FINER = 1.0038
+_FINER = Decimal("1.0038")
 _DIGITS = Context(prec=4)
 #: How often a ladder is made longer where its end decides nothing, by so many rungs, each so much more.
 RUNGS, RUNG = 10, Decimal(2) ** (Decimal(1) / 2)
@@ -80,8 +79,17 @@ def _between(ladder: Ladder, tried: Sequence[Tried]) -> Iterator[Decimal]:
         ratio = high / low
         if one.fate is other.fate or ratio <= Decimal(str(NEAR)):
             continue
-        steps = min(ladder.points + 1, math.ceil(math.log(ratio) / math.log(_FINER)))
+        steps = _steps(ratio, ladder.points + 1)
         yield from (_rounded(low * ratio ** (Decimal(n) / steps)) for n in range(1, steps))
+
+
+def _steps(ratio: Decimal, most: int) -> int:
+    """The fewest equal ratios that make `ratio` and are fine enough, `most` if those are more.
+
+    They are counted in decimals: the last digit of a binary logarithm is another one on another machine.
+    Example: 1.0075 is two steps of at most 1.0038.
+    """
+    return next((steps for steps in range(1, most) if _FINER**steps >= ratio), most)
 
 
 def _rounded(factor: Decimal) -> Decimal:

@@ -1,7 +1,7 @@
-"""Reverse stress: how far one thing can be turned until the portfolio does not survive, by scenario and venue.
+"""Reverse stress: how far one thing can be turned until a portfolio does not survive, by scenario and venue.
 
-All values of a round are worlds of the passes that their scenarios need. Nothing is inferred: the answer is two
-neighbouring values that were run, of which one survived and the other did not.
+All values of a round, of all portfolios, are worlds of the passes that their scenarios need. Nothing is inferred: the
+answer is two neighbouring values that were run, of which one survived and the other did not.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from decimal import Decimal
+from itertools import chain
 from typing import NamedTuple
 
 from backtester.config.command import Command
@@ -34,7 +35,7 @@ SURVIVALS = frozenset({Verdict.REDUCED, Verdict.ALERTED, Verdict.SURVIVED})
 
 
 class Question(NamedTuple):
-    """One scenario and venue: a cell without any factor, and what was tried of it so far."""
+    """One portfolio, scenario and venue: a cell without any factor, and what was tried of it so far."""
 
     rider: Rider
     tried: tuple[Tried, ...] = ()
@@ -42,7 +43,7 @@ class Question(NamedTuple):
 
 
 def solve(command: Command, axis: str, seed: int = 0, *, listener: Listener = nobody, jobs: int = 1) -> Solution:
-    """Find the edge of survival in every scenario and venue of a command with one portfolio, `jobs` passes at a time.
+    """Find the edge of survival of every portfolio, scenario and venue of a command, `jobs` passes at a time.
 
     `listener` hears of each round. Raises BacktesterError for a command that is wrong, and
     when nothing of it has an answer.
@@ -63,7 +64,7 @@ def solve(command: Command, axis: str, seed: int = 0, *, listener: Listener = no
         raise all_errors([*(each for each in plan.cells if isinstance(each, RunFailure)), *_failures(questions)])
     accounts = [account for each in questions for account in each.rider.variant.portfolio.portfolio.accounts]
     currency = shared_currency(account.collateral.asset for account in accounts)
-    return Solution(axis, asked[0].portfolio.stem, currency, seed, command, rows)
+    return Solution(axis, currency, seed, command, rows)
 
 
 def _wanted(axis: Axis, question: Question) -> list[Decimal]:
@@ -80,13 +81,13 @@ def _round(
 ) -> list[Question]:
     """All questions with what they wanted to know."""
     asked = [
-        _request(command, axis, each.rider, factor)
+        [_request(command, axis, each.rider, factor) for factor in factors]
         for each, factors in zip(questions, wanted, strict=True)
-        for factor in factors
     ]
-    outcomes = collect(asked, _take, listener, jobs)
-    if len(outcomes) < len(asked):  # cells that mean the same are one
-        raise usage_error("--for", "turns nothing of this portfolio", "all of its sizes are 0")
+    outcomes = collect([*chain.from_iterable(asked)], _take, listener, jobs)
+    if len(outcomes) < sum(map(len, asked)):  # cells that mean the same are one
+        still = next(each for each in asked if len(make_plan(each).cells) < len(each))
+        raise usage_error("--for", f"turns nothing of {still[0].portfolio}", "all of its sizes are 0")
     made = iter(outcomes)
     return [
         _learnt(axis, each, [(factor, next(made)) for factor in factors])
@@ -148,10 +149,13 @@ def _answer(command: Command, axis: Axis, question: Question) -> Found | Unsolve
     last, after = edge(found)
     accounts = rider.variant.portfolio.portfolio.accounts
     return Found(
+        portfolio=asked.portfolio.stem,
         scenario=asked.scenario,
         venue=", ".join(dict.fromkeys(profile.name for profile in rider.variant.profiles)),
         command=command._replace(
-            scenarios=tuple(filter(None, [asked.scenario])), venues=tuple(filter(None, [asked.venue]))
+            portfolios=(str(asked.portfolio),),
+            scenarios=tuple(filter(None, [asked.scenario])),
+            venues=tuple(filter(None, [asked.venue])),
         ),
         collateral=math.fsum(account.collateral.amount for account in accounts),
         pools=_pools(rider),
@@ -184,7 +188,7 @@ def _isolated(place: str, position: Position) -> Pool:
 
 def _unsolved(failure: RunFailure) -> Unsolved:
     status, code = ("failed", failure.error.exit_code) if failure.applicable else ("not_applicable", ExitCode.OK)
-    return Unsolved(failure.scenario, failure.venue, status, str(failure.error), int(code))
+    return Unsolved(failure.portfolio, failure.scenario, failure.venue, status, str(failure.error), int(code))
 
 
 def _failures(questions: Sequence[Question]) -> list[RunFailure]:

@@ -16,7 +16,7 @@ PACKAGE = ROOT / "backtester"
 
 #: layer -> the layers it may import, besides itself. A layer is a subpackage or a module beside them.
 #: "" is backtester/__init__.py: the version.
-BASE = frozenset({"", "bounds", "enums", "errors", "filekinds", "files", "shipped", "texts"})
+BASE = frozenset({"", "bounds", "enums", "errors", "filekinds", "files", "options", "shipped", "texts"})
 ALLOWED = {
     "": frozenset(),
     "bounds": frozenset(),
@@ -25,6 +25,7 @@ ALLOWED = {
     "errors": frozenset({"texts"}),
     "filekinds": frozenset({"errors"}),
     "files": frozenset(),
+    "options": frozenset(),
     "shipped": frozenset(),
     "config": BASE,
     "venue": BASE | {"config", "formulas"},
@@ -56,7 +57,7 @@ THIRD_PARTY = {
     "rich": {"cli", "report", "regress", "sweep"},
 }
 #: What the command line may load before it knows the verb, and what it may not.
-LIGHT = {"", "bounds", "cli", "enums", "errors", "files", "texts"}
+LIGHT = {"", "bounds", "cli", "enums", "errors", "files", "options", "texts"}
 HEAVY = {"numba", "numpy", "polars", "pyarrow", "pydantic", "rich"}
 
 

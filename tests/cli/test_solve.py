@@ -80,10 +80,28 @@ def test_the_document(falling: list[str], capsys: pytest.CaptureFixture[str]) ->
     assert (solved["kind"], solved["schema_version"], solved["for"]) == ("solve", 1, "size")
     assert solved["command"]["portfolios"] == ["p.toml"] and solved["reporting_currency"] == "USDC"
     [row] = solved["rows"]
+    assert row["portfolio"] == "p"
     assert row["monotone"] is True and row["status"] == "ok" and row["error"] is None
     assert [span["fate"] for span in row["spans"]][:2] == ["lives", "dies"]
     assert row["spans"][0]["last"] == row["lives_to"]["factor"] < row["dies_at"]["factor"]
     assert len(row["tried"]) > 21
+
+
+def test_several_portfolios_go_to_a_file_each_with_commands_of_its_own(
+    falling: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, *words = falling
+    second, kept = tmp_path / "other.toml", tmp_path / "edges.json"
+    second.write_text(Path(first).read_text().replace("10_000", "12_000"))
+    call_words = ("solve", first, str(second), *words, "--for", "size", "--output", str(kept))
+    assert call(capsys, *call_words) == (0, "", "")
+    rows = json.loads(kept.read_text())["rows"]
+    assert [row["portfolio"] for row in rows] == ["p", "other"]
+    for row, file in zip(rows, (first, str(second)), strict=True):
+        assert shlex.split(row["dies_at"]["command"])[2] == file
+        check_commands({"rows": [row]}, capsys)
+    code, out, err = call(capsys, *call_words)
+    assert (code, out) == (2, "") and "exists" in err
 
 
 def test_a_failed_scenario_is_a_row_and_the_exit_code(
@@ -94,7 +112,7 @@ def test_a_failed_scenario_is_a_row_and_the_exit_code(
     words = ("solve", *falling, "--for", "size", "--scenario", ",".join(map(str, falls)))
     code, out, err = call(capsys, *words, "--format", "csv")
     assert code in (3, 4) and err.startswith("error[")
-    assert [line.split(",")[2] for line in out.splitlines()[1:]] == ["ok", "ok", "failed"]
+    assert [line.split(",")[3] for line in out.splitlines()[1:]] == ["ok", "ok", "failed"]
     code, out, err = call(capsys, *words)
     assert code in (3, 4) and "failed" in out and err.splitlines()[0] in out
 

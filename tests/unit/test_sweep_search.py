@@ -87,3 +87,20 @@ def test_a_refusal_is_no_death() -> None:
 def test_the_first_round_is_one_pass_of_about_two_dozen() -> None:
     first = next_factors(SIZE, ())
     assert len(first) == 21 and first[0] == Decimal("0.03125") and first[-1] == 32 and Decimal(1) in first
+
+
+@pytest.mark.parametrize(
+    ("lives_to", "dies_at", "between"),
+    [
+        ("1", "1.004", []),
+        ("1", "1.0075", ["1.004"]),
+        ("1", "1.0077", ["1.003", "1.005"]),
+        ("1.414", "1.456", ["1.419", "1.424", "1.43", "1.435", "1.44", "1.445", "1.451"]),
+    ],
+)
+def test_values_between_neighbours_are_the_same_digits_everywhere(
+    lives_to: str, dies_at: str, between: list[str]
+) -> None:
+    """1.0038² is 1.00761: what is no farther apart needs one value between, what is farther apart two."""
+    tried = (Tried(Decimal(lives_to), LIVES, None), Tried(Decimal(dies_at), DIES, None))
+    assert [str(factor) for factor in next_factors(SIZE._replace(reach=0), tried)] == between

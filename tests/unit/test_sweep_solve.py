@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,9 @@ from rich.console import Console
 
 from backtester.config.command import Command
 from backtester.errors import BacktesterError
+from backtester.run.plan import Rider
+from backtester.run.result import RunFailure, RunResult
+from backtester.run.ride import Progress, ride
 from backtester.sweep.axes import AXES
 from backtester.sweep.records import Fate, Found, Solution, Tried, Unsolved
 from backtester.sweep.render import render_solution
@@ -63,8 +67,8 @@ def test_gross_leverage_is_told_at_the_first_mark(tmp_path: Path) -> None:
     text = render_solution(solve(made, "gross_leverage"), "csv", Console(file=io.StringIO()))
     [lives, dies] = [line.split(",") for line in text.splitlines()[1:]]
     edge = 10_000.0 / NEED * START / 10_000.0
-    assert float(lives[7]) <= edge <= float(dies[7])
-    assert (lives[5], dies[5]) == ("lives_to", "dies_at")
+    assert float(lives[8]) <= edge <= float(dies[8])
+    assert (lives[6], dies[6]) == ("lives_to", "dies_at")
 
 
 def test_the_collateral_that_is_enough(tmp_path: Path) -> None:
@@ -146,7 +150,7 @@ def test_what_the_venue_refuses_at_the_start_is_no_death(tmp_path: Path) -> None
     [document] = json.loads(render_solution(solution, "json", Console()))["rows"]
     assert document["dies_at"] is None and document["refused_from"]["factor"] == float(after.factor)
     *_, refused = csv.reader(io.StringIO(render_solution(solution, "csv", Console())))
-    assert refused[5] == "refused_from"
+    assert refused[6] == "refused_from"
 
 
 def test_no_edge_is_said(tmp_path: Path) -> None:
@@ -187,11 +191,44 @@ def test_scenarios_and_venues_make_a_matrix(tmp_path: Path) -> None:
     for fall, lives_to in zip(falls, first, strict=True):
         assert f"| {fall} | ×{lives_to} | ×{lives_to} |" in text
     assert "that is lived to" in render_solution(both, "table", Console(width=400))
+    books = both._replace(rows=tuple(row._replace(portfolio=name) for name in ("a", "b") for row in both.rows))
+    text = render_solution(books, "markdown", Console())
+    assert "Portfolio and scenario by venue" in text and "| portfolio | scenario | hyperliquid | elsewhere |" in text
+    assert f"| b | {falls[1]} | ×{first[1]} | ×{first[1]} |" in text
     assert "that is lived to" not in render_solution(one, "table", Console(width=400))
+
+
+def test_portfolios_share_the_passes_and_are_as_if_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three of them in two crashes: as many passes as one of them needs."""
+    falls = tuple(str(crash(tmp_path, [(0, 1.0), (5, 1.0), (8, to), (30, to)], name=f"to-{to}")) for to in (0.8, 0.7))
+    made = command(tmp_path, position(size=0.5), low=START, scenarios=falls)
+    books = tuple(tmp_path / f"book-{number}.toml" for number in range(3))
+    for number, book in enumerate(books):
+        book.write_text(Path(made.portfolios[0]).read_text().replace("10000", f"{number + 1}1000"))
+    passes = list[int]()
+
+    def counted(riders: Sequence[Rider], progress: Progress) -> Iterator[RunResult | RunFailure]:
+        passes.append(len(riders))
+        return ride(riders, progress)
+
+    monkeypatch.setattr("backtester.run.session.ride", counted)
+    alone, needed = [], []
+    for book in books:
+        alone.append(solve(made._replace(portfolios=(str(book),)), "size"))
+        needed.append(len(passes))
+        passes.clear()
+    together = solve(made._replace(portfolios=tuple(map(str, books))), "size")
+    assert len(passes) == max(needed)
+    assert together.rows == tuple(row for each in alone for row in each.rows)
+    text = render_solution(together, "markdown", Console())
+    assert "Reverse stress of 3 portfolios" in text and f"book-1, {falls[0]} on hyperliquid@" in text
+    assert f"| book-2 | {falls[1]} | hyperliquid | ×" in text
+    listed = csv.DictReader(io.StringIO(render_solution(together, "csv", Console())))
+    assert list(dict.fromkeys(row["portfolio"] for row in listed)) == ["book-0", "book-1", "book-2"]
 
 
 def test_what_is_wrong_with_any_value_is_the_error(tmp_path: Path) -> None:
     with pytest.raises(BacktesterError, match="no multiple of the lot"):
         solve(command(tmp_path, position(size=0.500000001)), "buffer")
-    with pytest.raises(BacktesterError, match="turns nothing of this portfolio"):
+    with pytest.raises(BacktesterError, match=r"turns nothing of .*p\.toml"):
         solve(command(tmp_path, position(size=0.0)), "size")

@@ -26,7 +26,7 @@ GLOBAL_FLAGS = frozenset({"-q", "--quiet", "-v", "--verbose", "--no-color", "--n
 GLOBAL_OPTIONS = frozenset({"--format", "--output", "--seed"})
 
 #: The verbs that write a page.
-PAGES = frozenset({"run", "report"})
+PAGES = frozenset({"run", "report", "diff", "check", "solve", "suite"})
 
 app = typer.Typer(
     name="backtester",
@@ -91,7 +91,7 @@ def root(
         raise usage_error("--format", f"{format} does not go into {output}", "leave it out, the ending says the format")
     format = ending
     if format == "html" and ctx.invoked_subcommand not in PAGES:
-        raise usage_error("--format", f"html is not what {ctx.invoked_subcommand} writes", "run and report do")
+        raise usage_error("--format", f"{ctx.invoked_subcommand} writes no html", f"{', '.join(sorted(PAGES))} do")
     ctx.obj = Settings(format, output, quiet, verbose, wants_color(no_color), progress, seed, force)
     check_output(output, force)
 

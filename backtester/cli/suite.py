@@ -49,15 +49,16 @@ def run(
     announce_compiling(chosen)
     with file.blamed(), progress_of(chosen, file.suite.name) as listener:
         found = run_month(file, name, chosen.seed, listener=listener, jobs=jobs_of(jobs))
-    is_page = chosen.format in ("table", "markdown")
-    emit(found.summary if is_page else render_report(found.model, chosen.format, make_console(chosen)), chosen)
+    pages = {"table": found.summary, "markdown": found.summary, "html": found.page}
+    told = pages.get(chosen.format) or render_report(found.model, chosen.format, make_console(chosen))
+    emit(told, chosen)
     failed = tell_failures(found.model)
     if not found.is_kept:
         print(f"{found.directory} is not archived: mend this and run it again, what is done is kept", file=sys.stderr)
         return failed
     talk(f"{found.directory} {'is written' if found.is_new else 'is already there: same receipt'}", chosen)
-    told = notify(Archive(file.archive), found, file.suite.notify) if file.suite.notify else ExitCode.OK
-    return max(tell_breaches(found.model), told)
+    code = notify(Archive(file.archive), found, file.suite.notify) if file.suite.notify else ExitCode.OK
+    return max(tell_breaches(found.model), code)
 
 
 def _month(text: str | None) -> str:

@@ -1,4 +1,4 @@
-"""A check in four formats; the Markdown is the summary of a job: verdict first, what may change folded."""
+"""A check in five formats; the Markdown is the summary of a job: verdict first, what may change folded."""
 
 from __future__ import annotations
 
@@ -42,6 +42,7 @@ def render_check(checked: Checked, format: str, console: Console, is_update: boo
     """The text of it as table, json, csv or markdown. `is_update`: the result is to be the baseline."""
     lines = [verdict_line(checked), *(["--update: this result becomes the baseline"] if is_update else [])]
     told = Rendering(
+        title="Checked against a baseline",
         document=lambda: _document(checked, is_update),
         rows=_rows(checked),
         markdown=_markdown(checked, lines),

@@ -1,4 +1,4 @@
-"""A comparison in four formats: what the results were made from, then the changes, the worst first."""
+"""A comparison in five formats: what the results were made from, then the changes, the worst first."""
 
 from __future__ import annotations
 
@@ -46,21 +46,22 @@ def tell(comparison: Comparison, material: Material) -> Told:
 
 
 def render_comparison(told: Told, format: str, console: Console) -> str:
-    """The text of it as table, json, csv or markdown; `console` decides the width of a table."""
+    """The text of it as table, json, csv, markdown or html; `console` decides the width of a table."""
     rendering = Rendering(
+        title="What changed",
         document=lambda: _document(told),
         rows=_rows(told),
         markdown=markdown_lines(told),
-        sheets=_sheets(told),
-        below=_ending(told),
+        sheets=sheets_of(told),
+        below=ending(told),
     )
     return rendering.text(format, console)
 
 
 def markdown_lines(told: Told) -> Iterator[str]:
     """Its lines in Markdown."""
-    yield from (line for sheet in _sheets(told) for line in (*sheet_lines(sheet), ""))
-    yield from map(markdown_text, _ending(told))
+    yield from (line for sheet in sheets_of(told) for line in (*sheet_lines(sheet), ""))
+    yield from map(markdown_text, ending(told))
 
 
 # --- for readers ---------------------------------------------------------------------------------------------------
@@ -81,7 +82,8 @@ _CHANGES = (
 )
 
 
-def _sheets(told: Told) -> Iterator[Sheet]:
+def sheets_of(told: Told) -> Iterator[Sheet]:
+    """Its tables: inputs that differ, then changes."""
     yield from inputs_sheets(told.comparison.inputs)
     yield from changes_sheets("What changed, the worst first", told.lines, told.comparison)
 
@@ -115,7 +117,7 @@ def _change(each: Change) -> tuple[str, ...]:
     return (each.place or "the cell", each.was, each.now, by, effect)
 
 
-def _ending(told: Told) -> Iterator[str]:
+def ending(told: Told) -> Iterator[str]:
     """How many of what, and what is not told."""
     if told.lines:
         cells = len({each.cell for each in told.lines})

@@ -127,15 +127,23 @@ def _matrix(placed: Sequence[Placed], things: tuple[str, ...]) -> Iterator[Sheet
         return
     down, across = (list(dict.fromkeys(each.words[n] for each in placed)) for n in (0, 1))
     across.sort()
-    found: dict[tuple[str, str], str] = {}
+    found: dict[tuple[str, str], AnyCell] = {}
     for each in placed:
-        found.setdefault((each.words[0], each.words[1]), in_short(each.cell))
+        found.setdefault((each.words[0], each.words[1]), each.cell)
     if len(across) > WIDEST or len(found) < len(down) * len(across):
         return
     worst = f"; worst {' and '.join(things[2:])}" if len(things) > 2 else ""
     title = f"{things[0].capitalize()} by {things[1]}: verdict and what is lost{worst}"
     columns = (Column(things[0], is_text=True), *(Column(word, is_text=True) for word in across))
-    yield Sheet(title, columns, tuple((row, *(found[row, word] for word in across)) for row in down), optional=True)
+    rows = tuple((row, *(in_short(found[row, word]) for word in across)) for row in down)
+    heat = tuple((None, *(_heat(found[row, word]) for word in across)) for row in down)
+    yield Sheet(title, columns, rows, optional=True, heat=heat)
+
+
+def _heat(cell: AnyCell) -> float | None:
+    """The share that is lost, of all there was at most."""
+    share = lost(cell) if isinstance(cell, Cell) else None
+    return None if share is None else min(max(share, 0.0), 1.0)
 
 
 def in_short(cell: AnyCell) -> str:

@@ -1,4 +1,4 @@
-"""What tables and lines tell, in four formats: the way out of everything that is no report of cells."""
+"""What tables and lines tell, in five formats: the way out of everything that is no report of cells."""
 
 from __future__ import annotations
 
@@ -17,11 +17,13 @@ if TYPE_CHECKING:
 class Rendering(NamedTuple):
     """One thing told in each way; only that which is asked for is made.
 
+    title       of a page
     rows        of a CSV file, its heads first
     markdown    its lines
     sheets      for a terminal, and the lines `below` them, which are never broken: a command stays one
     """
 
+    title: str
     document: Callable[[], dict[str, Any]]
     rows: Iterable[Sequence[Any]]
     markdown: Iterable[str]
@@ -29,13 +31,15 @@ class Rendering(NamedTuple):
     below: Iterable[str]
 
     def text(self, format: str, console: Console) -> str:
-        """As table, json, csv or markdown; `console` decides the width of a table."""
+        """As table, json, csv, markdown or html; `console` decides the width of a table."""
         if format == "json":
             return json_text(self.document()) + "\n"
         if format == "csv":
             return _csv(self.rows)
         if format == "markdown":
             return "\n".join(self.markdown).lstrip("\n") + "\n"
+        if format == "html":
+            return _page(self.title, self.sheets, self.below)
         return _printed(self.sheets, self.below, console)
 
 
@@ -54,3 +58,11 @@ def _printed(sheets: Iterable[Sheet], below: Iterable[str], console: Console) ->
         for line in below:
             console.print(printable(line), soft_wrap=True)
     return "".join(line.rstrip() + "\n" for line in capture.get().splitlines())
+
+
+def _page(title: str, sheets: Iterable[Sheet], below: Iterable[str]) -> str:
+    from backtester.report.html.page import page
+    from backtester.report.html.sheets import table
+    from backtester.report.html.tree import node
+
+    return page(title, [node("h2", title), *map(table, sheets), *(node("p", line) for line in below)])

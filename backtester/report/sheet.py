@@ -22,12 +22,16 @@ class Column(NamedTuple):
 
 
 class Sheet(NamedTuple):
-    """A titled table of text. `optional`: not shown where words of it would have to be broken."""
+    """A titled table of text. `optional`: not shown where words of it would have to be broken.
+
+    `heat`: how bad each of its cells is, from 0 to 1, for who can draw it; None of a heading, empty if nothing is.
+    """
 
     title: str
     columns: tuple[Column, ...]
     rows: tuple[tuple[str, ...], ...]
     optional: bool = False
+    heat: tuple[tuple[float | None, ...], ...] = ()
 
     def widest(self, column: int) -> int:
         """Characters of the longest text of a column."""

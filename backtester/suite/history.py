@@ -17,6 +17,7 @@ from backtester.report.figures import figures_of, reader
 from backtester.report.gates import breaches
 from backtester.report.naming import undated_names
 from backtester.report.records import Cell, ReportModel
+from backtester.report.sheet import Column, Sheet
 from backtester.report.text import NONE, percent
 from backtester.suite.archive import Archive
 from backtester.suite.stored import read_month
@@ -25,6 +26,7 @@ from backtester.texts import counted
 Row = tuple[str | int | float | None, ...]
 MONTH_COLUMNS = ("month", "state", "cells", "failed", "verdicts", "breaches", "worst_loss_pct", "receipt")
 FIGURE_COLUMNS = ("cell", "figure", "months", "line", "first", "last", "lowest", "highest", "jump", "in", "inputs_then")
+_TEXTS = frozenset({"cell", "figure", "line", "jump", "in", "inputs_then"})
 #: Stands where a figure jumped although nothing that its cell is made from did.
 SAME = "="
 #: Figures of a cell that are told where none are named.
@@ -115,6 +117,13 @@ def figure_rows(models: Mapping[str, ReportModel], figures: Sequence[str]) -> It
             points = list(_points(course, field, table))
             if points:
                 yield (course.name, text, *_told(points), *_largest_step(points, course, models))
+
+
+def history_sheet(models: Mapping[str, ReportModel], figures: Sequence[str]) -> Sheet:
+    """The rows of figures as a table for readers."""
+    columns = tuple(Column(name.replace("_", " "), is_text=name in _TEXTS) for name in FIGURE_COLUMNS)
+    rows = (tuple(NONE if value is None else str(value) for value in row) for row in figure_rows(models, figures))
+    return Sheet("From month to month", columns, tuple(rows))
 
 
 class Course(NamedTuple):

@@ -20,15 +20,16 @@ from backtester.run.session import Listener, nobody
 from backtester.run.sources import FileSource
 from backtester.suite.archive import Archive
 from backtester.suite.made_from import differing, made_from
-from backtester.suite.stored import previous, read_month
+from backtester.suite.stored import months_before, read_month
 from backtester.suite.summary import summary
 from backtester.texts import json_text
 
-SUMMARY = "summary.md"
+#: The page, beside the files of the result.
+SUMMARY, PAGE = "summary.md", "summary.html"
 
 
 class Month(NamedTuple):
-    """A month of a suite, and its page.
+    """A month of a suite, and its page in Markdown and HTML.
 
     `is_new`: this call made it. `is_kept`: it is in the archive; one of which too many cells failed is not.
     """
@@ -37,6 +38,7 @@ class Month(NamedTuple):
     directory: Path
     model: ReportModel
     summary: str
+    page: str
     is_new: bool = True
     is_kept: bool = True
 
@@ -61,16 +63,18 @@ def run_month(
         if month in archive.months():
             archive.settle()
             return _as_it_was(archive, month, sources)
-        before = previous(archive, month)
+        earlier = months_before(archive, month)
         parts = Parts(archive.parts(month), file.command, seed)
         made = produce(file.command, seed, with_tables=True, listener=listener, jobs=jobs, parts=parts)
         if made_from(file, seed) != sources:
             raise data_error(f"{file.suite.name} {month}", "a file was changed while it was run", "run it again")
-        found = Month(month, archive.of(month), made.model, summary(file.suite.name, month, made.model, before))
+        told = summary(file.suite.name, month, made.model, earlier)
+        found = Month(month, archive.of(month), made.model, told.markdown(), told.html())
         if len([cell for cell in made.model.failed if cell.exit_code]) > file.suite.max_failures:
             return found._replace(is_kept=False)
         with archive.adding(month) as directory:
-            _write(directory, made, {**inputs, SUMMARY: found.summary.encode(), MADE_FROM: _told(sources)})
+            pages = {SUMMARY: found.summary.encode(), PAGE: found.page.encode()}
+            _write(directory, made, {**inputs, **pages, MADE_FROM: _told(sources)})
         return found
 
 
@@ -91,7 +95,8 @@ def _as_it_was(archive: Archive, month: str, sources: tuple[FileSource, ...]) ->
     if others := differing(stored, sources):
         message = f"is archived, made from something else: {', '.join(others)}"
         raise usage_error(str(directory), message, "run another month; what is archived is never replaced")
-    return Month(month, directory, model, (directory / SUMMARY).read_text("utf-8"), is_new=False)
+    told, drawn = ((directory / name).read_text("utf-8") for name in (SUMMARY, PAGE))
+    return Month(month, directory, model, told, drawn, is_new=False)
 
 
 def _stored_sources(path: Path) -> list[FileSource]:

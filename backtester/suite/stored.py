@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from backtester.errors import data_error
+from contextlib import suppress
+
+from backtester.errors import BacktesterError, data_error
 from backtester.report.document import read_document
 from backtester.report.places import remedy
 from backtester.report.records import ReportModel
@@ -19,7 +21,13 @@ def read_month(archive: Archive, month: str) -> ReportModel:
     return read_document(directory)
 
 
-def previous(archive: Archive, month: str) -> tuple[str, ReportModel] | None:
-    """The last month before another, and its result."""
-    before = archive.before(month)
-    return (before, read_month(archive, before)) if before is not None else None
+def months_before(archive: Archive, month: str) -> dict[str, ReportModel]:
+    """The results of the months before another, the oldest first; of the older ones those that can be read.
+
+    Raises a data error where the last of them was changed since.
+    """
+    found = {}
+    for each in (each for each in archive.months() if each < month):
+        with suppress(*([BacktesterError] if each != archive.before(month) else [])):
+            found[each] = read_month(archive, each)
+    return found

@@ -1,45 +1,99 @@
-"""The page of a month, in Markdown: how it stands, what is new since the month before, every cell."""
+"""The page of a month, in Markdown and HTML: breaches, what is new since the month before, the past, every cell."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
 
 from backtester.regress.cells import pair_cells
 from backtester.regress.compare import compare
 from backtester.regress.material import parse_material
-from backtester.regress.render import markdown_lines, tell
+from backtester.regress.render import Told, ending, markdown_lines, sheets_of, tell
 from backtester.report.gates import Breach, breaches
-from backtester.report.markdown import render_markdown
+from backtester.report.html.page import page, told_cells
+from backtester.report.html.sheets import table
+from backtester.report.html.tree import Element, node
+from backtester.report.markdown import render_markdown, sheet_lines
 from backtester.report.naming import AnyCell, cell_name
 from backtester.report.records import Cell, ReportModel
+from backtester.report.sheet import Sheet
 from backtester.report.text import limit_line
+from backtester.suite.history import FIGURES, history_sheet
 from backtester.texts import counted, markdown_text
 
 #: Changes since the month before that are told.
 MATERIAL = parse_material("0.5%,100,10bps,60s")
 
 
-def summary(name: str, month: str, model: ReportModel, before: tuple[str, ReportModel] | None) -> str:
-    """The page; `before` is the last month before it, with its result."""
-    lines = [f"# {markdown_text(name)}, {month}", "", *_limits(model, before), ""]
-    if before is not None:
-        changes = tell(compare(before[1], model), MATERIAL)
-        lines += [f"## Since {before[0]}", "", *markdown_lines(changes), ""]
-    return "\n".join(lines) + "\n" + render_markdown(model, "none").lstrip("\n")
+class Line(NamedTuple):
+    """A breach, or a cell that failed; `mark` says what is new about it: failed, new, cured and so on."""
+
+    mark: str
+    text: str
 
 
-def _limits(model: ReportModel, before: tuple[str, ReportModel] | None) -> Iterator[str]:
-    """Which limits are breached, and which are new or cured since the month before."""
-    month, cells = (before[0], before[1].cells) if before is not None else ("", ())
-    pairs = pair_cells(cells, model.cells)
+class Summary(NamedTuple):
+    """What the page of a month says; what it was before is missing in the first month."""
+
+    title: str
+    standing: str  # of breaches, now and in the month before
+    lines: tuple[Line, ...]
+    since: str
+    changes: Told | None
+    past: Sheet | None
+    model: ReportModel
+
+    def markdown(self) -> str:
+        """As Markdown: for a mail, a ticket or a job summary."""
+        marks = (f"- {f'**{mark}** ' if mark else ''}{markdown_text(text)}" for mark, text in self.lines)
+        lines = [f"# {markdown_text(self.title)}", "", self.standing, *marks, ""]
+        if self.changes is not None:
+            lines += [f"## Since {self.since}", "", *markdown_lines(self.changes), ""]
+        if self.past is not None:
+            lines += [*sheet_lines(self.past), ""]
+        return "\n".join(lines) + "\n" + render_markdown(self.model, "none").lstrip("\n")
+
+    def html(self) -> str:
+        """As a page, with the worst cell told whole."""
+        return page(self.title, [node("section", self._opening()), *told_cells(self.model, "brief")])
+
+    def _opening(self) -> Iterator[Element]:
+        marks = (node("li", node("strong", mark), " " if mark else "", text) for mark, text in self.lines)
+        yield from (node("h1", self.title), node("p", self.standing), node("ul", marks))
+        if self.changes is not None:
+            yield node("h2", f"Since {self.since}")
+            yield from map(table, sheets_of(self.changes))
+            yield from (node("p", line) for line in ending(self.changes))
+        if self.past is not None:
+            yield table(self.past)
+
+
+def summary(name: str, month: str, model: ReportModel, earlier: Mapping[str, ReportModel]) -> Summary:
+    """What to say of a month; `earlier`: the results of the months before it, the oldest first."""
+    since = max(earlier, default="")
+    before = earlier.get(since)
+    pairs = pair_cells(before.cells if before else (), model.cells)
     was, now = _by_pair(pair.before for pair in pairs), _by_pair(pair.after for pair in pairs)
-    yield f"{counted(len(now), 'breach', 'breaches')} of limits" + (f", {len(was)} in {month}" if month else "")
-    yield from (f"- **failed** {markdown_text(cell_name(cell))}" for cell in model.failed if cell.exit_code)
-    for key, each in now.items():
-        yield _line(each, "**new** " if month and key not in was else "")
-    for key, each in was.items():
-        if key not in now:
-            yield _line(each, f"**{_became(pairs[key[0]].after, each)}** ")
+    new = {key for key in now if before and key not in was}
+    lines = [
+        *(Line("failed", cell_name(cell)) for cell in model.failed if cell.exit_code),
+        *(_line("new" if key in new else "", breach) for key, breach in now.items()),
+        *(_line(_became(pairs[key[0]].after, breach), breach) for key, breach in was.items() if key not in now),
+    ]
+    return Summary(
+        title=f"{name}, {month}",
+        standing=f"{counted(len(now), 'breach', 'breaches')} of limits"
+        + (f", {len(was)} in {since}" if before else ""),
+        lines=tuple(lines),
+        since=since,
+        changes=tell(compare(before, model), MATERIAL) if before else None,
+        past=history_sheet({**earlier, month: model}, FIGURES) if earlier else None,
+        model=model,
+    )
+
+
+def _line(mark: str, breach: Breach) -> Line:
+    return Line(mark, f"{cell_name(breach.cell)}: {limit_line(breach.limit)}")
 
 
 def _became(cell: AnyCell | None, breach: Breach) -> str:
@@ -52,7 +106,3 @@ def _became(cell: AnyCell | None, breach: Breach) -> str:
 def _by_pair(cells: Iterable[AnyCell | None]) -> dict[tuple[int, str, str], Breach]:
     """What is breached, by the number of the cell's pair, level and text."""
     return {(n, each.limit.level, each.limit.text): each for n, cell in enumerate(cells) for each in breaches([cell])}
-
-
-def _line(breach: Breach, mark: str) -> str:
-    return f"- {mark}{markdown_text(f'{cell_name(breach.cell)}: {limit_line(breach.limit)}')}"

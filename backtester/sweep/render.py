@@ -1,4 +1,4 @@
-"""The edges of survival in four formats: a row for each scenario and venue of a portfolio, then its two runs."""
+"""The edges of survival in five formats: a row for each scenario and venue of a portfolio, then its two runs."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
 
 def render_solution(solution: Solution, format: str, console: Console) -> str:
-    """The text of it as table, json, csv or markdown; `console` decides the width of a table."""
+    """The text of it as table, json, csv, markdown or html; `console` decides the width of a table."""
     told = Rendering(
+        title="What it lives to",
         document=lambda: document(solution),
         rows=csv_rows(solution),
         markdown=_markdown(solution),

@@ -14,7 +14,9 @@ from backtester.report.html.heat import heat, height, rows_of, sweeps
 from backtester.report.html.opening import sentence
 from backtester.report.html.page import render_html
 from backtester.report.html.plot import FOOT, GRAIN, HEAD, Span, band, picture, round_up
+from backtester.report.html.sheets import table
 from backtester.report.html.tree import node, said, written
+from backtester.report.sheet import Column, Sheet
 from tests.golden.handmade import CRASH, MODEL
 
 MINUTE = 60_000_000_000
@@ -204,6 +206,13 @@ def test_nothing_is_loaded() -> None:
     page = render_html(MODEL, "all")
     assert not tags_of(page).attributes & {"src", "href", "action", "srcset"}
     assert not re.search(r"url\(|@import|fetch\(|XMLHttpRequest|import\(", page)
+
+
+def test_a_matrix_is_a_heat_map() -> None:
+    sheet = Sheet(
+        "Where", (Column("scenario", is_text=True), Column("venue")), (("crash", "lost"),), heat=((None, 0.8),)
+    )
+    assert '<td class="figure heat" style="--heat: 0.800">lost</td>' in written(table(sheet))
 
 
 def test_the_same_result_is_the_same_page() -> None:

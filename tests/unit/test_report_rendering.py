@@ -27,6 +27,7 @@ WIDE = Sheet("Wide", (Column("a-long-head", is_text=True),) * 9, (("word",) * 9,
 
 def rendering(*sheets: Sheet) -> Rendering:
     return Rendering(
+        title="told",
         document=lambda: {"a": 1},
         rows=[("name", "value"), ("=1+1", 2.5)],
         markdown=["", "# told"],
@@ -39,6 +40,12 @@ def rendering(*sheets: Sheet) -> Rendering:
 def test_four_formats(format: str) -> None:
     text = rendering(SHEET).text(format, Console(width=60, markup=False))
     assert (json.dumps(json.loads(text)) if format == "json" else text) == TEXTS[format]
+
+
+def test_a_page() -> None:
+    page = rendering(SHEET).text("html", Console())
+    assert page.startswith("<!doctype html>") and "<title>told</title>" in page
+    assert page.count("<table>") == 1 and "two\\x1b[31m" in page
 
 
 def test_a_table_that_has_no_room_leaves_no_blank_line_behind() -> None:
@@ -59,6 +66,6 @@ def test_only_what_is_asked_for_is_made(format: str) -> None:
         made.append("json")
         return {}
 
-    told = Rendering(document, making("csv"), making("markdown"), making("table"), making("table"))
+    told = Rendering("told", document, making("csv"), making("markdown"), making("table"), making("table"))
     told.text(format, Console())
     assert set(made) == {format}

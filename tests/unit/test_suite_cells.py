@@ -22,7 +22,7 @@ def at(date: str, scenario: str = "2025-10-10", outcome: str = "breached") -> Ce
 
 
 def page(now: ReportModel, before: ReportModel | None) -> list[str]:
-    lines = summary("book", "2026-11", now, None if before is None else ("2026-10", before)).splitlines()
+    lines = summary("book", "2026-11", now, {"2026-10": before} if before else {}).markdown().splitlines()
     return lines[2 : lines.index("", 2)]
 
 
@@ -95,3 +95,17 @@ def test_ten_thousand_cells_are_no_problem(dates: tuple[str, str]) -> None:
     begin = process_time()
     assert all(pair.before and pair.after for pair in pair_cells(before, after))
     assert process_time() - begin < 3.0
+
+
+def test_the_page_says_what_the_summary_says() -> None:
+    told = summary("book", "2026-11", result(at("2026-08-22")), {"2026-10": result(at("2026-08-22", outcome="ok"))})
+    page = told.html()
+    assert "<h1>book, 2026-11</h1>" in page and "<strong>new</strong>" in page
+    assert "Since 2026-10" in page and "From month to month" in page
+    assert "From month to month" in told.markdown()
+
+
+def test_the_first_month_has_no_past() -> None:
+    told = summary("book", "2026-11", result(at("2026-08-22")), {})
+    assert told.changes is None and told.past is None
+    assert "Since" not in told.html() and "From month to month" not in told.markdown()

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 from backtester.report.html.tree import Element, node
 from backtester.report.naming import cell_name
-from backtester.report.records import AccountReport, Cell, FailedCell, PoolReport
+from backtester.report.records import Cell, FailedCell, PoolReport
+from backtester.report.remedies import Help, helps
 from backtester.report.text import clock, limit_line, money, noticed, offset, percent, story, verdict_words
 from backtester.texts import counted
 
@@ -82,16 +83,15 @@ def _figures(cell: Cell, currency: str) -> Iterator[Figure]:
         said = f"{first.account} {first.symbol}, {offset(first.ts, cell.start_ts)} after the start"
         yield "First liquidation", f"{clock(first.ts)} UTC", said
     for account in cell.accounts:
-        if account.topup_limit is not None:
-            yield _saved(account)
+        if found := helps(account):
+            yield _saved(found[0])
     fees = money(math.fsum(account.pnl_fees for account in cell.accounts))
     funding = money(math.fsum(account.pnl_funding for account in cell.accounts))
     yield "Fees and funding", fees, f"funding {funding}"
 
 
-def _saved(account: AccountReport) -> Figure:
-    """What an account would have survived with, as it was proven by running it."""
-    if account.required_topup is None:
-        return f"Saves {account.name}", "no top-up", f"none up to {money(account.topup_limit)} does"
-    ended = f"from the start; it would end with {money(account.topup_equity_end)}"
-    return f"Saves {account.name}", f"{money(account.required_topup)} more", ended
+def _saved(best: Help) -> Figure:
+    """The best of what an account was seen to survive with."""
+    if best.equity_end is None:
+        return f"Saves {best.account}", "nothing", best.words
+    return f"Saves {best.account}", best.words, f"it would end with {money(best.equity_end)}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from backtester.report.glance import Details, glance, told, untold
@@ -21,27 +21,30 @@ _HERE = Path(__file__).parent
 
 def render_html(model: ReportModel, details: Details = "brief") -> str:
     """One HTML document that needs nothing else."""
-    body = node("body", node("main", _parts(model, details)), verbatim("script", _own("page.js")))
-    return written(node("html", _head(model), body, lang="en"))
-
-
-def _head(model: ReportModel) -> Element:
     names = dict.fromkeys(cell.portfolio.name for cell in model.cells)
-    return node(
+    return page(f"Stress test of {', '.join(names)}", told_cells(model, details))
+
+
+def page(title: str, parts: Iterable[Element]) -> str:
+    """A whole document of these parts."""
+    head = node(
         "head",
         node("meta", charset="utf-8"),
         node("meta", name="viewport", content="width=device-width, initial-scale=1"),
         node("meta", name="color-scheme", content="light dark"),
-        node("title", f"Stress test of {', '.join(names)}"),
+        node("title", title),
         verbatim("style", _own("page.css")),
     )
+    body = node("body", node("main", parts), verbatim("script", _own("page.js")))
+    return written(node("html", head, body, lang="en"))
 
 
 def _own(name: str) -> str:
     return (_HERE / name).read_text("utf-8")
 
 
-def _parts(model: ReportModel, details: Details) -> Iterator[Element]:
+def told_cells(model: ReportModel, details: Details) -> Iterator[Element]:
+    """Many cells at a glance, the cells that are told, and what they were made from."""
     currency = model.reporting_currency
     yield from map(table, glance(model.cells, currency))
     if left := untold(model.cells, details):

@@ -7,23 +7,23 @@ from collections.abc import Iterator
 
 from backtester.report.html.tree import Element, node
 from backtester.report.naming import cell_name
-from backtester.report.records import Cell, FailedCell, PoolReport
+from backtester.report.records import Cell, FailedCell, Inputs, PoolReport
 from backtester.report.remedies import Help, helps
-from backtester.report.text import clock, limit_line, money, noticed, offset, percent, story, verdict_words
+from backtester.report.text import NONE, clock, limit_line, money, noticed, offset, percent, story, verdict_words
 from backtester.texts import counted
 
 #: A figure of the first screen: its name, the figure, what else is to be said of it.
 Figure = tuple[str, str, str]
 
 
-def opening(cell: Cell, currency: str) -> Element:
-    """Verdict, sentence, figures, and the lines that tell how it came."""
+def opening(cell: Cell, currency: str, inputs: Inputs) -> Element:
+    """Verdict, sentence, figures, how far it can be believed, and the lines that tell how it came."""
     return node(
         "section",
         node("p", cell_name(cell), class_="about"),
         node("h2", verdict_words(cell), class_=f"verdict {cell.verdict.name.lower()}"),
         node("p", sentence(cell, currency), class_="sentence"),
-        node("dl", map(_figure, _figures(cell, currency)), class_="figures"),
+        node("dl", map(_figure, (*_figures(cell, currency), _quality(cell, inputs))), class_="figures"),
         node("ul", (node("li", line.strip()) for line in story(cell, currency)), class_="story"),
         node("ul", (node("li", line) for line in noticed(cell)), class_="notices"),
         limits(cell),
@@ -95,3 +95,14 @@ def _saved(best: Help) -> Figure:
     if best.equity_end is None:
         return f"Saves {best.account}", "nothing", best.words
     return f"Saves {best.account}", best.words, f"it would end with {money(best.equity_end)}"
+
+
+def _quality(cell: Cell, inputs: Inputs) -> Figure:
+    """How much of what a cell is made from is assumed, and how old the order book was that its orders met."""
+    venues = {name.strip() for name in cell.venue.split(",")}
+    rules = [each for each in inputs.venues if f"{each.name}@{each.rules_date}" in venues]
+    shares = [f"{percent(each.assumed_share)} of {each.name}'s rules" for each in rules]
+    ages = [fill.age_ns for order in cell.orders for fill in order.fills]
+    oldest = [f"order book at most {max(ages) / 1e9:,.1f} s old at fills"] if ages else []
+    [assumed, *_] = [percent(each.assumed_share) for each in inputs.scenarios if each.name == cell.scenario] or [NONE]
+    return "Of the scenario assumed", assumed, "; ".join((*shares, *oldest))

@@ -50,7 +50,7 @@ def told_cells(model: ReportModel, details: Details) -> Iterator[Element]:
     if left := untold(model.cells, details):
         yield node("p", left, class_="untold")
     for cell in told(model.cells, details):
-        yield node("article", _failed(cell) if isinstance(cell, FailedCell) else _told(cell, currency))
+        yield node("article", _failed(cell) if isinstance(cell, FailedCell) else _told(cell, model))
     yield node("footer", _sources(model))
 
 
@@ -60,8 +60,9 @@ def _failed(cell: FailedCell) -> Iterator[Element]:
     yield limits(cell)
 
 
-def _told(cell: Cell, currency: str) -> Iterator[Element]:
-    yield opening(cell, currency)
+def _told(cell: Cell, model: ReportModel) -> Iterator[Element]:
+    currency = model.reporting_currency
+    yield opening(cell, currency, model.inputs)
     yield from map(table, near_sheets(cell, currency, whole=True))
     yield node("section", node("h3", "What happened, UTC"), courses(cell, currency), class_="pictures")
     yield node("section", node("h3", "What it cost"), costs(cell, currency), class_="pictures")

@@ -49,9 +49,8 @@ class Summary(NamedTuple):
         lines = [f"# {markdown_text(self.title)}", "", self.standing, *marks, ""]
         if self.changes is not None:
             lines += [f"## Since {self.since}", "", *markdown_lines(self.changes), ""]
-        if self.past is not None:
-            lines += [*sheet_lines(self.past), ""]
-        return "\n".join(lines) + "\n" + render_markdown(self.model, "none").lstrip("\n")
+        past = [*sheet_lines(self.past), ""] if self.past is not None else []
+        return "\n".join(lines) + "\n" + render_markdown(self.model, "none").lstrip("\n") + "\n".join(past)
 
     def html(self) -> str:
         """As a page, with the worst cell told whole."""

@@ -15,7 +15,22 @@ from typer.main import get_command
 
 from backtester import __version__
 from backtester.bounds import LARGEST_SEED
-from backtester.cli import calc, check, data, diff, doctor, init, report, run, scenarios, solve, suite, venues, verify
+from backtester.cli import (
+    calc,
+    check,
+    data,
+    diff,
+    doctor,
+    init,
+    report,
+    run,
+    scenarios,
+    schema,
+    solve,
+    suite,
+    venues,
+    verify,
+)
 from backtester.cli.console import FORMAT_OF, STDOUT, Format, Settings, check_output, wants_color
 from backtester.cli.signals import interruptible
 from backtester.cli.streams import lost, open_streams
@@ -40,6 +55,7 @@ app = typer.Typer(
 app.command()(init.init)
 app.command()(run.run)
 app.command()(report.report)
+app.command()(schema.schema)
 app.command()(diff.diff)
 app.command()(check.check)
 app.command()(solve.solve)

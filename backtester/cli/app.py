@@ -22,6 +22,7 @@ from backtester.cli import (
     diff,
     doctor,
     init,
+    postmortem,
     report,
     run,
     scenarios,
@@ -41,7 +42,7 @@ GLOBAL_FLAGS = frozenset({"-q", "--quiet", "-v", "--verbose", "--no-color", "--n
 GLOBAL_OPTIONS = frozenset({"--format", "--output", "--seed"})
 
 #: The verbs that write a page.
-PAGES = frozenset({"run", "report", "diff", "check", "solve", "suite"})
+PAGES = frozenset({"run", "report", "postmortem", "diff", "check", "solve", "suite"})
 
 app = typer.Typer(
     name="backtester",
@@ -55,6 +56,7 @@ app = typer.Typer(
 app.command()(init.init)
 app.command()(run.run)
 app.command()(report.report)
+app.command()(postmortem.postmortem)
 app.command()(schema.schema)
 app.command()(diff.diff)
 app.command()(check.check)

@@ -11,11 +11,11 @@ import pytest
 
 from backtester.enums import Side, Verdict
 from backtester.report.html.heat import heat, height, rows_of, sweeps
-from backtester.report.html.opening import sentence
 from backtester.report.html.page import render_html
 from backtester.report.html.plot import FOOT, GRAIN, HEAD, Span, band, picture, round_up
 from backtester.report.html.sheets import table
 from backtester.report.html.tree import node, said, written
+from backtester.report.sentence import sentence
 from backtester.report.sheet import Column, Sheet
 from tests.golden.handmade import CRASH, MODEL
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 from backtester.report.html.tree import Element, node
 from backtester.report.naming import cell_name
-from backtester.report.records import Cell, FailedCell, Inputs, PoolReport
+from backtester.report.records import Cell, FailedCell, Inputs
 from backtester.report.remedies import Help, helps
+from backtester.report.sentence import sentence, tightest
 from backtester.report.text import NONE, clock, limit_line, money, noticed, offset, percent, story, verdict_words
-from backtester.texts import counted
 
 #: A figure of the first screen: its name, the figure, what else is to be said of it.
 Figure = tuple[str, str, str]
@@ -41,43 +41,13 @@ def _figure(told: Figure) -> Element:
     return node("div", node("dt", name), node("dd", figure, node("small", more)))
 
 
-def sentence(cell: Cell, currency: str) -> str:
-    """What happened, for who reads nothing else.
-
-    Example: The portfolio loses 230,922.20 USDC, 79.6 % of its 290,000.00; 2 of 3 margin pools are liquidated, the
-    first at 21:13:39 UTC.
-    """
-    whole = cell.portfolio
-    did = "loses" if whole.loss >= 0.0 else "gains"
-    of = (
-        "" if whole.loss_pct is None else f", {percent(abs(whole.loss_pct) / 100.0)} of its {money(whole.equity_start)}"
-    )
-    return f"The portfolio {did} {money(abs(whole.loss))} {currency}{of}; {_fate(cell)}."
-
-
-def _fate(cell: Cell) -> str:
-    whole = cell.portfolio
-    if cell.liquidations:
-        verb = "is" if whole.pools_liquidated == 1 else "are"
-        pools = f"{whole.pools_liquidated} of {counted(whole.pools, 'margin pool')} {verb} liquidated"
-        return f"{pools}, the first at {clock(cell.liquidations[0].ts)} UTC"
-    tightest = _tightest(cell)
-    return "nothing is liquidated" + (f", {money(tightest.buffer_min)} was left at the closest" if tightest else "")
-
-
-def _tightest(cell: Cell) -> PoolReport | None:
-    """The margin pool with the lowest buffer."""
-    pools = [pool for account in cell.accounts for pool in account.pools if pool.buffer_min is not None]
-    return min(pools, key=lambda pool: pool.buffer_min or 0.0, default=None)
-
-
 def _figures(cell: Cell, currency: str) -> Iterator[Figure]:
     whole = cell.portfolio
     lost = "" if whole.loss_pct is None else f"{percent(whole.loss_pct / 100.0)} of {money(whole.equity_start)}"
     yield f"Loss, {currency}", money(whole.loss), lost
-    if tightest := _tightest(cell):
-        at = f"{tightest.pool} at {clock(tightest.buffer_min_ts)}"
-        yield "Lowest buffer above maintenance", money(tightest.buffer_min), at
+    if nearest := tightest(cell):
+        at = f"{nearest.pool} at {clock(nearest.buffer_min_ts)}"
+        yield "Lowest buffer above maintenance", money(nearest.buffer_min), at
     if cell.liquidations:
         first = cell.liquidations[0]
         said = f"{first.account} {first.symbol}, {offset(first.ts, cell.start_ts)} after the start"

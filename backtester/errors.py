@@ -89,12 +89,14 @@ def usage_error(where: str, message: str, hint: str = "") -> BacktesterError:
 
 
 def write_error(where: str, what: str, error: OSError, hint: str = "") -> BacktesterError:
-    """What cannot be written: a fault of the disk, else of whoever named the place.
+    """What cannot be written: a fault of the disk, else of whoever named the place, to whom the hint speaks.
 
     Example: `error[disk] --output: cannot write a.json: No space left on device`.
     """
     code = "disk" if error.errno in DISK_FAULTS else "usage"
     reason = os.strerror(error.errno) if error.errno else str(error)
+    if code == "disk":
+        hint = "make room on that disk, or name a place on another"
     return BacktesterError(Diagnostic(code, where, f"{what}: {reason}", hint))
 
 

@@ -97,7 +97,25 @@ def replacing_directory(directory: Path, seal: str) -> Iterator[Path]:
     Raises OSError.
     """
     directory = directory.resolve()
-    directory.mkdir(parents=True, exist_ok=True)
+    with _standing(directory):
+        yield from _replacing(directory, seal)
+
+
+@contextmanager
+def _standing(directory: Path) -> Iterator[None]:
+    """Let a directory be there; what was not there before is gone again if the block raises."""
+    missing = [each for each in (directory, *directory.parents) if not each.exists()]
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        yield
+    except BaseException:
+        for each in missing:
+            with suppress(OSError):
+                each.rmdir()
+        raise
+
+
+def _replacing(directory: Path, seal: str) -> Iterator[Path]:
     has_neighbours = os.access(directory.parent, os.W_OK) and not directory.is_mount()
     with _workshop(directory.parent if has_neighbours else directory) as workshop:
         written = workshop / "new"

@@ -38,8 +38,12 @@ def message_line(text: str) -> str:
 
 
 def markdown_text(text: str) -> str:
-    """Text in a Markdown document, that is no cell, no tag and no link of it."""
-    return printable(text).replace("|", "\\|").replace("<", "&lt;").replace("](", "]\\(")
+    """Text in a Markdown document, that is no cell, no tag and no link of it; whatever can stay is as it is.
+
+    Examples: `a < 1` stays; `<b>` is `&lt;b>`.
+    """
+    tagless = re.sub(r"<(?=[A-Za-z/!?])", "&lt;", printable(text))
+    return tagless.replace("|", "\\|").replace("](", "]\\(")
 
 
 def csv_cell(value: Any) -> Any:

@@ -24,8 +24,8 @@ def diff(
             metavar="0.5%,100",
             help="Count the changes that are within a share of the old value, or within an amount of the reporting "
             "currency, instead of telling them; 1bps (of shares, too) and 10s may follow. Sizes and prices have the "
-            "share alone. Verdicts, counts, words, and rows that are new or gone are always told; texts, and fills "
-            "one by one, only without it.",
+            "share alone. Verdicts, counts, words, and rows that are new or gone are always told; texts, fills one by "
+            "one and children of plans only without it.",
         ),
     ] = None,
 ) -> int:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from backtester.cli.console import emit, emit_rows, make_console, settings, talk
 from backtester.cli.running import JobsOption, announce_compiling, jobs_of, progress_of, tell_breaches, tell_failures
 from backtester.errors import ExitCode, usage_error
+from backtester.texts import message_line
+
+if TYPE_CHECKING:
+    from backtester.suite.monthly import Month
 
 app = typer.Typer(
     help="Stress runs that are kept, month by month: run them, see where they stand, thin them out.",
@@ -33,7 +37,8 @@ def run(
 ) -> int:
     """Run a suite, archive it as a month, and tell what is new since the month before.
 
-    A month that is archived is never replaced: run again, it is told as it was. What was killed goes on where it was.
+    A month that is archived is never replaced: run again, it is told as it was, and on stderr what changed since. What
+    was killed goes on where it was.
 
     Example: backtester suite run suite.toml --month 2026-11
     """
@@ -56,16 +61,31 @@ def run(
     if not found.is_kept:
         print(f"{found.directory} is not archived: mend this and run it again, what is done is kept", file=sys.stderr)
         return failed
+    _tell_changed(found)
+    if found.is_new and name > this_month():
+        print(f"warning[suite] {found.directory}: is a month to come, which `latest` may lead to now", file=sys.stderr)
     talk(f"{found.directory} {'is written' if found.is_new else 'is already there: same receipt'}", chosen)
     code = notify(Archive(file.archive), found, file.suite.notify) if file.suite.notify else ExitCode.OK
     return max(tell_breaches(found.model), code)
 
 
+def _tell_changed(month: Month) -> None:
+    """Say that a month which is told as it was would come out of other files now."""
+    if month.changed:
+        message = f"is told as it was; changed since: {', '.join(month.changed)}"
+        print(message_line(f"warning[suite] {month.directory}: {message}"), file=sys.stderr)
+
+
+def this_month() -> str:
+    """In UTC. Example: 2026-11."""
+    return f"{datetime.now(UTC):%Y-%m}"
+
+
 def _month(text: str | None) -> str:
-    """A month as `2026-11`; this one, in UTC, if none is named. Raises a usage error."""
+    """A month as `2026-11`; this one if none is named. Raises a usage error."""
     if text is None:
-        return f"{datetime.now(UTC):%Y-%m}"
-    from backtester.suite.archive import MONTH
+        return this_month()
+    from backtester.report.places import MONTH
 
     if not MONTH.fullmatch(text):
         raise usage_error("--month", f'"{text}" is no month', "write it like 2026-11")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -78,12 +78,35 @@ def parts_of(scenario: str, is_file: Callable[[Path], bool] = is_scenario_file) 
 
     Example: `c++/mine.parquet+outage` is `c++/mine.parquet` and `outage` where there is such a file.
     """
-    words = scenario.split("+")
+    return _split(scenario, "+", lambda text: is_file(Path(text)))
+
+
+def scenarios_of(text: str, is_file: Callable[[Path], bool] = is_scenario_file) -> tuple[str, ...]:
+    """The scenarios that a text names with `,` between them, which the path of a file may hold as well.
+
+    Example: `a,b/mine.parquet+outage,all` is `a,b/mine.parquet+outage` and `all` where there is such a file.
+    """
+    return _split(text, ",", lambda name: all(is_file(Path(part)) for part in parts_of(name, is_file) if "," in part))
+
+
+def venues_of(text: str, is_file: Callable[[Path], bool] = Path.is_file) -> tuple[str, ...]:
+    """The same of venues, each [ID or path][@DATE|@scenario]."""
+
+    def is_one(venue: str) -> bool:
+        name, _, day = venue_and_day(venue)
+        return "," not in day and is_file(Path(name))
+
+    return _split(text, ",", is_one)
+
+
+def _split(text: str, mark: str, is_one: Callable[[str], bool]) -> tuple[str, ...]:
+    """What stands between marks; as much of the text as there is a file of stays one, with the marks in it."""
+    words = text.split(mark)
     parts = []
     while words:
         lengths = range(len(words), 1, -1)
-        length = next((each for each in lengths if is_file(Path("+".join(words[:each])))), 1)
-        parts.append("+".join(words[:length]))
+        length = next((each for each in lengths if is_one(mark.join(words[:each]))), 1)
+        parts.append(mark.join(words[:length]))
         words = words[length:]
     return tuple(parts)
 
@@ -98,28 +121,29 @@ def venue_and_day(text: str) -> tuple[str, str, str]:
     return text.rpartition("@")
 
 
-def with_files(
-    command: Command, change: Callable[[str], str], is_file: Callable[[Path], bool] = is_scenario_file
-) -> Command:
-    """The command with another word for every file that it names by a path. `is_file` as in `parts_of`."""
+def with_files(command: Command, change: Callable[[str], str], places: Sequence[Path] = (Path(),)) -> Command:
+    """The command with another word for every file that it names by a path, from one of these directories."""
+
+    def is_path_table(path: Path) -> bool:
+        return any(is_scenario_file(place / path) for place in places)
+
+    def is_file(path: Path) -> bool:
+        return any((place / path).is_file() for place in places)
 
     def changed(word: str) -> str:
         return change(word) if word.endswith(FILES) else word
 
     def scenario(name: str) -> str:
-        return "+".join(map(changed, parts_of(name, is_file)))
+        return "+".join(map(changed, parts_of(name, is_path_table)))
 
     def venue(text: str) -> str:
         name, at, day = venue_and_day(text)
         return f"{changed(name)}{at}{day}"
 
-    def each(of: Callable[[str], str], texts: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(",".join(map(of, text.split(","))) for text in texts)
-
     return command._replace(
         portfolios=tuple(map(change, command.portfolios)),
-        scenarios=each(scenario, command.scenarios),
-        venues=each(venue, command.venues),
+        scenarios=tuple(",".join(map(scenario, scenarios_of(text, is_path_table))) for text in command.scenarios),
+        venues=tuple(",".join(map(venue, venues_of(text, is_file))) for text in command.venues),
         tapes=tuple(map(changed, command.tapes)),
     )
 

@@ -10,13 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from backtester.config.command import Acceptances, Command, is_scenario_file, with_files
+from backtester.config.command import Acceptances, Command, with_files
 from backtester.config.limits import Limits
 from backtester.config.lines import Place
+from backtester.config.tolerance import parse_parts
 from backtester.config.tolerance_tables import Tolerances
 from backtester.config.toml import Document, Fault, Record, faults_error, read_document, validate
+from backtester.config.values import Misread
 from backtester.errors import BacktesterError, Diagnostic
 from backtester.options import OPTIONS
 
@@ -27,6 +29,15 @@ Extra = Literal["markdown", "csv"]
 _LIMITS: dict[str, Place] = {"fail_on": ("limits", "fail"), "warn_on": ("limits", "warn")}
 #: Where a suite states what an option of `run` says.
 _STATED: dict[str, Place] = {option: _LIMITS.get(field, (field,)) for field, option in OPTIONS.items()}
+
+
+def _material(text: str) -> str:
+    """What a change must exceed to be told, if it can be read. Raises ValueError."""
+    try:
+        parse_parts(text)
+    except ValueError:
+        raise Misread("expected a share and amounts such as 0.5%,100,10bps,60s", "each unit once") from None
+    return text
 
 
 class Suite(Record):
@@ -48,6 +59,7 @@ class Suite(Record):
     assume: Annotated[tuple[Assumed, ...], Field(strict=False)] = ()
     archive: Text = "archive"  # a directory
     max_failures: Annotated[int, Field(ge=0)] = 0  # cells that may come to nothing before the job counts as failed
+    material: Annotated[Text, AfterValidator(_material)] = "0.5%,100,10bps,60s"  # of the page, as `diff --material`
     notify: Text | None = None  # a command of the shell, which gets the summary on its standard input
     limits: Limits = Limits()
     tolerances: Tolerances = Tolerances()  # of a check against a baseline
@@ -143,5 +155,5 @@ def _command(suite: Suite, here: Path, portfolios: tuple[str, ...]) -> Command:
         accept=Acceptances(**dict.fromkeys(suite.assume, True)),
         **{field: getattr(suite, field) for field in OPTIONS if field not in _LIMITS},
     )
-    there = with_files(command, lambda name: str(here / name), lambda path: is_scenario_file(here / path))
+    there = with_files(command, lambda name: str(here / name), [here])
     return there._replace(portfolios=portfolios)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
-from backtester.errors import data_error, usage_error, write_error
+from backtester.errors import BacktesterError, data_error, usage_error, write_error
 from backtester.files import names_in, prove_directory, replacing_directory, write_text
 from backtester.report.document import read_document
 from backtester.report.json import render_json
-from backtester.report.places import DOCUMENT, refuse_months
+from backtester.report.places import DOCUMENT, month_of, refuse_months, remedy
 from backtester.report.records import ReportModel
 from backtester.report.sums import SUMS, changed, write_sums
-
-_RESTORE = "restore it from where it came, or remove it and accept a new one with --update"
 
 
 def read_baseline(directory: Path) -> ReportModel | None:
@@ -26,14 +25,20 @@ def read_baseline(directory: Path) -> ReportModel | None:
         return None
     except OSError:
         pass  # what cannot be looked at is told by whoever reads it
-    return read_untouched(directory)
+    try:
+        return read_untouched(directory)
+    except BacktesterError as error:
+        if month_of(directory) is not None:
+            raise
+        hint = f"restore it from where it came, or delete {directory}: --update makes it anew"
+        raise BacktesterError(dataclasses.replace(each, hint=hint) for each in error.diagnostics) from None
 
 
 def read_untouched(directory: Path) -> ReportModel:
     """A stored result without its series. Raises a data error where it is not what was stored."""
     model = read_document(directory)
     if (directory / SUMS).exists() and DOCUMENT in changed(directory):
-        raise data_error(str(directory / DOCUMENT), "was changed after it was written", _RESTORE)
+        raise data_error(str(directory / DOCUMENT), "was changed after it was written", remedy(directory))
     return model
 
 

@@ -13,7 +13,7 @@ from backtester.regress.inputs import InputChange
 from backtester.regress.tolerances import FAIL, WARN, Rules
 from backtester.report.gates import Breach, breaches
 from backtester.report.naming import AnyCell
-from backtester.report.records import ReportModel
+from backtester.report.records import FailedCell, ReportModel
 
 #: What may be another one than the baseline's: the portfolio is what is checked, limits are judged by themselves.
 _CHECKED = {"portfolio", "assumption", "command.fail_on", "command.warn_on"}
@@ -53,6 +53,7 @@ class Checked(NamedTuple):
     comparison: Comparison | None  # None without a baseline
     reasons: tuple[InputChange, ...]  # why it is not comparable, or would not be without --across
     cells: tuple[CheckedCell, ...]
+    failures: tuple[FailedCell, ...]  # cells that came to nothing, and not forgiven
 
     @property
     def changes(self) -> tuple[Judged, ...]:
@@ -74,22 +75,30 @@ class Checked(NamedTuple):
 
 
 def check(
-    result: ReportModel, baseline: ReportModel | None, rules: Callable[[str], Rules], across: bool = False
+    result: ReportModel,
+    baseline: ReportModel | None,
+    rules: Callable[[str], Rules],
+    across: bool = False,
+    max_failures: int = 0,
 ) -> Checked:
     """Judge a result by its baseline; `rules` knows those of a portfolio by its name, and is asked once for each.
 
     `across`: also by one that was made from other rules of a venue, another tape, scenario, engine or command.
+    `max_failures`: so many cells may come to nothing; where more do, none of them is forgiven.
     """
+    failed = tuple(cell for cell in result.failed if cell.exit_code)
+    failures = failed if len(failed) > max_failures else ()
     if baseline is None:
-        return Checked(Outcome.NO_BASELINE, None, (), tuple(_cell(Pair(None, cell)) for cell in result.cells))
+        return Checked(Outcome.NO_BASELINE, None, (), tuple(_cell(Pair(None, cell)) for cell in result.cells), failures)
     comparison = compare(baseline, result)
     reasons = tuple(each for each in comparison.inputs if _forbids(each))
     if reasons and not across:
         cells = tuple(_cell(each.pair) for each in comparison.pairs)
-        return Checked(Outcome.NOT_COMPARABLE, comparison, reasons, cells)
+        return Checked(Outcome.NOT_COMPARABLE, comparison, reasons, cells, failures)
     known = cache(rules)
     cells = tuple(_cell(each.pair, _judged(each, known)) for each in comparison.pairs)
-    return Checked(_outcome(cells), comparison, reasons, cells)
+    outcome = Outcome.FAILED if failures else _outcome(cells)
+    return Checked(outcome, comparison, reasons, cells, failures)
 
 
 def _cell(pair: Pair, changes: Iterable[Judged] = ()) -> CheckedCell:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -76,13 +77,15 @@ def _said(checked: Checked) -> Iterator[str]:
         yield f"{counted(len(failing), 'change')} beyond tolerance ({effects(failing)}) in {cells}"
     elif checked.outcome is not Outcome.NOT_COMPARABLE:
         yield counted(len(checked.cells), "cell")
+    if checked.failures:
+        yield f"{counted(len(checked.failures), 'cell')} without a result"
     if warning:
         yield f"{counted(len(warning), 'change')} beyond a tolerance that warns"
     if within:
         yield f"{counted(len(within), 'change')} that may be"
-    for level, word in ((FAIL, "limit"), (WARN, "limit that warns")):
-        if limits := checked.limits(level):
-            yield f"{counted(len(limits), word, word.replace('limit', 'limits').replace('warns', 'warn'))} breached"
+    for level, one, many in ((FAIL, "limit", "limits"), (WARN, "limit that warns", "limits that warn")):
+        outcomes = Counter(each.limit.outcome for each in checked.limits(level))
+        yield from (f"{counted(number, one, many)} {outcome}" for outcome, number in sorted(outcomes.items()))
 
 
 def _fails(cell: CheckedCell) -> bool:
@@ -114,6 +117,10 @@ def failure(checked: Checked, baseline: str) -> Diagnostic | None:
         return Diagnostic("gate", changes[0].cell, message, "accept it with --update if it is meant")
     if limits:
         return Diagnostic("gate", cell_name(limits[0].cell), f"{limit_line(limits[0].limit)}{rest}")
+    if checked.failures:
+        more = len(checked.failures) - 1
+        rest = f", and {counted(more, 'more cell')}" if more else ""
+        return Diagnostic("gate", cell_name(checked.failures[0]), f"there is no result{rest}")
     return None
 
 

@@ -32,7 +32,7 @@ def _case(each: CheckedCell, checked: Checked) -> ElementTree.Element:
     cell, failing, warning = each.pair.cell, _lines(each, FAIL), _lines(each, WARN)
     name = f"{place_name(cell.scenario, cell.venue)}{variant_words(cell.variant)}"
     case = ElementTree.Element("testcase", classname=printable(cell.portfolio.name), name=printable(name))
-    if isinstance(cell, FailedCell) and cell.exit_code and each.pair.after is not None:
+    if cell in checked.failures and each.pair.after is not None:
         _add(case, "error", cell.error.partition("\n")[0], cell.error.splitlines())
     elif isinstance(cell, FailedCell) and not failing:
         _add(case, "skipped", cell.error.partition("\n")[0], [])

@@ -31,7 +31,7 @@ class Within(NamedTuple):
     figures: Mapping[str, Tolerance] = MappingProxyType({})
 
     def holds(self, change: Change) -> bool:
-        """Whether a change is no larger, or said by other figures as well (texts, single fills).
+        """Whether a change is no larger, or said by other figures as well (texts, single fills, children of plans).
 
         Example: of money `0.5%, 100` holds one from 1,000 to 1,100.
         """

@@ -33,7 +33,7 @@ def with_places(stored: ReportModel, directory: Path, inputs: Sequence[Path]) ->
             problems.append(_not_found(name, places, there))
         return str(fitting or name)
 
-    command = with_files(stored.command, found, lambda path: any(is_scenario_file(place / path) for place in places))
+    command = with_files(stored.command, found, places)
     if problems:
         raise BacktesterError(dict.fromkeys(problems))
     return command
@@ -82,5 +82,5 @@ def _of_suite(directory: Path) -> list[Path]:
         named.append(path)
         return path
 
-    with_files(Command((), suite.scenarios, suite.venues, tapes=suite.tapes), name)
+    with_files(Command((), suite.scenarios, suite.venues, tapes=suite.tapes), name, [home])
     return [home, *((home / path).parent for path in named)]

@@ -28,21 +28,24 @@ SCHEMA_VERSION = 1
 
 
 class Told(NamedTuple):
-    """A comparison and which of its changes are lines."""
+    """A comparison and which of its changes are lines; `more` are that, too, but told by a `command` alone."""
 
     comparison: Comparison
     material: Material
     lines: tuple[Change, ...]
+    more: tuple[Change, ...] = ()
+    command: str = ""
 
     @property
     def left(self) -> int:
         """How many changes are none."""
-        return len(self.comparison.changes) - len(self.lines)
+        return len(self.comparison.changes) - len(self.lines) - len(self.more)
 
 
-def tell(comparison: Comparison, material: Material) -> Told:
-    """What is told of it."""
-    return Told(comparison, material, tuple(each for each in comparison.changes if is_material(each, material)))
+def tell(comparison: Comparison, material: Material, most: int | None = None, command: str = "") -> Told:
+    """What is told of it: all that is material, or the worst `most` of it; `command` tells the rest."""
+    found = tuple(each for each in comparison.changes if is_material(each, material))
+    return Told(comparison, material, found[:most], found[len(found[:most]) :], command)
 
 
 def render_comparison(told: Told, format: str, console: Console) -> str:
@@ -119,9 +122,11 @@ def _change(each: Change) -> tuple[str, ...]:
 
 def ending(told: Told) -> Iterator[str]:
     """How many of what, and what is not told."""
-    if told.lines:
-        cells = len({each.cell for each in told.lines})
-        yield f"{counted(len(told.lines), 'change')} in {counted(cells, 'cell')}: {effects(told.lines)}"
+    if told.more:
+        yield f"and {len(told.more):,} more: {told.command}"
+    if found := (*told.lines, *told.more):
+        cells = len({each.cell for each in found})
+        yield f"{counted(len(found), 'change')} in {counted(cells, 'cell')}: {effects(found)}"
     else:
         yield f"nothing changed in {counted(told.comparison.cells, 'cell')}"
     if told.left:

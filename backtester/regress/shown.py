@@ -36,6 +36,17 @@ _SHOWN: Mapping[Quantity, Callable[[float], str]] = MappingProxyType(
         Quantity.DURATION: lambda value: f"{_plain(value / _NS)} s",
     }
 )
+#: What else a number that is shown with more digits is counted in.
+_UNITS: Mapping[Quantity, tuple[float, str]] = MappingProxyType(
+    {
+        Quantity.SHARE: (100.0, " %"),
+        Quantity.RATE: (100.0, " %"),
+        Quantity.PERCENT: (1.0, " %"),
+        Quantity.DURATION: (1.0 / _NS, " s"),
+    }
+)
+#: Digits that tell two numbers apart: all that a number has are 17.
+_FEWEST, _MOST = 3, 17
 
 
 def shown(value: Any, quantity: Quantity, start: Instant) -> str:
@@ -50,9 +61,26 @@ def shown(value: Any, quantity: Quantity, start: Instant) -> str:
 
 
 def shown_apart(values: tuple[Any, Any], quantity: Quantity, starts: tuple[Instant, Instant]) -> tuple[str, str]:
-    """Two different values as the report shows them, whole where they would look the same."""
+    """Two different values as the report shows them, with more digits where they would look the same.
+
+    Example: of money 100.001 and 100.002 are 100.001 and 100.002, not 100.00 twice.
+    """
     first, second = (shown(value, quantity, start) for value, start in zip(values, starts, strict=True))
-    return (first, second) if first != second else (_whole(values[0]), _whole(values[1]))
+    if first != second:
+        return (first, second)
+    factor, unit = _UNITS.get(quantity, (1.0, ""))
+    for digits in range(_FEWEST, _MOST + 1):
+        first, second = (_digits(value, digits, factor, unit) for value in values)
+        if first != second:
+            return (first, second)
+    return (_whole(values[0]), _whole(values[1]))
+
+
+def _digits(value: Any, digits: int, factor: float, unit: str) -> str:
+    """A number with so many digits that count, in a unit; anything else whole."""
+    if not isinstance(value, int | float):
+        return _whole(value)
+    return f"{value * factor:,.{digits}g}".replace("-", "−") + unit
 
 
 def _to_the_second(value: Instant) -> str:

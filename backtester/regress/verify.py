@@ -24,10 +24,10 @@ MOST_CHANGES = 20
 
 
 class Check(NamedTuple):
-    """One thing that was looked at, whether it holds, and what was found."""
+    """One thing that was looked at, whether it holds (None: that cannot be told), and what was found."""
 
     check: str
-    holds: bool
+    holds: bool | None
     found: str
 
 

@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple, get_args
 
 from backtester.config.values import Instant
 from backtester.regress.cells import numbered
+from backtester.report.executions import OrderReport
 from backtester.report.fields import Field, fields, is_list, is_record
 from backtester.report.measures import Measure, Quantity, measure_of
 from backtester.report.naming import undated
@@ -126,12 +127,15 @@ def _arrays(
     for key in dict.fromkeys((*before, *after)):
         was, now = before.get(key), after.get(key)
         account = _account(was or now, where.account)
-        at = where.at(_label(key))._replace(account=account, is_detail=is_detail)
+        row = was if was is not None else now
+        # of children their plan says the sum
+        is_child = isinstance(row, OrderReport) and bool(row.plan)
+        at = where.at(_label(key))._replace(account=account, is_detail=is_detail or is_child)
         if was is not None and now is not None:
             if is_record(kind):
                 yield from _records(kind, was, now, at, identity)
         elif name not in _DETAILS:
-            yield _whole(measure, was, now, at._replace(is_detail=where.is_detail))
+            yield _whole(measure, was, now, at._replace(is_detail=where.is_detail or is_child))
 
 
 def _identity(kind: Any) -> tuple[str, ...]:

@@ -31,6 +31,7 @@ _STYLES = {
 _LIMIT_STYLES = {"ok": "green", "breached": "red", "unknown": "yellow"}
 _GAP = 2  # blanks between columns
 _WORDS, _SHORTEST = 2, 20  # a word of a table has at most this part of the terminal, but never fewer characters
+_LITTLE = 16  # characters that a column gets before the others have their share
 _LABEL = 14  # characters of a chart's labels
 _CHART_HEIGHT = 4
 _NARROWEST_CHART, _WIDEST_CHART = 20, 120
@@ -129,8 +130,9 @@ def fitting(sheet: Sheet, width: int) -> list[int]:
 
 
 def spread(sheet: Sheet, shown: Sequence[int], width: int) -> list[int]:
-    """Widths of these columns: what they need unfolded, as far as there is room; those that lack least get it first.
+    """Widths of these columns: what they need unfolded, as far as there is room.
 
+    A column that needs a little more gets it first; then all have a like share, less what they do not need.
     Where even their longest words have no room, the widest column gives way, so that short ones stay whole.
     """
     widths = {number: sheet.narrowest(number) for number in shown}
@@ -139,8 +141,9 @@ def spread(sheet: Sheet, shown: Sequence[int], width: int) -> list[int]:
         widths[widest] = max(1, widths[widest] - 1)
     lacks = {number: sheet.widest(number) - widths[number] for number in shown}
     left = width - _total(widths.values())
-    for number in sorted(shown, key=lambda number: lacks[number]):
-        more = max(0, min(left, lacks[number]))
+    for done, number in enumerate(sorted(shown, key=lambda number: lacks[number])):
+        share = max(left // (len(shown) - done), _LITTLE)
+        more = max(0, min(left, share, lacks[number]))
         widths[number] += more
         left -= more
     return list(widths.values())

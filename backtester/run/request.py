@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from backtester.config.command import Acceptances, Command
+from backtester.config.command import Acceptances, Command, scenarios_of, venues_of
 from backtester.engine.state import DEFAULT_CAPACITIES, Capacities
 from backtester.errors import usage_error
 from backtester.market.schema import InstrumentFacts, parse_instruments
@@ -86,7 +86,7 @@ def _scenarios(texts: Sequence[str]) -> dict[str | None, bool]:
     if not texts:
         return {None: False}
     names: dict[str | None, bool] = {}
-    for name in filter(None, ",".join(texts).split(",")):
+    for name in filter(None, (each for text in texts for each in scenarios_of(text))):
         first, plus, more = name.partition("+")
         is_all = first == "all"
         for each in runnable_ids() if is_all else [first]:
@@ -103,7 +103,7 @@ def _venues(texts: Sequence[str]) -> tuple[str | None, ...]:
     """The choices of venues that are named, each once; None, every account's own, if none is."""
     if not texts:
         return (None,)
-    names = tuple(dict.fromkeys(",".join(texts).split(",")))
+    names = tuple(dict.fromkeys(each for text in texts for each in venues_of(text)))
     if "" in names:
         raise usage_error("--venue", "names none", "see `backtester venues list`")
     for ref in map(VenueRef.parse, names):

@@ -6,7 +6,6 @@ All is made beside the months (`.work`) and put in its place in one step; a lock
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import socket
 from collections.abc import Iterable, Iterator
@@ -18,10 +17,9 @@ from filelock import FileLock, Timeout
 
 from backtester.errors import usage_error, write_error
 from backtester.files import sync, sync_names, write_text
+from backtester.report.places import LATEST, MONTH
 from backtester.report.sums import SUMS
 
-MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
-LATEST = "latest"
 _WORK, _LOCK, _OWNER, _TOLD = ".work", ".lock", ".lock-owner", ".told"
 
 
@@ -68,8 +66,8 @@ class Archive(NamedTuple):
             with self._held():
                 yield
         except OSError as error:
-            hint = "what was there is as it was"
-            raise write_error(f"archive {self.root}", "cannot be written", error, hint) from error
+            hint = "name a place of yours in the suite: `archive`"
+            raise write_error(f"archive {self.root}", "cannot be written, and is as it was", error, hint) from error
 
     @contextmanager
     def _held(self) -> Iterator[None]:

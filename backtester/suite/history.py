@@ -14,7 +14,7 @@ from backtester.regress.cells import pair_cells
 from backtester.regress.inputs import InputChange, changed_inputs, of_cell
 from backtester.report.chart import sparkline
 from backtester.report.figures import figures_of, reader
-from backtester.report.gates import breaches
+from backtester.report.gates import BREACHED, UNKNOWN, breaches
 from backtester.report.naming import undated_names
 from backtester.report.records import Cell, ReportModel
 from backtester.report.sheet import Column, Sheet
@@ -24,7 +24,7 @@ from backtester.suite.stored import read_month
 from backtester.texts import counted
 
 Row = tuple[str | int | float | None, ...]
-MONTH_COLUMNS = ("month", "state", "cells", "failed", "verdicts", "breaches", "worst_loss_pct", "receipt")
+MONTH_COLUMNS = ("month", "state", "cells", "failed", "verdicts", "breaches", "unknown", "worst_loss_pct", "receipt")
 FIGURE_COLUMNS = ("cell", "figure", "months", "line", "first", "last", "lowest", "highest", "jump", "in", "inputs_then")
 _TEXTS = frozenset({"cell", "figure", "line", "jump", "in", "inputs_then"})
 #: Stands where a figure jumped although nothing that its cell is made from did.
@@ -87,7 +87,8 @@ def _fault(error: BacktesterError) -> str:
 def _month_row(month: str, model: ReportModel) -> Row:
     losses = [cell.portfolio.loss_pct for cell in model.finished if cell.portfolio.loss_pct is not None]
     receipt = model.receipt.results[:12]
-    said = (_verdicts(model), len(list(breaches(model.cells))), max(losses, default=None), receipt)
+    outcomes = Counter(each.limit.outcome for each in breaches(model.cells))
+    said = (_verdicts(model), outcomes[BREACHED], outcomes[UNKNOWN], max(losses, default=None), receipt)
     return (month, "archived", len(model.cells), len(model.failed), *said)
 
 

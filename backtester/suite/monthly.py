@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from backtester.config.suite import SuiteFile
-from backtester.errors import config_error, data_error, usage_error
+from backtester.errors import config_error, data_error
 from backtester.files import reason
+from backtester.report.gates import read_gates
 from backtester.report.parts import Parts
 from backtester.report.places import MADE_FROM, PORTFOLIOS, SUITE
 from backtester.report.produce import Produced, produce
@@ -17,21 +17,18 @@ from backtester.report.records import ReportModel
 from backtester.report.sums import write_sums
 from backtester.report.tables import CONTENTS
 from backtester.run.session import Listener, nobody
-from backtester.run.sources import FileSource
 from backtester.suite.archive import Archive
 from backtester.suite.made_from import differing, made_from
+from backtester.suite.origin import Origin, Source, read_origin, receipts
 from backtester.suite.stored import months_before, read_month
-from backtester.suite.summary import summary
-from backtester.texts import json_text
-
-#: The page, beside the files of the result.
-SUMMARY, PAGE = "summary.md", "summary.html"
+from backtester.suite.summary import PAGE, SUMMARY, summary
 
 
 class Month(NamedTuple):
     """A month of a suite, and its page in Markdown and HTML.
 
     `is_new`: this call made it. `is_kept`: it is in the archive; one of which too many cells failed is not.
+    `changed`: what it was made from, and would not be any more. Example: `portfolio a.toml`.
     """
 
     name: str
@@ -41,6 +38,7 @@ class Month(NamedTuple):
     page: str
     is_new: bool = True
     is_kept: bool = True
+    changed: tuple[str, ...] = ()
 
 
 def run_month(
@@ -59,6 +57,7 @@ def run_month(
     archive = Archive(file.archive)
     inputs = _inputs(file)
     sources = made_from(file, seed)
+    read_gates(file.command)  # what is wrong with limits is told before anything is written
     with archive.locked():
         if month in archive.months():
             archive.settle()
@@ -68,13 +67,14 @@ def run_month(
         made = produce(file.command, seed, with_tables=True, listener=listener, jobs=jobs, parts=parts)
         if made_from(file, seed) != sources:
             raise data_error(f"{file.suite.name} {month}", "a file was changed while it was run", "run it again")
-        told = summary(file.suite.name, month, made.model, earlier)
+        told = summary(file.suite, month, made.model, earlier)
         found = Month(month, archive.of(month), made.model, told.markdown(), told.html())
         if len([cell for cell in made.model.failed if cell.exit_code]) > file.suite.max_failures:
             return found._replace(is_kept=False)
         with archive.adding(month) as directory:
             pages = {SUMMARY: found.summary.encode(), PAGE: found.page.encode()}
-            _write(directory, made, {**inputs, **pages, MADE_FROM: _told(sources)})
+            origin = Origin(month, sources, receipts(earlier))
+            _write(directory, made, {**inputs, **pages, MADE_FROM: origin.written()})
         return found
 
 
@@ -87,28 +87,12 @@ def _inputs(file: SuiteFile) -> dict[str, bytes]:
         raise config_error(str(error.filename), f"cannot be read: {reason(error)}") from None
 
 
-def _as_it_was(archive: Archive, month: str, sources: tuple[FileSource, ...]) -> Month:
-    """The month that is there. Raises a usage error if it would be made from something else now."""
-    model = read_month(archive, month)
-    directory = archive.of(month)
-    stored = _stored_sources(directory / MADE_FROM)
-    if others := differing(stored, sources):
-        message = f"is archived, made from something else: {', '.join(others)}"
-        raise usage_error(str(directory), message, "run another month; what is archived is never replaced")
+def _as_it_was(archive: Archive, month: str, sources: tuple[Source, ...]) -> Month:
+    """The month that is there, and what it would be made from otherwise now."""
+    model, directory = read_month(archive, month), archive.of(month)
     told, drawn = ((directory / name).read_text("utf-8") for name in (SUMMARY, PAGE))
-    return Month(month, directory, model, told, drawn, is_new=False)
-
-
-def _stored_sources(path: Path) -> list[FileSource]:
-    """What a month says it was made from. Raises a data error where an earlier version of this program wrote it."""
-    try:
-        return [FileSource(**each) for each in json.loads(path.read_text("utf-8"))]
-    except (OSError, ValueError, TypeError):
-        raise data_error(str(path), "was written by another version of this program", "run another month") from None
-
-
-def _told(sources: tuple[FileSource, ...]) -> bytes:
-    return (json_text([each._asdict() for each in sources]) + "\n").encode()
+    changed = tuple(differing(read_origin(directory).sources, sources))
+    return Month(month, directory, model, told, drawn, is_new=False, changed=changed)
 
 
 def _write(directory: Path, made: Produced, more: Mapping[str, bytes]) -> None:

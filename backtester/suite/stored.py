@@ -10,14 +10,17 @@ from backtester.report.places import remedy
 from backtester.report.records import ReportModel
 from backtester.report.sums import changed
 from backtester.suite.archive import Archive
+from backtester.suite.origin import read_origin
 
 
 def read_month(archive: Archive, month: str) -> ReportModel:
-    """A month as it was archived. Raises a data error for one that was changed since."""
+    """A month as it was archived. Raises a data error for one that was changed since, or is another by its name."""
     directory = archive.of(month)
     if names := changed(directory):
         message = f"was changed after it was archived: {', '.join(names)}"
         raise data_error(str(directory), message, remedy(directory))
+    if (stated := read_origin(directory).month) != month:
+        raise data_error(str(directory), f"is {stated}, whatever it is called", f"give it its name again: {stated}")
     return read_document(directory)
 
 

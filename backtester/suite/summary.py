@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
+from backtester.config.suite import Suite
 from backtester.regress.cells import pair_cells
 from backtester.regress.compare import compare
 from backtester.regress.material import parse_material
 from backtester.regress.render import Told, ending, markdown_lines, sheets_of, tell
-from backtester.report.gates import Breach, breaches
+from backtester.report.gates import BREACHED, UNKNOWN, Breach, breaches
 from backtester.report.html.page import page, told_cells
 from backtester.report.html.sheets import table
 from backtester.report.html.tree import Element, node
@@ -21,8 +23,10 @@ from backtester.report.text import limit_line
 from backtester.suite.history import FIGURES, history_sheet
 from backtester.texts import counted, markdown_text
 
-#: Changes since the month before that are told.
-MATERIAL = parse_material("0.5%,100,10bps,60s")
+#: The files of the page.
+SUMMARY, PAGE = "summary.md", "summary.html"
+#: Changes since the month before that are told one by one: what a mail can hold.
+MOST_CHANGES = 40
 
 
 class Line(NamedTuple):
@@ -67,8 +71,8 @@ class Summary(NamedTuple):
             yield table(self.past)
 
 
-def summary(name: str, month: str, model: ReportModel, earlier: Mapping[str, ReportModel]) -> Summary:
-    """What to say of a month; `earlier`: the results of the months before it, the oldest first."""
+def summary(suite: Suite, month: str, model: ReportModel, earlier: Mapping[str, ReportModel]) -> Summary:
+    """What to say of a month of a suite; `earlier`: the results of the months before it, the oldest first."""
     since = max(earlier, default="")
     before = earlier.get(since)
     pairs = pair_cells(before.cells if before else (), model.cells)
@@ -80,15 +84,27 @@ def summary(name: str, month: str, model: ReportModel, earlier: Mapping[str, Rep
         *(_line(_became(pairs[key[0]].after, breach), breach) for key, breach in was.items() if key not in now),
     ]
     return Summary(
-        title=f"{name}, {month}",
-        standing=f"{counted(len(now), 'breach', 'breaches')} of limits"
-        + (f", {len(was)} in {since}" if before else ""),
+        title=f"{suite.name}, {month}",
+        standing=f"Limits: {_numbers(now.values())}" + (f"; in {since} {_numbers(was.values())}" if before else ""),
         lines=tuple(lines),
         since=since,
-        changes=tell(compare(before, model), MATERIAL) if before else None,
+        changes=_changes(suite, month, model, since, before) if before else None,
         past=history_sheet({**earlier, month: model}, FIGURES) if earlier else None,
         model=model,
     )
+
+
+def _changes(suite: Suite, month: str, model: ReportModel, since: str, before: ReportModel) -> Told:
+    """The worst of what changed, and the command that tells all of it."""
+    command = f"backtester diff {suite.archive}/{since} {suite.archive}/{month}"
+    return tell(compare(before, model), parse_material(suite.material), MOST_CHANGES, command)
+
+
+def _numbers(found: Iterable[Breach]) -> str:
+    """How many limits are breached, and of how many nothing is known. Example: 7 breaches, 2 unknown."""
+    outcomes = Counter(each.limit.outcome for each in found)
+    unknown = f", {outcomes[UNKNOWN]:,} unknown" if outcomes[UNKNOWN] else ""
+    return f"{counted(outcomes[BREACHED], 'breach', 'breaches')}{unknown}"
 
 
 def _line(mark: str, breach: Breach) -> Line:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -120,6 +121,16 @@ def test_other_rules_are_not_comparable(base: Path, tmp_path: Path, capsys: pyte
     assert told(capsys, now, "--baseline", base, "--across")[0] == 0
     assert told(capsys, now, "--baseline", base, "--update")[0] == 0
     assert told(capsys, now, "--baseline", base)[0] == 0
+
+
+def test_the_hint_of_an_edited_baseline_leads_to_a_new_one(base: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    document = base / "result.json"
+    document.write_text(document.read_text("utf-8").replace("-480.0", "-481.0"), "utf-8")
+    now = stored(base.parent / "now", result(CRASH))
+    hint = f"  hint: restore it from where it came, or delete {base}: --update makes it anew\n"
+    assert told(capsys, now, "--baseline", base, "--update")[2].endswith(hint)
+    shutil.rmtree(base)
+    assert told(capsys, now, "--baseline", base, "--update")[0] == 0
 
 
 def test_a_baseline_that_was_edited_is_named(base: Path, capsys: pytest.CaptureFixture[str]) -> None:

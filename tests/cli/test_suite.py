@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -36,7 +37,9 @@ class Suite:
 
 
 @pytest.fixture
-def suite(capsys: pytest.CaptureFixture[str]) -> Suite:
+def suite(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Suite:
+    """Whenever it is called it is December of 2026."""
+    monkeypatch.setattr("backtester.cli.suite.this_month", lambda: "2026-12")
     return Suite(capsys)
 
 
@@ -46,6 +49,23 @@ def test_a_month_and_again(suite: Suite, tmp_path: Path) -> None:
     assert code == 0 and out.startswith("# small, 2026-11\n") and err == f"{tmp_path}/kept/2026-11 is written\n"
     again = suite("run", path, "--month", "2026-11", "-v")
     assert again == (0, out, f"{tmp_path}/kept/2026-11 is already there: same receipt\n")
+
+
+def test_what_changed_since_is_named_beside_the_page_as_it_was(suite: Suite, tmp_path: Path) -> None:
+    path = small_suite(tmp_path, '[limits]\nfail = ["accounts[main].pnl_fees < 0"]\n')
+    first = suite("run", path, "--month", "2026-11")
+    (tmp_path / "books" / "b.toml").write_text((tmp_path / "books" / "b.toml").read_text() + "\n# more\n")
+    code, out, err = suite("run", path, "--month", "2026-11")
+    assert (code, out) == first[:2] and code == ExitCode.GATE
+    said = f"warning[suite] {tmp_path}/kept/2026-11: is told as it was; changed since: portfolio b.toml\n"
+    assert err == first[2].replace("error[gate]", said + "error[gate]", 1)
+
+
+def test_a_month_to_come(suite: Suite, tmp_path: Path) -> None:
+    path = small_suite(tmp_path)
+    code, _, err = suite("run", path, "--month", "2027-01")
+    assert code == 0 and err.startswith(f"warning[suite] {tmp_path}/kept/2027-01: is a month to come")
+    assert suite("run", path, "--month", "2027-01")[2] == suite("run", path, "--month", "2026-12")[2] == ""
 
 
 def test_the_result_in_other_formats(suite: Suite, tmp_path: Path) -> None:
@@ -153,8 +173,10 @@ def test_a_full_disk_is_told_alike_whatever_is_written(
     monkeypatch.setattr("backtester.files._workshop", full)
     monkeypatch.chdir(tmp_path)
     assert main(words.split()) == ExitCode.ENGINE
-    line = suite.capsys.readouterr().err.splitlines()[0]
+    line, hint, *_ = suite.capsys.readouterr().err.splitlines()
+    assert hint == "  hint: make room on that disk, or name a place on another"
     assert line.startswith("error[disk] ") and line.endswith(": No space left on device")
+    assert not (tmp_path / "out").exists()
     assert contents(tmp_path) == before
 
 
@@ -202,6 +224,14 @@ def test_hints_are_those_of_the_place(suite: Suite, tmp_path: Path) -> None:
         assert suite.capsys.readouterr().err.endswith(hint)
     (kept / "2026-11" / "SHA256SUMS").unlink()
     assert suite("status", tmp_path / "suite.toml")[2].endswith(hint)
+    shutil.copytree(kept / "2026-11", tmp_path / "tam")
+    assert main(["report", str(tmp_path / "tam")]) == ExitCode.DATA
+    assert suite.capsys.readouterr().err.endswith("hint: it is a copy of an archived month: copy it again\n")
+    shutil.rmtree(kept / "2026-11")
+    (kept / "2026-11").mkdir()
+    for words in (["report", str(kept / "2026-11")], ["suite", "status", str(tmp_path / "suite.toml")]):
+        assert main(words) == ExitCode.DATA
+        assert suite.capsys.readouterr().err.endswith(hint)
 
 
 def test_a_month_that_was_changed_or_is_under_way_hides_no_other(suite: Suite, tmp_path: Path) -> None:

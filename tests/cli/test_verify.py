@@ -10,6 +10,7 @@ import pytest
 
 from backtester.cli.app import main
 from backtester.errors import ExitCode
+from backtester.report.sums import write_sums
 from backtester.shipped import venues_dir
 from tests.cli.shell import Shell
 from tests.unit.run_cases import tape
@@ -128,3 +129,56 @@ def test_files_that_are_not_there(
     assert main(["verify", str(stored)]) == ExitCode.DATA
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error")]
     assert [line.partition(": ")[0] for line in lines] == ["error[data] p.toml", "error[data] tape.parquet"]
+
+
+# --- the pages of a month ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
+    """An archive of three months."""
+    path = small_suite(tmp_path)
+    for month in ("2026-09", "2026-10", "2026-11"):
+        assert main(["suite", "run", str(path), "--month", month]) == 0
+    capsys.readouterr()
+    return tmp_path / "kept"
+
+
+def pages(rows: list[dict[str, Any]]) -> list[tuple[Any, str]]:
+    return [(row["holds"], row["found"]) for row in rows if row["check"] in ("pages", "month")]
+
+
+@pytest.mark.parametrize("name", ["summary.md", "summary.html"])
+def test_a_forged_page_is_no_page_of_this_result(kept: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
+    month = kept / "2026-11"
+    code, rows = verified(month, capsys=capsys)
+    assert (code, pages(rows)) == (0, [(True, "of this result")])
+    text = (month / name).read_text()
+    (month / name).write_text(text.replace("small, 2026-11", "small, all is well, 2026-11"))
+    others = [line.split("  ")[1] for line in (month / "SHA256SUMS").read_text().splitlines()]
+    write_sums(month, others)
+    code, rows = verified(month, capsys=capsys)
+    assert (code, failing(rows)) == (ExitCode.GATE, [("pages", f"not those of this result: {name}")])
+
+
+def test_pages_that_tell_of_a_month_which_is_gone_or_another(kept: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (kept / "2026-10").rename(kept / "old")
+    code, rows = verified(kept / "2026-11", capsys=capsys)
+    assert (code, pages(rows)) == (0, [(None, "cannot be compared: they tell of 2026-10, not there any more")])
+    book = kept.parent / "books" / "a.toml"
+    (kept / "2026-11").rename(kept / "new")
+    sound = book.read_text()
+    book.write_text(sound.replace("size = 1.0", "size = 3.0"))
+    assert main(["suite", "run", str(kept.parent / "suite.toml"), "--month", "2026-10"]) == 0
+    capsys.readouterr()
+    book.write_text(sound)
+    (kept / "new").rename(kept / "2026-11")
+    code, rows = verified(kept / "2026-11", capsys=capsys)
+    found = (False, "cannot be compared: 2026-10 is not what it was when they were written")
+    assert (code, pages(rows)) == (ExitCode.GATE, [found])
+
+
+def test_a_month_under_another_name(kept: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (kept / "2026-11").rename(kept / "2026-12")
+    code, rows = verified(kept / "2026-12", capsys=capsys)
+    assert code == ExitCode.GATE and failing(rows) == [("month", "is 2026-11, whatever it is called")]

@@ -9,10 +9,9 @@ from functools import cache
 from pathlib import Path
 
 from backtester.errors import ExitCode
-from backtester.report.places import MADE_FROM
+from backtester.report.places import MADE_FROM, MONTH
 from backtester.report.sums import SUMS
-from backtester.suite.archive import MONTH
-from backtester.suite.monthly import SUMMARY
+from backtester.suite.summary import SUMMARY
 from tests.property.mutations import Outcome, call, text_mutant
 from tests.unit.suite_cases import contents, small_suite
 

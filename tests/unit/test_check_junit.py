@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from xml.etree import ElementTree
 
-from backtester.regress.check import check
+from backtester.regress.check import Outcome, check
+from backtester.regress.check_report import failure, verdict_line
 from backtester.regress.junit import render_junit
 from backtester.regress.tolerances import rules_of
 from backtester.report.records import FailedCell, LimitReport, Named, PortfolioName, ReportModel
@@ -23,9 +24,11 @@ SCHEMA: dict[str, tuple[set[str], set[str], set[str]]] = {
 }
 
 
-def junit(model: ReportModel, baseline: ReportModel | None) -> ElementTree.Element:
+def junit(model: ReportModel, baseline: ReportModel | None, forgiven: int = 0) -> ElementTree.Element:
     """The document as it is parsed, after a look at its elements."""
-    root = ElementTree.fromstring(render_junit(check(model, baseline, lambda portfolio: rules_of([]))))
+    root = ElementTree.fromstring(
+        render_junit(check(model, baseline, lambda portfolio: rules_of([]), max_failures=forgiven))
+    )
     assert root.tag == "testsuites"
     for each in root.iter():
         must, may, children = SCHEMA[each.tag]
@@ -71,6 +74,17 @@ def test_a_cell_without_a_result_is_an_error_or_skipped() -> None:
     _, error, skipped = junit(model, model)[0]
     assert child(error, "error").attrib["message"] == r"error[data] \x1b[31m<x>: gone"
     assert child(skipped, "skipped") is not None
+
+
+def test_a_failure_that_is_forgiven_is_skipped_and_one_that_is_not_is_not_kept() -> None:
+    model = result(CRASH, failed("failed", 4))
+    rules = rules_of([])
+    assert check(model, model, lambda portfolio: rules, max_failures=1).outcome is Outcome.KEPT
+    found = check(model, model, lambda portfolio: rules)
+    assert verdict_line(found) == "FAILED: 2 cells, 1 cell without a result"
+    assert str(failure(found, "base")).endswith(": there is no result")
+    _, skipped = junit(model, model, forgiven=1)[0]
+    assert child(skipped, "skipped").attrib["message"] == r"error[data] \x1b[31m<x>: gone"
 
 
 def test_without_a_baseline_every_cell_fails() -> None:

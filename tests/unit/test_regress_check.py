@@ -121,7 +121,7 @@ def test_a_limit_that_is_not_kept_fails_though_the_baseline_did_not_keep_it() ->
 def test_a_limit_that_warns_does_not() -> None:
     found = checked(limited("warn", "unknown"), limited("warn", "unknown"))
     assert found.outcome is Outcome.KEPT
-    assert verdict_line(found) == "KEPT: 1 cell, 1 limit that warns breached"
+    assert verdict_line(found) == "KEPT: 1 cell, 1 limit that warns unknown"
 
 
 # --- what cannot be compared ---------------------------------------------------------------------------------------

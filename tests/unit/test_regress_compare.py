@@ -18,7 +18,7 @@ from backtester.regress.render import COLUMNS, render_comparison, tell
 from backtester.regress.shown import moved
 from backtester.report.measures import Quantity
 from backtester.report.records import Cell, FailedCell, Named, PortfolioName, ReportModel, VenueInput
-from tests.golden.handmade import CRASH, LIQUIDATION, MAIN, MODEL, SMALLER, STOP
+from tests.golden.handmade import CHILD, CRASH, LIQUIDATION, MAIN, MODEL, SMALLER, STOP
 
 FAILED = FailedCell(
     PortfolioName("book"), CRASH.scenario, CRASH.venue, CRASH.variant, "failed", "error[data] x: gone\n  hint: no", 4
@@ -95,7 +95,7 @@ def test_money_is_weighed_by_the_equity_of_its_account() -> None:
 def test_what_looks_alike_has_all_its_digits() -> None:
     after = CRASH._replace(portfolio=CRASH.portfolio._replace(loss=9_694.061), end_ts=Instant(CRASH.end_ts.ts_ns + 1))
     assert [line(each)[1:4] for each in changes(CRASH, after)] == [
-        ("portfolio.loss", "9694.06", "9694.061"),
+        ("portfolio.loss", "9,694.06", "9,694.061"),
         ("end_ts", "2025-10-10T22:00:00.000000000Z", "2025-10-10T22:00:00.000000001Z"),
     ]
 
@@ -187,6 +187,17 @@ def test_a_variant_is_the_same_cell_where_no_other_can_be_meant() -> None:
 def test_what_is_within_the_larger_of_share_and_amount_is_counted(material: str, lines: int) -> None:
     told = tell(compare(model(CRASH), model(WORST)), parse_material(material))
     assert (len(told.lines), told.left) == (lines, 10 - lines)
+
+
+def test_children_of_plans_are_details() -> None:
+    """Their plan says the sum: told last, and with a size counted alone; so are those that are new or gone."""
+    child = CHILD._replace(levels=CHILD.levels + 1, size=CHILD.size + 9.0)
+    after = CRASH._replace(orders=(*CRASH.orders[:-1], child, child._replace(id="exit#77")))
+    found = [*changes(CRASH, after), *changes(after, CRASH)]
+    assert {each.is_detail for each in found if each.place.startswith("orders[")} == {True}
+    assert not any(is_material(each, parse_material("0%")) for each in found if each.place.startswith("orders["))
+    money = CRASH.portfolio._replace(loss=CRASH.portfolio.loss + 1.0)
+    assert changes(CRASH, after._replace(portfolio=money))[0].place == "portfolio.loss"
 
 
 def test_texts_and_single_fills_are_told_by_other_figures() -> None:

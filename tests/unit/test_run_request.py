@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
-from backtester.config.command import Acceptances, Command, from_anywhere, told_from_anywhere
+from backtester.config.command import Acceptances, Command, from_anywhere, told_from_anywhere, with_files
 from backtester.errors import BacktesterError
 from backtester.run.request import requests
+from backtester.shipped import scenarios_dir, venues_dir
 from tests.unit.run_cases import CRASH, crash
 
 
@@ -105,3 +107,30 @@ def test_what_is_said_of_files_names_them_alone() -> None:
 def test_a_command_is_the_same_from_anywhere() -> None:
     here, there = Command(("mine.toml",)), Command((str(Path("/elsewhere") / "mine.toml"),))
     assert from_anywhere(here) == from_anywhere(there) == here
+
+
+# --- files with a comma in their paths -----------------------------------------------------------------------------
+
+
+def test_a_comma_in_a_directory_divides_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a scenario, a venue, or both beside others; run from there, from elsewhere, and kept by its name alone."""
+    monkeypatch.chdir(tmp_path)
+    place = tmp_path / "mine, yours"
+    place.mkdir()
+    shutil.copy(scenarios_dir() / f"{CRASH}.parquet", place / "own.parquet")
+    shutil.copy(venues_dir() / "hyperliquid.toml", place / "venue.toml")
+    for here in ("", f"{tmp_path}/"):
+        crash_file, venue_file = f"{here}mine, yours/own.parquet", f"{here}mine, yours/venue.toml"
+        assert asked(f"{crash_file}+outage,{CRASH}", venues=(venue_file,)) == [
+            (f"{crash_file}+outage", False), (CRASH, False),
+        ]  # fmt: skip
+        venues = f"{venue_file},{venue_file}@2026-08-22,hyperliquid"
+        command = Command(("a.toml",), (f"{CRASH},{crash_file}",), (venues,))
+        assert [each.venue for each in requests(command)[:3]] == [venue_file, f"{venue_file}@2026-08-22", "hyperliquid"]
+        named = from_anywhere(command)
+        assert named.scenarios == (f"{CRASH},own.parquet",)
+        assert named.venues == ("venue.toml,venue.toml@2026-08-22,hyperliquid",)
+    monkeypatch.chdir(place)
+    found = with_files(Command((), ("mine, yours/own.parquet",)), lambda name: f"found/{name}", [tmp_path])
+    assert found.scenarios == ("found/mine, yours/own.parquet",)
+    assert "is not known" in refused(Command(("a.toml",), ("nowhere, yours/own",)))

@@ -6,12 +6,14 @@ from time import process_time
 
 import pytest
 
+from backtester.config.suite import Suite
 from backtester.regress.cells import pair_cells
 from backtester.report.records import Cell, FailedCell, LimitReport, PortfolioName, ReportModel
 from backtester.suite.history import courses
 from backtester.suite.summary import summary
 from tests.unit.check_cases import CRASH, result
 
+BOOK = Suite(name="book", portfolios=("book.toml",))
 LIMIT = LimitReport("loss_pct > 40", "fail", "breached", "loss_pct is 64.63 %")
 
 
@@ -22,16 +24,16 @@ def at(date: str, scenario: str = "2025-10-10", outcome: str = "breached") -> Ce
 
 
 def page(now: ReportModel, before: ReportModel | None) -> list[str]:
-    lines = summary("book", "2026-11", now, {"2026-10": before} if before else {}).markdown().splitlines()
+    lines = summary(BOOK, "2026-11", now, {"2026-10": before} if before else {}).markdown().splitlines()
     return lines[2 : lines.index("", 2)]
 
 
 def test_breaches_of_two_dates_of_a_venue_are_two() -> None:
     both = result(at("2025-10-10"), at("2026-08-22"))
-    assert page(both, None)[0] == "2 breaches of limits"
+    assert page(both, None)[0] == "Limits: 2 breaches"
     kept = result(at("2025-10-10"), at("2026-08-22", outcome="ok"))
     new = page(both, kept)
-    assert new[0] == "2 breaches of limits, 1 in 2026-10"
+    assert new[0] == "Limits: 2 breaches; in 2026-10 1 breach"
     assert [line.startswith("- **new** ") for line in new[1:]] == [False, True]
     assert [line.startswith("- **cured** ") for line in page(kept, both)[1:]] == [False, True]
 
@@ -46,12 +48,12 @@ def test_a_cell_that_failed_is_not_cured() -> None:
         PortfolioName("book"), CRASH.scenario, at("2026-08-22").venue, CRASH.variant, "failed", "x", 4, (unknown,)
     )
     assert page(result(failed), result(at("2026-08-22"))) == [
-        "1 breach of limits, 1 in 2026-10",
+        "Limits: 0 breaches, 1 unknown; in 2026-10 1 breach",
         "- **failed** book, 2025-10-10 on hyperliquid@2026-08-22",
         "- book, 2025-10-10 on hyperliquid@2026-08-22: limit unknown: loss_pct > 40 (there is no result)",
     ]
     assert page(result(failed._replace(limits=(), venue="")), result(at("2026-08-22"))) == [
-        "0 breaches of limits, 1 in 2026-10",
+        "Limits: 0 breaches; in 2026-10 1 breach",
         "- **failed** book, 2025-10-10",
         "- **not known now** book, 2025-10-10 on hyperliquid@2026-08-22: limit breached: loss_pct > 40 "
         "(loss_pct is 64.63 %)",
@@ -61,7 +63,7 @@ def test_a_cell_that_failed_is_not_cured() -> None:
 def test_a_limit_that_warns_and_fails_is_two() -> None:
     cell = at("2026-08-22")._replace(limits=(LIMIT, LIMIT._replace(level="warn")))
     found = page(result(cell), None)
-    assert (found[0], len(found)) == ("2 breaches of limits", 3)
+    assert (found[0], len(found)) == ("Limits: 2 breaches", 3)
 
 
 # --- history -------------------------------------------------------------------------------------------------------
@@ -98,7 +100,7 @@ def test_ten_thousand_cells_are_no_problem(dates: tuple[str, str]) -> None:
 
 
 def test_the_page_says_what_the_summary_says() -> None:
-    told = summary("book", "2026-11", result(at("2026-08-22")), {"2026-10": result(at("2026-08-22", outcome="ok"))})
+    told = summary(BOOK, "2026-11", result(at("2026-08-22")), {"2026-10": result(at("2026-08-22", outcome="ok"))})
     page = told.html()
     assert "<h1>book, 2026-11</h1>" in page and "<strong>new</strong>" in page
     assert "Since 2026-10" in page and "From month to month" in page
@@ -106,6 +108,6 @@ def test_the_page_says_what_the_summary_says() -> None:
 
 
 def test_the_first_month_has_no_past() -> None:
-    told = summary("book", "2026-11", result(at("2026-08-22")), {})
+    told = summary(BOOK, "2026-11", result(at("2026-08-22")), {})
     assert told.changes is None and told.past is None
     assert "Since" not in told.html() and "From month to month" not in told.markdown()

@@ -40,7 +40,9 @@ def test_all_of_it_is_kept(tmp_path: Path) -> None:
     assert there["portfolios/a.toml"] == (tmp_path / "books" / "a.toml").read_bytes()
     named = [line.split("  ")[1] for line in there["SHA256SUMS"].decode().splitlines()]
     assert set(named) == there.keys() - {"SHA256SUMS"}
-    assert [(each["kind"], each["name"]) for each in json.loads(there["made_from.json"])] == [
+    origin = json.loads(there["made_from.json"])
+    assert (origin["month"], origin["earlier"]) == ("2026-11", {})
+    assert [(each["kind"], each["name"]) for each in origin["sources"]] == [
         ("backtester", __version__), ("options", "small"), ("portfolio", "a.toml"), ("portfolio", "b.toml"),
         ("seed", "0"), ("tape", "tape.parquet"), ("venue", "hyperliquid@2026-08-22"),
     ]  # fmt: skip
@@ -63,13 +65,16 @@ def test_elsewhere_it_is_the_same(tmp_path: Path) -> None:
 
 def test_what_is_archived_is_never_replaced(tmp_path: Path) -> None:
     path = small_suite(tmp_path)
-    before = contents(month(path).directory)
+    first = month(path)
+    before = contents(first.directory)
     book = tmp_path / "books" / "b.toml"
     book.write_text(book.read_text().replace("size = 2.0", "size = 3.0"))
-    assert "2026-11: is archived, made from something else: portfolio b.toml\n" in refused(path)
-    assert "made from something else: portfolio b.toml, seed 0, seed 7" in refused(path, seed=7)
+    again = month(path)
+    assert again.changed == ("portfolio b.toml",)
+    assert (again.summary, again.page, again.model.receipt) == (first.summary, first.page, first.model.receipt)
+    assert month(path, seed=7).changed == ("portfolio b.toml", "seed 0", "seed 7")
     path.write_text(path.read_text() + 'set = ["severe_loss=10%"]\n')
-    assert "something else: options small, portfolio b.toml" in refused(path)
+    assert month(path).changed == ("options small", "portfolio b.toml")
     assert contents(tmp_path / "kept" / "2026-11") == before
 
 
@@ -84,12 +89,12 @@ def test_one_that_was_changed_is_named(tmp_path: Path) -> None:
 def test_the_page_tells_what_is_new_and_what_is_cured(tmp_path: Path) -> None:
     path = small_suite(tmp_path, '[limits]\nwarn = ["accounts[main].notional > 60_000"]\n')
     first = month(path, "2026-09")
-    assert "2 breaches of limits\n- b, tape as it is" in first.summary and "Since" not in first.summary
+    assert "Limits: 2 breaches\n- b, tape as it is" in first.summary and "Since" not in first.summary
     a, b = (tmp_path / "books" / f"{name}.toml" for name in "ab")
     a.write_text(a.read_text().replace("size = 1.0", "size = 2.0"))
     b.write_text(b.read_text().replace("size = 2.0", "size = 1.0"))
     page = month(path).summary
-    assert "2 breaches of limits, 2 in 2026-09\n- **new** a, tape as it is" in page
+    assert "Limits: 2 breaches; in 2026-09 2 breaches\n- **new** a, tape as it is" in page
     assert "- **cured** b, tape as it is" in page and "## Since 2026-09" in page
 
 
@@ -107,6 +112,47 @@ def test_nothing_is_cured_but_by_being_kept(tmp_path: Path) -> None:
     assert "**cured**" not in page and page.count("**not known now**") == 2 and page.count("**new**") == 2
     assert page.count("- a, tape as it is  positions.leverage") == page.count("limit unknown, a warning") == 2
     assert page.splitlines()[3:5] == [f"- **failed** a, tape as it is  positions.leverage={each}" for each in (5, 20)]
+
+
+def test_a_month_under_another_name_is_refused(tmp_path: Path) -> None:
+    path = small_suite(tmp_path)
+    directory = month(path).directory
+    directory.rename(directory.with_name("2026-10"))
+    assert "2026-10: is 2026-11, whatever it is called" in refused(path, "2026-10")
+    assert "2026-10: is 2026-11, whatever it is called" in refused(path, "2026-12")
+
+
+def test_a_page_is_short_whatever_changed(tmp_path: Path) -> None:
+    """The worst first, the rest by number and command; nothing of what is not material."""
+    path = small_suite(tmp_path)
+    month(path, "2026-10")
+    other = tape(tmp_path, [50_000] * 4 + [30_000] * 6)
+    assert other == tmp_path / "tape.parquet"
+    lines = month(path).summary.splitlines()
+    rows = [line for line in lines if line.startswith("| ~ | ") and line.split("|")[2] != " tape "]
+    assert len(rows) == 40 and "portfolio.equity_end" in rows[0]
+    assert any(
+        line.startswith("and ") and line.endswith(" more: backtester diff kept/2026-10 kept/2026-11") for line in lines
+    )
+    tape(tmp_path, [50_000] * 4 + [30_001] * 6)
+    path.write_text(path.read_text() + 'material = "1%,50"\n')
+    assert " within 1%,50\n" in month(path, "2026-12").summary
+
+
+@pytest.mark.parametrize("text", ["", "0.5", "half", "1%,1%"])
+def test_no_material(tmp_path: Path, text: str) -> None:
+    path = small_suite(tmp_path, f'material = "{text}"\n')
+    if text == "0.5":
+        assert load_suite(path).suite.material == text
+        return
+    with pytest.raises(BacktesterError, match=r"suite.toml:7 material: "):
+        load_suite(path)
+
+
+def test_a_suite_with_a_wrong_limit_leaves_no_archive(tmp_path: Path) -> None:
+    path = small_suite(tmp_path, '[limits]\nfail = ["los_pct > 1"]\n')
+    assert "los_pct" in refused(path)
+    assert not (tmp_path / "kept").exists()
 
 
 def test_a_month_of_another_version(tmp_path: Path) -> None:

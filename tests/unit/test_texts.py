@@ -50,6 +50,8 @@ def test_long_values_lose_their_middle() -> None:
 
 def test_markdown_and_spreadsheets() -> None:
     assert markdown_text("a|<script>[x](y)") == "a\\|&lt;script>[x]\\(y)"
+    assert markdown_text("</b><!-- <?x") == "&lt;/b>&lt;!-- &lt;?x"
+    assert markdown_text("loss < 1, a <2, 3<") == "loss < 1, a <2, 3<"
     assert csv_cell('=HYPERLINK("x")') == '\'=HYPERLINK("x")'
     assert [csv_cell(each) for each in ("@a", "+a", "-a", "-1.5", "+3", -1.5, None)] == [
         "'@a", "'+a", "'-a", "-1.5", "+3", -1.5, None,

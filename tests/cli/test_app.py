@@ -406,7 +406,9 @@ def test_a_full_disk_is_told_as_one(verb: AddVerb, capsys: pytest.CaptureFixture
 
     verb(fail)
     assert main(["fail"]) == 5
-    assert capsys.readouterr().err == "error[disk] tape.parquet: cannot be written: No space left on device\n"
+    line, hint = capsys.readouterr().err.splitlines()
+    assert line == "error[disk] tape.parquet: cannot be written: No space left on device"
+    assert hint == "  hint: make room on that disk, or name a place on another"
 
 
 @pytest.mark.parametrize(("name", "value"), [("NO_COLOR", "1"), ("TERM", "dumb")])

@@ -71,8 +71,8 @@ _TABLE = {
         equity_start collateral carried_in notional topup_too_little topup_limit reconciliation_error
         insurance_start insurance_end""",
     Measure(_Q.SHARE, _UP): "margin_ratio_max",
-    Measure(_Q.SHARE, _DOWN): "liquidation_distance_min RemedyReport.share",
-    Measure(_Q.SHARE, _NEITHER): "maker_share participation share too_much volatility_day",
+    Measure(_Q.SHARE, _DOWN): "liquidation_distance_min RemedyReport.value",
+    Measure(_Q.SHARE, _NEITHER): "maker_share participation share not_enough volatility_day",
     Measure(_Q.RATE, _NEITHER): "rate breakeven_funding",
     Measure(_Q.PERCENT, _UP): "loss_pct",
     Measure(_Q.BPS, _UP): """

@@ -110,7 +110,7 @@ def _account_report(
 
 def _remedy_report(remedy: Remedy) -> RemedyReport:
     settings = " ".join(remedy.settings)
-    return RemedyReport(remedy.id, remedy.share, remedy.too_much, remedy.equity_end, settings)
+    return RemedyReport(remedy.id, remedy.value, remedy.not_enough, remedy.equity_end, settings)
 
 
 def _worth_start(result: RunResult, number: int) -> float:

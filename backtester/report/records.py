@@ -125,13 +125,13 @@ class PoolReport(NamedTuple):
 
 
 class RemedyReport(NamedTuple):
-    """Another portfolio with which the account was seen to survive; `settings` are those of `--set` that make it."""
+    """Another portfolio with which the account was seen to survive."""
 
-    id: str  # size, or the margin mode that all of its positions are in
-    share: float | None  # of every size of the account; None where sizes stay
-    too_much: float | None  # next larger share tried, with which it does not survive
+    id: str  # size, stop, or the margin mode that all of its positions are in
+    value: float | None  # share of every size of the account; distance of its stops from the mark at the start
+    not_enough: float | None  # next value tried, with which it does not survive
     equity_end: float
-    settings: str  # key=value key=value
+    settings: str  # what makes it: key=value as --set takes them, of a stop the keys of an order for every position
 
 
 class AccountReport(NamedTuple):

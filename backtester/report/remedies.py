@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from backtester.report.records import AccountReport, Cell, PoolReport, RemedyReport
@@ -42,9 +43,25 @@ def _topup(account: AccountReport) -> Help:
 
 
 def _remedy(account: AccountReport, each: RemedyReport) -> Help:
-    words = f"all positions {each.id}" if each.share is None else f"{each.share:g} of every size"
-    too_much = NONE if each.too_much is None else f"{each.too_much:g}"
-    return Help(account.name, words, each.equity_end, each.equity_end - account.equity_end, too_much, each.settings)
+    words, not_enough = _WORDS.get(each.id, _in_mode)(each)
+    return Help(account.name, words, each.equity_end, each.equity_end - account.equity_end, not_enough, each.settings)
+
+
+def _smaller(each: RemedyReport) -> tuple[str, str]:
+    return f"{each.value:g} of every size", f"{each.not_enough:g}"
+
+
+def _stopped(each: RemedyReport) -> tuple[str, str]:
+    """Example: stops 6 % from the mark on every position; 7 %."""
+    words = f"stops {100 * (each.value or 0.0):g} % from the first mark on every position"
+    return words, NONE if each.not_enough is None else f"{100 * each.not_enough:g} %"
+
+
+def _in_mode(each: RemedyReport) -> tuple[str, str]:
+    return f"all positions {each.id}", NONE
+
+
+_WORDS: Mapping[str, Callable[[RemedyReport], tuple[str, str]]] = MappingProxyType({"size": _smaller, "stop": _stopped})
 
 
 def remedies_sheet(cell: Cell, currency: str) -> Sheet:

@@ -26,7 +26,7 @@ from backtester.run.result import WORLDS, Instrument, RunFailure, RunResult, Sce
 from backtester.run.saved import Ridden, Saved, find_saved
 from backtester.run.stage import Stage, set_stage
 from backtester.run.stress import scenario_source
-from backtester.run.variants import named, turned
+from backtester.run.variants import Change, named, turned
 from backtester.run.volumes import Volumes
 from backtester.venue.profile import VenueProfile
 
@@ -48,10 +48,10 @@ class Started(NamedTuple):
         """Those of the portfolio, in the order of the world's."""
         return self.rider.variant.portfolio.portfolio.accounts
 
-    def turned(self, settings: tuple[str, ...]) -> spec.World | None:
-        """The world with other values in the portfolio; None where it cannot have them."""
+    def turned(self, change: Change) -> spec.World | None:
+        """The world with a change of the portfolio; None where it cannot have it."""
         try:
-            rider = self.rider._replace(variant=turned(self.rider.variant, settings))
+            rider = self.rider._replace(variant=turned(self.rider.variant, change))
         except BacktesterError:
             return None
         other = _bring_in(rider, self.resolved, self.start, self.curve)

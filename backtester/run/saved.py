@@ -1,8 +1,8 @@
-"""What would have saved the accounts of a pass: money, less size, another margin mode, all searched for together."""
+"""What would have saved the accounts of a pass: money, less size, stops, another margin mode, together."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +11,7 @@ from backtester.config.portfolio import Account
 from backtester.engine import spec
 from backtester.engine.state import Capacities
 from backtester.run.drive import Engine
-from backtester.run.remedy import ModeSearch, SizeSearch, Turn
+from backtester.run.remedy import ModeSearch, SizeSearch, StopSearch, Turn
 from backtester.run.result import ACTUAL, WORLDS, Remedy, TopUp
 from backtester.run.topup import TopUpSearch, topup_search
 from backtester.run.tries import lacked, run_searches
@@ -38,6 +38,7 @@ class _Searches(NamedTuple):
     topup: TopUpSearch
     size: SizeSearch
     mode: ModeSearch
+    stop: StopSearch
 
 
 def find_saved(
@@ -53,6 +54,7 @@ def find_saved(
             topup_search(engine, n, each.world, account),
             SizeSearch(account, each.accounts[account], each.turn),
             ModeSearch(account, each.accounts[account], each.turn),
+            StopSearch(account, each.accounts[account], each.turn),
         )
         for n, each in enumerate(ridden)
         for account in range(len(each.world.accounts))
@@ -65,5 +67,10 @@ def find_saved(
 def _saved(searches: Sequence[_Searches | None]) -> Saved:
     return Saved(
         tuple(them and them.topup.answer() for them in searches),
-        tuple((*them.size.answers(), *them.mode.answers()) if them else () for them in searches),
+        tuple(tuple(_answers(them)) if them else () for them in searches),
     )
+
+
+def _answers(them: _Searches) -> Iterator[Remedy]:
+    for search in (them.size, them.stop, them.mode):
+        yield from search.answers()

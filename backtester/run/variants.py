@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from itertools import product
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from backtester.config.overrides import Overrides, alternatives, sort_overrides
 from backtester.config.portfolio import PortfolioFile, as_portfolio
@@ -59,9 +62,20 @@ def read_variants(
     return tuple(found)
 
 
-def turned(variant: Variant, settings: tuple[str, ...]) -> Variant:
-    """The variant with more overrides of its portfolio. Raises BacktesterError where it cannot have them."""
-    portfolio = as_portfolio(variant.portfolio.document, settings)
+class Change(NamedTuple):
+    """What is other in a portfolio: values as `--set` says them, and more orders of an account, by its number."""
+
+    settings: tuple[str, ...] = ()
+    orders: Mapping[int, Sequence[Mapping[str, Any]]] = MappingProxyType({})
+
+
+def turned(variant: Variant, change: Change) -> Variant:
+    """The variant with a change of its portfolio. Raises BacktesterError where it cannot have it."""
+    document = variant.portfolio.document
+    data = copy.deepcopy(document.data) if change.orders else document.data
+    for account, orders in change.orders.items():
+        data["accounts"][account].setdefault("orders", []).extend(orders)
+    portfolio = as_portfolio(replace(document, data=data), change.settings)
     if variant.moved:
         portfolio, _ = move_collateral(portfolio, variant.profiles)
     return variant._replace(portfolio=portfolio)

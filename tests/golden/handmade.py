@@ -124,6 +124,7 @@ MAIN = AccountReport(
     notional=200_000.0,
     remedies=(
         RemedyReport("size", 0.62, 0.63, 4_120.5, "accounts[main].positions.size=*0.62"),
+        RemedyReport("stop", 0.03, 0.04, 2_100.75, "type=stop_market size=all trigger_price=mark±3%"),
         RemedyReport("isolated", None, None, 120.25, "accounts[main].positions.margin_mode=isolated"),
     ),
 )

@@ -17,14 +17,16 @@ def test_the_best_end_stands_first() -> None:
     assert [row[1] for row in rows(MAIN)] == [
         "3,500.50 more from the start",
         "0.62 of every size",
+        "stops 3 % from the first mark on every position",
         "all positions isolated",
     ]
     assert rows(MAIN)[0][2:5] == ("6,120.00", "5,826.31", "3,465.50")
     assert rows(MAIN)[1][2:5] == ("4,120.50", "3,826.81", "0.63")
+    assert rows(MAIN)[2][2:5] == ("2,100.75", "1,807.06", "4 %")
 
 
 def test_what_leads_to_a_worse_end_says_so() -> None:
-    assert [row[-1] for row in rows(MAIN)] == ["", "", "not worth it"]
+    assert [row[-1] for row in rows(MAIN)] == ["", "", "", "not worth it"]
     worse = MAIN._replace(topup_equity_end=293.5, remedies=())
     assert rows(worse) == (("main", "3,500.50 more from the start", "293.50", "−0.19", "3,465.50", "not worth it"),)
 

@@ -1,4 +1,4 @@
-"""Less size, another margin mode: what is said to save an account is a run that shows it."""
+"""Less size, stops, another margin mode: what is said to save an account is a run that shows it."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ import pytest
 from backtester.config.portfolio import Account
 from backtester.engine import spec
 from backtester.report.reconcile import account_equity
-from backtester.run.remedy import ModeSearch, SizeSearch, scaled
+from backtester.run.remedy import ModeSearch, SizeSearch, StopSearch, scaled
 from backtester.run.request import Request
-from backtester.run.result import RunResult
+from backtester.run.result import Remedy, RunResult
 from backtester.run.session import run_cell
 from backtester.run.tries import Fared
+from backtester.run.variants import Change
 from tests.unit.run_cases import CRASH, DEMO, account, demo, order, portfolio, position
 
 GIVEN = Account.model_construct(name="main", positions=(), orders=(), plans=())
@@ -27,8 +28,8 @@ class Asked:
     def __init__(self) -> None:
         self.shares = list[Decimal]()
 
-    def turn(self, settings: tuple[str, ...]) -> spec.World | None:
-        [text] = settings
+    def turn(self, change: Change) -> spec.World | None:
+        [text] = change.settings
         self.shares.append(Decimal(text.rpartition("*")[2]))
         return WORLD
 
@@ -53,7 +54,7 @@ def hundredths(last: int) -> set[Decimal]:
 def test_the_largest_share_that_lives_is_found_to_a_hundredth(last: int) -> None:
     search, tried = found(hundredths(last))
     [answer] = search.answers()
-    assert (answer.share, answer.too_much) == (last / 100, (last + 1) / 100)
+    assert (answer.value, answer.not_enough) == (last / 100, (last + 1) / 100)
     assert answer.settings == (f"accounts[main].positions.size=*{Decimal(last) / 100:f}".rstrip("0"),)
     assert answer.equity_end == 10.0 * last
     assert len(tried) == 18
@@ -63,7 +64,7 @@ def test_a_share_beyond_one_that_dies_is_no_answer() -> None:
     """It lives with 0.9 of its sizes, but not with 0.4: below that is the edge."""
     search, _ = found(hundredths(100) - {Decimal("0.4")})
     [answer] = search.answers()
-    assert (answer.share, answer.too_much) == (0.39, 0.4)
+    assert (answer.value, answer.not_enough) == (0.39, 0.4)
 
 
 def test_no_share_saves() -> None:
@@ -79,6 +80,24 @@ def test_everything_that_has_a_size_is_scaled() -> None:
         "accounts[main].plans.size=*0.5",
     )
     assert scaled(GIVEN, Decimal("0.5")) == ()
+
+
+def stops_that(lives: set[int]) -> list[Remedy]:
+    """What a search of stops finds where an account lives with stops at these per cents."""
+    given = Account.model_construct(name="main", positions=(), orders=(), plans=())
+    search = StopSearch(0, given, lambda change: WORLD)
+    asked = search.ask()
+    search.learn([Fared(percent in lives, (), 100.0 + percent) for percent in range(1, len(asked) + 1)])
+    assert search.ask() == []
+    return [*search.answers()]
+
+
+def test_the_loosest_stops_that_live_as_all_tighter_ones_do() -> None:
+    [answer] = stops_that({1, 2, 3, 7})
+    assert (answer.value, answer.not_enough, answer.equity_end) == (0.03, 0.04, 103.0)
+    [widest] = stops_that({*range(1, 16)})
+    assert (widest.value, widest.not_enough) == (0.15, None)
+    assert stops_that({2, 3}) == []
 
 
 def test_a_mode_that_everything_is_in_is_not_tried() -> None:
@@ -104,12 +123,43 @@ def rerun(*settings: str) -> RunResult:
 
 @pytest.mark.compiled
 def test_the_demo_lives_with_what_is_said_and_not_with_the_next() -> None:
-    [size] = demo().remedies[0]
-    assert size.id == "size" and size.too_much is not None
+    [size] = [each for each in demo().remedies[0] if each.id == "size"]
+    assert size.id == "size" and size.not_enough is not None
     again = rerun(*size.settings)
     assert lives(again) and account_equity(again, 0) == size.equity_end
-    more = tuple(text.replace(f"*{size.share:g}", f"*{size.too_much:g}") for text in size.settings)
+    more = tuple(text.replace(f"*{size.value:g}", f"*{size.not_enough:g}") for text in size.settings)
     assert not lives(rerun(*more))
+
+
+STOPS = """
+[[accounts.orders]]
+id = "by hand {symbol}"
+symbol = "{symbol}"
+type = "stop_market"
+side = "sell"
+size = "all"
+trigger_price = "mark-{percent}%"
+reduce_only = true
+"""
+
+
+def stopped(directory: Path, percent: int) -> RunResult:
+    """The demo with stops on both positions of its first account, written by hand."""
+    written = "".join(STOPS.format(symbol=symbol, percent=percent) for symbol in ("BTC", "ETH"))
+    first, mark, rest = DEMO.read_text("utf-8").partition('[[accounts]]\nname = "hedge"')
+    assert mark, "the demo's second account begins elsewhere"
+    book = directory / "book.toml"
+    book.write_text(first + written + mark + rest, "utf-8")
+    return run_cell(Request(book, scenario=CRASH))
+
+
+@pytest.mark.compiled
+def test_the_stops_that_save_the_demo_are_orders_like_others(tmp_path: Path) -> None:
+    [stop] = [each for each in demo().remedies[0] if each.id == "stop"]
+    assert stop.value is not None and stop.not_enough is not None
+    again = stopped(tmp_path, round(100 * stop.value))
+    assert lives(again) and account_equity(again, 0) == stop.equity_end
+    assert not lives(stopped(tmp_path, round(100 * stop.not_enough)))
 
 
 @pytest.mark.compiled

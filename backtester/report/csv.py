@@ -63,7 +63,7 @@ def _cell_row(cell: Cell | FailedCell) -> Iterator[Any]:
 
 def _failed_row(cell: FailedCell) -> list[Any]:
     said = (cell.portfolio.name, cell.scenario, cell.venue, str(cell.variant), cell.status)
-    return [*map(csv_cell, said), *[None] * (len(COLUMNS) - len(said) - 1), cell.error]
+    return [*map(csv_cell, said), *[None] * (len(COLUMNS) - len(said) - 1), csv_cell(cell.error)]
 
 
 def _rows(cell: Cell) -> Iterator[list[Any]]:

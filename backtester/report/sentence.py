@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from backtester.report.records import Cell, PoolReport
 from backtester.report.text import clock, money, percent
 from backtester.texts import counted
@@ -26,10 +28,22 @@ def _fate(cell: Cell) -> str:
         pools = f"{whole.pools_liquidated} of {counted(whole.pools, 'margin pool')} {verb} liquidated"
         return f"{pools}, the first at {clock(cell.liquidations[0].ts)} UTC"
     nearest = tightest(cell)
-    return "nothing is liquidated" + (f", {money(nearest.buffer_min)} was left at the closest" if nearest else "")
+    if nearest is None or nearest.pool.buffer_min is None:
+        return "nothing is liquidated"
+    buffer = nearest.pool.buffer_min
+    left = f"{money(abs(buffer))} {'above' if buffer >= 0.0 else 'below'} maintenance"
+    return f"nothing is liquidated, at the closest {left}"
 
 
-def tightest(cell: Cell) -> PoolReport | None:
+class Nearest(NamedTuple):
+    """A margin pool, and whose it is."""
+
+    account: str
+    pool: PoolReport
+
+
+def tightest(cell: Cell) -> Nearest | None:
     """The margin pool with the lowest buffer."""
-    pools = [pool for account in cell.accounts for pool in account.pools if pool.buffer_min is not None]
-    return min(pools, key=lambda pool: pool.buffer_min or 0.0, default=None)
+    pools = (Nearest(account.name, pool) for account in cell.accounts for pool in account.pools)
+    measured = (each for each in pools if each.pool.buffer_min is not None)
+    return min(measured, key=lambda each: each.pool.buffer_min or 0.0, default=None)

@@ -18,7 +18,7 @@ from backtester.report.sheet import Sheet, folded
 from backtester.report.sheets import inputs_sheet
 from backtester.report.telling import later_sheets, near_sheets
 from backtester.report.text import clock, headline, limit_line, money, noticed, offset, price, story, stretch, vouchers
-from backtester.texts import printable
+from backtester.texts import printable, shortened
 
 _STYLES = {
     Verdict.INSOLVENT: "bold red",
@@ -228,7 +228,7 @@ def _margin_lines(cell: Cell, path: MarginPath, width: int) -> Iterator[str]:
             canvas.bar(column, needed, needed)
     labels = [path.account, money(top), *[""] * (_CHART_HEIGHT - 3), money(bottom)]
     for label, line in zip(labels, canvas.lines(), strict=True):
-        yield f"{label[:_LABEL]:>{_LABEL}} {line}".rstrip()
+        yield f"{shortened(label, _LABEL):>{_LABEL}} {line}".rstrip()
     yield from _event_lines(cell, path.account, width)
 
 

@@ -11,7 +11,7 @@ from backtester.report.records import CROSS, AccountReport, Cell, PositionReport
 from backtester.report.remedies import remedies_sheet
 from backtester.report.sheet import Column, Sheet
 from backtester.report.sheets import sheets
-from backtester.report.text import clock, money, percent, pool_name, price, size, when
+from backtester.report.text import money, percent, pool_name, price, size, when
 from backtester.report.timeline import timeline
 
 #: Events of a cell that is told in brief.
@@ -57,7 +57,7 @@ def _pool(cell: Cell, fate: Fate) -> tuple[str, ...]:
         ", ".join(held),
         _result(fate),
         money(pool.buffer_min),
-        clock(pool.buffer_min_ts),
+        when(pool.buffer_min_ts, cell.start_ts),
         money(_since_entry(trades)),
     )
 
@@ -87,7 +87,6 @@ _HOLDINGS = (
     Column("size"),
     Column("entry", rank=3),
     Column("liq. price"),
-    Column("worst mark", rank=2),
     Column("came within"),
     Column("since entry", rank=1),
     Column("in the end", is_text=True),
@@ -102,19 +101,10 @@ def _holding(cell: Cell, account: AccountReport, each: PositionReport) -> tuple[
         size(each.size_start),
         price(each.entry_price),
         price(each.liquidation_price),
-        price(_worst_mark(cell, each)),
         percent(each.liquidation_distance_min),
         money(_since_entry(trades)),
         _end(cell, account, each),
     )
-
-
-def _worst_mark(cell: Cell, each: PositionReport) -> float | None:
-    """The mark that hurt most, of the whole run: the lowest of a long, the highest of a short."""
-    paths = [path for path in cell.market_paths if path.symbol == each.symbol and path.ts_ns]
-    if not paths or not each.size_start:
-        return None
-    return min(min(path.lowest) for path in paths) if each.size_start > 0.0 else max(max(p.highest) for p in paths)
 
 
 def _end(cell: Cell, account: AccountReport, each: PositionReport) -> str:

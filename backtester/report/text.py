@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 
 from backtester.config.values import Instant
@@ -186,8 +187,8 @@ def pool_name(pool: PoolReport) -> str:
 
 
 def _minus(text: str) -> str:
-    """A minus as wide as a plus."""
-    return text.replace("-", "−")
+    """A minus as wide as a plus; none before what is 0 as it is shown. Examples: −0.5, 0.00."""
+    return text.replace("-", "−" if re.search("[1-9]", text) else "")
 
 
 def vouchers(model: ReportModel) -> tuple[str, ...]:

@@ -65,7 +65,7 @@ def _liquidation(each: LiquidationReport) -> Event:
 
 
 def _orders(cell: Cell) -> Iterator[Event]:
-    """An order as it fires or first fills, and as it ends with less than it was for. A plan's children are its own."""
+    """An order as it fires or has filled, and as it ends with less than it was for. A plan's children are its own."""
     for order in cell.orders:
         if order.plan is None:
             yield from _order(order)
@@ -75,15 +75,15 @@ def _order(order: OrderReport) -> Iterator[Event]:
     if order.trigger_ts is not None:
         yield Event(order.trigger_ts, "stop", f"{order.id} fires at {price(order.trigger_price)}, {_came_to(order)}")
     elif order.fills:
-        yield Event(order.fills[0].ts, "order", f"{order.id} {_filled(order)}")
+        yield Event(order.fills[-1].ts, "order", f"{order.id} {_filled(order)}")
     if order.done_ts is not None and order.filled_size < order.size and order.reason is not OrderReason.NONE:
         yield Event(order.done_ts, "order", f"{order.id} {_ended(order)}")
 
 
 def _came_to(order: OrderReport) -> str:
-    """Example: 13.7 bps beyond 109,945.00: sold 4 BTC at 109,785.74."""
-    beyond = f"{bps(order.gap_bps)} bps beyond {price(order.stop_price)}"
-    return f"{beyond}: {_filled(order) if order.fills else word(order.result or 'nothing filled')}"
+    """Example: set at 109,945.00: sold 4 BTC at 109,785.74."""
+    outcome = _filled(order) if order.fills else word(order.result or "nothing filled")
+    return f"set at {price(order.stop_price)}: {outcome}"
 
 
 def _filled(order: OrderReport) -> str:

@@ -30,10 +30,13 @@ _STEPS = 10  # that a span is parted into, twice: sizes are found to a hundredth
 
 
 class SizeSearch:
-    """The largest share of an account's sizes with which it survives, as it does with all smaller ones tried."""
+    """The largest share of an account's sizes with which it survives, as it does with all smaller ones tried.
 
-    def __init__(self, account: int, given: Account, turn: Turn) -> None:
-        self.account, self._given, self._turn = account, given, turn
+    The part that it does without is closed at the first mark: what it came with (`carried_in`) is booked.
+    """
+
+    def __init__(self, account: int, given: Account, carried_in: float, turn: Turn) -> None:
+        self.account, self._given, self._carried_in, self._turn = account, given, carried_in, turn
         self._span, self._rounds = (Decimal(0), Decimal(1)), 0  # survived below, not above
         self._asked: list[Decimal] = []
         self._saved: dict[Decimal, Fared] = {}
@@ -46,7 +49,7 @@ class SizeSearch:
         self._rounds += 1
         low, high = self._span
         shares = [low + (high - low) * n / _STEPS for n in range(1, _STEPS)]
-        worlds = [(share, self._turn(Change(scaled(self._given, share)))) for share in shares]
+        worlds = [(share, self._turn(Change(scaled(self._given, self._carried_in, share)))) for share in shares]
         self._asked = [share for share, world in worlds if world is not None]
         return [world for _, world in worlds if world is not None]
 
@@ -65,7 +68,7 @@ class SizeSearch:
         """What was found."""
         enough, too_much = self._span
         if enough in self._saved:
-            settings = scaled(self._given, enough)
+            settings = scaled(self._given, self._carried_in, enough)
             yield Remedy("size", settings, float(enough), float(too_much), self._saved[enough].equity_end)
 
 
@@ -143,13 +146,19 @@ class StopSearch:
         return {**order, "size": "all", "trigger_price": f"mark{sign}{percent}%", "reduce_only": True, **of_two}
 
 
-def scaled(given: Account, share: Decimal) -> tuple[str, ...]:
-    """Everything that an account holds and orders, times a share.
+def scaled(given: Account, carried_in: float, share: Decimal) -> tuple[str, ...]:
+    """Everything that an account holds and orders, times a share; its equity at the start stays.
 
-    Example: accounts[main].positions.size=*0.62, accounts[main].orders.size=*0.62.
+    Example: of 10,000 USDC with −1,000 carried in, accounts[main].positions.size=*0.6,
+    accounts[main].orders.size=*0.6, accounts[main].collateral.USDC=9600.0.
     """
     kinds = {"positions": given.positions, "orders": given.orders, "plans": given.plans}
-    return tuple(f"accounts[{given.name}].{kind}.size=*{share.normalize():f}" for kind, them in kinds.items() if them)
+    here = f"accounts[{given.name}]"
+    sizes = tuple(f"{here}.{kind}.size=*{share.normalize():f}" for kind, them in kinds.items() if them)
+    if not carried_in:
+        return sizes
+    left = given.collateral.amount + (1.0 - float(share)) * carried_in
+    return (*sizes, f"{here}.collateral.{given.collateral.asset}={left!r}")
 
 
 def _in_mode(given: Account, mode: str) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from backtester.run.drive import Engine
 from backtester.run.remedy import ModeSearch, SizeSearch, StopSearch, Turn
 from backtester.run.result import ACTUAL, WORLDS, Remedy, TopUp
 from backtester.run.topup import TopUpSearch, topup_search
-from backtester.run.tries import lacked, run_searches
+from backtester.run.tries import carried_in, lacked, run_searches
 
 
 class Ridden(NamedTuple):
@@ -52,7 +52,7 @@ def find_saved(
     found = {
         (n, account): _Searches(
             topup_search(engine, n, each.world, account),
-            SizeSearch(account, each.accounts[account], each.turn),
+            SizeSearch(account, each.accounts[account], carried_in(engine, WORLDS * n + ACTUAL, account), each.turn),
             ModeSearch(account, each.accounts[account], each.turn),
             StopSearch(account, each.accounts[account], each.turn),
         )

@@ -7,6 +7,7 @@ no answer.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +20,7 @@ from backtester.engine import spec
 from backtester.engine.state import Capacities
 from backtester.enums import Advance
 from backtester.run.drive import Engine
-from backtester.run.equity import account_equity, uncovered
+from backtester.run.equity import account_equity, uncovered, unrealised
 
 #: Passes through the tape at most; two are enough unless an account's need goes in steps.
 PASSES = 6
@@ -64,6 +65,12 @@ def lacked(engine: Engine, world: int, account: int) -> bool:
     hurt = bool((pools["rounds"] > 0).any() or (pools["deficit"] > 0.0).any())
     number = engine.index.accounts[world] + account
     return hurt or _equity(engine, world, account) < 0.0 or uncovered(engine.worlds, engine.market, number) > 0.0
+
+
+def carried_in(engine: Engine, world: int, account: int) -> float:
+    """The unrealised PnL that an account's positions come with, quote."""
+    held = engine.index.positions[engine.index.accounts[world] + account]
+    return math.fsum(unrealised(engine.worlds, engine.market, place, at_start=True) for place in held)
 
 
 def pools_of(engine: Engine, world: int, account: int) -> slice:

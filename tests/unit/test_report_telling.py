@@ -32,8 +32,8 @@ def test_events_come_in_the_order_of_time() -> None:
 
 def test_a_stop_says_what_fired_it_and_what_it_came_to() -> None:
     assert texts("stop") == [
-        "stop fires at 97,950.50, +10.2 bps beyond 98,000.00: sold 0.75 of 1 BTC at 97,800.00",
-        "stop-limit fires at 97,950.50, +10.2 bps beyond 98,000.00: gapped",
+        "stop fires at 97,950.50, set at 98,000.00: sold 0.75 of 1 BTC at 97,800.00",
+        "stop-limit fires at 97,950.50, set at 98,000.00: gapped",
     ]
 
 

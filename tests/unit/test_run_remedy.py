@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from backtester.config.portfolio import Account
+from backtester.config.values import Collateral
 from backtester.engine import spec
 from backtester.report.reconcile import account_equity
 from backtester.run.remedy import ModeSearch, SizeSearch, StopSearch, scaled
@@ -38,7 +39,7 @@ def found(lives: set[Decimal]) -> tuple[SizeSearch, list[Decimal]]:
     """A search that is over, and all shares that it tried."""
     asked = Asked()
     given = Account.model_construct(name="main", positions=("any",), orders=(), plans=())
-    search, tried = SizeSearch(0, given, asked.turn), list[Decimal]()
+    search, tried = SizeSearch(0, given, 0.0, asked.turn), list[Decimal]()
     while search.ask():
         search.learn([Fared(share in lives, (), float(1000 * share)) for share in asked.shares])
         tried += asked.shares
@@ -74,12 +75,12 @@ def test_no_share_saves() -> None:
 
 def test_everything_that_has_a_size_is_scaled() -> None:
     given = Account.model_construct(name="main", positions=("p",), orders=("o",), plans=("q",))
-    assert scaled(given, Decimal("0.50")) == (
+    assert scaled(given, 0.0, Decimal("0.50")) == (
         "accounts[main].positions.size=*0.5",
         "accounts[main].orders.size=*0.5",
         "accounts[main].plans.size=*0.5",
     )
-    assert scaled(GIVEN, Decimal("0.5")) == ()
+    assert scaled(GIVEN, 0.0, Decimal("0.5")) == ()
 
 
 def stops_that(lives: set[int]) -> list[Remedy]:
@@ -98,6 +99,13 @@ def test_the_loosest_stops_that_live_as_all_tighter_ones_do() -> None:
     [widest] = stops_that({*range(1, 16)})
     assert (widest.value, widest.not_enough) == (0.15, None)
     assert stops_that({2, 3}) == []
+
+
+def test_what_the_part_that_is_given_up_came_with_is_booked() -> None:
+    """Of 10,000 with −1,000 carried in, 0.6 of the size carry −600: 9,600 are left, and 9,000 are its equity."""
+    collateral = Collateral("USDC", 10_000.0)
+    given = Account.model_construct(name="main", positions=("p",), orders=(), plans=(), collateral=collateral)
+    assert scaled(given, -1_000.0, Decimal("0.6"))[1:] == ("accounts[main].collateral.USDC=9600.0",)
 
 
 def test_a_mode_that_everything_is_in_is_not_tried() -> None:
@@ -181,3 +189,19 @@ def test_a_hedge_that_dies_in_pockets_lives_across(tmp_path: Path) -> None:
 def test_an_account_that_lives_has_no_remedies(tmp_path: Path) -> None:
     book = portfolio(tmp_path, account(position(size=0.1), order(size=0.05)))
     assert run_cell(Request(book, scenario=CRASH)).remedies == ((),)
+
+
+@pytest.mark.compiled
+def test_less_size_begins_with_the_same_equity(tmp_path: Path) -> None:
+    """Long 10 from 122,000 with 130,000: a loss of some 50,000 is carried in, which no smaller size would undo."""
+    held = position(size=10.0, entry_price=122_000.0)
+    book = portfolio(tmp_path, account(held, collateral="USDC = 130_000.0"))
+    result = run_cell(Request(book, scenario=CRASH))
+    for each in result.remedies[0]:
+        if each.id == "size":
+            again = run_cell(Request(book, scenario=CRASH, overrides=each.settings))
+            start = account_equity(again, 0, at_start=True)
+            assert start == pytest.approx(account_equity(result, 0, at_start=True))
+            assert lives(again) and account_equity(again, 0) == each.equity_end
+            return
+    pytest.fail("no size saves it")

@@ -120,7 +120,7 @@ def _course(place: str, payments: list[FundingPayment], span: Span, colour: int)
     sums = [*accumulate((each.amount for each in payments), initial=0.0)]
     times = [each.ts.ts_ns for each in payments]
     marks = [
-        Mark(ts_ns, total, "", f"line{colour}", f"{place} {clock(each.ts)}: {money(each.amount)}", _DOT)
+        Mark(ts_ns, total, "", f"line{colour}", f"{place}: {money(each.amount)}", _DOT)
         for ts_ns, total, each in zip(times, sums[1:], payments, strict=True)
     ]
     return band(place, f"line line{colour}", span, [span.begin, *times], sums, sums), marks

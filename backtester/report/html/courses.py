@@ -13,7 +13,7 @@ from backtester.report.html.heat import heat
 from backtester.report.html.plot import Mark, Span, band, picture
 from backtester.report.html.tree import Element
 from backtester.report.records import Cell, MarginPath, MarketPath
-from backtester.report.text import clock, money, price, size, word
+from backtester.report.text import money, price, size, word
 
 #: Pixels from the middle to the edge of the dot of the largest fill of a market; area goes with what was filled.
 _LARGEST = 14.0
@@ -61,14 +61,14 @@ def _dot(order: OrderReport, fills: list[FillReport], share: float) -> Mark:
     ts, filled = fills[0].ts, _filled(fills)
     vwap = math.fsum(fill.size * fill.price for fill in fills) / filled
     side = order.side.name.lower()
-    text = f"{clock(ts)} {order.id}: {side} {size(filled)} at {price(vwap)}"
+    text = f"{order.id}: {side} {size(filled)} at {price(vwap)}"
     return Mark(ts.ts_ns, vwap, "", side, text, max(_SMALLEST, _LARGEST * share))
 
 
 def _fired(cell: Cell, symbol: str) -> Iterator[Mark]:
     for order in cell.orders:
         if order.symbol == symbol and order.trigger_ts is not None:
-            text = f"{clock(order.trigger_ts)} {order.id} fired at {price(order.trigger_price)}"
+            text = f"{order.id} fired at {price(order.trigger_price)}"
             yield Mark(order.trigger_ts.ts_ns, None, "▲", "stop", text)
 
 
@@ -77,7 +77,7 @@ def _forced(cell: Cell, symbol: str) -> Iterator[Mark]:
         if each.symbol == symbol:
             stage, side = word(each.stage.name.lower()), each.side.name.lower()
             done = f"{side} {size(each.filled_size)} of {size(each.size)} at {price(each.vwap)}"
-            yield Mark(each.ts.ts_ns, None, "✕", "forced", f"{clock(each.ts)} {each.account}, {stage}: {done}")
+            yield Mark(each.ts.ts_ns, None, "✕", "forced", f"{each.account}, {stage}: {done}")
 
 
 def _margin(cell: Cell, path: MarginPath, span: Span, currency: str) -> Element:
@@ -95,4 +95,4 @@ def _breaches(cell: Cell, path: MarginPath) -> list[Mark]:
 
 
 def _breach(ts: Instant, told: str) -> Mark:
-    return Mark(ts.ts_ns, None, "✕", "forced", f"{clock(ts)} below maintenance, {told}")
+    return Mark(ts.ts_ns, None, "✕", "forced", f"below maintenance, {told}")

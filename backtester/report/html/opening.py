@@ -10,7 +10,19 @@ from backtester.report.naming import cell_name
 from backtester.report.records import Cell, FailedCell, Inputs
 from backtester.report.remedies import Help, helps
 from backtester.report.sentence import sentence, tightest
-from backtester.report.text import NONE, clock, limit_line, money, noticed, offset, percent, story, verdict_words
+from backtester.report.text import (
+    NONE,
+    clock,
+    limit_line,
+    money,
+    noticed,
+    offset,
+    percent,
+    pool_name,
+    story,
+    verdict_words,
+    when,
+)
 
 #: A figure of the first screen: its name, the figure, what else is to be said of it.
 Figure = tuple[str, str, str]
@@ -27,6 +39,7 @@ def opening(cell: Cell, currency: str, inputs: Inputs) -> Element:
         node("ul", (node("li", line.strip()) for line in story(cell, currency)), class_="story"),
         node("ul", (node("li", line) for line in noticed(cell)), class_="notices"),
         limits(cell),
+        node("p", f"flags: {', '.join(cell.flags)}" if cell.flags else "", class_="flags"),
         class_="opening",
     )
 
@@ -46,25 +59,25 @@ def _figures(cell: Cell, currency: str) -> Iterator[Figure]:
     lost = "" if whole.loss_pct is None else f"{percent(whole.loss_pct / 100.0)} of {money(whole.equity_start)}"
     yield f"Loss, {currency}", money(whole.loss), lost
     if nearest := tightest(cell):
-        at = f"{nearest.pool} at {clock(nearest.buffer_min_ts)}"
-        yield "Lowest buffer above maintenance", money(nearest.buffer_min), at
+        at = f"{nearest.account} {pool_name(nearest.pool)} at {when(nearest.pool.buffer_min_ts, cell.start_ts)}"
+        yield "Lowest buffer above maintenance", money(nearest.pool.buffer_min), at
     if cell.liquidations:
         first = cell.liquidations[0]
         said = f"{first.account} {first.symbol}, {offset(first.ts, cell.start_ts)} after the start"
         yield "First liquidation", f"{clock(first.ts)} UTC", said
     for account in cell.accounts:
-        if found := helps(account):
-            yield _saved(found[0])
+        if account.topup_limit is not None:
+            yield _saved(account.name, next((each for each in helps(account) if (each.better_by or 0.0) > 0.0), None))
     fees = money(math.fsum(account.pnl_fees for account in cell.accounts))
     funding = money(math.fsum(account.pnl_funding for account in cell.accounts))
     yield "Fees and funding", fees, f"funding {funding}"
 
 
-def _saved(best: Help) -> Figure:
-    """The best of what an account was seen to survive with."""
-    if best.equity_end is None:
-        return f"Saves {best.account}", "nothing", best.words
-    return f"Saves {best.account}", best.words, f"it would end with {money(best.equity_end)}"
+def _saved(account: str, best: Help | None) -> Figure:
+    """The best of what an account was seen to survive with and to end better."""
+    if best is None:
+        return f"Saves {account}", "nothing that was tried", "or it would have ended worse"
+    return f"Saves {account}", best.words, f"it would end with {money(best.equity_end)}"
 
 
 def _quality(cell: Cell, inputs: Inputs) -> Figure:
@@ -73,6 +86,6 @@ def _quality(cell: Cell, inputs: Inputs) -> Figure:
     rules = [each for each in inputs.venues if f"{each.name}@{each.rules_date}" in venues]
     shares = [f"{percent(each.assumed_share)} of {each.name}'s rules" for each in rules]
     ages = [fill.age_ns for order in cell.orders for fill in order.fills]
-    oldest = [f"order book at most {max(ages) / 1e9:,.1f} s old at fills"] if ages else []
+    oldest = [f"order book at most {max(ages) / 1e9:,.1f} s old at its orders' fills"] if ages else []
     [assumed, *_] = [percent(each.assumed_share) for each in inputs.scenarios if each.name == cell.scenario] or [NONE]
     return "Of the scenario assumed", assumed, "; ".join((*shares, *oldest))

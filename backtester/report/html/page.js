@@ -4,7 +4,8 @@ const written = new Intl.NumberFormat("en", { maximumSignificantDigits: 8 });
 
 function figures(picture, share, down) {
   const begin = Number(picture.dataset.begin), end = Number(picture.dataset.end);
-  const told = [new Date(begin + share * (end - begin)).toISOString().slice(11, 19)];
+  const day = end - begin > 86400000 ? 5 : 11; // beyond a day a time alone would be two moments
+  const told = [new Date(begin + share * (end - begin)).toISOString().slice(day, 19).replace("T", " ")];
   for (const band of picture.querySelectorAll("[data-name]")) {
     const lows = band.dataset.low.split(","), highs = band.dataset.high.split(",");
     const grain = Math.min(Math.floor(share * lows.length), lows.length - 1);

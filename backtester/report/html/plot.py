@@ -31,9 +31,10 @@ class Span(NamedTuple):
         """Per cent of the width."""
         return min(max(100.0 * (ts_ns - self.begin) / max(1, self.end - self.begin), 0.0), 100.0)
 
-    def moment(self, grain: int) -> int:
-        """When the last moment of a grain was, ns."""
-        return self.begin + (self.end - self.begin) * (grain + 1) // GRAIN
+    def clock(self, ts_ns: int) -> str:
+        """A moment for a reader; with its day where the span is longer than one. Example: 13 Mar 02:20:00."""
+        form = "%H:%M:%S" if self.end - self.begin <= 86_400 * _SECOND else "%d %b %H:%M:%S"
+        return f"{datetime.fromtimestamp(ts_ns // _SECOND, UTC):{form}}"
 
     def ticks(self) -> Iterator[tuple[int, str]]:
         """Round times, few enough to be read, and how they are written."""
@@ -167,5 +168,5 @@ def _sign(each: Mark, frame: Frame) -> Element:
         sign = node("circle", class_=f"mark {each.kind}", cx=x, cy=y, r=each.radius)
     else:
         sign = node("text", each.sign, class_=f"mark {each.kind}", x=x, y=y, text_anchor="middle", dy="0.35em")
-    add(sign, node("title", each.text))
+    add(sign, node("title", f"{frame.span.clock(each.ts_ns)} {each.text}"))
     return sign

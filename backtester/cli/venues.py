@@ -75,7 +75,7 @@ def show(
         *(() if symbol else _table_rows(profile)),
         *(("note", note, None, None) for note in profile.notes),
         *((f"document {document.key}", document.title, None, None) for document in profile.documents),
-        ("sha256", profile.sha256, None, "of the profile file and its tables"),
+        ("sha256", profile.sha256, None, "of the values of these rules and markets"),
     ]
     emit_rows("venue", ("rule", "value", "assumed", "source"), rows, settings(ctx))
 

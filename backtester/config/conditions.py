@@ -179,6 +179,18 @@ def _inside(condition: Condition) -> str:
     return f"({condition})" if isinstance(condition, And | Or) else str(condition)
 
 
+def comparisons(condition: Condition) -> Iterator[Comparison | Membership]:
+    """The parts of a condition that are judged by themselves, as they are written."""
+    match condition:
+        case Not(inside):
+            yield from comparisons(inside)
+        case And(parts) | Or(parts):
+            for part in parts:
+                yield from comparisons(part)
+        case _:
+            yield condition
+
+
 # --- from text -----------------------------------------------------------------------------------------------------
 
 

@@ -85,18 +85,24 @@ class Rows(NamedTuple):
 class Reading(NamedTuple):
     """What a field holds, and how the reader of a report sees it.
 
-    value  a number in its base unit (shares of a whole, times in s), words, or None: unknown
+    value   a number in its base unit (shares of a whole, times in s), words, or None: unknown
+    absent  unknown, as nothing there has the name of a selector; `text` says it
     """
 
     value: float | tuple[str, ...] | None
     text: str
+    absent: bool = False
 
 
 class Outcome(NamedTuple):
-    """Whether a condition holds, and the figures that decided it: `loss_pct is 64.6`."""
+    """Whether a condition holds, and the figures that decided it: `loss_pct is 64.6`.
+
+    absent  it is unknown for no other reason than that what it names is not there
+    """
 
     truth: Truth
     said: tuple[str, ...]
+    absent: bool = False
 
 
 # --- its words -----------------------------------------------------------------------------------------------------
@@ -309,7 +315,7 @@ def judge(condition: Condition, read: Callable[[Field], Reading]) -> Outcome:
         case Membership(left, words):
             found = read(left)
             truth = None if not isinstance(found.value, tuple) else any(word.text in found.value for word in words)
-            return Outcome(truth, (_said(left, found),))
+            return Outcome(truth, (_said(left, found),), found.absent)
         case Comparison(left, sign, right):
             return _compared(left, sign, right, read)
     assert_never(condition)
@@ -322,16 +328,18 @@ def _disjunction(truths: Iterable[Truth]) -> Truth:
 def _joined(outcomes: list[Outcome], join: Callable[[Iterable[Truth]], Truth]) -> Outcome:
     """The figures of the parts that came out as the whole did: those decided it."""
     truth = join(outcome.truth for outcome in outcomes)
-    deciding = (said for outcome in outcomes if outcome.truth is truth for said in outcome.said)
-    return Outcome(truth, tuple(dict.fromkeys(deciding)))
+    deciding = [outcome for outcome in outcomes if outcome.truth is truth]
+    said = dict.fromkeys(said for outcome in deciding for said in outcome.said)
+    return Outcome(truth, tuple(said), all(outcome.absent for outcome in deciding))
 
 
 def _compared(left: Operand, sign: str, right: Operand, read: Callable[[Field], Reading]) -> Outcome:
     fields = [side.of if isinstance(side, Share) else side for side in (left, right)]
-    said = tuple(_said(field, read(field)) for field in fields if isinstance(field, Field))
+    read_of = {field: read(field) for field in fields if isinstance(field, Field)}
+    said = tuple(dict.fromkeys(_said(field, found) for field, found in read_of.items()))
     ours, theirs = _value(left, read), _value(right, read)
     if ours is None or theirs is None:
-        return Outcome(None, said)
+        return Outcome(None, said, any(found.absent for found in read_of.values()))
     if isinstance(ours, tuple) or isinstance(theirs, tuple):
         return Outcome((ours == theirs) is (sign == "=="), said)
     below, equal = ours < theirs, ours == theirs
@@ -357,4 +365,6 @@ def _value(operand: Operand, read: Callable[[Field], Reading]) -> float | tuple[
 
 
 def _said(field: Field, reading: Reading) -> str:
+    if reading.absent:
+        return reading.text
     return f"{field} is {reading.text}" if reading.value is not None else f"{field} is not known"

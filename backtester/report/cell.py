@@ -81,7 +81,8 @@ def _build_cell(result: RunResult) -> Cell:
     costs = slipped(result, names, fills)
     accounts = tuple(account_reports(result, names, errors, costs))
     liquidations = tuple(liquidation_reports(result, names))
-    portfolio = portfolio_report(result, names, accounts, fates(accounts, liquidations))
+    trades = tuple(trade_reports(result, names, costs))
+    portfolio = portfolio_report(result, names, accounts, fates(accounts, liquidations), trades)
     orders = tuple(order_reports(result, names, fills, traded))
     plans = tuple(plan_reports(result, names, traded))
     noticed = tuple(notices(result, names, orders, plans))
@@ -104,7 +105,7 @@ def _build_cell(result: RunResult) -> Cell:
         system=system_report(result),
         start_ts=Instant(result.start_ts),
         end_ts=Instant(result.end_ts),
-        trades=tuple(trade_reports(result, names, costs)),
+        trades=trades,
         notices=noticed,
         margin_paths=tuple(margin_paths(result, names)),
         market_paths=tuple(market_paths(result, names)),

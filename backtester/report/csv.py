@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import csv
 import io
-import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -26,7 +25,8 @@ _FIGURES = tuple(
 COLUMNS = (*_CELL, *_FIGURES, "error")
 
 
-#: Of a row per cell; `buffer_min` is the lowest of its accounts, `liquidated_ts` the first liquidation.
+#: Of a row per cell; `buffer_min` is that of the worst account, `liquidated_ts` the first liquidation, `fees` are
+#: those of trading and of liquidation.
 CELL_COLUMNS = (
     "portfolio", "scenario", "venue", "variant", "status", "verdict", "loss", "loss_pct", "equity_start", "equity_end",
     "equity_min", "buffer_min", "liquidated_ts", "pools", "pools_liquidated", "fees", "flags", "error",
@@ -53,12 +53,11 @@ def _cell_row(cell: Cell | FailedCell) -> Iterator[Any]:
         yield cell.error
         return
     whole = cell.portfolio
-    buffers = (each.buffer_min for each in cell.accounts if each.buffer_min is not None)
     yield from (cell.verdict, whole.loss, whole.loss_pct, whole.equity_start, whole.equity_end, whole.equity_min)
-    yield min(buffers, default=None)
+    yield whole.buffer_min
     yield min((each.ts for each in cell.liquidations), default=None)
     yield from (whole.pools, whole.pools_liquidated)
-    yield from (math.fsum(each.pnl_fees for each in cell.accounts), " ".join(cell.flags), None)
+    yield from (whole.fees, " ".join(cell.flags), None)
 
 
 def _failed_row(cell: FailedCell) -> list[Any]:

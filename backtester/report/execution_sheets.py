@@ -202,7 +202,7 @@ _TRADES = (
 def _trade(each: TradeReport) -> tuple[str, ...]:
     return (
         each.account,
-        each.symbol,
+        each.position,
         each.margin_mode,
         size(each.size),
         price(each.entry_price),
@@ -238,7 +238,7 @@ def _trade_costs(each: TradeReport) -> tuple[str, ...]:
     slipped = (each.delay, each.spread, each.depth, each.impact)
     return (
         each.account,
-        each.symbol,
+        each.position,
         *map(money, slipped),
         money(math.fsum(slipped)),
         money(math.fsum((each.fees_maker, each.fees_taker, each.fees_liquidation))),

@@ -174,3 +174,4 @@ class TradeReport(NamedTuple):
     breakeven_price: float | None  # average price of leaving all of it that would have paid for fees and funding
     breakeven_funding: float | None  # the rate of every interval that would have paid for the rest
     funding_intervals: int
+    position: str  # its name, as in PositionReport

@@ -9,11 +9,11 @@ counted from the start of the run.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import IntEnum
 from typing import Any, NamedTuple, get_args
 
-from backtester.config.conditions import Field, Step
+from backtester.config.conditions import Field
 from backtester.config.judging import Figure, Kind, Reading, Rows, Table, find
 from backtester.config.tables import Table as RawTable
 from backtester.config.tables import tables, text
@@ -63,6 +63,7 @@ FLAGS = (
     "order_not_sent",
     "order_refused",
     "participation_above_20_pct",
+    "participation_unknown",
     "plan_not_started",
     "plan_unfinished",
     "position_flipped",
@@ -73,10 +74,12 @@ FLAGS = (
     "trailing_active_from_start",
 )
 _WORDS = {"flag": FLAGS, "flags": FLAGS}
-_IDENTITIES = ("name", "id", "pool", "symbol")
+_IDENTITIES = ("name", "id", "pool", "position", "symbol")
 _QUOTES = ("USDT", "USDC")
 _SIDES = ("long", "short")
-_PAIR = re.compile(rf"(.+)(?:{'|'.join(_QUOTES)})")
+_PAIR = re.compile(rf"(.+)(?:{'|'.join(_QUOTES)})((?:\.(?:{'|'.join(_SIDES)}))?)")
+#: A position of hedge mode.
+_SIDED = re.compile(rf"(.+)\.(?:{'|'.join(_SIDES)})")
 _NS = 1e9
 
 
@@ -125,7 +128,7 @@ def _rows_of_all(accounts: Iterable[RawTable]) -> Iterator[Row]:
             for _, row in tables(account, array):
                 called = _with_account(name, text(row, "id"))
                 yield Row(array, called, called[-1])
-        for symbol, sides, own in _held(account):
+        for symbol, sides, own, _ in _held(account):
             yield Row("net_delta", _spellings(symbol), _symbols(symbol)[-1])
             called = tuple(each for word in (*_spellings(symbol), *sides) for each in _with_account(name, word))
             yield Row("trades", called, f"{name} {own}")
@@ -134,24 +137,27 @@ def _rows_of_all(accounts: Iterable[RawTable]) -> Iterator[Row]:
 def _rows_of_one(account: RawTable) -> Iterator[Row]:
     """The rows that are chosen within an account."""
     yield Row("pools", (CROSS,), CROSS)
-    for symbol, sides, own in _held(account):
-        yield Row("pools", _spellings(symbol), symbol)
+    for symbol, sides, own, is_isolated in _held(account):
+        if is_isolated:
+            yield Row("pools", (*_spellings(symbol), *(sides if own != symbol else ())), own)
         yield Row("positions", (*_spellings(symbol), *sides), own)
 
 
-def _held(account: RawTable) -> Iterator[tuple[str, tuple[str, ...], str]]:
-    """Symbol of every position, what it may be called by its direction, and its own name: by both in hedge mode."""
+def _held(account: RawTable) -> Iterator[tuple[str, tuple[str, ...], str, bool]]:
+    """Symbol of every position, what it may be called by its direction, its own name (by both in hedge mode), and
+    whether it is isolated."""
     is_hedged = account.get("position_mode") == "hedge"
     for _, position in tables(account, "positions"):
         symbol, side = text(position, "symbol"), text(position, "side")
         sides = (side,) if is_hedged else _SIDES
         called = tuple(f"{each}.{side}" for each in _spellings(symbol) for side in sides)
-        yield symbol, called, f"{symbol}.{side}" if is_hedged else symbol
+        own = f"{symbol}.{side}" if is_hedged else symbol
+        yield symbol, called, own, text(position, "margin_mode") == "isolated"
 
 
 def _spellings(symbol: str) -> tuple[str, ...]:
-    """How a venue may call it: BTC may be BTCUSDT."""
-    return tuple(dict.fromkeys((*_symbols(symbol), *(symbol + quote for quote in _QUOTES))))
+    """How a venue may call it: BTC may be BTCUSDT, and that is BTC."""
+    return _symbols(symbol) if _PAIR.fullmatch(symbol) else (symbol, *(symbol + quote for quote in _QUOTES))
 
 
 def _table(record: type, names: Names) -> Table:
@@ -191,32 +197,74 @@ def reader(cell: Cell, table: Table) -> Callable[[Field], Reading]:
 
     def read(field: Field) -> Reading:
         place: Any = cell if field.steps[0].name in Cell._fields else cell.portfolio
+        whose = cell.portfolio.name
         for step in field.steps:
-            place = None if place is None else _chosen(getattr(place, step.name), step)
+            if place is None:
+                break
+            rows = getattr(place, step.name)
+            if step.selector is None:
+                place = rows
+                continue
+            wanted = step.selector.strip()
+            found = _answering(wanted, _with_names(rows))
+            if not found and step.name in _HELD and not _answering(wanted, _of_portfolio(step.name, rows, cell)):
+                return Reading(None, f"{whose} has no {_HELD[step.name]} {wanted}", absent=True)
+            place = found[0] if len(found) == 1 else None
+            whose = f"account {wanted} of {whose}"
         return _reading(place, find(table, field).kind, cell)
 
     return read
 
 
-def _chosen(place: Any, step: Step) -> Any:
-    """The row that a selector names, None unless there is just one."""
-    if step.selector is None:
-        return place
-    rows = place.items if isinstance(place, Named) else [(each, row) for row in place for each in _called(row)]
-    wanted = step.selector.strip()
-    exact = [row for name, row in rows if name == wanted]
-    found = exact or [row for name, row in rows if wanted in _symbols(name) or name in _symbols(wanted)]
-    return found[0] if len(found) == 1 else None
+#: Arrays with the things that a portfolio has, whatever became of them, and what such a thing is called.
+_HELD = {
+    "accounts": "account",
+    "positions": "position",
+    "pools": "pool",
+    "orders": "order",
+    "plans": "plan",
+    "trades": "position",
+    "net_delta": "position",
+}
 
 
-def _called(row: Any) -> Iterator[str]:
-    """What a row answers to."""
-    account = getattr(row, "account", "")
+def _of_portfolio(array: str, rows: Any, cell: Cell) -> list[tuple[str, Any]]:
+    """What may have a row in an array: a position need never have held anything, or be long as well as short."""
+    if array == "trades":
+        return [(name, each) for a in cell.accounts for each in a.positions for name in _sided(each, a.name)]
+    return [(name, each) for each in rows for name in _sided(each)] if array == "positions" else _with_names(rows)
+
+
+def _sided(position: PositionReport, account: str = "") -> Iterator[str]:
+    """What a position answers to, and would if it were held in either direction."""
+    yield from _called(position, account)
+    if position.position == position.symbol:
+        for side in _SIDES:
+            yield from _with_account(account, f"{position.symbol}.{side}")
+
+
+def _with_names(rows: Any) -> list[tuple[str, Any]]:
+    """Rows by all that they answer to."""
+    return list(rows.items) if isinstance(rows, Named) else [(each, row) for row in rows for each in _called(row)]
+
+
+def _answering(wanted: str, named: Sequence[tuple[str, Any]]) -> list[Any]:
+    """The rows of exactly this name, else those whose symbol it may mean."""
+    exact = [row for name, row in named if name == wanted]
+    return exact or [row for name, row in named if wanted in _symbols(name) or name in _symbols(wanted)]
+
+
+def _called(row: Any, account: str = "") -> Iterator[str]:
+    """What a row answers to. `account`: whose it is, where it does not say that."""
+    account = getattr(row, "account", account)
     identity = next((getattr(row, key) for key in _IDENTITIES if key in row._fields), "")
-    yield from _with_account(account, identity)
-    if held := _held_by(row):
-        for each in _symbols(identity):
-            yield from _with_account(account, f"{each}.{_SIDES[held < 0]}")
+    words = [identity]
+    if (whole := _SIDED.fullmatch(identity)) is not None:
+        words.append(whole[1])
+    elif held := _held_by(row):
+        words += (f"{each}.{_SIDES[held < 0]}" for each in _symbols(identity))
+    for word in words:
+        yield from _with_account(account, word)
 
 
 def _held_by(row: Any) -> float:
@@ -231,9 +279,9 @@ def _with_account(account: str, identity: str) -> tuple[str, ...]:
 
 
 def _symbols(symbol: str) -> tuple[str, ...]:
-    """A symbol and its base: BTCUSDT is also BTC."""
+    """A symbol and its base, or one with a side: BTCUSDT is also BTC, BTCUSDT.long also BTC.long."""
     pair = _PAIR.fullmatch(symbol)
-    return (symbol, pair[1]) if pair else (symbol,)
+    return (symbol, pair[1] + pair[2]) if pair else (symbol,)
 
 
 def _reading(value: Any, kind: Kind, cell: Cell) -> Reading:

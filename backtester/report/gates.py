@@ -1,7 +1,8 @@
 """Limits on the result of a cell: conditions that must not hold, said with the command (`--fail-on`) or in a portfolio.
 
 A limit is breached where its condition holds. Where a figure is missing that it needs, or the whole result, it is
-unknown, which is no better: nobody watches.
+unknown, which is no better: nobody watches. One that names what a portfolio does not have is not applicable to it; what
+no portfolio of a command has is an error.
 """
 
 from __future__ import annotations
@@ -9,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import cache
+from itertools import chain
 from typing import NamedTuple
 
 from backtester.config.command import Command
-from backtester.config.conditions import Wrong, parse
+from backtester.config.conditions import Condition, Wrong, comparisons, parse
 from backtester.config.judging import Table, check, judge
 from backtester.config.limits import LEVELS, Limit, stated_limits
 from backtester.config.overrides import alternatives, override, sort_overrides
@@ -24,7 +26,7 @@ from backtester.report.naming import AnyCell
 from backtester.report.records import Cell, LimitReport
 
 FAIL, WARN = LEVELS
-OK, BREACHED, UNKNOWN = "ok", "breached", "unknown"
+OK, BREACHED, UNKNOWN, NOT_APPLICABLE = "ok", "breached", "unknown", "not_applicable"
 _OUTCOMES = {True: BREACHED, False: OK, None: UNKNOWN}
 
 
@@ -37,15 +39,17 @@ def read_gates(command: Command) -> tuple[Limit, ...]:
     read = list(_readable(command.portfolios))
     if not gates and not problems and not any("limits" in each.data for each in read):
         return ()
-    documents = [each for document in read for each in _variants(document, command.set, command.compare)]
-    table = figures_of(document.data for document in documents)
-    if documents:
-        problems += (_usage(gate.said, wrong) for gate in gates for wrong in _faults(gate.limit, table))
-    for document in documents:
-        try:
-            _check_document(document, table)
-        except BacktesterError as error:
-            problems += error.diagnostics
+    portfolios = [list(_variants(document, command.set, command.compare)) for document in read]
+    own = [figures_of(document.data for document in variants) for variants in portfolios]
+    if portfolios:
+        whole = figures_of(document.data for variants in portfolios for document in variants)
+        problems += (_usage(gate.said, wrong) for gate in gates for wrong in _nowhere(gate.limit, whole, own))
+    for variants, table in zip(portfolios, own, strict=True):
+        for document in variants:
+            try:
+                _check_document(document, table)
+            except BacktesterError as error:
+                problems += error.diagnostics
     if problems:
         raise BacktesterError(dict.fromkeys(problems))
     return tuple(gate.limit for gate in gates)
@@ -92,9 +96,20 @@ def _usage(said: str, wrong: Wrong) -> Diagnostic:
     return Diagnostic("usage", said, str(wrong), wrong.hint)
 
 
-def _faults(limit: Limit, table: Table) -> Iterator[Wrong]:
+def _nowhere(limit: Limit, whole: Table, own: Sequence[Table]) -> Iterator[Wrong]:
+    """What is wrong with a limit for all portfolios together, else what of it is wrong for each of them alone."""
+    if found := list(_faults(limit.condition, whole)):
+        yield from found
+        return
+    for part in comparisons(limit.condition):
+        faults = [list(_faults(part, table)) for table in own]
+        if all(faults):
+            yield max(chain(*faults), key=lambda wrong: wrong.column)  # of the portfolio that has the most of it
+
+
+def _faults(condition: Condition, table: Table) -> Iterator[Wrong]:
     try:
-        check(limit.condition, table)
+        check(condition, table)
     except Wrong as wrong:
         yield wrong
 
@@ -104,7 +119,7 @@ def _check_document(document: Document, table: Table) -> None:
     faults = [
         (place, Diagnostic("config", document.said(place), str(wrong), wrong.hint))
         for place, limit in stated_limits(document)
-        for wrong in _faults(limit, table)
+        for wrong in _faults(limit.condition, table)
     ]
     if faults:
         as_portfolio(document, judge=lambda _: faults)
@@ -126,7 +141,8 @@ def _judged(limit: Limit, cell: Cell, table: Table) -> LimitReport:
         outcome = judge(check(limit.condition, table), reader(cell, table))
     except Wrong as wrong:
         raise BacktesterError(Diagnostic("config", f"limit {limit.text}", str(wrong), wrong.hint)) from None
-    return LimitReport(limit.text, limit.level, _OUTCOMES[outcome.truth], ", ".join(outcome.said))
+    said = NOT_APPLICABLE if outcome.truth is None and outcome.absent else _OUTCOMES[outcome.truth]
+    return LimitReport(limit.text, limit.level, said, ", ".join(outcome.said))
 
 
 def gated(cell: Cell, gates: Sequence[Limit]) -> Cell:
@@ -151,5 +167,5 @@ def breaches(cells: Iterable[AnyCell | None]) -> Iterator[Breach]:
     """Every limit that is breached, once, cell by cell; of a cell those that fail first."""
     for cell in cells:
         if cell is not None:
-            found = dict.fromkeys(limit for limit in cell.limits if limit.outcome != OK)
+            found = dict.fromkeys(limit for limit in cell.limits if limit.outcome in (BREACHED, UNKNOWN))
             yield from (Breach(cell, limit) for limit in sorted(found, key=lambda limit: LEVELS.index(limit.level)))

@@ -127,16 +127,17 @@ def _matrix(placed: Sequence[Placed], things: tuple[str, ...]) -> Iterator[Sheet
         return
     down, across = (list(dict.fromkeys(each.words[n] for each in placed)) for n in (0, 1))
     across.sort()
-    found: dict[tuple[str, str], AnyCell] = {}
+    found: dict[tuple[str, str], list[AnyCell]] = {}
     for each in placed:
-        found.setdefault((each.words[0], each.words[1]), each.cell)
+        found.setdefault((each.words[0], each.words[1]), []).append(each.cell)
+    found = {place: _folded(cells) for place, cells in found.items()}
     if len(across) > WIDEST or len(found) < len(down) * len(across):
         return
     worst = f"; worst {' and '.join(things[2:])}" if len(things) > 2 else ""
     title = f"{things[0].capitalize()} by {things[1]}: verdict and what is lost{worst}"
     columns = (Column(things[0], is_text=True), *(Column(word, is_text=True) for word in across))
-    rows = tuple((row, *(in_short(found[row, word]) for word in across)) for row in down)
-    heat = tuple((None, *(_heat(found[row, word]) for word in across)) for row in down)
+    rows = tuple((row, *(_folded(found[row, word]) for word in across)) for row in down)
+    heat = tuple((None, *(_heat(found[row, word][0]) for word in across)) for row in down)
     yield Sheet(title, columns, rows, optional=True, heat=heat)
 
 
@@ -144,6 +145,18 @@ def _heat(cell: AnyCell) -> float | None:
     """The share that is lost, of all there was at most."""
     share = lost(cell) if isinstance(cell, Cell) else None
     return None if share is None else min(max(share, 0.0), 1.0)
+
+
+def _folded(cells: Sequence[AnyCell]) -> str:
+    """The first of several cells, the worst of those that finished, and how many came to nothing.
+
+    Example: `survived 28.3 %, 1 failed`.
+    """
+    finished = [in_short(cell) for cell in cells if isinstance(cell, Cell)]
+    nothing = Counter(in_short(cell) for cell in cells if isinstance(cell, FailedCell))
+    if not finished and len(nothing) == 1:
+        return next(iter(nothing))
+    return ", ".join((*finished[:1], *(f"{count} {words}" for words, count in nothing.items())))
 
 
 def in_short(cell: AnyCell) -> str:
@@ -172,7 +185,7 @@ def _rows(placed: Sequence[Placed], things: tuple[str, ...], currency: str, reac
     cells = [each.cell for each in placed]
     plans = any(isinstance(cell, Cell) and cell.plans for cell in cells)
     reasons = any(isinstance(cell, FailedCell) for cell in cells)
-    columns = [*(Column(thing, is_text=True) for thing in things), *_FIGURES, *(_PLANS if plans else ())]
+    columns = [*(Column(thing, is_text=True) for thing in things), *_FIGURES, *(_PLANS if plans else (_FEES,))]
     rows = [(*each.words, *row) for each in placed for row in _figures(each.cell, plans)]
     if reasons:
         columns.append(Column("why", is_text=True))
@@ -189,9 +202,10 @@ _FIGURES = (
     Column("equity end", rank=3),
     Column("buffer low"),
     Column("liquidated", rank=1, is_text=True),
-    Column("fees", rank=5),
 )
+_FEES = Column("all fees", rank=5)  # of trading and of liquidation
 _PLANS = (
+    Column("fees", rank=5),
     Column("plan", rank=6, is_text=True),
     Column("filled", rank=4),
     Column("unfilled", rank=5),
@@ -204,22 +218,19 @@ _PLANS = (
 
 def _figures(cell: AnyCell, plans: bool) -> Iterator[tuple[str, ...]]:
     """One row, or one for each plan with its fees."""
-    blanks = (NONE,) * len(_PLANS)
     if isinstance(cell, FailedCell):
-        yield (_in_a_word(cell), *(NONE,) * (len(_FIGURES) - 1), *(blanks if plans else ()))
+        yield (_in_a_word(cell), *(NONE,) * (len(_FIGURES) - 1 + (len(_PLANS) if plans else 1)))
         return
-    buffers = [account.buffer_min for account in cell.accounts if account.buffer_min is not None]
     said = (
         verdict_words(cell).lower(),
         money(cell.portfolio.loss),
         percent(lost(cell)),
         money(cell.portfolio.equity_end),
-        money(min(buffers, default=None)),
+        money(cell.portfolio.buffer_min),
         _first_liquidation(cell),
     )
     if not cell.plans:
-        fees = money(math.fsum(account.pnl_fees for account in cell.accounts))
-        yield (*said, fees, *(blanks if plans else ()))
+        yield (*said, money(cell.portfolio.fees), *(NONE,) * (len(_PLANS) - 1 if plans else 0))
     for plan in cell.plans:
         yield (*said, money(plan.fees), *_plan(plan))
 

@@ -96,7 +96,8 @@ _TABLE = {
     Measure(_Q.DATE, _NEITHER): "start_ts",
     Measure(_Q.DURATION, _NEITHER): "age_ns",
     Measure(_Q.WORD, _NEITHER): """
-        name id pool account symbol flag margin_mode type side reason liquidity plan algo cause level reached""",
+        name id pool account symbol position flag margin_mode type side reason liquidity plan algo cause level
+        reached""",
     Measure(_Q.VENUE, _NEITHER): "AccountReport.venue",
     Measure(_Q.TEXT, _NEITHER): "text figure error settings",
 }
@@ -148,7 +149,7 @@ NOT_COMPARED = frozenset(
 #: How bad it is not to be known: no top-up saves, no order book takes what is left; never breached.
 _UNKNOWN = {"required_topup": math.inf, "equity_end_exit": math.inf, "breach_ts": -math.inf}
 #: How bad a word is, where it is a matter of words: a limit that nobody watches is no better than one that is breached.
-_WORDS = {"ok": 0.0, "breached": 1.0, "unknown": 1.0}
+_WORDS = {"ok": 0.0, "not_applicable": 0.0, "breached": 1.0, "unknown": 1.0}
 
 
 def measure_of(record: type, name: str) -> Measure | None:

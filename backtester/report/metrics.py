@@ -17,7 +17,7 @@ from backtester.engine.records import UNSEEN
 from backtester.enums import LedgerKind, Liquidity, Party
 from backtester.formulas.margin import pool_share
 from backtester.formulas.value import price_of, worth
-from backtester.report.executions import BPS
+from backtester.report.executions import BPS, TradeReport
 from backtester.report.exit_value import exit_cost
 from backtester.report.names import Names, known, moment, rows_of
 from backtester.report.pools import Fate
@@ -239,11 +239,16 @@ def _position_report(result: RunResult, names: Names, number: int, cost: Slipped
         slippage=cost.slippage,
         slippage_bps=BPS * cost.slippage / cost.notional if cost.notional else None,
         bankruptcy_price_end=end[1],
+        position=names.position(number),
     )
 
 
 def portfolio_report(
-    result: RunResult, names: Names, accounts: Sequence[AccountReport], fates: Sequence[Fate]
+    result: RunResult,
+    names: Names,
+    accounts: Sequence[AccountReport],
+    fates: Sequence[Fate],
+    trades: Sequence[TradeReport],
 ) -> PortfolioReport:
     """All accounts together; equity_end_exit pays what `exit_cost` says."""
     before, after = math.fsum(a.equity_start for a in accounts), math.fsum(a.equity_end for a in accounts)
@@ -259,6 +264,8 @@ def portfolio_report(
         net_delta=Named(tuple(_net_delta(result, names))),
         pools=len(fates),
         pools_liquidated=sum(fate.is_liquidated for fate in fates),
+        buffer_min=min((a.buffer_min for a in accounts if a.buffer_min is not None), default=None),
+        fees=math.fsum(fee for each in trades for fee in (each.fees_maker, each.fees_taker, each.fees_liquidation)),
     )
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from backtester.config.values import Instant
 from backtester.config.venue import TierRow
+from backtester.enums import Side
 from backtester.formulas.value import walked
 from backtester.report.records import CROSS
 from backtester.run.result import ACTUAL, RunResult
@@ -80,6 +81,15 @@ class Names:
         """Symbol of a position, as the tape names it."""
         return self._result.instruments[self._instruments[position]].tape.symbol
 
+    def position(self, position: int) -> str:
+        """Its symbol, in hedge mode with its side: `BTCUSDT.long`."""
+        account = int(self._result.state.positions[position]["account"])
+        described = self._result.portfolio.accounts[self._place(account)]
+        if described.position_mode != "hedge":
+            return self.symbol(position)
+        side = described.positions[self._result.index.positions[account].index(position)].side
+        return f"{self.symbol(position)}.{'long' if side is Side.BUY else 'short'}"
+
     def base(self, position: int) -> str:
         """Base asset of a position."""
         return self._result.instruments[self._instruments[position]].tape.base
@@ -100,9 +110,9 @@ class Names:
         return profile.market(*instrument.names_at(profile.id)).tiers
 
     def pool(self, number: int) -> str:
-        """`cross`, or the symbol of the isolated position."""
+        """`cross`, or the name of the isolated position."""
         pool = self._result.state.pools[number]
-        return self.symbol(int(pool["position_first"])) if pool["isolated"] else CROSS
+        return self.position(int(pool["position_first"])) if pool["isolated"] else CROSS
 
     def order(self, number: int) -> str:
         """Id of an order of any world."""

@@ -20,6 +20,7 @@ from backtester.report.undone import (
     too_large_orders,
     too_large_plans,
     unfinished_plans,
+    unjudged_plans,
 )
 from backtester.report.unprotected import flips, half_done_groups, refused_stops, trailing_from_start
 from backtester.run.result import RunResult
@@ -41,5 +42,6 @@ def notices(
         unfinished_plans(result, orders, plans),
         too_large_plans(result, plans),
         too_large_orders(result, names, orders),
+        unjudged_plans(plans),
         trailing_from_start(result, names),
     )

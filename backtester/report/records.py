@@ -89,6 +89,8 @@ class PortfolioReport(NamedTuple):
     net_delta: Named  # at the end: units by base asset
     pools: int  # margin pools that held something (report.pools)
     pools_liquidated: int
+    buffer_min: float | None  # of the worst account
+    fees: float  # all that were paid, of trading and of liquidation, wherever the books of a venue have them
 
 
 class PositionReport(NamedTuple):
@@ -109,10 +111,11 @@ class PositionReport(NamedTuple):
     slippage: float
     slippage_bps: float | None
     bankruptcy_price_end: float | None
+    position: str  # its name (report.names.Names.position): the symbol, in hedge mode with its side
 
 
 class PoolReport(NamedTuple):
-    """Margin that stands or falls together: `cross`, or one isolated position by its symbol."""
+    """Margin that stands or falls together: `cross`, or one isolated position by its name."""
 
     pool: str
     buffer_min: float | None
@@ -190,6 +193,7 @@ class LiquidationReport(NamedTuple):
     fee: float
     levels: int
     side: Side
+    position: str  # its name, as in PositionReport
 
 
 class FundingPayment(NamedTuple):
@@ -255,7 +259,7 @@ class LimitReport(NamedTuple):
 
     text: str  # as it was written
     level: str  # fail or warn
-    outcome: str  # ok, breached or unknown
+    outcome: str  # ok, breached, unknown or not_applicable
     figure: str  # what decided it, in words
 
 

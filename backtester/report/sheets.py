@@ -104,7 +104,7 @@ _POSITIONS = (
 def _position(account: AccountReport, each: PositionReport) -> tuple[str, ...]:
     return (
         account.name,
-        each.symbol,
+        each.position,
         each.margin_mode,
         size(each.size_start),
         size(each.size_end),
@@ -144,7 +144,7 @@ def _liquidation(each: LiquidationReport, start: Instant) -> tuple[str, ...]:
     return (
         when(each.ts, start),
         each.account,
-        each.symbol,
+        each.position,
         each.stage.name.lower(),
         each.cause.partition("_")[0],
         each.side.name.lower(),

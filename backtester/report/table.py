@@ -28,7 +28,7 @@ _STYLES = {
     Verdict.ALERTED: "bold yellow",
     Verdict.SURVIVED: "bold green",
 }
-_LIMIT_STYLES = {"ok": "green", "breached": "red", "unknown": "yellow"}
+_LIMIT_STYLES = {"ok": "green", "breached": "red", "unknown": "yellow", "not_applicable": "dim"}
 _GAP = 2  # blanks between columns
 _WORDS, _SHORTEST = 2, 20  # a word of a table has at most this part of the terminal, but never fewer characters
 _LITTLE = 16  # characters that a column gets before the others have their share

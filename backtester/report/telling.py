@@ -50,7 +50,7 @@ _POOLS = (
 def _pool(cell: Cell, fate: Fate) -> tuple[str, ...]:
     pool = fate.pool
     inside = [each for account in cell.accounts if account.name == fate.account for each in account.positions]
-    held = [f"{each.symbol} {size(each.size_start)}" for each in inside if _pool_of(each) == pool.pool]
+    held = [f"{each.position} {size(each.size_start)}" for each in inside if _pool_of(each) == pool.pool]
     trades = (each for each in cell.trades if (each.account, _pool_of(each)) == (fate.account, pool.pool))
     return (
         f"{fate.account} {pool_name(pool)}",
@@ -63,7 +63,7 @@ def _pool(cell: Cell, fate: Fate) -> tuple[str, ...]:
 
 
 def _pool_of(each: PositionReport | TradeReport) -> str:
-    return CROSS if each.margin_mode == CROSS else each.symbol
+    return CROSS if each.margin_mode == CROSS else each.position
 
 
 def _since_entry(trades: Iterable[TradeReport]) -> float:
@@ -94,10 +94,10 @@ _HOLDINGS = (
 
 
 def _holding(cell: Cell, account: AccountReport, each: PositionReport) -> tuple[str, ...]:
-    place = (account.name, each.symbol, each.margin_mode)
-    trades = (trade for trade in cell.trades if (trade.account, trade.symbol, trade.margin_mode) == place)
+    place = (account.name, each.position, each.margin_mode)
+    trades = (trade for trade in cell.trades if (trade.account, trade.position, trade.margin_mode) == place)
     return (
-        f"{account.name} {each.symbol} {each.margin_mode}",
+        f"{account.name} {each.position} {each.margin_mode}",
         size(each.size_start),
         price(each.entry_price),
         price(each.liquidation_price),
@@ -111,8 +111,8 @@ def _end(cell: Cell, account: AccountReport, each: PositionReport) -> str:
     """Example: −30, or liquidated."""
     if each.size_end:
         return "open" if each.size_end == each.size_start else f"{size(each.size_end)} left"
-    places = {(liquidation.account, liquidation.symbol) for liquidation in cell.liquidations}
-    return "liquidated" if (account.name, each.symbol) in places else "closed" if each.size_start else "flat"
+    places = {(liquidation.account, liquidation.position) for liquidation in cell.liquidations}
+    return "liquidated" if (account.name, each.position) in places else "closed" if each.size_start else "flat"
 
 
 def timeline_sheet(cell: Cell, most: int | None = None) -> Sheet:

@@ -147,7 +147,7 @@ def noticed(cell: Cell) -> list[str]:
 def limit_line(limit: LimitReport) -> str:
     """A limit and whether it is kept. Example: `limit breached: loss_pct > 40 (loss_pct is 64.63 %)`."""
     level = ", a warning" if limit.level == "warn" else ""
-    return f"limit {'kept' if limit.outcome == 'ok' else limit.outcome}{level}: {limit.text} ({limit.figure})"
+    return f"limit {'kept' if limit.outcome == 'ok' else word(limit.outcome)}{level}: {limit.text} ({limit.figure})"
 
 
 def _borne(cell: Cell, currency: str) -> str:
@@ -158,7 +158,7 @@ def _reason(cell: Cell, currency: str) -> str:
     """Why the verdict is what it is."""
     if cell.liquidations:
         first = cell.liquidations[0]
-        symbols = ", ".join(dict.fromkeys(f"{each.account} {each.symbol}" for each in cell.liquidations))
+        symbols = ", ".join(dict.fromkeys(f"{each.account} {each.position}" for each in cell.liquidations))
         orders = f"{len(cell.liquidations)} liquidation order{'s' if len(cell.liquidations) > 1 else ''}"
         text = f"{orders} ({symbols}), first at {clock(first.ts)} ({offset(first.ts, cell.start_ts)})"
         return f"{text}; {_borne(cell, currency)}" if cell.verdict is Verdict.INSOLVENT else text

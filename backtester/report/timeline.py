@@ -54,7 +54,7 @@ def _breaches(cell: Cell) -> Iterator[Event]:
 
 def _liquidation(each: LiquidationReport) -> Event:
     """Example: liquidation: main ETH, sold 15 of 15 at 3,619.90, +1.4 bps off the mark."""
-    what = f"{each.account} {each.symbol}"
+    what = f"{each.account} {each.position}"
     if each.stage is LiquidationStage.TAKEOVER:
         text = f"takeover: {what}, {size(each.size)} at the mark {price(each.trigger_mark)}; the venue keeps the margin"
         return Event(each.ts, "liquidation", text)

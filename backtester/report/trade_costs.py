@@ -152,4 +152,5 @@ def _trade_report(result: RunResult, names: Names, number: int, cost: Slipped) -
         breakeven_price=held.entry + held.side * paid / (held.size * unit) if held else None,
         breakeven_funding=math.fsum((price_pnl, *fees, carried_in)) / weight if weight else None,
         funding_intervals=len(payments),
+        position=names.position(number),
     )

@@ -138,6 +138,7 @@ def _liquidation_report(names: Names, row: Any, last: int | None) -> Liquidation
         fee=-float(row["fee"]),
         levels=int(row["levels"]),
         side=Side(int(row["side"])),
+        position=names.position(position),
     )
 
 

@@ -6,6 +6,7 @@ plan_not_started             a plan begins after the end of the run
 plan_unfinished              a plan did not do all of its size
 participation_above_20_pct   a plan did more than a fifth of what the market traded meanwhile, or an order of what it
                              traded in the minutes around it: prices would have moved
+participation_unknown        a plan filled where the tape does not show what the market traded: nobody judged its size
 """
 
 from __future__ import annotations
@@ -117,6 +118,19 @@ def too_large_plans(result: RunResult, plans: Sequence[PlanReport]) -> Iterator[
     """Plans above the share of the volume at which their prices stop being believable."""
     start = Instant(result.start_ts)
     return (_too_large(each, start) for each in plans if _is_too_large(each))
+
+
+def unjudged_plans(plans: Sequence[PlanReport]) -> Iterator[Notice]:
+    """Plans that filled something while the tape does not tell what was traded: silence would look like consent."""
+    return (_unjudged(each) for each in plans if each.filled_size > 0.0 and each.market_volume is None)
+
+
+def _unjudged(plan: PlanReport) -> Notice:
+    text = (
+        f"plan {plan.id} ({plan.account} {plan.symbol}, {plan.side.name.lower()}) filled {size(plan.filled_size)} "
+        "while the tape shows no trades: whether the market would have taken that size is not judged"
+    )
+    return Notice("participation_unknown", plan.start_ts, plan.account, plan.symbol, (plan.id,), plan.filled_size, text)
 
 
 def too_large_orders(result: RunResult, names: Names, orders: Sequence[OrderReport]) -> Iterator[Notice]:

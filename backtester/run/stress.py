@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -20,7 +21,7 @@ from backtester.scenario import library
 from backtester.scenario.apply import StressedTape, Summary, survey
 from backtester.scenario.compose import set_columns
 from backtester.scenario.grid import Proxy, Target, has_own
-from backtester.scenario.path import Scenario, neutral
+from backtester.scenario.path import ANY, Scenario, neutral
 from backtester.scenario.shock import Shock, shocked
 
 #: A base tape of at most so many rows is kept in memory (40 bytes a row) while it is laid end to end.
@@ -29,16 +30,24 @@ HOUR_NS = 3_600_000_000_000
 
 
 def stress_path(
-    named: Scenario | None, settings: Sequence[Setting], shock: Shock | None, tape: Tape
+    named: Scenario | None, settings: Sequence[Setting], shock: Shock | None, tape: Tape, proxies: Sequence[Proxy] = ()
 ) -> Scenario | None:
     """The named scenario, then `--set scenario.…`, then `--shock` on top; None for the tape as it is.
 
-    Without a named one both go over the neutral path, which has the clock of the tape.
+    Without a named one both go over the neutral path, which has the clock of the tape. A shock is laid over the symbols
+    of the tape alone, and those that are lent: how far another could fall is no bound of it.
     """
     if not settings and shock is None:
         return named
     path = set_columns(named if named is not None else _as_it_is(tape), settings)
-    return shocked(path, shock) if shock is not None else path
+    return path if shock is None else shocked(_of_symbols(path, tape, proxies), shock)
+
+
+def _of_symbols(path: Scenario, tape: Tape, proxies: Sequence[Proxy]) -> Scenario:
+    """What a path says of the symbols of a tape; all of it where it has none of them, which is refused later."""
+    used = {ANY, *(each.base for each in tape.instruments), *(proxy.source for proxy in proxies)}
+    kept = replace(path, series=tuple(series for series in path.series if series.symbol in used))
+    return kept if kept.symbols else path
 
 
 def _as_it_is(tape: Tape) -> Scenario:

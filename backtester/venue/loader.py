@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import NamedTuple
@@ -96,7 +97,6 @@ def _profiles(path: Path, document: Document, venue: VenueFile, on: date) -> Ite
     markets: dict[str, MarketRules] = {}
     default_market: MarketRules | None = None
     fee_tiers: tuple[FeeTier, ...] = ()
-    sha256 = document.sha256
     until: date | None = None
     for number, period in enumerate(venue.periods):
         taken_as_assumed = period.takes_over == "assumed"
@@ -107,7 +107,6 @@ def _profiles(path: Path, document: Document, venue: VenueFile, on: date) -> Ite
         if period.tier_table is not None:
             table = read_tier_table(path.parent / period.tier_table.file)
             markets.update(_table_markets(table, period.tier_table))
-            sha256 = hashlib.sha256(f"{sha256} {table.sha256}".encode()).hexdigest()
         for entry in period.markets:
             markets.update((symbol, _market(entry, symbol)) for symbol in entry.symbols)
         if period.default_market is not None:
@@ -118,6 +117,8 @@ def _profiles(path: Path, document: Document, venue: VenueFile, on: date) -> Ite
             continue
         assert default_market is not None, "read_venue has checked the newest period"
         names = VenueRules.key_names()
+        provenance = tuple(Provenance.of(n, rules[n].value, rules[n].source, rules[n].assumed) for n in names)
+        of_markets, of_others = _with_own_rules(markets, rules, document, number), _with_steps(default_market, rules)
         yield VenueProfile(
             id=venue.id,
             title=venue.title,
@@ -128,12 +129,32 @@ def _profiles(path: Path, document: Document, venue: VenueFile, on: date) -> Ite
             basis=period.basis,
             notes=period.notes,
             rules=VenueRules.model_validate({name: rules[name].value for name in names}),
-            provenance=tuple(Provenance.of(n, rules[n].value, rules[n].source, rules[n].assumed) for n in names),
-            markets=_with_own_rules(markets, rules, document, number),
-            default_market=_with_steps(default_market, rules),
+            provenance=provenance,
+            markets=of_markets,
+            default_market=of_others,
             fee_tiers=fee_tiers,
-            sha256=sha256,
+            sha256=_digest(venue, provenance, (*of_markets, of_others), fee_tiers),
         )
+
+
+def _digest(
+    venue: VenueFile, provenance: Sequence[Provenance], markets: Sequence[MarketRules], fee_tiers: Sequence[FeeTier]
+) -> str:
+    """Of the values that are in force (sha256): not of sources, notes, or what holds on another date."""
+    said = (
+        (venue.id, venue.collateral),
+        [(rule.rule, rule.value) for rule in provenance],
+        [
+            (
+                each.symbol,
+                [(tier.floor_quote, tier.maintenance_rate, tier.max_leverage) for tier in each.tiers],
+                (each.impact_notional_quote, each.size_decimals, each.own),
+            )
+            for each in markets
+        ],
+        [(tier.name, tier.taker_fee, tier.maker_fee) for tier in fee_tiers],
+    )
+    return hashlib.sha256(json.dumps(said).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _table_markets(table: TierTable, ref: TableRef) -> Iterator[tuple[str, MarketRules]]:

@@ -77,7 +77,7 @@ class VenueProfile:
     markets: tuple[MarketRules, ...] = field(compare=False)  # by symbol; the file and the date decide them
     default_market: MarketRules
     fee_tiers: tuple[FeeTier, ...]  # beside the base tier, whose rates are rules
-    sha256: str  # of the profile file
+    sha256: str  # of the values of all these rules, tiers and markets
 
     @property
     def name(self) -> str:

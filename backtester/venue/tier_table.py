@@ -41,7 +41,6 @@ class TierTable(NamedTuple):
     """A table as read."""
 
     blocks: tuple[TierBlock, ...]
-    sha256: str  # of the file's bytes
 
 
 class _Sheet(Document):
@@ -70,7 +69,7 @@ def read_tier_table(path: Path) -> TierTable:
     blocks = validate(_Blocks, sheet).blocks
     if faults := [*_block_faults(blocks)]:
         raise faults_error(sheet, faults)
-    return TierTable(blocks, sheet.sha256)
+    return TierTable(blocks)
 
 
 def _parse(text: str, name: str, sha256: str) -> tuple[_Sheet, list[Fault]]:

@@ -76,6 +76,7 @@ POSITION = PositionReport(
     slippage=140.0,
     slippage_bps=7.291666666666667,
     bankruptcy_price_end=None,
+    position="BTC",
 )
 
 POOL = PoolReport(
@@ -325,6 +326,7 @@ TRADE = TradeReport(
     breakeven_price=100_063.155,
     breakeven_funding=-0.0485,
     funding_intervals=1,
+    position="BTC",
 )
 
 UNDONE = Notice(
@@ -353,6 +355,7 @@ LIQUIDATION = LiquidationReport(
     fee=-53.89,
     levels=7,
     side=Side.SELL,
+    position="BTC",
 )
 
 
@@ -398,6 +401,8 @@ CRASH = Cell(
         net_delta=Named((("BTC", 0.0),)),
         pools=1,
         pools_liquidated=1,
+        buffer_min=-480.0,
+        fees=-106.31,
     ),
     accounts=(MAIN, CALM),
     orders=(STOP, GAPPED, BID, CHILD),

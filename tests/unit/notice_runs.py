@@ -37,10 +37,13 @@ def cell(
 
 def noticed(found: Cell) -> list[tuple[str, tuple[str, ...], float, Instant | None]]:
     assert tuple(dict.fromkeys(each.flag for each in found.notices)) == found.flags[: len({*found.flags} & FLAGS)]
-    return [(each.flag, each.ids, each.size, each.ts) for each in found.notices]
+    return [(each.flag, each.ids, each.size, each.ts) for each in found.notices if each.flag != UNKNOWN]
 
 
+#: Of every plan that fills: these tapes have no trades.
+UNKNOWN = "participation_unknown"
 FLAGS = {
+    UNKNOWN,
     "fired_behind_a_gap", "left_open_without_depth", "position_flipped", "stop_never_in_place", "stop_refused",
     "oco_partial", "order_not_sent", "plan_not_started", "plan_unfinished", "participation_above_20_pct",
     "trailing_active_from_start",

@@ -48,7 +48,19 @@ def said(text: str, cell: Cell = CRASH) -> tuple[str, str]:
         ("trades[main BTC.long].net < 0", "breached", "trades[main BTC.long].net is −9,726.31"),
         ("net_delta[BTC] == 0", "breached", "net_delta[BTC] is 0"),
         ("system.deficit > 0", "ok", "system.deficit is 0"),
-        ("accounts[none].buffer_min < 1", "unknown", "accounts[none].buffer_min is not known"),
+        ("buffer_min < 0", "breached", "buffer_min is −480.00"),
+        ("fees < -100", "breached", "fees is −106.31"),
+        ("accounts[none].buffer_min < 1", "not_applicable", "book has no account none"),
+        ("accounts[main].positions[SOL].fees < 1", "not_applicable", "account main of book has no position SOL"),
+        ("accounts[main].pools[BTC].buffer_min < 0", "not_applicable", "account main of book has no pool BTC"),
+        ("orders[none].levels > 1", "not_applicable", "book has no order none"),
+        ("trades[SOL].net < 0", "not_applicable", "book has no position SOL"),
+        ("not accounts[none].buffer_min > 0", "not_applicable", "book has no account none"),
+        ("accounts[none].buffer_min < 1 or loss_pct > 40", "breached", "loss_pct is 64.63 %"),
+        ("accounts[none].buffer_min < 1 or loss_pct > 70", "not_applicable", "book has no account none"),
+        ("accounts[none].buffer_min < 1 and loss_pct > 70", "ok", "loss_pct is 64.63 %"),
+        ("accounts[none].buffer_min < 1 or accounts[calm].buffer_min < 0", "unknown",
+         "book has no account none, accounts[calm].buffer_min is not known"),
         ("accounts[main].buffer_min < 1.5% notional", "breached",
          "accounts[main].buffer_min is −480.00, accounts[main].notional is 200,000.00"),
     ],
@@ -147,6 +159,57 @@ def test_a_name_of_several_is_told_before_the_run(tmp_path: Path, accounts: list
     assert [each.hint for each in caught.value.diagnostics] == [f"choose one: {ways}"]
     longer = text.replace(text[text.index(ways.partition("[")[0]) : text.rindex(".")], ways.partition(", ")[0])
     assert gates(file, longer, "net_delta[ETH] > 1" if "ETH" in text else longer)
+
+
+def test_what_one_portfolio_of_a_command_has_is_known(tmp_path: Path) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    for each in (one, other):
+        each.mkdir()
+    files = [portfolio(one, account(position())), portfolio(other, account(position("ETH"), name="hl"))]
+
+    def read(text: str) -> tuple[Limit, ...]:
+        return read_gates(Command(tuple(map(str, files)), fail_on=(text,)))
+
+    assert read("accounts[hl].buffer_min < 0")
+    assert read("accounts[hl].buffer_min < 0 or accounts[main].buffer_min < 0")
+    with pytest.raises(BacktesterError, match=r'there is no accounts\[h\]\n  hint: did you mean "hl"'):
+        read("accounts[h].buffer_min < 0")
+    with pytest.raises(BacktesterError, match=r"there is no positions\[BTC\]"):  # it is of main, and hl of the other
+        read("accounts[hl].positions[BTC].fees < 0")
+
+
+def test_a_portfolio_cannot_limit_what_only_another_has(tmp_path: Path) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    for each in (one, other):
+        each.mkdir()
+    limits = '[limits]\nfail = ["accounts[hl].buffer_min < 0"]\n'
+    files = [portfolio(one, limits, account(position())), portfolio(other, account(position("ETH"), name="hl"))]
+    with pytest.raises(BacktesterError, match=r"there is no accounts\[hl\]"):
+        read_gates(Command(tuple(map(str, files))))
+
+
+def test_a_limit_that_does_not_apply_is_no_breach() -> None:
+    cell = gated(CRASH._replace(limits=()), [Limit("accounts[x].loss > 1", "fail", parse("accounts[x].notional > 1"))])
+    assert limit_line(cell.limits[0]) == "limit not applicable: accounts[x].loss > 1 (book has no account x)"
+    assert not list(breaches([cell]))
+
+
+HEDGE_POOLS = account(
+    'position_mode = "hedge"\n', *(position(side=s, margin_mode="isolated") for s in ("long", "short"))
+)
+
+
+def test_pools_of_hedge_mode_have_sides(tmp_path: Path) -> None:
+    file = portfolio(tmp_path, HEDGE_POOLS)
+    assert gates(file, "accounts[main].pools[BTC.long].buffer_min < 0")
+    with pytest.raises(BacktesterError, match="there are 2 ") as caught:
+        gates(file, "accounts[main].pools[BTC].buffer_min < 0")
+    assert [each.hint for each in caught.value.diagnostics] == ["choose one: pools[BTC.long], pools[BTC.short]"]
+
+
+def test_a_cross_position_has_no_pool_of_its_own(file: Path) -> None:
+    with pytest.raises(BacktesterError, match=r"there is no pools\[BTC\]"):
+        gates(file, "accounts[main].pools[BTC].buffer_min < 0")
 
 
 def test_a_limit_that_is_said_twice_counts_once(file: Path) -> None:

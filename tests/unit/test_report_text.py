@@ -236,7 +236,7 @@ def test_variants_have_a_row_per_plan() -> None:
     ]
     assert (found[0]["filled"], found[0]["unfilled"], found[0]["vwap"]) == ("1.5", "0.5", "99,800.00")
     assert (found[0]["slippage"], found[0]["shortfall"], found[2]["shortfall"]) == ("+10.0", "+68.4", "–")
-    assert (found[0]["fees"], found[3]["fees"], found[0]["maker"]) == ("−67.36", "−86.31", "40.0 %")
+    assert (found[0]["fees"], found[3]["fees"], found[0]["maker"]) == ("−67.36", "−106.31", "40.0 %")
 
 
 def test_variants_on_several_scenarios_say_which() -> None:
@@ -266,6 +266,34 @@ def test_a_matrix_says_what_it_takes_the_worst_of() -> None:
     matrix, _ = glance(cells, "USDC")
     assert matrix.title == "Portfolio by scenario: verdict and what is lost; worst venue"
     assert {text for row in matrix.rows for text in row[1:]} == {"liquidated 64.6 %"}
+
+
+def test_a_place_of_the_matrix_says_what_came_to_nothing() -> None:
+    """Portfolio by scenario, of two venues the worst: one failed, both failed, one of each kind."""
+    idle = BROKEN._replace(status="not_applicable", exit_code=0)
+    made: dict[tuple[str, str], Sequence[AnyCell]] = {
+        ("a", "2025-10-10"): (CRASH, BROKEN),
+        ("a", "2020-03-12"): (BROKEN, BROKEN),
+        ("b", "2025-10-10"): (CRASH, CRASH),
+        ("b", "2020-03-12"): (idle, BROKEN),
+    }
+    cells = [
+        each._replace(scenario=day, venue=venue, variant=Named(()), portfolio=each.portfolio._replace(name=name))
+        for (name, day), both in made.items()
+        for each, venue in zip(both, ("hyperliquid@2026-08-22", "binance-usdm@2026-09-29"), strict=True)
+    ]
+    matrix, _ = glance(cells, "USDC")
+    found = {
+        (row[0], column.heading): text
+        for row in matrix.rows
+        for column, text in zip(matrix.columns[1:], row[1:], strict=True)
+    }
+    assert found == {
+        ("a", "2025-10-10"): "liquidated 64.6 %, 1 failed",
+        ("a", "2020-03-12"): "failed",
+        ("b", "2025-10-10"): "liquidated 64.6 %",
+        ("b", "2020-03-12"): "1 failed, 1 not applicable",
+    }
 
 
 def test_the_worst_comes_first_and_cells_without_a_result_last() -> None:

@@ -57,5 +57,16 @@ def test_a_plan_that_ended_says_what_kept_it() -> None:
     )
 
 
+def test_a_plan_on_a_tape_without_trades_is_not_judged_by_its_size() -> None:
+    [notice] = cell([market_order(SELL, 0, at_s=2, plan=0)], plans=[spec.Plan("x", 0, SELL, 8)]).notices
+    assert (notice.flag, notice.ids, notice.size) == ("participation_unknown", ("x",), 8.0)
+    assert notice.text == (
+        "plan x (main X, sell) filled 8 while the tape shows no trades: whether the market would have taken that size "
+        "is not judged"
+    )
+    late = [market_order(SELL, 0, at_s=3601, plan=0)]
+    assert "participation_unknown" not in cell(late, plans=[spec.Plan("x", 0, SELL, 8)]).flags
+
+
 def test_a_plan_that_is_done_says_nothing() -> None:
     assert noticed(cell([market_order(SELL, 0, at_s=2, plan=0)], plans=[spec.Plan("x", 0, SELL, 8)])) == []

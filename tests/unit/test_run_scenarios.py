@@ -162,6 +162,15 @@ def test_a_shock_of_the_tape_as_it_is(tmp_path: Path) -> None:
     assert shocked.scenario is not None and shocked.scenario.id == "neutral+latency=+200ms,spread=3"
 
 
+def test_a_shock_is_bounded_by_the_symbols_of_the_tape_alone(tmp_path: Path) -> None:
+    """At six times the depth of the crash SOL would be below 0; BTC is not."""
+    path = portfolio(tmp_path, account(position(size=0.01)))
+    deep = run_cell(Request(path, scenario=CRASH, shock=parse_shock("price=*6")))
+    assert deep.scenario is not None and {each.symbol for each in deep.scenario.summary.realised} == {"BTC"}
+    too_deep = problems(Request(path, scenario=CRASH, shock=parse_shock("price=*20")))
+    assert all("/BTC price_ratio becomes" in each.message for each in too_deep)
+
+
 def test_funding_of_the_tape_that_a_shock_takes_away_is_told(tmp_path: Path) -> None:
     """A shock that moves the ladder drives the instrument, and its funding comes from the path alone."""
     rows = [Row(FUNDING_HOUR, "BTC", "funding", 0, 0.001, 3600.0)]

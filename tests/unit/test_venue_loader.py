@@ -111,6 +111,18 @@ def test_a_symbol_that_is_not_listed_gets_the_default_market() -> None:
     assert profile.market("BTC").listed
 
 
+def test_the_digest_is_that_of_the_rules_of_the_date(folder: Path) -> None:
+    periods = load_profiles("hyperliquid")
+    assert len({each.sha256 for each in periods}) == len(periods)
+    assert load_profile("hyperliquid", date(2025, 10, 12)).sha256 == periods[1].sha256
+
+    said_otherwise = SHIPPED_TEXT.replace("# ", "#  ").replace("60s", "1m")
+    Path("mine.toml").write_text(said_otherwise.replace("0.000_45", "0.001", 1))
+    mine = load_profiles("mine.toml")
+    assert mine[0].sha256 != periods[0].sha256
+    assert [each.sha256 for each in mine[-2:]] == [each.sha256 for each in periods[-2:]]
+
+
 def test_a_file_of_the_user_is_a_venue(folder: Path) -> None:
     Path("mine.toml").write_text(
         SHIPPED_TEXT.replace("taker_fee = { value = 0.000_45", "taker_fee = { value = 0.001", 1)

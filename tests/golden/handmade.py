@@ -431,7 +431,9 @@ SMALLER = CRASH._replace(
     variant=Named((("positions[BTC].size", "0.5"),)),
     verdict=Verdict.SURVIVED,
     flags=("no_exit_at_end",),
-    portfolio=CRASH.portfolio._replace(equity_end=14_500.0, equity_end_exit=None, loss=500.0, loss_pct=None),
+    portfolio=CRASH.portfolio._replace(
+        equity_end=14_500.0, equity_end_exit=None, loss=500.0, loss_pct=None, buffer_min=3_000.0, fees=0.0
+    ),
     accounts=(MAIN._replace(buffer_min=3_000.0, required_topup=0.0, required_topup_by=None, topup_limit=None),),
     orders=(),
     liquidations=(),

@@ -71,7 +71,7 @@ inputs.venues.0 name sha256 rules_date assumed_share
 cells.0 scenario venue variant status error verdict flags portfolio accounts orders liquidations adl funding actions
   plans system start_ts end_ts trades notices reached limits
 cells.0.portfolio name equity_start equity_end equity_end_exit equity_min loss loss_pct net_delta pools
-  pools_liquidated
+  pools_liquidated buffer_min fees
 cells.0.accounts.0 name venue collateral carried_in equity_start equity_end equity_min equity_min_ts buffer_min
   buffer_min_ts
   margin_ratio_max required_topup required_topup_by pnl_total pnl_price pnl_funding pnl_fees pnl_liquidation pnl_adl
@@ -79,7 +79,7 @@ cells.0.accounts.0 name venue collateral carried_in equity_start equity_end equi
   fees_taker topup_too_little topup_equity_end topup_limit notional remedies
 cells.0.accounts.0.positions.0 symbol margin_mode size_start size_end entry_price liquidation_price
   liquidation_price_end bankruptcy_price liquidation_distance_min pnl_price funding fees slippage slippage_bps
-  bankruptcy_price_end
+  bankruptcy_price_end position
 cells.0.accounts.0.pools.0 pool buffer_min buffer_min_ts margin_ratio_max breach_ts required_topup required_topup_by
   deficit
 cells.0.accounts.0.remedies.0 id value not_enough equity_end settings
@@ -95,10 +95,10 @@ cells.0.plans.0 id account symbol side status size filled_size unfilled_size vwa
 cells.0.plans.0.shortfall delay trading opportunity fees total delay_bps trading_bps opportunity_bps fees_bps total_bps
 cells.0.trades.0 account symbol margin_mode price_pnl fees_maker fees_taker fees_liquidation funding net delay spread
   depth impact carried_in size closed_size entry_price exit_price mark_price breakeven_price breakeven_funding
-  funding_intervals
+  funding_intervals position
 cells.0.orders.0.fills.0 ts price size liquidity reason age_ns
 cells.0.liquidations.0 ts account symbol stage cause trigger_mark size filled_size vwap worst_price bankruptcy_price
-  slippage_bps fee levels side
+  slippage_bps fee levels side position
 cells.0.funding.0 ts account symbol size rate price notional amount
 cells.0.notices.0 flag ts account symbol ids size text
 cells.0.limits.0 text level outcome figure

@@ -270,17 +270,25 @@ def test_a_matrix_says_what_it_takes_the_worst_of() -> None:
 
 def test_a_place_of_the_matrix_says_what_came_to_nothing() -> None:
     """Portfolio by scenario, of two venues the worst: one failed, both failed, one of each kind."""
+    died = CRASH._replace(variant=BROKEN.variant)
     idle = BROKEN._replace(status="not_applicable", exit_code=0)
     made: dict[tuple[str, str], Sequence[AnyCell]] = {
-        ("a", "2025-10-10"): (CRASH, BROKEN),
+        ("a", "2025-10-10"): (died, BROKEN),
         ("a", "2020-03-12"): (BROKEN, BROKEN),
-        ("b", "2025-10-10"): (CRASH, CRASH),
+        ("b", "2025-10-10"): (died, died),
         ("b", "2020-03-12"): (idle, BROKEN),
     }
+
+    def placed(each: AnyCell, name: str, day: str, venue: str) -> AnyCell:
+        if isinstance(each, FailedCell):
+            return each._replace(portfolio=PortfolioName(name), scenario=day, venue=venue)
+        return each._replace(portfolio=each.portfolio._replace(name=name), scenario=day, venue=venue)
+
+    venues = ("hyperliquid@2026-08-22", "binance-usdm@2026-09-29")
     cells = [
-        each._replace(scenario=day, venue=venue, variant=Named(()), portfolio=each.portfolio._replace(name=name))
+        placed(each, name, day, venue)
         for (name, day), both in made.items()
-        for each, venue in zip(both, ("hyperliquid@2026-08-22", "binance-usdm@2026-09-29"), strict=True)
+        for each, venue in zip(both, venues, strict=True)
     ]
     matrix, _ = glance(cells, "USDC")
     found = {

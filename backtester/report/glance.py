@@ -130,7 +130,6 @@ def _matrix(placed: Sequence[Placed], things: tuple[str, ...]) -> Iterator[Sheet
     found: dict[tuple[str, str], list[AnyCell]] = {}
     for each in placed:
         found.setdefault((each.words[0], each.words[1]), []).append(each.cell)
-    found = {place: _folded(cells) for place, cells in found.items()}
     if len(across) > WIDEST or len(found) < len(down) * len(across):
         return
     worst = f"; worst {' and '.join(things[2:])}" if len(things) > 2 else ""

@@ -158,7 +158,7 @@ def test_the_comparison_names_what_differs_by_its_last_word(tmp_path: Path) -> N
     [sheet] = glance(build_report(run_cells([made])).cells, "USDC")
     row = dict(zip([column.heading for column in sheet.columns], sheet.rows[1], strict=True))
     # 0.5 at 49,999, one tick below the mid: 0.045 % of fees
-    assert (row["variant"], row["fees"]) == ("size=0.5", "−11.25")
+    assert (row["variant"], row["all fees"]) == ("size=0.5", "−11.25")
 
 
 def test_without_variants_there_is_no_comparison(tmp_path: Path) -> None:

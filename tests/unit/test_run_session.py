@@ -16,6 +16,7 @@ from backtester.run.request import Request
 from backtester.run.result import ACTUAL, UNLIQUIDATED
 from backtester.run.session import Done, run_cell, warm
 from backtester.shipped import data_dir
+from backtester.venue.loader import load_profile
 from tests.unit.market_tapes import Row
 from tests.unit.run_cases import (
     BTC,
@@ -202,7 +203,7 @@ def test_the_venue_of_the_command_line_stands_in_for_every_account(tmp_path: Pat
     mine = str(venue(tmp_path, taker_fee=0.01))
     result = run_cell(request._replace(venue=mine))
     assert result.data.rules[0].taker_fee == 0.01
-    assert [each.sha256 for each in result.profiles] == [hashlib.sha256(Path(mine).read_bytes()).hexdigest()]
+    assert [each.sha256 for each in result.profiles] == [load_profile(mine).sha256]
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ def _trade(trade: TradeReport) -> Steps:
         ("fee", -(trade.fees_maker + trade.fees_taker + trade.fees_liquidation)),
         ("funding", -trade.funding),
     )
-    return Steps(f"{trade.account}, {trade.symbol} {trade.margin_mode}", parts)
+    return Steps(f"{trade.account}, {trade.position} {trade.margin_mode}", parts)
 
 
 def _figure(title: str, rows: Iterator[Steps], written: Callable[[float], str]) -> Iterator[Element]:

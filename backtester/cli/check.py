@@ -126,7 +126,7 @@ def _made(path: Path, portfolios: list[Path], jobs: int | None, chosen: Settings
     if portfolios:
         raise usage_error("--portfolio", "is for a stored result", "a suite names its portfolios itself")
     from backtester.config.suite import load_suite
-    from backtester.report.produce import produce
+    from backtester.results.produce import produce
 
     file = load_suite(path)
     rulebook = read_rulebook(file.command.portfolios, file.document)

@@ -84,7 +84,7 @@ def check_file(option: str, file: Path | str, force: bool, hint: str = "name a f
     """
     if not str(file):
         raise usage_error(option, "is empty", hint)
-    from backtester.report.places import refuse_months
+    from backtester.results.places import refuse_months
 
     path = Path(file)
     refuse_months(option, path)

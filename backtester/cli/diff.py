@@ -38,7 +38,7 @@ def diff(
     from backtester.regress.compare import compare
     from backtester.regress.material import ANY, parse_material
     from backtester.regress.render import render_comparison, tell
-    from backtester.report.document import read_document
+    from backtester.results.document import read_document
 
     chosen = settings(ctx)
     least = ANY if material is None else parse_material(material)

@@ -18,8 +18,8 @@ def postmortem(
 
     Example: backtester postmortem results/2025-10-10 --output postmortem.md
     """
-    from backtester.report.document import read_document
     from backtester.report.postmortem import render_postmortem
+    from backtester.results.document import read_document
 
     chosen = settings(ctx)
     emit(render_postmortem(read_document(directory), chosen.format, make_console(chosen)), chosen)

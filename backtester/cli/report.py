@@ -20,7 +20,7 @@ def report(
     Example: backtester report results/2025-10-10 --format markdown
     """
     from backtester.report.render import render_report
-    from backtester.report.stored import read_result
+    from backtester.results.stored import read_result
 
     chosen = settings(ctx)
     model = read_result(directory)

@@ -98,7 +98,7 @@ def run(
     """
     chosen = settings(ctx)
     _check_directory(out, chosen.force)
-    from backtester.report.produce import produce
+    from backtester.results.produce import produce
 
     command = command_of(ctx)
     _check_size(command, most, chosen)
@@ -143,7 +143,7 @@ def _check_directory(out: str | None, force: bool) -> None:
         return
     if not out:
         raise usage_error("--out", "is empty", "name a directory of yours")
-    from backtester.report.tables import check_directory
+    from backtester.results.tables import check_directory
 
     with written_for("--out", out, "name a directory of yours"):
         prove_directory(Path(out))

@@ -13,7 +13,7 @@ def schema(ctx: typer.Context) -> None:
 
     Example: backtester schema --output result.schema.json
     """
-    from backtester.report.schema import result_schema
+    from backtester.results.schema import result_schema
     from backtester.texts import json_text
 
     chosen = settings(ctx)

@@ -85,7 +85,7 @@ def _month(text: str | None) -> str:
     """A month as `2026-11`; this one if none is named. Raises a usage error."""
     if text is None:
         return this_month()
-    from backtester.report.places import MONTH
+    from backtester.results.places import MONTH
 
     if not MONTH.fullmatch(text):
         raise usage_error("--month", f'"{text}" is no month', "write it like 2026-11")

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from backtester.errors import BacktesterError, data_error, usage_error, write_error
 from backtester.files import names_in, prove_directory, replacing_directory, write_text
-from backtester.report.document import read_document
 from backtester.report.json import render_json
-from backtester.report.places import DOCUMENT, month_of, refuse_months, remedy
 from backtester.report.records import ReportModel
-from backtester.report.sums import SUMS, changed, write_sums
+from backtester.results.document import read_document
+from backtester.results.places import DOCUMENT, month_of, refuse_months, remedy
+from backtester.results.sums import SUMS, changed, write_sums
 
 
 def read_baseline(directory: Path) -> ReportModel | None:

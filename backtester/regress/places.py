@@ -11,8 +11,8 @@ from backtester.config.suite import Suite
 from backtester.config.toml import read_document, validate
 from backtester.errors import BacktesterError, Diagnostic
 from backtester.files import file_digest
-from backtester.report.places import PORTFOLIOS, SUITE, month_of
 from backtester.report.records import ReportModel
+from backtester.results.places import PORTFOLIOS, SUITE, month_of
 
 
 def with_places(stored: ReportModel, directory: Path, inputs: Sequence[Path]) -> Command:

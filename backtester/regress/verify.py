@@ -9,13 +9,13 @@ from typing import NamedTuple
 
 from backtester.regress.compare import compare
 from backtester.regress.places import with_places
-from backtester.report.document import read_as_it_is
-from backtester.report.produce import Produced, produce
-from backtester.report.receipt import receipt_of
 from backtester.report.records import ReportModel
-from backtester.report.sums import changed
-from backtester.report.tables import CONTENTS
 from backtester.report.text import NONE
+from backtester.results.document import read_as_it_is
+from backtester.results.produce import Produced, produce
+from backtester.results.receipt import receipt_of
+from backtester.results.sums import changed
+from backtester.results.tables import CONTENTS
 from backtester.run.session import Listener, nobody
 from backtester.texts import counted
 

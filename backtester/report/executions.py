@@ -14,7 +14,7 @@ BPS = 10_000  # in 1
 
 
 class ImpactLaw(NamedTuple):
-    """What the ladder charged beside what the square-root law says (report.impact_law)."""
+    """What the ladder charged beside what the square-root law says (metrics.impact_law)."""
 
     prefactor: float  # Y, assumed
     volatility_day: float  # fraction of the price, of the moment scaled to a day

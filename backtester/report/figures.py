@@ -47,7 +47,7 @@ _KINDS = {
     Quantity.DATE: Kind.TIME,
     Quantity.DURATION: Kind.TIME,
 }
-#: Every flag that a cell can have (report.verdict, report.notices): one that is misspelt would never be there.
+#: Every flag that a cell can have (metrics.verdict, metrics.notices): one that is misspelt would never be there.
 FLAGS = (
     "deficit",
     "filled_in_a_path_step",

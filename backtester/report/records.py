@@ -111,7 +111,7 @@ class PositionReport(NamedTuple):
     slippage: float
     slippage_bps: float | None
     bankruptcy_price_end: float | None
-    position: str  # its name (report.names.Names.position): the symbol, in hedge mode with its side
+    position: str  # its name (metrics.names.Names.position): the symbol, in hedge mode with its side
 
 
 class PoolReport(NamedTuple):
@@ -243,7 +243,7 @@ class MarketPath(NamedTuple):
 
 
 class Notice(NamedTuple):
-    """What came out otherwise than the portfolio's words suggest (report.notices); `flag` is one of the cell's."""
+    """What came out otherwise than the portfolio's words suggest (metrics.notices); `flag` is one of the cell's."""
 
     flag: str
     ts: Instant | None
@@ -332,7 +332,7 @@ class FailedCell(NamedTuple):
 
 
 class Receipt(NamedTuple):
-    """Digests (sha256) that vouch for a result (report.receipt): of all that it was made from, of all that came out."""
+    """Digests (sha256) that vouch for a result (results.receipt): of what it was made from, of what came out."""
 
     inputs: str
     results: str

@@ -17,8 +17,8 @@ from filelock import FileLock, Timeout
 
 from backtester.errors import usage_error, write_error
 from backtester.files import sync, sync_names, write_text
-from backtester.report.places import LATEST, MONTH
-from backtester.report.sums import SUMS
+from backtester.results.places import LATEST, MONTH
+from backtester.results.sums import SUMS
 
 _WORK, _LOCK, _OWNER, _TOLD = ".work", ".lock", ".lock-owner", ".told"
 

@@ -10,12 +10,12 @@ from backtester.config.suite import SuiteFile
 from backtester.errors import config_error, data_error
 from backtester.files import reason
 from backtester.report.gates import read_gates
-from backtester.report.parts import Parts
-from backtester.report.places import MADE_FROM, PORTFOLIOS, SUITE
-from backtester.report.produce import Produced, produce
 from backtester.report.records import ReportModel
-from backtester.report.sums import write_sums
-from backtester.report.tables import CONTENTS
+from backtester.results.parts import Parts
+from backtester.results.places import MADE_FROM, PORTFOLIOS, SUITE
+from backtester.results.produce import Produced, produce
+from backtester.results.sums import write_sums
+from backtester.results.tables import CONTENTS
 from backtester.run.session import Listener, nobody
 from backtester.suite.archive import Archive
 from backtester.suite.made_from import differing, made_from

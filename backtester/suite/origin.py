@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from backtester.errors import data_error
-from backtester.report.places import MADE_FROM, remedy
 from backtester.report.records import ReportModel
+from backtester.results.places import MADE_FROM, remedy
 from backtester.texts import json_text
 
 

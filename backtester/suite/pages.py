@@ -9,9 +9,9 @@ from backtester.config.suite import Suite
 from backtester.config.toml import read_document, validate
 from backtester.errors import BacktesterError
 from backtester.regress.verify import Check
-from backtester.report.places import MONTH, SUITE, month_of
 from backtester.report.records import ReportModel
-from backtester.report.stored import read_result
+from backtester.results.places import MONTH, SUITE, month_of
+from backtester.results.stored import read_result
 from backtester.suite.archive import Archive
 from backtester.suite.origin import Origin, read_origin
 from backtester.suite.stored import read_month

@@ -5,10 +5,10 @@ from __future__ import annotations
 from contextlib import suppress
 
 from backtester.errors import BacktesterError, data_error
-from backtester.report.document import read_document
-from backtester.report.places import remedy
 from backtester.report.records import ReportModel
-from backtester.report.sums import changed
+from backtester.results.document import read_document
+from backtester.results.places import remedy
+from backtester.results.sums import changed
 from backtester.suite.archive import Archive
 from backtester.suite.origin import read_origin
 

@@ -17,10 +17,10 @@ from backtester.config.portfolio import Position
 from backtester.config.values import Instant
 from backtester.enums import Verdict
 from backtester.errors import ExitCode, usage_error
-from backtester.report.cell import measure, shared_currency
-from backtester.report.model import all_errors
+from backtester.metrics.cell import measure, shared_currency
 from backtester.report.records import Cell
 from backtester.report.text import verdict_words
+from backtester.results.model import all_errors
 from backtester.run.plan import Rider, make_plan
 from backtester.run.request import Request, requests
 from backtester.run.result import RunFailure, RunResult

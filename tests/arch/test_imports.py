@@ -35,21 +35,24 @@ ALLOWED = {
     "market": BASE | {"config", "engine"},
     "scenario": BASE | {"config", "engine", "market"},
     "run": BASE | {"config", "formulas", "venue", "engine", "market", "scenario"},
-    "report": BASE | {"config", "formulas", "venue", "engine", "market", "scenario", "run"},
-    "regress": BASE | {"config", "run", "report"},
-    "sweep": BASE | {"config", "scenario", "run", "report"},
-    "suite": BASE | {"config", "run", "report", "regress"},
+    "report": BASE | {"config", "formulas"},
+    "metrics": BASE | {"config", "formulas", "venue", "engine", "market", "run", "report"},
+    "results": BASE | {"config", "formulas", "engine", "run", "report", "metrics"},
+    "sweep": BASE | {"config", "scenario", "run", "report", "metrics", "results"},
+    "regress": BASE | {"config", "run", "report", "results"},
+    "suite": BASE | {"config", "run", "report", "results", "regress"},
     "cli": BASE
-    | {"config", "venue", "calc", "engine", "market", "scenario", "run", "report", "regress", "sweep", "suite"},
+    | {"config", "venue", "calc", "engine", "market", "scenario", "run", "report", "results", "sweep", "regress"}
+    | {"suite"},
     "__main__": frozenset({"cli"}),
 }
 
 #: third-party package -> the only layers that may import it. Whatever is not listed may not be imported at all.
 THIRD_PARTY = {
-    "numpy": {"engine", "market", "scenario", "run", "report"},
+    "numpy": {"engine", "market", "scenario", "run", "metrics", "results"},
     "numba": {"engine"},
-    "pyarrow": {"market", "scenario", "run", "report"},
-    "polars": {"market", "scenario", "report"},
+    "pyarrow": {"market", "scenario", "run", "results"},
+    "polars": {"market", "scenario", "metrics"},
     "pydantic": {"config"},
     "pydantic_core": {"config"},
     "typer": {"cli"},
@@ -198,7 +201,7 @@ def test_a_run_loads_pyarrow_and_not_polars() -> None:
 @pytest.mark.parametrize("verb", ["report", "diff"])
 def test_a_stored_result_is_told_without_the_engine(verb: str) -> None:
     reached = reached_from(f"backtester.cli.{verb}")
-    assert "backtester.report.document" in reached
+    assert "backtester.results.document" in reached
     assert not {top(module) for module in reached} & {"numba", "polars", "pydantic"}
     assert not {layer(module) for module in reached if is_own(module)} & {"engine", "market", "run"}
 

@@ -11,7 +11,7 @@ import pytest
 
 from backtester.cli.app import main
 from backtester.errors import ExitCode
-from backtester.report.receipt import receipt_of
+from backtester.results.receipt import receipt_of
 from tests.cli.shell import Shell
 from tests.unit.check_cases import BETTER, CLEARLY, CRASH, SLIGHTLY, result, stored
 from tests.unit.run_cases import account, portfolio

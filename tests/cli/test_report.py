@@ -15,9 +15,9 @@ import pytest
 
 from backtester.cli.app import main
 from backtester.errors import ExitCode
-from backtester.report.decode import model_of
 from backtester.report.json import plain
 from backtester.report.records import FailedCell, Named, PortfolioName
+from backtester.results.decode import model_of
 from tests.cli.shell import Shell
 from tests.golden.handmade import MODEL
 from tests.unit.run_cases import account, crash, order, plan, portfolio, position, tape

@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from backtester.errors import ExitCode
-from backtester.report.places import DOCUMENT
-from backtester.report.tables import FILES
+from backtester.results.places import DOCUMENT
+from backtester.results.tables import FILES
 from backtester.texts import json_text
 from tests.cli.shell import Shell, never
 from tests.unit.run_cases import CRASH, DEMO, account, crash, portfolio, position, tape, venue

@@ -58,7 +58,7 @@ def test_compare_says_its_size_and_has_a_bound(shell: Shell, small: list[str], m
     assert shell(*small, *keys) == (2, "", refused)
     both = shell(*small, *keys[:2], "--scenario", "all", "--max", 22)
     assert both[0] == 2 and "combinations, those of portfolios, scenarios and venues counted, more than 22" in both[2]
-    monkeypatch.setattr("backtester.report.produce.collect", never)
+    monkeypatch.setattr("backtester.results.produce.collect", never)
     code, _, err = shell(*small, *keys, "--max", 110, "-v")
     assert code == ExitCode.ENGINE and err.startswith("110 combinations\n")
 

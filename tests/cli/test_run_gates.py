@@ -138,7 +138,7 @@ def test_all_that_is_wrong_with_limits_is_told_at_once(shell: Shell, limited: Pa
 
 
 def test_a_stored_result_has_its_limits(shell: Shell, limited: Path, tmp_path: Path) -> None:
-    from backtester.report.stored import read_result
+    from backtester.results.stored import read_result
 
     assert run_limited(shell, limited, "--out", tmp_path / "out", "--fail-on", BREACHED)[0] == ExitCode.GATE
     (cell,) = read_result(tmp_path / "out").finished

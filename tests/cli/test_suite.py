@@ -207,7 +207,7 @@ def test_what_is_stored_is_told_without_loading_the_engine(suite: Suite, tmp_pat
     env = os.environ | {"PYTHONPATH": str(ROOT)}
     said = subprocess.check_output([sys.executable, "-c", code, *words.split()], cwd=tmp_path, env=env, text=True)
     exit_code, *loaded = said.splitlines()[-1].split()
-    assert exit_code == "0" and ("backtester.report.decode" in loaded or "prune" in words)
+    assert exit_code == "0" and ("backtester.results.decode" in loaded or "prune" in words)
     assert not {"numba", "polars", "backtester.engine", "backtester.run", "backtester.market"} & set(loaded)
     assert ("report" in words) == ("pyarrow" in loaded)  # it alone draws charts
 

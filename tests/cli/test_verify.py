@@ -10,7 +10,7 @@ import pytest
 
 from backtester.cli.app import main
 from backtester.errors import ExitCode
-from backtester.report.sums import write_sums
+from backtester.results.sums import write_sums
 from backtester.shipped import venues_dir
 from tests.cli.shell import Shell
 from tests.unit.run_cases import tape

@@ -17,6 +17,7 @@ from backtester.enums import (
     Verdict,
 )
 from backtester.formulas.distance import DISTANCES_BPS
+from backtester.metrics.slippage import NOT_TAKEN
 from backtester.report.executions import (
     FillReport,
     ImpactLaw,
@@ -49,7 +50,6 @@ from backtester.report.records import (
     SystemReport,
     VenueInput,
 )
-from backtester.report.slippage import NOT_TAKEN
 
 START_NS = 1_760_130_000_000_000_000  # 2025-10-10T21:00:00Z
 MINUTE_NS = 60_000_000_000

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from backtester.report.model import build_report
 from backtester.report.records import ReportModel
 from backtester.report.render import render_report
+from backtester.results.model import build_report
 from backtester.run.request import Request
 from backtester.run.session import run_cell
 

@@ -9,8 +9,8 @@ from functools import cache
 from pathlib import Path
 
 from backtester.errors import ExitCode
-from backtester.report.places import MADE_FROM, MONTH
-from backtester.report.sums import SUMS
+from backtester.results.places import MADE_FROM, MONTH
+from backtester.results.sums import SUMS
 from backtester.suite.summary import SUMMARY
 from tests.property.mutations import Outcome, call, text_mutant
 from tests.unit.suite_cases import contents, small_suite

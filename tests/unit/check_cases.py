@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from backtester.regress.baseline import write_baseline
-from backtester.report.receipt import receipt_of
 from backtester.report.records import Cell, FailedCell, ReportModel
+from backtester.results.receipt import receipt_of
 from tests.golden import handmade
 from tests.golden.handmade import MAIN
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from backtester.config.values import Instant
 from backtester.engine import spec
-from backtester.report.model import build_report
 from backtester.report.records import Cell
+from backtester.results.model import build_report
 from tests.oracle.examples import (
     BUY,
     PLAIN,

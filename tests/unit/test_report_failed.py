@@ -14,8 +14,8 @@ from backtester.config.conditions import parse
 from backtester.config.limits import Limit
 from backtester.errors import BacktesterError, Diagnostic, ExitCode, data_error
 from backtester.report.csv import COLUMNS
-from backtester.report.model import build_report
 from backtester.report.render import render_report
+from backtester.results.model import build_report
 from backtester.run.result import RunFailure, RunResult
 from tests.oracle.examples import BUY, PLAIN, delta, ladder, mark
 from tests.unit.report_runs import account, cross, finished

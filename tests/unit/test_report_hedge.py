@@ -11,13 +11,13 @@ from backtester.config.conditions import parse
 from backtester.config.limits import Limit
 from backtester.regress.walk import differences
 from backtester.report.gates import judged
-from backtester.report.model import build_report
 from backtester.report.pools import fates
 from backtester.report.records import Cell
 from backtester.report.sheet import Sheet
 from backtester.report.sheets import sheets
 from backtester.report.telling import holdings_sheet, near_sheets
 from backtester.report.timeline import timeline
+from backtester.results.model import build_report
 from backtester.run.request import Request
 from backtester.run.session import run_cell
 from tests.unit.run_cases import CRASH, account, portfolio, position

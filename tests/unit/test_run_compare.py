@@ -12,8 +12,8 @@ from backtester.config.values import Collateral
 from backtester.enums import FillReason
 from backtester.errors import BacktesterError
 from backtester.report.glance import glance
-from backtester.report.model import build_report
 from backtester.report.records import Cell, Named
+from backtester.results.model import build_report
 from backtester.run.request import Request
 from backtester.run.result import ACTUAL, RunFailure, RunResult
 from backtester.run.session import run_cell, run_cells

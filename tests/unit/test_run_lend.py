@@ -10,7 +10,7 @@ from backtester.enums import EventKind
 from backtester.errors import BacktesterError
 from backtester.market.move import Move, lent_events
 from backtester.market.read import open_tape
-from backtester.report.model import build_report
+from backtester.results.model import build_report
 from backtester.run.prices import parse_price
 from backtester.run.request import Request
 from backtester.run.session import run_cell

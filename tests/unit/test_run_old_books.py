@@ -10,8 +10,8 @@ import pytest
 from backtester.config.command import Acceptances
 from backtester.engine.book.feed import GAPS
 from backtester.market.feed import bound_ns
-from backtester.report.model import build_report
 from backtester.report.records import ReportModel
+from backtester.results.model import build_report
 from backtester.run.request import Request
 from backtester.run.session import run_cell
 from tests.unit.market_tapes import Row

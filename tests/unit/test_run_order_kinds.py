@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from backtester.report.executions import OrderReport
-from backtester.report.model import build_report
 from backtester.report.records import Cell
+from backtester.results.model import build_report
 from backtester.run.request import Request
 from backtester.run.session import run_cell
 from tests.unit.market_tapes import Row

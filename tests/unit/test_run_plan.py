@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from backtester.report.cell import measure
-from backtester.report.model import build_report
+from backtester.metrics.cell import measure
+from backtester.results.model import build_report
 from backtester.run.plan import Rider, make_plan
 from backtester.run.request import Request
 from backtester.run.result import RunFailure, RunResult

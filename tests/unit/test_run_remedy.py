@@ -10,7 +10,7 @@ import pytest
 from backtester.config.portfolio import Account
 from backtester.config.values import Collateral
 from backtester.engine import spec
-from backtester.report.reconcile import account_equity
+from backtester.metrics.reconcile import account_equity
 from backtester.run.remedy import ModeSearch, SizeSearch, StopSearch, scaled
 from backtester.run.request import Request
 from backtester.run.result import Remedy, RunResult

@@ -10,7 +10,7 @@ import pytest
 from backtester import __version__
 from backtester.config.suite import load_suite
 from backtester.errors import BacktesterError
-from backtester.report.sums import write_sums
+from backtester.results.sums import write_sums
 from backtester.run.session import Done
 from backtester.suite.monthly import Month, run_month
 from tests.unit.run_cases import account, portfolio, position, tape

@@ -1,0 +1,1 @@
+"""What a finished run comes to: its figures, as the records of the report."""

@@ -1,0 +1,85 @@
+"""The outcome of a cell in one word, and what else its reader should look at."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from backtester.enums import CONDITIONAL, FillReason, LiquidationStage, OrderReason, OrderStatus, Verdict
+from backtester.metrics.reconcile import account_equity, uncovered
+from backtester.run.result import ACTUAL, RunResult
+
+#: Share of an account's equity at the start that counts as nothing.
+DUST = 1e-9
+
+
+def account_verdict(result: RunResult, account: int) -> Verdict:
+    """The worst that happened to one account of ACTUAL; the first that holds.
+
+    insolvent   its equity is below 0 at the end, or nothing is left of it and others bear what a pool lost beyond 0
+    liquidated  the venue sent a liquidation order for it or took a position over, filled or not
+    reduced     a conditional or a reduce-only order of the user made a position smaller
+    survived    none of these
+    """
+    left = account_equity(result, account)
+    if left < 0.0 or (account_deficit(result, account) > 0.0 and left <= DUST * account_equity(result, account, True)):
+        return Verdict.INSOLVENT
+    if (result.liquidations["account"] == account).any():
+        return Verdict.LIQUIDATED
+    return Verdict.REDUCED if _was_reduced(result, account) else Verdict.SURVIVED
+
+
+def cell_verdict(result: RunResult) -> Verdict:
+    """The worst of all accounts."""
+    return min(account_verdict(result, account) for account in range(len(result.world.accounts)))
+
+
+def account_deficit(result: RunResult, account: int) -> float:
+    """Losses of an account that others bear, quote: what its pools were below 0 when settled or taken over, and what
+    isolated ones are below 0 at the end."""
+    pools = result.state.pools
+    return math.fsum((*pools["deficit"][pools["account"] == account], uncovered(result, account)))
+
+
+def _lost(result: RunResult, account: int) -> bool:
+    """Whether an account lost as large a part of its equity as the portfolio calls severe, by whoever's orders."""
+    before, after = (account_equity(result, account, at_start) for at_start in (True, False))
+    return before > 0.0 and before - after >= result.portfolio.severe_loss.fraction * before
+
+
+def _was_reduced(result: RunResult, account: int) -> bool:
+    held = result.state.positions["lots_start"].tolist()
+    for fill in result.fills[result.fills["account"] == account]:
+        position, number, lots = int(fill["position"]), int(fill["order"]), int(fill["side"] * fill["lots"])
+        smaller = held[position] * lots < 0
+        held[position] += lots
+        if number >= 0 and smaller:
+            order = result.state.orders[number]
+            if order["reduce_only"] or order["type"] in CONDITIONAL:
+                return True
+    return False
+
+
+def flags(result: RunResult, exits: bool) -> Iterator[str]:
+    """What deserves a second look, in this order. `exits`: whether the final order book takes what is left."""
+    orders = result.state.orders[result.state.orders["world"] == ACTUAL]
+    forced = result.liquidations[result.liquidations["world"] == ACTUAL]
+    fills = result.fills[result.fills["world"] == ACTUAL]
+    short = (orders["status"] == OrderStatus.CANCELLED) & np.isin(
+        orders["reason"], (OrderReason.PRICE_BOUND, OrderReason.BEYOND_VISIBLE_DEPTH)
+    )
+    found = {
+        "severe_loss": any(_lost(result, account) for account in range(len(result.world.accounts))),
+        "deficit": any(account_deficit(result, account) > 0.0 for account in range(len(result.world.accounts))),
+        "taken_over": (forced["stage"] == LiquidationStage.TAKEOVER).any(),
+        "liquidation_stuck": (forced["filled"] == 0).any(),
+        "order_cut_short": short.any(),
+        "order_refused": (orders["status"] == OrderStatus.REJECTED).any(),
+        "order_cancelled_by_liquidation": (orders["reason"] == OrderReason.LIQUIDATION).any(),
+        "in_flight_at_end": (orders["status"] == OrderStatus.IN_FLIGHT).any(),
+        "filled_in_a_path_step": (fills["reason"] == FillReason.PATH_STEP).any(),
+        "no_exit_at_end": not exits,
+    }
+    yield from (name for name, holds in found.items() if holds)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from backtester.report.glance import MORE, Details, glance, is_whole, told, untold
-from backtester.report.records import Cell, FailedCell, ReportModel
+from backtester.report.glance import Details, is_whole
+from backtester.report.outline import Block, Note, Opening, Picture, opening_lines, outline
+from backtester.report.records import ReportModel
 from backtester.report.sheet import Sheet
-from backtester.report.sheets import inputs_sheet
-from backtester.report.telling import later_sheets, near_sheets
-from backtester.report.text import headline, limit_line, noticed, story, vouchers
+from backtester.report.text import headline
 from backtester.texts import markdown_text
 
 
@@ -19,41 +18,24 @@ def render_markdown(model: ReportModel, details: Details = "brief") -> str:
 
 
 def _lines(model: ReportModel, details: Details) -> Iterator[str]:
-    for sheet in glance(model.cells, model.reporting_currency):
-        yield from sheet_lines(sheet)
-        yield ""
-    if left := untold(model.cells, details):
-        yield from (left, "")
-    for cell in told(model.cells, details):
-        yield f"# {markdown_text(headline(cell))}"
-        yield ""
-        yield from _cell_lines(cell, model.reporting_currency, is_whole(details))
-        yield ""
-    if is_whole(details):
-        yield from sheet_lines(inputs_sheet(model.inputs))
-    for title, lines in (("Assumptions", model.assumptions), ("Warnings", model.warnings)):
-        if lines:
-            yield from ("", f"## {title}", "")
-            yield from (f"- {markdown_text(line)}" for line in lines)
-    yield ""
-    yield from (f"- {line}" for line in vouchers(model))
+    for block in outline(model, details, is_whole(details)):
+        yield from _block_lines(block, model.reporting_currency)
 
 
-def _cell_lines(cell: Cell | FailedCell, currency: str, whole: bool) -> Iterator[str]:
-    if isinstance(cell, FailedCell):
-        lines = (*cell.error.splitlines(), *map(limit_line, cell.limits))
-        yield from (f"- {markdown_text(line.strip())}" for line in lines)
+def _block_lines(block: Block, currency: str) -> Iterator[str]:
+    """A block, and a blank line before all but a headline; there are no pictures."""
+    if isinstance(block, Picture):
         return
-    yield from (
-        f"- {markdown_text(line.strip())}"
-        for line in (*story(cell, currency), *noticed(cell), *map(limit_line, cell.limits))
-    )
-    if cell.flags:
-        yield f"- flags: {', '.join(cell.flags)}"
-    for sheet in (*near_sheets(cell, currency, whole), *later_sheets(cell, currency, whole)):
-        yield from sheet_lines(sheet)
-    if not whole:
-        yield from ("", MORE)
+    if isinstance(block, Sheet):
+        yield from sheet_lines(block)
+    elif isinstance(block, Note):
+        yield from ("", markdown_text(block.text))
+    elif isinstance(block, Opening):
+        yield from (f"# {markdown_text(headline(block.cell))}", "")
+        yield from (f"- {markdown_text(line.strip())}" for _, line in opening_lines(block.cell, currency))
+    else:
+        yield from ("", f"## {block.title}", "") if block.title else ("",)
+        yield from (f"- {markdown_text(line)}" for line in block.lines)
 
 
 def sheet_lines(sheet: Sheet) -> Iterator[str]:

@@ -12,12 +12,12 @@ from rich.text import Text
 from backtester.config.values import Instant
 from backtester.enums import Verdict
 from backtester.report.chart import Canvas, columns, sparkline
-from backtester.report.glance import MORE, Details, glance, is_whole, told, untold
-from backtester.report.records import Cell, FailedCell, LimitReport, MarginPath, MarketPath, ReportModel
+from backtester.report.glance import Details, is_whole
+from backtester.report.naming import AnyCell
+from backtester.report.outline import Block, Note, Opening, Picture, opening_lines, outline
+from backtester.report.records import Cell, MarginPath, MarketPath, ReportModel
 from backtester.report.sheet import Sheet, folded
-from backtester.report.sheets import inputs_sheet
-from backtester.report.telling import later_sheets, near_sheets
-from backtester.report.text import clock, headline, limit_line, money, noticed, offset, price, story, stretch, vouchers
+from backtester.report.text import clock, headline, money, offset, price, stretch
 from backtester.texts import printable, shortened
 
 _STYLES = {
@@ -28,7 +28,12 @@ _STYLES = {
     Verdict.ALERTED: "bold yellow",
     Verdict.SURVIVED: "bold green",
 }
-_LIMIT_STYLES = {"ok": "green", "breached": "red", "unknown": "yellow", "not_applicable": "dim"}
+_LINE_STYLES = {"story": "", "error": "", "notice": "yellow"} | {
+    "ok": "green",
+    "breached": "red",
+    "unknown": "yellow",
+    "not_applicable": "dim",
+}
 _GAP = 2  # blanks between columns
 _WORDS, _SHORTEST = 2, 20  # a word of a table has at most this part of the terminal, but never fewer characters
 _LITTLE = 16  # characters that a column gets before the others have their share
@@ -39,54 +44,35 @@ _NARROWEST_CHART, _WIDEST_CHART = 20, 120
 
 def table_parts(model: ReportModel, details: Details = "brief") -> list[RenderableType]:
     """What to print, one below the other, at any width."""
-    parts: list[RenderableType] = []
-    for sheet in glance(model.cells, model.reporting_currency):
-        parts.append(SheetView(sheet, blank_after=True))
-    if left := untold(model.cells, details):
-        parts += [Text(left, style="dim"), Text("")]
-    for cell in told(model.cells, details):
-        if isinstance(cell, FailedCell):
-            parts += _failed_parts(cell)
-        else:
-            parts += _cell_parts(cell, model.reporting_currency, is_whole(details))
-    if is_whole(details):
-        parts.append(SheetView(inputs_sheet(model.inputs), blank_after=True))
-    for title, lines in (("Assumptions", model.assumptions), ("Warnings", model.warnings)):
-        if lines:
-            parts += [Text(title, style="bold"), *(Text(printable(f"· {line}")) for line in lines), Text("")]
-    return [*parts, *(Text(line, style="dim") for line in vouchers(model))]
+    currency = model.reporting_currency
+    *parts, _ = (part for block in outline(model, details, is_whole(details)) for part in _parts(block, currency))
+    return parts
 
 
-def _failed_parts(cell: FailedCell) -> Iterator[RenderableType]:
-    yield Text(printable(headline(cell)), style="bold red")
-    yield from (Text(printable(line)) for line in cell.error.splitlines())
-    yield from map(_limit_part, cell.limits)
+def _parts(block: Block, currency: str) -> Iterator[RenderableType]:
+    """A block, and a blank line to the next."""
+    if isinstance(block, Sheet):
+        yield SheetView(block, blank_after=True)
+        return
+    if isinstance(block, Picture) and not block.cell.margin_paths:
+        return
+    if isinstance(block, Opening):
+        yield from _opening(block.cell, currency)
+    elif isinstance(block, Picture):
+        yield PathView(block.cell, currency)
+    elif isinstance(block, Note):
+        yield Text(block.text, style="dim")
+    elif block.title:
+        yield from (Text(block.title, style="bold"), *(Text(printable(f"· {line}")) for line in block.lines))
+    else:
+        yield from (Text(line, style="dim") for line in block.lines)
     yield Text("")
 
 
-def _cell_parts(cell: Cell, currency: str, whole: bool) -> Iterator[RenderableType]:
-    """Verdict and story, the near misses, the picture, what happened when; then all tables, or how to see them."""
-    yield Text(printable(headline(cell)), style=_STYLES[cell.verdict])
-    yield from (Text(printable(line)) for line in story(cell, currency))
-    yield from (Text(printable(line), style="yellow") for line in noticed(cell))
-    yield from map(_limit_part, cell.limits)
-    yield Text("")
-    for sheet in near_sheets(cell, currency, whole):
-        yield SheetView(sheet, blank_after=True)
-    if cell.margin_paths:
-        yield PathView(cell, currency)
-        yield Text("")
-    for sheet in later_sheets(cell, currency, whole):
-        yield SheetView(sheet, blank_after=True)
-    if cell.flags:
-        yield Text(f"flags: {', '.join(cell.flags)}", style="dim")
-    if not whole:
-        yield Text(MORE, style="dim")
-    yield Text("")
-
-
-def _limit_part(limit: LimitReport) -> Text:
-    return Text(printable(limit_line(limit)), style=_LIMIT_STYLES[limit.outcome])
+def _opening(cell: AnyCell, currency: str) -> Iterator[RenderableType]:
+    style = _STYLES[cell.verdict] if isinstance(cell, Cell) else "bold red"
+    yield Text(printable(headline(cell)), style=style)
+    yield from (Text(printable(line), style=_LINE_STYLES[kind]) for kind, line in opening_lines(cell, currency))
 
 
 class SheetView:

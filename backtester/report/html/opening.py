@@ -6,47 +6,31 @@ import math
 from collections.abc import Iterator
 
 from backtester.report.html.tree import Element, node
-from backtester.report.naming import cell_name
+from backtester.report.naming import AnyCell, cell_name
+from backtester.report.outline import opening_lines
 from backtester.report.records import Cell, FailedCell, Inputs
 from backtester.report.remedies import Help, helps
 from backtester.report.sentence import sentence, tightest
-from backtester.report.text import (
-    NONE,
-    clock,
-    limit_line,
-    money,
-    noticed,
-    offset,
-    percent,
-    pool_name,
-    story,
-    verdict_words,
-    when,
-)
+from backtester.report.text import NONE, clock, headline, money, offset, percent, pool_name, verdict_words, when
 
 #: A figure of the first screen: its name, the figure, what else is to be said of it.
 Figure = tuple[str, str, str]
 
 
-def opening(cell: Cell, currency: str, inputs: Inputs) -> Element:
+def opening(cell: AnyCell, currency: str, inputs: Inputs) -> Element:
     """Verdict, sentence, figures, how far it can be believed, and the lines that tell how it came."""
+    lines = node("ul", (node("li", line.strip(), class_=kind) for kind, line in opening_lines(cell, currency)))
+    if isinstance(cell, FailedCell):
+        return node("section", node("h2", headline(cell), class_="verdict failed"), lines, class_="opening")
     return node(
         "section",
         node("p", cell_name(cell), class_="about"),
         node("h2", verdict_words(cell), class_=f"verdict {cell.verdict.name.lower()}"),
         node("p", sentence(cell, currency), class_="sentence"),
         node("dl", map(_figure, (*_figures(cell, currency), _quality(cell, inputs))), class_="figures"),
-        node("ul", (node("li", line.strip()) for line in story(cell, currency)), class_="story"),
-        node("ul", (node("li", line) for line in noticed(cell)), class_="notices"),
-        limits(cell),
-        node("p", f"flags: {', '.join(cell.flags)}" if cell.flags else "", class_="flags"),
+        lines,
         class_="opening",
     )
-
-
-def limits(cell: Cell | FailedCell) -> Element:
-    """Whether each limit is kept."""
-    return node("ul", (node("li", limit_line(each), class_=each.outcome) for each in cell.limits), class_="limits")
 
 
 def _figure(told: Figure) -> Element:

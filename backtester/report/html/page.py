@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from backtester.report.glance import Details, glance, told, untold
+from backtester.report.glance import Details, told
 from backtester.report.html.costs import costs, funding
 from backtester.report.html.courses import courses
-from backtester.report.html.opening import limits, opening
+from backtester.report.html.opening import opening
 from backtester.report.html.sheets import table
 from backtester.report.html.tree import Element, node, verbatim, written
-from backtester.report.records import Cell, FailedCell, ReportModel
-from backtester.report.sheets import inputs_sheet
-from backtester.report.telling import later_sheets, near_sheets
-from backtester.report.text import headline, vouchers
+from backtester.report.outline import Block, Note, Opening, Picture, cell_blocks, glance_blocks, source_blocks
+from backtester.report.records import Cell, ReportModel
+from backtester.report.sheet import Sheet
 
 _HERE = Path(__file__).parent
 
@@ -45,34 +44,34 @@ def _own(name: str) -> str:
 
 def told_cells(model: ReportModel, details: Details) -> Iterator[Element]:
     """Many cells at a glance, the cells that are told, and what they were made from."""
-    currency = model.reporting_currency
-    yield from map(table, glance(model.cells, currency))
-    if left := untold(model.cells, details):
-        yield node("p", left, class_="untold")
+    yield from _drawn(glance_blocks(model, details), model)
     for cell in told(model.cells, details):
-        yield node("article", _failed(cell) if isinstance(cell, FailedCell) else _told(cell, model))
-    yield node("footer", _sources(model))
+        yield node("article", _drawn(cell_blocks(cell, model.reporting_currency, whole=True), model))
+    yield node("footer", _drawn(source_blocks(model, whole=True), model))
 
 
-def _failed(cell: FailedCell) -> Iterator[Element]:
-    yield node("h2", headline(cell), class_="verdict failed")
-    yield from (node("p", line) for line in cell.error.splitlines())
-    yield limits(cell)
-
-
-def _told(cell: Cell, model: ReportModel) -> Iterator[Element]:
+def _drawn(blocks: Iterable[Block], model: ReportModel) -> Iterator[Element]:
     currency = model.reporting_currency
-    yield opening(cell, currency, model.inputs)
-    yield from map(table, near_sheets(cell, currency, whole=True))
-    yield node("section", node("h3", "What happened, UTC"), courses(cell, currency), class_="pictures")
-    yield node("section", node("h3", "What it cost"), costs(cell, currency), class_="pictures")
-    yield node("section", node("h3", "Funding"), funding(cell, currency), class_="pictures")
-    yield from map(table, later_sheets(cell, currency, whole=True))
+    for block in blocks:
+        if isinstance(block, Sheet):
+            yield table(block)
+        elif isinstance(block, Opening):
+            yield opening(block.cell, currency, model.inputs)
+        elif isinstance(block, Picture):
+            yield from _pictures(block.cell, currency)
+        elif isinstance(block, Note):
+            yield node("p", block.text, class_="note")
+        elif block.title:
+            yield node("section", node("h3", block.title), node("ul", (node("li", line) for line in block.lines)))
+        else:
+            yield node("p", (node("code", line) for line in block.lines), class_="receipt")
 
 
-def _sources(model: ReportModel) -> Iterator[Element]:
-    yield table(inputs_sheet(model.inputs))
-    for title, lines in (("Assumptions", model.assumptions), ("Warnings", model.warnings)):
-        if lines:
-            yield node("section", node("h3", title), node("ul", (node("li", line) for line in lines)))
-    yield node("p", (node("code", line) for line in vouchers(model)), class_="receipt")
+def _pictures(cell: Cell, currency: str) -> Iterator[Element]:
+    for title, drawn in (
+        ("Over time, UTC", courses(cell, currency)),
+        ("What it cost", costs(cell, currency)),
+        ("Funding", funding(cell, currency)),
+    ):
+        if found := [*drawn]:
+            yield node("section", node("h3", title), found, class_="pictures")

@@ -1,0 +1,91 @@
+"""The order in which a report is told, whatever draws it: many cells at a glance, each cell, what it was made from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from backtester.report.glance import MORE, Details, glance, told, untold
+from backtester.report.naming import AnyCell
+from backtester.report.records import Cell, FailedCell, ReportModel
+from backtester.report.sheet import Sheet
+from backtester.report.sheets import inputs_sheet
+from backtester.report.telling import later_sheets, near_sheets
+from backtester.report.text import limit_line, noticed, story, vouchers
+
+
+class Opening(NamedTuple):
+    """What became of a cell: its headline, and what `opening_lines` say."""
+
+    cell: AnyCell
+
+
+class Picture(NamedTuple):
+    """What happened in a cell, drawn over time."""
+
+    cell: Cell
+
+
+class Note(NamedTuple):
+    """An aside."""
+
+    text: str
+
+
+class Lines(NamedTuple):
+    """Lines below a heading; those of the receipt have none."""
+
+    title: str
+    lines: tuple[str, ...]
+
+
+Block = Sheet | Opening | Picture | Note | Lines
+
+
+def outline(model: ReportModel, details: Details, whole: bool) -> Iterator[Block]:
+    """All blocks of a report, in order; `whole`: with every table of a cell that is told."""
+    yield from glance_blocks(model, details)
+    for cell in told(model.cells, details):
+        yield from cell_blocks(cell, model.reporting_currency, whole)
+    yield from source_blocks(model, whole)
+
+
+def glance_blocks(model: ReportModel, details: Details) -> Iterator[Block]:
+    """The tables of many cells, and how to see those that are not told."""
+    yield from glance(model.cells, model.reporting_currency)
+    if left := untold(model.cells, details):
+        yield Note(left)
+
+
+def cell_blocks(cell: AnyCell, currency: str, whole: bool) -> Iterator[Block]:
+    """A cell: what became of it, how near it was, its picture, what happened when, and its tables."""
+    yield Opening(cell)
+    if isinstance(cell, FailedCell):
+        return
+    yield from near_sheets(cell, currency, whole)
+    yield Picture(cell)
+    yield from later_sheets(cell, currency, whole)
+    if cell.flags:
+        yield Note(f"flags: {', '.join(cell.flags)}")
+    if not whole:
+        yield Note(MORE)
+
+
+def source_blocks(model: ReportModel, whole: bool) -> Iterator[Block]:
+    """What a result was made from, what it rests on, and its receipt."""
+    if whole:
+        yield inputs_sheet(model.inputs)
+    for title, lines in (("Assumptions", model.assumptions), ("Warnings", model.warnings)):
+        if lines:
+            yield Lines(title, lines)
+    yield Lines("", vouchers(model))
+
+
+def opening_lines(cell: AnyCell, currency: str) -> Iterator[tuple[str, str]]:
+    """(kind, line) of what is said below a headline: story, notice, error, or what became of a limit."""
+    if isinstance(cell, FailedCell):
+        yield from (("error", line) for line in cell.error.splitlines())
+    else:
+        yield from (("story", line) for line in story(cell, currency))
+        yield from (("notice", line) for line in noticed(cell))
+    yield from ((limit.outcome, limit_line(limit)) for limit in cell.limits)

@@ -90,9 +90,6 @@ def _account_report(
         pnl_funding=paid[LedgerKind.FUNDING],
         pnl_fees=paid[LedgerKind.FEE],
         pnl_liquidation=math.fsum((*forced, lost, -lost_before)),
-        pnl_adl=0.0,
-        pnl_socialised=0.0,
-        pnl_collateral=0.0,
         slippage=math.fsum(position.slippage for position in positions),
         reconciliation_error=error,
         positions=positions,
@@ -295,15 +292,13 @@ def _levels(start: float, path: np.ndarray) -> np.ndarray:
 
 
 def system_report(result: RunResult) -> SystemReport:
-    """The insurance funds of ACTUAL, all venues together, and what they and others bear for the accounts."""
+    """The insurance funds of ACTUAL, all venues together, and what is borne for the accounts."""
     funds = math.fsum(result.world.insurance_start)
     accounts = range(len(result.world.accounts))
     return SystemReport(
         insurance_start=funds,
         insurance_end=funds + math.fsum(result.state.parties[ACTUAL, :, Party.INSURANCE_FUND].tolist()),
         deficit=math.fsum(account_deficit(result, account) for account in accounts),
-        adl_notional=0.0,
-        socialised_loss=0.0,
     )
 
 
@@ -316,15 +311,15 @@ def margin_paths(result: RunResult, names: Names) -> Iterator[MarginPath]:
 
 def market_paths(result: RunResult, names: Names) -> Iterator[MarketPath]:
     """Mark and displayed depth of every market, buckets that saw one."""
-    for market, row in zip(result.market.markets, result.market.path, strict=True):
-        number = int(market["instrument"])
+    for market, venue in names.markets().items():
+        number, row = int(result.market.markets[market]["instrument"]), result.market.path[market]
         symbol, grid = result.instruments[number].tape.symbol, names.instrument_grid(number)
         walked = np.flatnonzero((row["count"] > 0) & (row["depth_min"][:, 0, 0] != UNSEEN))
         lots = row["depth_min"][walked]  # [bucket, side, distance]
         bids, asks = (tuple(array("d", map(grid.size, each)) for each in lots[:, side].T.tolist()) for side in (0, 1))
         times, lowest, highest = _seen(result, row, "mark_min", "mark_max")
         yield MarketPath(
-            symbol, result.path_width_ns, times, lowest, highest, _begins(result, walked), bids=bids, asks=asks
+            symbol, venue, result.path_width_ns, times, lowest, highest, _begins(result, walked), bids=bids, asks=asks
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -32,6 +32,9 @@ from backtester.run.result import RunFailure, RunResult, ScenarioSource
 from backtester.venue.profile import VenueProfile
 
 T = TypeVar("T")
+NO_EXIT = (
+    "the final order book cannot take everything (too thin, or the market is closed): equity_end_exit is not known"
+)
 
 
 class Measured(NamedTuple):
@@ -65,8 +68,15 @@ def measure(result: RunResult) -> Measured | RunFailure:
         scenario=_scenario_input(result.scenario) if result.scenario else None,
         venues=once(map(_venue_input, result.profiles)),
         assumptions=result.assumptions,
-        warnings=(*result.warnings, *old_book_warnings(result)),
+        warnings=tuple(_warnings(result, cell)),
     )
+
+
+def _warnings(result: RunResult, cell: Cell) -> Iterator[str]:
+    yield from result.warnings
+    yield from old_book_warnings(result)
+    if cell.portfolio.equity_end_exit is None:
+        yield NO_EXIT
 
 
 def _venues(result: RunResult) -> str:
@@ -98,9 +108,7 @@ def _build_cell(result: RunResult) -> Cell:
         accounts=accounts,
         orders=orders,
         liquidations=liquidations,
-        adl=(),
         funding=tuple(funding_payments(result, names)),
-        actions=(),
         plans=plans,
         system=system_report(result),
         start_ts=Instant(result.start_ts),

@@ -109,6 +109,12 @@ class Names:
         profile = self._result.profiles[account]
         return profile.market(*instrument.names_at(profile.id)).tiers
 
+    def markets(self) -> dict[int, str]:
+        """The markets of the portfolio by number, in the order of its positions: whose rules each has."""
+        positions = self._result.state.positions
+        held = zip(positions["market"].tolist(), positions["account"].tolist(), strict=True)
+        return {market: self._result.profiles[self._place(account)].name for market, account in held}
+
     def pool(self, number: int) -> str:
         """`cross`, or the name of the isolated position."""
         pool = self._result.state.pools[number]

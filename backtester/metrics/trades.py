@@ -102,16 +102,23 @@ def _fill_report(fill: Row, grid: Grid) -> FillReport:
 
 def liquidation_reports(result: RunResult, names: Names) -> Iterator[LiquidationReport]:
     """Every liquidation order and takeover, in the order of time."""
-    last = _last_ticks(result)
-    for row in result.liquidations[result.liquidations["world"] == ACTUAL]:
-        yield _liquidation_report(names, row, last.get((int(row["ts"]), int(row["position"]))))
-
-
-def _last_ticks(result: RunResult) -> dict[tuple[int, int], int]:
-    """By time and position, the last tick that a liquidation took: it walks outward, so none is worse."""
     taken = (result.fills["world"] == ACTUAL) & (result.fills["reason"] == FillReason.LIQUIDATION)
-    rows = rows_of(result.fills[taken], "ts", "position", "tick")
-    return {(row["ts"], row["position"]): row["tick"] for row in rows}
+    fills = rows_of(result.fills[taken], "tick", "lots")
+    for row in result.liquidations[result.liquidations["world"] == ACTUAL]:
+        is_order = row["stage"] != LiquidationStage.TAKEOVER
+        yield _liquidation_report(names, row, _last_tick(fills, int(row["filled"])) if is_order else None)
+
+
+def _last_tick(fills: Iterator[Row], filled: int) -> int | None:
+    """The last tick at which so many lots were filled: an order walks outward, so none is worse; None without a fill.
+
+    `fills` begin with those of the order, as one order after the other fills.
+    """
+    tick = None
+    while filled > 0:
+        fill = next(fills)
+        tick, filled = fill["tick"], filled - fill["lots"]
+    return tick
 
 
 def _liquidation_report(names: Names, row: Any, last: int | None) -> LiquidationReport:
@@ -121,24 +128,24 @@ def _liquidation_report(names: Names, row: Any, last: int | None) -> Liquidation
     taken_over = stage is LiquidationStage.TAKEOVER
     paid = grid.price(Fraction(int(row["value"]), int(row["filled"]))) if row["value"] else None
     parts = liquidation_slippage(row)
-    margin = CROSS if names.pool(int(row["pool"])) == CROSS else ISOLATED
     return LiquidationReport(
         ts=Instant(int(row["ts"])),
         account=names.account(int(row["account"])),
         symbol=names.symbol(position),
         stage=stage,
-        cause=f"{margin}_below_{'takeover_threshold' if taken_over else 'maintenance'}",
+        cause="below_takeover_threshold" if taken_over else "below_maintenance",
         trigger_mark=float(row["mark"]),
         size=grid.size(int(row["lots"])),
         filled_size=grid.size(int(row["filled"])),
         vwap=float(row["takeover_price"]) if taken_over else paid,
-        worst_price=None if taken_over or last is None else grid.price(last),
+        worst_price=None if last is None else grid.price(last),
         bankruptcy_price=known(row["bankruptcy"]),
         slippage_bps=float(BPS * parts.slippage / parts.decision) if parts else None,
         fee=-float(row["fee"]),
         levels=int(row["levels"]),
         side=Side(int(row["side"])),
         position=names.position(position),
+        margin_mode=CROSS if names.pool(int(row["pool"])) == CROSS else ISOLATED,
     )
 
 
@@ -157,4 +164,5 @@ def funding_payments(result: RunResult, names: Names) -> Iterator[FundingPayment
             price=price,
             notional=abs(worth(size, float(grid.multiplier), price)),
             amount=float(row["amount"]),
+            position=names.position(position),
         )

@@ -31,8 +31,6 @@ _NO_FIGURES = {
     "reached",
     "status",
     "error",
-    "adl",
-    "actions",
     "limits",
     "margin_paths",
     "market_paths",

@@ -61,11 +61,11 @@ _TABLE = {
     Measure(_Q.OUTCOME, _UP): "stage outcome",
     Measure(_Q.OUTCOME, _NEITHER): "status result",
     Measure(_Q.MONEY, _UP): """
-        loss deficit slippage required_topup adl_notional socialised_loss delay spread depth impact
+        loss deficit slippage required_topup delay spread depth impact
         Shortfall.trading Shortfall.opportunity Shortfall.fees Shortfall.total""",
     Measure(_Q.MONEY, _DOWN): """
         equity_end equity_end_exit equity_end_unliquidated equity_min buffer_min topup_equity_end
-        pnl_total pnl_price pnl_funding pnl_fees pnl_liquidation pnl_adl pnl_socialised pnl_collateral price_pnl net
+        pnl_total pnl_price pnl_funding pnl_fees pnl_liquidation price_pnl net
         funding amount fee fees fees_maker fees_taker fees_liquidation""",
     Measure(_Q.MONEY, _NEITHER): """
         equity_start collateral carried_in notional topup_too_little topup_limit reconciliation_error
@@ -142,8 +142,6 @@ NOT_COMPARED = frozenset(
         "PortfolioReport.name",
         "Cell.margin_paths",
         "Cell.market_paths",
-        "Cell.adl",  # nothing yet
-        "Cell.actions",
     }
 )
 #: How bad it is not to be known: no top-up saves, no order book takes what is left; never breached.

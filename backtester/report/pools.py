@@ -18,7 +18,7 @@ class Fate(NamedTuple):
 
 def fates(accounts: Iterable[AccountReport], liquidations: Iterable[LiquidationReport]) -> tuple[Fate, ...]:
     """Every pool whose margin was checked, in the order of the document."""
-    died = {(each.account, CROSS if each.cause.startswith(CROSS) else each.position) for each in liquidations}
+    died = {(each.account, CROSS if each.margin_mode == CROSS else each.position) for each in liquidations}
     return tuple(
         Fate(account.name, pool, (account.name, pool.pool) in died)
         for account in accounts

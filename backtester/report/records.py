@@ -17,7 +17,7 @@ from backtester.report.executions import OrderReport, PlanReport, TradeReport
 #: Margin modes of a position; also the name of the pool of all cross positions.
 CROSS, ISOLATED = "cross", "isolated"
 #: Of the result document; another number where a reader of this one would go wrong.
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 class Named(NamedTuple):
@@ -158,9 +158,6 @@ class AccountReport(NamedTuple):
     pnl_funding: float
     pnl_fees: float
     pnl_liquidation: float
-    pnl_adl: float
-    pnl_socialised: float
-    pnl_collateral: float
     slippage: float
     reconciliation_error: float
     positions: tuple[PositionReport, ...]
@@ -194,6 +191,7 @@ class LiquidationReport(NamedTuple):
     levels: int
     side: Side
     position: str  # its name, as in PositionReport
+    margin_mode: str
 
 
 class FundingPayment(NamedTuple):
@@ -207,6 +205,7 @@ class FundingPayment(NamedTuple):
     price: float  # mark or index, as the venue charges
     notional: float
     amount: float
+    position: str  # its name, as in PositionReport
 
 
 class SystemReport(NamedTuple):
@@ -215,8 +214,6 @@ class SystemReport(NamedTuple):
     insurance_start: float
     insurance_end: float
     deficit: float
-    adl_notional: float
-    socialised_loss: float
 
 
 class MarginPath(NamedTuple):
@@ -230,9 +227,13 @@ class MarginPath(NamedTuple):
 
 
 class MarketPath(NamedTuple):
-    """The mark of one market over its buckets, and over some of them the least that was displayed, units."""
+    """The mark of one market over its buckets, and over some of them the least that was displayed, units.
+
+    A market is an order book under the rules of a venue: two venues may have one of the same symbol.
+    """
 
     symbol: str
+    venue: str  # whose rules it has, as its accounts name it
     width_ns: int  # of a bucket
     ts_ns: array[int]  # where each bucket begins
     lowest: array[float]
@@ -277,9 +278,7 @@ class Cell(NamedTuple):
     accounts: tuple[AccountReport, ...]
     orders: tuple[OrderReport, ...]
     liquidations: tuple[LiquidationReport, ...]
-    adl: tuple[()]
     funding: tuple[FundingPayment, ...]
-    actions: tuple[()]
     plans: tuple[PlanReport, ...]
     system: SystemReport
     start_ts: Instant

@@ -146,7 +146,7 @@ def _liquidation(each: LiquidationReport, start: Instant) -> tuple[str, ...]:
         each.account,
         each.position,
         each.stage.name.lower(),
-        each.cause.partition("_")[0],
+        each.margin_mode,
         each.side.name.lower(),
         size(each.size),
         size(each.filled_size),

@@ -105,10 +105,8 @@ def _within(place: str, name: str) -> str:
 def _list(kind: Any, value: Any, place: str) -> tuple[Any, ...]:
     if not isinstance(value, list):
         raise _unexpected("a list", value, place)
-    members = get_args(kind)
-    if not members and value:
-        raise Unreadable(place, "expected an empty list")
-    return tuple(_value(members[0], each, f"{place}[{number}]") for number, each in enumerate(value))
+    of, _ = get_args(kind)
+    return tuple(_value(of, each, f"{place}[{number}]") for number, each in enumerate(value))
 
 
 def _named_in(codes: type[IntEnum], value: Any, place: str) -> IntEnum:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from backtester import __version__
 from backtester.config.command import Command, from_anywhere, told_from_anywhere
 from backtester.errors import BacktesterError, ExitCode
-from backtester.metrics.cell import Measured, measure, once, shared_currency
+from backtester.metrics.cell import Measured, once, shared_currency
 from backtester.report.gates import unjudged
 from backtester.report.records import (
     SCHEMA_VERSION,
@@ -21,18 +21,7 @@ from backtester.report.records import (
     ReportModel,
 )
 from backtester.results.receipt import receipt_of
-from backtester.run.result import RunFailure, RunResult, digest_of
-
-#: Of runs that no command line asked for.
-NO_COMMAND = Command(())
-NO_EXIT = (
-    "the final order book cannot take everything (too thin, or the market is closed): equity_end_exit is not known"
-)
-
-
-def build_report(outcomes: Iterable[RunResult | RunFailure], command: Command = NO_COMMAND) -> ReportModel:
-    """The report of finished runs, a cell per outcome."""
-    return summarise([measure(each) if isinstance(each, RunResult) else each for each in outcomes], command)
+from backtester.run.result import RunFailure, digest_of
 
 
 def summarise(made: Sequence[Measured | RunFailure], command: Command) -> ReportModel:
@@ -44,9 +33,6 @@ def summarise(made: Sequence[Measured | RunFailure], command: Command) -> Report
     if not finished:
         raise all_errors([each for each in made if isinstance(each, RunFailure)])
     first = finished[0]
-    warnings = [warning for each in finished for warning in each.warnings]
-    if any(each.cell.portfolio.equity_end_exit is None for each in finished):
-        warnings.append(NO_EXIT)
     model = ReportModel(
         kind="run",
         schema_version=SCHEMA_VERSION,
@@ -61,7 +47,7 @@ def summarise(made: Sequence[Measured | RunFailure], command: Command) -> Report
             venues=once(venue for each in finished for venue in each.venues),
         ),
         assumptions=once(line for each in finished for line in each.assumptions),
-        warnings=once(warnings),
+        warnings=once(line for each in finished for line in each.warnings),
         cells=tuple(_failed_cell(each, command) if isinstance(each, RunFailure) else each.cell for each in made),
         receipt=Receipt("", ""),
     )
@@ -80,7 +66,7 @@ def measured(model: ReportModel) -> Measured:
         scenario=inputs.scenarios[0] if inputs.scenarios else None,
         venues=inputs.venues,
         assumptions=model.assumptions,
-        warnings=tuple(line for line in model.warnings if line != NO_EXIT),
+        warnings=model.warnings,
     )
 
 

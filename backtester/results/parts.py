@@ -40,24 +40,25 @@ class Parts:
 
     def __init__(self, directory: Path, command: Command, seed: int) -> None:
         self.directory, self.command, self.seed = directory, command, seed
-        self._places: dict[tuple[object, ...], Path] = {}
 
-    def find(self, rider: Rider) -> Part | None:
-        """What is stored of a cell."""
+    def place(self, rider: Rider) -> Path | None:
+        """Where a cell belongs, as its files are now; None where one of them cannot be read: the run will say it."""
         try:
-            place = self._place(rider)
-        except BacktesterError:  # of a tape: the run will say it
+            return self._place(rider)
+        except BacktesterError:
             return None
-        self._places[_cell(rider)] = place
-        return _read(place) if (place / SUMS).is_file() and not changed(place) else None
 
-    def keep(self, rider: Rider, part: Part) -> Part:
-        """Store a finished cell; returns it as `find` will: what was killed and what was not come out alike.
+    def find(self, place: Path | None) -> Part | None:
+        """What is stored there."""
+        return _read(place) if place is not None and (place / SUMS).is_file() and not changed(place) else None
 
-        Raises a data error when a file was changed while it was run, OSError when it cannot be written.
+    def keep(self, rider: Rider, place: Path | None, part: Part) -> Part:
+        """Store a finished cell where it belonged before it was run.
+
+        Returns it as `find` will: what was killed and what was not come out alike. Raises a data error when a file was
+        changed while it was run, OSError when it cannot be written.
         """
-        place = self._places[_cell(rider)]
-        if self._place(rider) != place:
+        if place is None or self._place(rider) != place:
             raise data_error(rider.request.portfolio.name, "a file of this cell was changed while it was run")
         write_tables([part.tables], summarise([part.measured], self.command), place)
         return _read(place)

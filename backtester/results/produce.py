@@ -16,7 +16,7 @@ from backtester.results.tables import tables_of, write_tables
 from backtester.run.plan import Rider
 from backtester.run.request import requests
 from backtester.run.result import RunFailure, RunResult
-from backtester.run.session import Listener, collect, nobody
+from backtester.run.session import Listener, Sought, collect, nobody
 
 
 class Produced(NamedTuple):
@@ -48,15 +48,24 @@ def produce(
     asked = requests(command, seed)
     gates = read_gates(command)
 
-    def take(rider: Rider, result: RunResult) -> Part | RunFailure:
+    def take(result: RunResult) -> Part | RunFailure:
         found = measure(result)
         if isinstance(found, RunFailure):
             return found
         judged = found._replace(cell=gated(found.cell, gates))
-        part = Part(judged, tables_of(result) if with_tables else {})
-        return parts.keep(rider, part) if parts is not None else part
+        return Part(judged, tables_of(result) if with_tables else {})
 
-    find = parts.find if parts is not None else lambda rider: None
-    made = collect(asked, take, listener, jobs, find)
+    def seek(rider: Rider) -> Sought[Part | RunFailure]:
+        if parts is None:
+            return Sought(None, take)
+        place = parts.place(rider)
+
+        def keep(result: RunResult) -> Part | RunFailure:
+            made = take(result)
+            return made if isinstance(made, RunFailure) else parts.keep(rider, place, made)
+
+        return Sought(parts.find(place), keep)
+
+    made = collect(asked, seek, listener, jobs)
     model = summarise([each if isinstance(each, RunFailure) else each.measured for each in made], command)
     return Produced(model, tuple({} if isinstance(each, RunFailure) else each.tables for each in made))

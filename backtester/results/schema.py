@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from enum import IntEnum
-from types import NoneType, UnionType
+from types import UnionType
 from typing import Any, get_args
 
 from backtester.config.values import Instant
@@ -46,13 +46,8 @@ def _records(record: type, seen: set[type]) -> Iterator[type]:
 
 def _kinds(kind: Any) -> tuple[Any, ...]:
     """What a field holds one or several of."""
-    of = _of(kind) if is_list(kind) else kind
+    of = get_args(kind)[0] if is_list(kind) else kind
     return get_args(of) if isinstance(of, UnionType) else (of,)
-
-
-def _of(array: Any) -> Any:
-    """What an array holds; nothing yet for one that is always empty."""
-    return next((kind for kind in get_args(array) if kind != ()), NoneType)
 
 
 def _written(record: type) -> list[Field]:
@@ -85,8 +80,8 @@ def _value(kind: Any) -> Schema:
     if isinstance(kind, UnionType):
         return {"anyOf": [_value(each) for each in get_args(kind)]}
     if is_list(kind):
-        of = _of(kind)
-        return {"type": "array", "maxItems": 0} if of is NoneType else {"type": "array", "items": _value(of)}
+        of, _ = get_args(kind)
+        return {"type": "array", "items": _value(of)}
     if is_record(kind):
         return {"$ref": f"#/$defs/{kind.__name__}"}
     if issubclass(kind, IntEnum):

@@ -110,11 +110,11 @@ def _margin_paths(table: pa.Table) -> Margins:
 def _market_paths(table: pa.Table) -> Marks:
     """By cell, in the order of its markets."""
     found: Marks = {}
-    for (cell, symbol, _, width_ns), rows in _series(table, "cell", "symbol", "own_venue", "width_ns"):
+    for (cell, symbol, venue, width_ns), rows in _series(table, "cell", "symbol", "own_venue", "width_ns"):
         lowest, highest = (_doubles(rows, name) for name in ("mark_min", "mark_max"))
         walked = _walked(rows)
         bids, asks = (tuple(_doubles(walked, name) for name in names) for names in (BID_COLUMNS, ASK_COLUMNS))
-        path = MarketPath(symbol, width_ns, _times(rows), lowest, highest, _times(walked), bids, asks)
+        path = MarketPath(symbol, venue, width_ns, _times(rows), lowest, highest, _times(walked), bids, asks)
         found.setdefault(cell, []).append(path)
     return found
 

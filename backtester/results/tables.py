@@ -178,11 +178,12 @@ def path_table(result: RunResult, names: Names) -> pa.Table:
 def depth_table(result: RunResult, names: Names) -> pa.Table:
     """One row per market and bucket: range of the mark, smallest displayed size within each of DISTANCES_BPS of mid.
 
-    Sizes are null in a bucket in which the order book was not walked. `own_venue` is that of the order book.
+    Sizes are null in a bucket in which the order book was not walked. `own_venue` has the rules of the market, as of
+    its accounts; `book_venue` the order book.
     """
     parts = []
-    for market, row in zip(result.market.markets, result.market.path, strict=True):
-        number = int(market["instrument"])
+    for market, venue in names.markets().items():
+        number, row = int(result.market.markets[market]["instrument"]), result.market.path[market]
         instrument, grid = result.instruments[number].tape, names.instrument_grid(number)
         seen = np.flatnonzero(row["count"])
         lots = row["depth_min"][seen].reshape(len(seen), len(DEPTH_COLUMNS)).T
@@ -192,7 +193,8 @@ def depth_table(result: RunResult, names: Names) -> pa.Table:
                 {
                     "symbol": word(instrument.symbol, len(seen)),
                     "ts": times(result.start_ts + seen * result.path_width_ns),
-                    "own_venue": word(instrument.venue, len(seen)),
+                    "own_venue": word(venue, len(seen)),
+                    "book_venue": word(instrument.venue, len(seen)),
                     "width_ns": pa.array(np.full(len(seen), result.path_width_ns)),
                     "mark_min": pa.array(row["mark_min"][seen]),
                     "mark_max": pa.array(row["mark_max"][seen]),

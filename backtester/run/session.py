@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain, groupby
-from typing import NamedTuple, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from backtester.engine import jit
 from backtester.errors import BacktesterError
@@ -29,6 +29,18 @@ class Done(NamedTuple):
 Listener = Callable[[Done], None]
 
 
+class Sought(NamedTuple, Generic[T]):
+    """A cell that was looked for: what is there of it; where that is nothing it is run, and `take` gets the result."""
+
+    found: T | None
+    take: Callable[[RunResult], T]
+
+
+def anew(take: Callable[[RunResult], T]) -> Callable[[Rider], Sought[T]]:
+    """How to look for cells of which nothing is stored."""
+    return lambda rider: Sought(None, take)
+
+
 def nobody(done: Done) -> None:
     """Listens to nothing."""
 
@@ -43,30 +55,29 @@ def run_cell(request: Request, listener: Listener = nobody) -> RunResult:
 
 def run_cells(requests: Sequence[Request], listener: Listener = nobody) -> tuple[RunResult | RunFailure, ...]:
     """Run every variant (`compare`) of every request, each as if it were alone: one that fails ends no other."""
-    return collect(requests, lambda rider, result: result, listener)
+    return collect(requests, anew(lambda result: result), listener)
 
 
 def collect(
     requests: Sequence[Request],
-    take: Callable[[Rider, RunResult], T],
+    seek: Callable[[Rider], Sought[T]],
     listener: Listener = nobody,
     jobs: int = 1,
-    find: Callable[[Rider], T | None] = lambda rider: None,
 ) -> tuple[T | RunFailure, ...]:
-    """The same, of which only what `take` makes of each result is kept; `jobs` passes at a time, each in a thread.
+    """The same, of which only what is made of each result is kept; `jobs` passes at a time, each in a thread.
 
-    What comes out does not depend on `jobs`. A cell of which `find` has that already is not run.
+    What comes out does not depend on `jobs`. A cell is looked for (`seek`) before it is run.
     """
     plan = make_plan(requests)
     shares = Shares(plan, listener)
 
     def run(number: int) -> list[T | RunFailure]:
         riders = [cell for n in plan.passes[number] if isinstance(cell := plan.cells[n], Rider)]
-        there = [find(rider) for rider in riders]
-        lacking = [rider for rider, known in zip(riders, there, strict=True) if known is None]
-        made = iter(_try(lacking, take, shares.of(number)) if lacking else ())
+        sought = [seek(rider) for rider in riders]
+        lacking = [(rider, each.take) for rider, each in zip(riders, sought, strict=True) if each.found is None]
+        made = iter(_try(lacking, shares.of(number)) if lacking else ())
         shares.ended(number)
-        return [next(made) if known is None else known for known in there]
+        return [next(made) if each.found is None else each.found for each in sought]
 
     if min(jobs, len(plan.passes)) < 2:  # where an interruption ends it at once, in the middle of a kernel's making too
         return _in_place(plan, map(run, range(len(plan.passes))))
@@ -119,16 +130,19 @@ class Shares:
         self._ended = True
 
 
-def _try(riders: Sequence[Rider], take: Callable[[Rider, RunResult], T], progress: Progress) -> list[T | RunFailure]:
-    """A pass. What is wrong with all of it may be the fault of one request: then each has a pass of its own."""
+def _try(asked: Sequence[tuple[Rider, Callable[[RunResult], T]]], progress: Progress) -> list[T | RunFailure]:
+    """A pass, each rider with what takes its result.
+
+    What is wrong with all of it may be the fault of one request: then each has a pass of its own.
+    """
     try:
-        found = zip(riders, ride(riders, progress), strict=True)
-        return [each if isinstance(each, RunFailure) else take(rider, each) for rider, each in found]
+        outcomes = zip(asked, ride([rider for rider, _ in asked], progress), strict=True)
+        return [each if isinstance(each, RunFailure) else take(each) for (_, take), each in outcomes]
     except BacktesterError as error:
-        apart = [list(of_one) for _, of_one in groupby(riders, lambda rider: rider.request)]
+        apart = [list(of_one) for _, of_one in groupby(asked, lambda each: each[0].request)]
         if len(apart) == 1:
-            return [rider.failed(error) for rider in riders]
-        return [outcome for of_one in apart for outcome in _try(of_one, take, progress)]
+            return [rider.failed(error) for rider, _ in asked]
+        return [outcome for of_one in apart for outcome in _try(of_one, progress)]
 
 
 def warm() -> None:

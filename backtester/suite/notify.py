@@ -11,18 +11,21 @@ from backtester.suite.monthly import Month
 
 #: What a command may take.
 LONGEST_S = 300
+_STDERR = 2  # its file descriptor
 
 
 def notify(archive: Archive, month: Month, command: str) -> int:
     """Run a command of the shell, once a month; 0, or 1 if it fails: nobody was told, and the next call tries again.
 
-    A command that does not read all of the page has been told nonetheless.
+    A command that does not read all of the page has been told nonetheless. What it prints goes to stderr: stdout is
+    for data.
     """
     told = archive.told(month.name)
     if told.exists():
         return ExitCode.OK
     try:
-        done = subprocess.run(command, shell=True, input=month.summary.encode("utf-8"), timeout=LONGEST_S)
+        page = month.summary.encode("utf-8")
+        done = subprocess.run(command, shell=True, input=page, stdout=_STDERR, timeout=LONGEST_S)
         ended = f"ended with {done.returncode}"
     except subprocess.TimeoutExpired:
         done, ended = None, f"did not end within {LONGEST_S} s"

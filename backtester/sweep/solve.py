@@ -24,7 +24,7 @@ from backtester.results.model import all_errors
 from backtester.run.plan import Rider, make_plan
 from backtester.run.request import Request, requests
 from backtester.run.result import RunFailure, RunResult
-from backtester.run.session import Listener, collect, nobody
+from backtester.run.session import Listener, anew, collect, nobody
 from backtester.scenario.shock import parse_shock
 from backtester.sweep.axes import AXES, Axis
 from backtester.sweep.records import Fate, Figures, Found, Pool, Solution, Tried, Unsolved
@@ -84,7 +84,7 @@ def _round(
         [_request(command, axis, each.rider, factor) for factor in factors]
         for each, factors in zip(questions, wanted, strict=True)
     ]
-    outcomes = collect([*chain.from_iterable(asked)], _take, listener, jobs)
+    outcomes = collect([*chain.from_iterable(asked)], anew(_take), listener, jobs)
     if len(outcomes) < sum(map(len, asked)):  # cells that mean the same are one
         still = next(each for each in asked if len(make_plan(each).cells) < len(each))
         raise usage_error("--for", f"turns nothing of {still[0].portfolio}", "all of its sizes are 0")
@@ -102,7 +102,7 @@ def _request(command: Command, axis: Axis, rider: Rider, factor: Decimal) -> Req
     return asked._replace(overrides=(*asked.overrides, *turn.set), shock=shock)
 
 
-def _take(rider: Rider, result: RunResult) -> Figures | RunFailure:
+def _take(result: RunResult) -> Figures | RunFailure:
     measured = measure(result)
     return measured if isinstance(measured, RunFailure) else _figures(measured.cell)
 

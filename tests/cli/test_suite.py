@@ -130,6 +130,14 @@ def test_somebody_is_told(suite: Suite, tmp_path: Path) -> None:
     assert suite("run", path, "--month", "2026-11")[0] == 0 and not (tmp_path / "told").exists()
 
 
+def test_what_a_notify_prints_is_no_part_of_the_page(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = small_suite(tmp_path, 'notify = "head -n 1; echo done"\n')
+    assert main(["suite", "run", str(path), "--month", "2026-11"]) == 0
+    out, err = capfd.readouterr()
+    assert out == (tmp_path / "kept" / "2026-11" / "summary.md").read_text()
+    assert err == "# small, 2026-11\ndone\n"
+
+
 def test_a_notify_that_does_not_end(suite: Suite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("backtester.suite.notify.LONGEST_S", 0.2)
     code, _, err = suite("run", small_suite(tmp_path, 'notify = "exec sleep 20"\n'), "--month", "2026-11")

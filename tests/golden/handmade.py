@@ -28,6 +28,8 @@ from backtester.report.executions import (
     TradeReport,
 )
 from backtester.report.records import (
+    CROSS,
+    SCHEMA_VERSION,
     AccountReport,
     Cell,
     FileInput,
@@ -109,9 +111,6 @@ MAIN = AccountReport(
     pnl_funding=-20.0,
     pnl_fees=-86.31,
     pnl_liquidation=0.0,
-    pnl_adl=0.0,
-    pnl_socialised=0.0,
-    pnl_collateral=0.0,
     slippage=140.0,
     reconciliation_error=0.0,
     positions=(POSITION,),
@@ -344,7 +343,7 @@ LIQUIDATION = LiquidationReport(
     account="main",
     symbol="BTC",
     stage=LiquidationStage.FULL,
-    cause="cross_below_maintenance",
+    cause="below_maintenance",
     trigger_mark=95_950.0,
     size=1.25,
     filled_size=1.25,
@@ -356,6 +355,7 @@ LIQUIDATION = LiquidationReport(
     levels=7,
     side=Side.SELL,
     position="BTC",
+    margin_mode=CROSS,
 )
 
 
@@ -371,7 +371,7 @@ def _market_path(symbol: str, marks: list[float]) -> MarketPath:
     left = [max(0.0, 1.0 - (marks[0] - each) / 4_000.0) for each in marks]
     bids = tuple(array("d", (bps * each ** (20 / bps) for each in left)) for bps in DISTANCES_BPS)
     asks = tuple(array("d", (bps * (0.5 + each / 2) for each in left)) for bps in DISTANCES_BPS)
-    return MarketPath(symbol, 60_000_000_000, _minutes(marks), mark, mark, _minutes(marks), bids, asks)
+    return MarketPath(symbol, MAIN.venue, 60_000_000_000, _minutes(marks), mark, mark, _minutes(marks), bids, asks)
 
 
 def _minutes(column: list[float]) -> array[int]:
@@ -407,11 +407,9 @@ CRASH = Cell(
     accounts=(MAIN, CALM),
     orders=(STOP, GAPPED, BID, CHILD),
     liquidations=(LIQUIDATION,),
-    adl=(),
-    funding=(FundingPayment(at(0), "main", "BTC", 2.0, 0.0001, 100_000.0, 200_000.0, -20.0),),
-    actions=(),
+    funding=(FundingPayment(at(0), "main", "BTC", 2.0, 0.0001, 100_000.0, 200_000.0, -20.0, "BTC"),),
     plans=(PLAN,),
-    system=SystemReport(300e6, 300e6, 0.0, 0.0, 0.0),
+    system=SystemReport(300e6, 300e6, 0.0),
     start_ts=at(0),
     end_ts=at(60),
     trades=(TRADE,),
@@ -449,7 +447,7 @@ SMALLER = CRASH._replace(
 
 MODEL = ReportModel(
     kind="run",
-    schema_version=1,
+    schema_version=SCHEMA_VERSION,
     engine_version="0.0.0",
     seed=7,
     reporting_currency="USDC",

@@ -12,9 +12,9 @@ from rich.console import Console
 
 from backtester.report.records import ReportModel
 from backtester.report.render import render_report
-from backtester.results.model import build_report
 from backtester.run.request import Request
 from backtester.run.session import run_cell
+from tests.unit.report_runs import build_report
 
 DEMO = Path(__file__).resolve().parents[2] / "data" / "demo-portfolio.toml"
 

@@ -68,14 +68,14 @@ inputs.tape name sha256
 receipt inputs results
 inputs.scenarios.0 name sha256 assumed_share title type tiles realised
 inputs.venues.0 name sha256 rules_date assumed_share
-cells.0 scenario venue variant status error verdict flags portfolio accounts orders liquidations adl funding actions
+cells.0 scenario venue variant status error verdict flags portfolio accounts orders liquidations funding
   plans system start_ts end_ts trades notices reached limits
 cells.0.portfolio name equity_start equity_end equity_end_exit equity_min loss loss_pct net_delta pools
   pools_liquidated buffer_min fees
 cells.0.accounts.0 name venue collateral carried_in equity_start equity_end equity_min equity_min_ts buffer_min
   buffer_min_ts
-  margin_ratio_max required_topup required_topup_by pnl_total pnl_price pnl_funding pnl_fees pnl_liquidation pnl_adl
-  pnl_socialised pnl_collateral slippage reconciliation_error positions equity_end_unliquidated pools fees_maker
+  margin_ratio_max required_topup required_topup_by pnl_total pnl_price pnl_funding pnl_fees pnl_liquidation
+  slippage reconciliation_error positions equity_end_unliquidated pools fees_maker
   fees_taker topup_too_little topup_equity_end topup_limit notional remedies
 cells.0.accounts.0.positions.0 symbol margin_mode size_start size_end entry_price liquidation_price
   liquidation_price_end bankruptcy_price liquidation_distance_min pnl_price funding fees slippage slippage_bps
@@ -98,11 +98,11 @@ cells.0.trades.0 account symbol margin_mode price_pnl fees_maker fees_taker fees
   funding_intervals position
 cells.0.orders.0.fills.0 ts price size liquidity reason age_ns
 cells.0.liquidations.0 ts account symbol stage cause trigger_mark size filled_size vwap worst_price bankruptcy_price
-  slippage_bps fee levels side position
-cells.0.funding.0 ts account symbol size rate price notional amount
+  slippage_bps fee levels side position margin_mode
+cells.0.funding.0 ts account symbol size rate price notional amount position
 cells.0.notices.0 flag ts account symbol ids size text
 cells.0.limits.0 text level outcome figure
-cells.0.system insurance_start insurance_end deficit adl_notional socialised_loss
+cells.0.system insurance_start insurance_end deficit
 """
 RECORDS = [line.split() for line in DOCUMENT.replace("\n  ", " ").strip().splitlines()]
 

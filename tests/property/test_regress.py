@@ -27,7 +27,7 @@ ROWS_MATCHED_BY = {
     ("liquidations", "account"),
     ("liquidations", "position"),
     ("funding", "account"),
-    ("funding", "symbol"),
+    ("funding", "position"),
     ("plans", "account"),
     ("plans", "id"),
     ("trades", "account"),

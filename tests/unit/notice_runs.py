@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from backtester.config.values import Instant
 from backtester.engine import spec
 from backtester.report.records import Cell
-from backtester.results.model import build_report
 from tests.oracle.examples import (
     BUY,
     PLAIN,
@@ -15,7 +14,7 @@ from tests.oracle.examples import (
     ladder,
     mark,
 )
-from tests.unit.report_runs import Tape, account, cross, finished
+from tests.unit.report_runs import Tape, account, build_report, cross, finished
 
 START = [mark(1.0, 100.0), ladder(1.0, {99: 40, 98: 9}, {101: 40})]
 END = [delta(9.0, BUY, 10, 1)]

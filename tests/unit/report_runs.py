@@ -5,9 +5,10 @@ The run path's own types, filled from `spec` and the engine; the tape and the ru
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from backtester.config.command import Command
 from backtester.config.portfolio import Account, Plan, Portfolio
 from backtester.config.values import Collateral
 from backtester.config.venue import TierRow
@@ -16,8 +17,11 @@ from backtester.engine.state import DEFAULT_CAPACITIES
 from backtester.enums import Advance
 from backtester.market.feed import bound_ns
 from backtester.market.schema import TapeInstrument
+from backtester.metrics.cell import measure
+from backtester.report.records import ReportModel
+from backtester.results.model import summarise
 from backtester.run.drive import Engine
-from backtester.run.result import Instrument, RunResult, Source
+from backtester.run.result import Instrument, RunFailure, RunResult, Source
 from backtester.run.saved import Ridden, find_saved
 from backtester.venue.loader import load_profile
 from backtester.venue.profile import MarketRules, VenueProfile
@@ -25,6 +29,8 @@ from tests.oracle.examples import FLAT_TIER, PLAIN, case, market_data
 from tests.oracle.ladder import Event
 
 Tape = Sequence[Sequence[Event]]
+#: Of runs that no command line asked for.
+NO_COMMAND = Command(())
 
 
 def account(
@@ -97,6 +103,11 @@ def finished(
         topups=saved.topups,
         remedies=saved.remedies,
     )
+
+
+def build_report(outcomes: Iterable[RunResult | RunFailure], command: Command = NO_COMMAND) -> ReportModel:
+    """The report of finished runs, a cell per outcome."""
+    return summarise([measure(each) if isinstance(each, RunResult) else each for each in outcomes], command)
 
 
 def _written(made: spec.Account) -> Account:

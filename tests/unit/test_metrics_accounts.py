@@ -10,7 +10,6 @@ from backtester.enums import Disposal, EventKind, ForcedPrice, Outage, Verdict
 from backtester.formulas.distance import DISTANCES_BPS
 from backtester.report.records import Cell
 from backtester.report.text import story
-from backtester.results.model import build_report
 from tests.oracle.examples import (
     BUY,
     PLAIN,
@@ -26,7 +25,7 @@ from tests.oracle.examples import (
     stop_order,
 )
 from tests.oracle.forced import rows
-from tests.unit.report_runs import Tape, account, cross, finished, isolated
+from tests.unit.report_runs import Tape, account, build_report, cross, finished, isolated
 
 START = [mark(1.0, 100.0), ladder(1.0, {99: 90}, {101: 90})]
 END = [delta(9.0, BUY, 10, 1)]
@@ -179,7 +178,12 @@ def test_liquidated_while_there_was_something_left() -> None:
     assert found.verdict is Verdict.LIQUIDATED
     assert found.system.deficit == 0.0
     [forced] = found.liquidations
-    assert (forced.ts, forced.stage.name, forced.cause) == (at(3), "FULL", "cross_below_maintenance")
+    assert (forced.ts, forced.stage.name, forced.margin_mode, forced.cause) == (
+        at(3),
+        "FULL",
+        "cross",
+        "below_maintenance",
+    )
     assert (forced.trigger_mark, forced.vwap, forced.worst_price, forced.bankruptcy_price) == (90.0, 90.0, 90.0, 87.5)
     assert forced.slippage_bps == pytest.approx(1e4 / 91)
 
@@ -204,7 +208,7 @@ def test_insolvent_when_others_paid() -> None:
     tape = [*START, ladder(2.5, {60: 90}, {62: 90}), mark(3.0, 61.0), *END]
     found = cell([account(100.0, [cross(8)])], tape, insurance=50.0)
     assert found.verdict is Verdict.INSOLVENT
-    assert found.system == (50.0, 0.0, 220.0, 0.0, 0.0)
+    assert found.system == (50.0, 0.0, 220.0)
     assert found.accounts[0].pnl_liquidation == 220.0
     assert "deficit" in found.flags
 
@@ -215,8 +219,8 @@ def test_a_takeover_passes_the_margin_on() -> None:
     tape = [*START, ladder(2.5, {89: 1}, {90: 1}), mark(3.0, 89.5), *END]
     found = cell([account(100.0, [cross(8)])], tape, rules)
     assert [(each.stage.name, each.size, each.vwap, each.cause) for each in found.liquidations] == [
-        ("FULL", 8.0, 89.0, "cross_below_maintenance"),
-        ("TAKEOVER", 7.0, 89.5, "cross_below_takeover_threshold"),
+        ("FULL", 8.0, 89.0, "below_maintenance"),
+        ("TAKEOVER", 7.0, 89.5, "below_takeover_threshold"),
     ]
     assert found.verdict is Verdict.LIQUIDATED
     assert found.accounts[0].pnl_liquidation == -15.5

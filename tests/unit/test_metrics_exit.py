@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from backtester.enums import EventKind, Outage, RefillModel, TradingStatus
+from backtester.metrics.cell import NO_EXIT
 from backtester.metrics.exit_value import available, exit_cost
-from backtester.results.model import NO_EXIT, build_report
 from tests.oracle.examples import BUY, PLAIN, SECOND, SELL, delta, ladder, mark, market_order, outage, record
 from tests.oracle.ladder import Event
-from tests.unit.report_runs import account, cross, finished
+from tests.unit.report_runs import account, build_report, cross, finished
 
 START = [mark(1.0, 100.0), ladder(1.0, {99: 2, 98: 5}, {101: 2, 103: 5})]
 END = [delta(3.0, BUY, 10, 1)]

@@ -10,11 +10,10 @@ import pytest
 from backtester.engine import spec
 from backtester.metrics.impact_law import Course, courses, square_root_law
 from backtester.report.executions import PlanReport
-from backtester.results.model import build_report
 from backtester.run.result import RunResult
 from tests.oracle.examples import BUY, SECOND, SELL, delta, ladder, limit_order, mark, market_order, trade
 from tests.oracle.ladder import Event
-from tests.unit.report_runs import Tape, account, cross, finished
+from tests.unit.report_runs import Tape, account, build_report, cross, finished
 
 MINUTE = 60 * SECOND
 START = [mark(1.0, 100.0), ladder(1.0, {99: 2, 98: 5}, {101: 9})]

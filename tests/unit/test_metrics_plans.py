@@ -14,9 +14,8 @@ from backtester.enums import After, Held, OrderReason, Peg, Side, TimeInForce
 from backtester.metrics.plans import Stand, shortfall
 from backtester.report.executions import PlanReport
 from backtester.report.records import Cell
-from backtester.results.model import build_report
 from tests.oracle.examples import BUY, PLAIN, SECOND, SELL, delta, ladder, limit_order, mark, market_order, trade
-from tests.unit.report_runs import Tape, account, cross, finished
+from tests.unit.report_runs import Tape, account, build_report, cross, finished
 
 START = [mark(1.0, 100.0), ladder(1.0, {99: 9, 98: 9}, {101: 9})]
 END = [delta(9.0, BUY, 10, 1)]

@@ -11,10 +11,9 @@ from backtester.engine import spec
 from backtester.enums import LedgerKind, OrderType, Party, TimeInForce
 from backtester.errors import BacktesterError, ExitCode
 from backtester.metrics.reconcile import reconcile
-from backtester.results.model import build_report
 from backtester.run.result import RunResult
 from tests.oracle.examples import BUY, PLAIN, delta, ladder, mark
-from tests.unit.report_runs import account, cross, finished, isolated
+from tests.unit.report_runs import account, build_report, cross, finished, isolated
 
 
 def crash() -> RunResult:

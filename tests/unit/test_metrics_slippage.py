@@ -17,10 +17,9 @@ from backtester.enums import Liquidity
 from backtester.metrics.names import Grid, rows_of
 from backtester.metrics.slippage import NOT_TAKEN, OrderFills, Taken, in_bps, liquidation_slippage, split, taken_of
 from backtester.report.executions import OrderReport
-from backtester.results.model import build_report
 from backtester.run.result import RunResult
 from tests.oracle.examples import BUY, PLAIN, SECOND, SELL, delta, ladder, limit_order, mark, market_order
-from tests.unit.report_runs import account, cross, finished
+from tests.unit.report_runs import account, build_report, cross, finished
 
 UNIT = Grid(Fraction(1), Fraction(1), Fraction(1))
 

@@ -20,7 +20,6 @@ from backtester.enums import (
     Verdict,
 )
 from backtester.report.executions import OrderReport
-from backtester.results.model import build_report
 from tests.oracle.examples import (
     BUY,
     PLAIN,
@@ -35,7 +34,7 @@ from tests.oracle.examples import (
     stop_order,
     trade,
 )
-from tests.unit.report_runs import account, cross, finished
+from tests.unit.report_runs import account, build_report, cross, finished
 
 CALM = [mark(1.0, 100.0), ladder(1.0, {99: 9}, {101: 9})]
 DEEP_FALL = [ladder(2.5, {90: 3, 89: 9}, {92: 9}), mark(3.0, 90.0)]

@@ -12,7 +12,6 @@ from backtester.engine.records import FILL
 from backtester.enums import Disposal, EventKind
 from backtester.metrics.trade_costs import averages
 from backtester.report.records import Cell
-from backtester.results.model import build_report
 from tests.oracle.examples import (
     BUY,
     PLAIN,
@@ -27,7 +26,7 @@ from tests.oracle.examples import (
     trade,
 )
 from tests.oracle.forced import rows
-from tests.unit.report_runs import Tape, account, cross, finished, isolated
+from tests.unit.report_runs import Tape, account, build_report, cross, finished, isolated
 
 START = [mark(1.0, 100.0), ladder(1.0, {99: 90}, {101: 90})]
 END = [delta(9.0, BUY, 10, 1)]

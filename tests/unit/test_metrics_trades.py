@@ -1,4 +1,4 @@
-"""Funding payments find the position they were charged on, whatever happened at the same moment."""
+"""Funding payments and liquidations find what is theirs, whatever happened at the same moment."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from backtester.enums import Disposal, EventKind
+from backtester.engine.spec import Step
+from backtester.enums import Disposal, EventKind, ForcedAction
 from backtester.metrics.names import Names
-from backtester.metrics.trades import funding_payments
+from backtester.metrics.trades import funding_payments, liquidation_reports
 from backtester.run.result import RunResult
 from tests.oracle.examples import (
     BUY,
@@ -39,6 +40,7 @@ def test_each_payment_names_its_position() -> None:
     tape = [*START, record(4.0, EventKind.FUNDING, 0.01, 4), record(8.0, EventKind.FUNDING, -0.01, 4), *END]
     accounts = [account(400.0, [cross(8)]), account(400.0, [isolated(-3, 300.0)], name="short")]
     found = list(funding_payments(result := finished(accounts, tape, RULES), Names(result)))
+    assert {each.position for each in found} == {"X"}
     assert [(each.account, each.size, each.amount) for each in found] == [
         ("main", 8.0, -8.0),
         ("short", -3.0, 3.0),
@@ -67,6 +69,18 @@ def test_a_trade_at_the_same_moment_comes_before_an_arrival_after() -> None:
     tape += [record(8.0, EventKind.FUNDING, 0.01, 4), *END]
     result = finished([account(400.0, [cross(8)], orders)], tape, RULES)
     assert [size for size, _ in payments(result)] == [6.0, 3.0]
+
+
+def test_orders_of_one_moment_have_the_worst_price_of_their_own() -> None:
+    """At 89 equity is 12 and maintenance above it: a quarter at the best bid, the rest of it at the next."""
+    quarter, rest = Step(ForcedAction.ORDER, share=0.25, bound=0.5), Step(ForcedAction.ORDER, bound=0.5)
+    tape = [*START, ladder(2.5, {89: 2, 88: 90}, {90: 9}), mark(3.0, 89.0), *END]
+    result = finished([account(100.0, [cross(8)])], tape, PLAIN._replace(liquidation=(quarter, rest)))
+    found = [*liquidation_reports(result, Names(result))]
+    assert [(each.ts.ts_ns, each.filled_size, each.worst_price) for each in found] == [
+        (3 * SECOND, 2.0, 89.0),
+        (3 * SECOND, 6.0, 88.0),
+    ]
 
 
 def test_after_a_takeover_there_is_nothing_to_charge_until_a_new_position() -> None:

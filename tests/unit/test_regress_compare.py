@@ -74,7 +74,7 @@ def test_what_is_liquidated_in_part_and_whole() -> None:
         )
         for forced in (
             CRASH.liquidations,
-            (LIQUIDATION, LIQUIDATION._replace(symbol="ETH", cause="isolated_below_maintenance")),
+            (LIQUIDATION, LIQUIDATION._replace(symbol="ETH", margin_mode="isolated")),
         )
     )
     more, calm = changes(before, after), before._replace(verdict=Verdict.SURVIVED)

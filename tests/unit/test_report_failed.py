@@ -15,10 +15,9 @@ from backtester.config.limits import Limit
 from backtester.errors import BacktesterError, Diagnostic, ExitCode, data_error
 from backtester.report.csv import COLUMNS
 from backtester.report.render import render_report
-from backtester.results.model import build_report
 from backtester.run.result import RunFailure, RunResult
 from tests.oracle.examples import BUY, PLAIN, delta, ladder, mark
-from tests.unit.report_runs import account, cross, finished
+from tests.unit.report_runs import account, build_report, cross, finished
 
 TAPE = [mark(1.0, 100.0), ladder(1.0, {99: 90}, {101: 90}), mark(3.0, 99.0), delta(5.0, BUY, 10, 1)]
 LOST = RunFailure(

@@ -216,6 +216,12 @@ def test_a_limit_that_is_said_twice_counts_once(file: Path) -> None:
     assert [each.text for each in gates(file, "loss > 1", "loss > 2", "loss > 1")] == ["loss > 1", "loss > 2"]
 
 
+@pytest.mark.parametrize("text", ["system.adl_notional > 0", "accounts[main].pnl_socialised < 0", "adl > 0"])
+def test_what_nothing_computes_is_no_figure(file: Path, text: str) -> None:
+    with pytest.raises(BacktesterError, match=r"column \d+: there is no"):
+        gates(file, text)
+
+
 def test_names_that_are_compared_are_known(file: Path) -> None:
     texts = ["accounts[main].positions[ETH].fees < 1"]
     with pytest.raises(BacktesterError, match=r"there is no positions\[ETH\]"):

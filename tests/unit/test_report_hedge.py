@@ -11,15 +11,17 @@ from backtester.config.conditions import parse
 from backtester.config.limits import Limit
 from backtester.regress.walk import differences
 from backtester.report.gates import judged
+from backtester.report.html.costs import funding
+from backtester.report.html.tree import written
 from backtester.report.pools import fates
-from backtester.report.records import Cell
+from backtester.report.records import Cell, FundingPayment
 from backtester.report.sheet import Sheet
 from backtester.report.sheets import sheets
 from backtester.report.telling import holdings_sheet, near_sheets
 from backtester.report.timeline import timeline
-from backtester.results.model import build_report
 from backtester.run.request import Request
 from backtester.run.session import run_cell
+from tests.unit.report_runs import build_report
 from tests.unit.run_cases import CRASH, account, portfolio, position
 
 
@@ -100,6 +102,16 @@ def test_a_comparison_names_the_one_that_changed(directory: Path) -> None:
     places = {each.place for each in differences(run(directory, "isolated", 9.0), run(directory, "isolated"))}
     assert "accounts[main].positions[BTCUSDT.long].size_start" in places
     assert not any("BTCUSDT.short" in place or "BTCUSDT 2" in place for place in places)
+
+
+def test_each_leg_pays_funding_of_its_own(directory: Path) -> None:
+    cell = run(directory, "cross")
+    paid = FundingPayment(cell.start_ts, "main", "BTCUSDT", 10.0, 1e-4, 1e5, 1e6, -100.0, "BTCUSDT.long")
+    got = paid._replace(size=-4.0, notional=4e5, amount=40.0, position="BTCUSDT.short")
+    picture, listed = funding(cell._replace(funding=(paid, got)), "USDT")
+    drawn = written(picture)
+    assert 'data-name="main BTCUSDT.long"' in drawn and 'data-name="main BTCUSDT.short"' in drawn
+    assert "BTCUSDT.long<" in written(listed) and "BTCUSDT.short<" in written(listed)
 
 
 def test_fees_of_liquidation_are_fees_on_any_venue(directory: Path) -> None:

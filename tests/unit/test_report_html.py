@@ -11,6 +11,7 @@ import pytest
 
 from backtester.enums import Side, Verdict
 from backtester.report.html.heat import heat, height, rows_of, sweeps
+from backtester.report.html.market import title_of, traded_in
 from backtester.report.html.page import render_html
 from backtester.report.html.plot import FOOT, GRAIN, HEAD, Span, band, picture, round_up
 from backtester.report.html.sheets import table
@@ -104,7 +105,7 @@ def test_of_what_is_usually_empty_no_share_is_known() -> None:
 
 def test_a_sweep_goes_from_the_mid_of_its_time_to_the_worst_price() -> None:
     """Sold 0.25 at 97,900 and 0.5 at 97,750 for 6.5 bps of the decision, 2 of them before it arrived."""
-    own, forced = sweeps(CRASH, "BTC")
+    own, forced = sweeps(traded_in(CRASH, CRASH.market_paths[0]))
     decision = (0.25 * 97_900.0 + 0.5 * 97_750.0) / 0.75 / (1.0 - 6.5e-4)
     assert own.distance == pytest.approx(1e4 * (1.0 - 97_750.0 / (decision * (1.0 - 2e-4))))
     assert own.text.endswith("stop: sell 0.75 to 97,750.00, 9.6 bps from mid")
@@ -114,9 +115,12 @@ def test_a_sweep_goes_from_the_mid_of_its_time_to_the_worst_price() -> None:
 
 
 def test_nothing_is_swept_of_another_market_or_by_a_takeover() -> None:
-    assert not [*sweeps(CRASH, "ETH")]
+    [path] = CRASH.market_paths
+    assert not [*sweeps(traded_in(CRASH, path._replace(symbol="ETH")))]
+    assert not [*sweeps(traded_in(CRASH, path._replace(venue="elsewhere@2026-01-01")))]
+    assert title_of(CRASH, path) == "BTC"
     taken_over = tuple(each._replace(worst_price=None) for each in CRASH.liquidations)
-    assert [sweep.kind for sweep in sweeps(CRASH._replace(liquidations=taken_over), "BTC")] == ["own"]
+    assert [sweep.kind for sweep in sweeps(traded_in(CRASH._replace(liquidations=taken_over), path))] == ["own"]
 
 
 @pytest.mark.parametrize(

@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 
 from backtester.config.command import Command
-from backtester.errors import BacktesterError
+from backtester.errors import BacktesterError, data_error
 from backtester.results.parts import Parts
 from backtester.results.produce import Produced, produce
 from backtester.run.plan import Rider
 from backtester.run.result import RunFailure, RunResult
 from backtester.run.ride import Progress, ride
 from backtester.run.session import Done
+from backtester.run.sources import sources
 from tests.unit.run_cases import account, crash, order, portfolio, position, tape
 
 pytestmark = pytest.mark.compiled
@@ -111,6 +112,21 @@ def test_a_tape_that_changes_while_it_is_run(command: Command, tmp_path: Path) -
     parts = Parts(tmp_path / "parts", command, 0)
     with pytest.raises(BacktesterError, match="was changed while it was run"):
         produce(command, with_tables=True, parts=parts, listener=change)
+    assert not (tmp_path / "parts").exists()
+
+
+def test_a_file_that_cannot_be_read_at_first(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then nobody knows what the cell was made from."""
+    unreadable = iter([data_error("tape.parquet", "cannot be read")] * 3)
+
+    def busy(rider: Rider) -> Sequence[object]:
+        for error in unreadable:
+            raise error
+        return sources(rider)
+
+    monkeypatch.setattr("backtester.results.parts.sources", busy)
+    with pytest.raises(BacktesterError, match="was changed while it was run"):
+        made(command, tmp_path)
     assert not (tmp_path / "parts").exists()
 
 

@@ -13,11 +13,10 @@ from backtester.enums import EventKind
 from backtester.errors import data_error
 from backtester.formulas.distance import DISTANCES_BPS
 from backtester.report.records import Cell
-from backtester.results.model import build_report
 from backtester.results.tables import tables_of, write_tables
 from backtester.run.result import RunFailure, RunResult
 from tests.oracle.examples import BUY, PLAIN, SECOND, SELL, delta, ladder, mark, market_order, record
-from tests.unit.report_runs import account, cross, finished, isolated
+from tests.unit.report_runs import account, build_report, cross, finished, isolated
 
 FILES = [
     "SHA256SUMS",
@@ -137,7 +136,7 @@ def test_every_table_begins_with_the_same_keys(two: Path, name: str) -> None:
     assert schema.names[: len(keys)] == keys
     assert not {"account", "symbol", "order"} & set(schema.names[len(keys) :])
     assert schema.types[: len(keys)] == [pa.int32(), *[word] * (len(keys) - 1)]
-    assert schema.metadata[b"backtester.schema_version"] == b"1"
+    assert schema.metadata[b"backtester.schema_version"] == b"2"
     assert {str(kind) for kind in schema.types if "time" in str(kind)} <= {"timestamp[ns, tz=UTC]"}
     assert pa.string() not in schema.types
 

@@ -13,12 +13,12 @@ from backtester.enums import FillReason
 from backtester.errors import BacktesterError
 from backtester.report.glance import glance
 from backtester.report.records import Cell, Named
-from backtester.results.model import build_report
 from backtester.run.request import Request
 from backtester.run.result import ACTUAL, RunFailure, RunResult
 from backtester.run.session import run_cell, run_cells
 from backtester.run.variants import combinations
 from tests.unit.market_tapes import Row
+from tests.unit.report_runs import build_report
 from tests.unit.run_cases import BTC, DEMO, START, S, account, order, plan, portfolio, position, same_bytes, tape
 
 PLAN = "accounts[main].plans[exit].algo"

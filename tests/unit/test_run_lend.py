@@ -10,7 +10,6 @@ from backtester.enums import EventKind
 from backtester.errors import BacktesterError
 from backtester.market.move import Move, lent_events
 from backtester.market.read import open_tape
-from backtester.results.model import build_report
 from backtester.run.prices import parse_price
 from backtester.run.request import Request
 from backtester.run.session import run_cell
@@ -18,6 +17,7 @@ from backtester.scenario.grid import parse_proxies
 from backtester.shipped import data_dir
 from tests.unit import market_tapes
 from tests.unit.market_tapes import Row, join, write
+from tests.unit.report_runs import build_report
 from tests.unit.run_cases import START, S, account, crash, differences, fills_of, order, portfolio, position, problems
 from tests.unit.run_cases import tape as btc_tape
 

@@ -9,10 +9,10 @@ import pytest
 from rich.console import Console
 
 from backtester.report.render import render_report
-from backtester.results.model import build_report
 from backtester.run.request import Request
 from backtester.run.session import run_cell
 from tests.unit.market_tapes import Row
+from tests.unit.report_runs import build_report
 from tests.unit.run_cases import START, S, account, order, plan, portfolio, position, tape
 
 FALL = [50_000] * 5 + [49_000] * 15

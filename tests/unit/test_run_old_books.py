@@ -11,10 +11,10 @@ from backtester.config.command import Acceptances
 from backtester.engine.book.feed import GAPS
 from backtester.market.feed import bound_ns
 from backtester.report.records import ReportModel
-from backtester.results.model import build_report
 from backtester.run.request import Request
 from backtester.run.session import run_cell
 from tests.unit.market_tapes import Row
+from tests.unit.report_runs import build_report
 from tests.unit.run_cases import START, S, account, ladder, order, portfolio, position, problems, tape
 
 ACCEPT = Acceptances(funding_zero=True)

@@ -8,10 +8,10 @@ import pytest
 
 from backtester.report.executions import OrderReport
 from backtester.report.records import Cell
-from backtester.results.model import build_report
 from backtester.run.request import Request
 from backtester.run.session import run_cell
 from tests.unit.market_tapes import Row
+from tests.unit.report_runs import build_report
 from tests.unit.run_cases import START, S, account, order, plan, portfolio, position, tape, venue
 
 RISE_AND_FALL = [50_000] * 5 + [51_000] * 5 + [50_400] * 5 + [49_900] * 5

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from backtester.metrics.cell import measure
-from backtester.results.model import build_report
 from backtester.run.plan import Rider, make_plan
 from backtester.run.request import Request
 from backtester.run.result import RunFailure, RunResult
-from backtester.run.session import Done, collect, run_cell, run_cells
+from backtester.run.session import Done, anew, collect, run_cell, run_cells
+from tests.unit.report_runs import build_report
 from tests.unit.run_cases import account, crash, order, portfolio, position, tape
 
 
@@ -124,7 +124,7 @@ def test_passes_side_by_side_change_nothing(tmp_path: Path) -> None:
     first = request(tmp_path, "a", position(leverage=30.0), order("in", at="1s"))
     asked = [first._replace(scenario=each, chunk_rows=64) for each in falls]
     told: list[Done] = []
-    one, three = (collect(asked, lambda _, result: measure(result), told.append, jobs) for jobs in (1, 3))
+    one, three = (collect(asked, anew(measure), told.append, jobs) for jobs in (1, 3))
     assert one == three and len(one) == 3
     assert max(told) == Done(1.0, 3, 3)
 
@@ -139,9 +139,9 @@ def test_an_interruption_ends_every_pass(tmp_path: Path, jobs: int) -> None:
     def interrupt(done: Done) -> None:
         raise KeyboardInterrupt
 
-    def take(rider: Rider, result: RunResult) -> None:
+    def take(result: RunResult) -> None:
         taken.append(result)
 
     with pytest.raises(KeyboardInterrupt):
-        collect([first._replace(scenario=each, chunk_rows=64) for each in falls], take, interrupt, jobs)
+        collect([first._replace(scenario=each, chunk_rows=64) for each in falls], anew(take), interrupt, jobs)
     assert taken == []

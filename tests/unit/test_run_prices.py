@@ -9,11 +9,11 @@ import pytest
 from backtester.errors import BacktesterError
 from backtester.market.read import open_tape
 from backtester.market.schema import TapeInstrument
-from backtester.results.model import build_report
 from backtester.run.prices import Price, move_tape, parse_price
 from backtester.run.request import Request
 from backtester.run.session import run_cell, run_cells
 from tests.unit.market_tapes import Row, write
+from tests.unit.report_runs import build_report
 from tests.unit.run_cases import (
     BTC,
     account,

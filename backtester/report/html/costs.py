@@ -112,7 +112,7 @@ def funding(cell: Cell, currency: str) -> Iterator[Element]:
 
 
 def _place(payment: FundingPayment) -> str:
-    return f"{payment.account} {payment.symbol}"
+    return f"{payment.account} {payment.position}"
 
 
 def _course(place: str, payments: list[FundingPayment], span: Span, colour: int) -> tuple[Band, list[Mark]]:
@@ -141,7 +141,7 @@ def _payment(each: FundingPayment) -> tuple[str, ...]:
     return (
         clock(each.ts),
         each.account,
-        each.symbol,
+        each.position,
         size(each.size),
         rate(each.rate),
         price(each.price),

@@ -4,15 +4,16 @@ and one of each order book."""
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 
 from backtester.config.values import Instant
 from backtester.report.executions import FillReport, OrderReport
 from backtester.report.html.heat import heat
+from backtester.report.html.market import title_of, traded_in
 from backtester.report.html.plot import Mark, Span, band, picture
 from backtester.report.html.tree import Element
-from backtester.report.records import Cell, MarginPath, MarketPath
+from backtester.report.records import Cell, LiquidationReport, MarginPath, MarketPath
 from backtester.report.text import money, price, size, word
 
 #: Pixels from the middle to the edge of the dot of the largest fill of a market; area goes with what was filled.
@@ -36,14 +37,15 @@ def courses(cell: Cell, currency: str) -> Iterator[Element]:
 
 def _market(cell: Cell, path: MarketPath, span: Span) -> Element:
     """The mark; fills at their prices, what fired and what was liquidated above."""
-    marks = [*_fills(cell, path.symbol), *_fired(cell, path.symbol), *_forced(cell, path.symbol)]
+    traded = traded_in(cell, path)
+    marks = [*_fills(traded.orders), *_fired(traded.orders), *_forced(traded.liquidations)]
     drawn = band("mark", "price", span, path.ts_ns, path.lowest, path.highest)
-    return picture(f"{path.symbol} mark", span, [drawn], marks)
+    return picture(f"{title_of(cell, path)} mark", span, [drawn], marks)
 
 
-def _fills(cell: Cell, symbol: str) -> list[Mark]:
+def _fills(orders: Iterable[OrderReport]) -> list[Mark]:
     """A dot for all that an order filled at one time."""
-    found = [(order, [*fills]) for order in cell.orders if order.symbol == symbol for fills in _at_once(order)]
+    found = [(order, [*fills]) for order in orders for fills in _at_once(order)]
     largest = max((_filled(fills) for _, fills in found), default=0.0)
     return [_dot(order, fills, math.sqrt(_filled(fills) / largest)) for order, fills in found]
 
@@ -65,19 +67,18 @@ def _dot(order: OrderReport, fills: list[FillReport], share: float) -> Mark:
     return Mark(ts.ts_ns, vwap, "", side, text, max(_SMALLEST, _LARGEST * share))
 
 
-def _fired(cell: Cell, symbol: str) -> Iterator[Mark]:
-    for order in cell.orders:
-        if order.symbol == symbol and order.trigger_ts is not None:
+def _fired(orders: Iterable[OrderReport]) -> Iterator[Mark]:
+    for order in orders:
+        if order.trigger_ts is not None:
             text = f"{order.id} fired at {price(order.trigger_price)}"
             yield Mark(order.trigger_ts.ts_ns, None, "▲", "stop", text)
 
 
-def _forced(cell: Cell, symbol: str) -> Iterator[Mark]:
-    for each in cell.liquidations:
-        if each.symbol == symbol:
-            stage, side = word(each.stage.name.lower()), each.side.name.lower()
-            done = f"{side} {size(each.filled_size)} of {size(each.size)} at {price(each.vwap)}"
-            yield Mark(each.ts.ts_ns, None, "✕", "forced", f"{each.account}, {stage}: {done}")
+def _forced(liquidations: Iterable[LiquidationReport]) -> Iterator[Mark]:
+    for each in liquidations:
+        stage, side = word(each.stage.name.lower()), each.side.name.lower()
+        done = f"{side} {size(each.filled_size)} of {size(each.size)} at {price(each.vwap)}"
+        yield Mark(each.ts.ts_ns, None, "✕", "forced", f"{each.account}, {stage}: {done}")
 
 
 def _margin(cell: Cell, path: MarginPath, span: Span, currency: str) -> Element:

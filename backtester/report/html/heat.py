@@ -16,6 +16,7 @@ from backtester.config.values import Instant
 from backtester.enums import Liquidity, Side
 from backtester.formulas.distance import DISTANCES_BPS
 from backtester.report.executions import BPS, OrderReport
+from backtester.report.html.market import Traded, title_of, traded_in
 from backtester.report.html.plot import FOOT, GRAIN, HEAD, Span, band, canvas, times
 from backtester.report.html.tree import Element, add, node
 from backtester.report.records import Cell, LiquidationReport, MarketPath
@@ -53,13 +54,12 @@ class Sweep(NamedTuple):
 def heat(cell: Cell, path: MarketPath, span: Span) -> Element:
     """The picture of one market."""
     rows = [*rows_of(path, span)]
-    label = (
-        f"{path.symbol} order book: displayed by distance from mid, asks above, bids below; 100 % is the run's median"
-    )
+    told = "displayed by distance from mid, asks above, bids below; 100 % is the run's median"
+    label = f"{title_of(cell, path)} order book: {told}"
     drawn = node("svg", class_="map", viewBox=f"0 0 {GRAIN} {_ROWS}", preserveAspectRatio="none")
     add(drawn, *_shaded(rows))
     around = node("svg", drawn, y=f"{HEAD}%", width="100%", height=f"{2.0 * _HALF}%")
-    front = [*_labels(), *(_bar(sweep, span) for sweep in sweeps(cell, path.symbol))]
+    front = [*_labels(), *(_bar(sweep, span) for sweep in sweeps(traded_in(cell, path)))]
     places = {"data_top": HEAD, "data_bottom": 100.0 - FOOT}
     return canvas(label, span, [*times(span), around], front, _legend(), class_="plot heat", **places)
 
@@ -119,13 +119,13 @@ def height(side: Side, distance: float) -> float:
     return _MIDDLE - side * _HALF * min(row + max(part, 0.0), len(DISTANCES_BPS)) / len(DISTANCES_BPS)
 
 
-def sweeps(cell: Cell, symbol: str) -> Iterator[Sweep]:
+def sweeps(traded: Traded) -> Iterator[Sweep]:
     """Of orders, then of liquidations, in their order."""
-    for order in cell.orders:
-        if order.symbol == symbol and order.slippage.total_bps is not None:
+    for order in traded.orders:
+        if order.slippage.total_bps is not None:
             yield _swept(order)
-    for each in cell.liquidations:
-        if each.symbol == symbol and each.worst_price is not None:
+    for each in traded.liquidations:
+        if each.worst_price is not None:
             yield _forced(each, each.worst_price)
 
 

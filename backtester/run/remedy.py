@@ -6,21 +6,22 @@ says it, or as the keys of an order, so that a `run` with it shows the same.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from itertools import takewhile
-from typing import Any
+from typing import Any, TypeVar
 
 from backtester.config.portfolio import Account, Position
 from backtester.engine import spec
 from backtester.enums import Side
 from backtester.run.result import Remedy
-from backtester.run.tries import Fared
+from backtester.run.tries import Fared, Search
 from backtester.run.variants import Change
 
 #: The world with this change, or nothing where the portfolio cannot have it.
 Turn = Callable[[Change], spec.World | None]
 
+T = TypeVar("T")
 MODES = ("cross", "isolated")
 _WIDEST_STOP = 15  # per cent of the mark
 #: Of a position by its side: its word, the side of the order that closes it, where its stop lies from the mark.
@@ -29,121 +30,73 @@ _STOP_ID = "proposed stop"
 _STEPS = 10  # that a span is parted into, twice: sizes are found to a hundredth of what they are
 
 
-class SizeSearch:
+def smaller(given: Account, carried_in: float, turn: Turn) -> Search[list[Remedy]]:
     """The largest share of an account's sizes with which it survives, as it does with all smaller ones tried.
 
     The part that it does without is closed at the first mark: what it came with (`carried_in`) is booked.
     """
-
-    def __init__(self, account: int, given: Account, carried_in: float, turn: Turn) -> None:
-        self.account, self._given, self._carried_in, self._turn = account, given, carried_in, turn
-        self._span, self._rounds = (Decimal(0), Decimal(1)), 0  # survived below, not above
-        self._asked: list[Decimal] = []
-        self._saved: dict[Decimal, Fared] = {}
-
-    def ask(self) -> list[spec.World]:
-        """The worlds that are to be tried next: twice a span in ten."""
-        self._asked = []
-        if self._rounds == 2:
-            return []
-        self._rounds += 1
-        low, high = self._span
+    low, high = Decimal(0), Decimal(1)
+    saved: dict[Decimal, Fared] = {}
+    for _ in range(2):
         shares = [low + (high - low) * n / _STEPS for n in range(1, _STEPS)]
-        worlds = [(share, self._turn(Change(scaled(self._given, self._carried_in, share)))) for share in shares]
-        self._asked = [share for share, world in worlds if world is not None]
-        return [world for _, world in worlds if world is not None]
-
-    def learn(self, fared: Sequence[Fared]) -> None:
-        """Take what became of them."""
-        low, high = self._span
-        for share, each in zip(self._asked, fared, strict=True):
+        worlds = _worlds(turn, {share: Change(scaled(given, carried_in, share)) for share in shares})
+        fared = yield [*worlds.values()]
+        for share, each in zip(worlds, fared, strict=True):
             if not each.survived:
                 high = share
                 break
-            self._saved[share] = each
+            saved[share] = each
             low = share
-        self._span = (low, high)
-
-    def answers(self) -> Iterator[Remedy]:
-        """What was found."""
-        enough, too_much = self._span
-        if enough in self._saved:
-            settings = scaled(self._given, self._carried_in, enough)
-            yield Remedy("size", settings, float(enough), float(too_much), self._saved[enough].equity_end)
+    if low not in saved:
+        return []
+    return [Remedy("size", scaled(given, carried_in, low), float(low), float(high), saved[low].equity_end)]
 
 
-class ModeSearch:
-    """Whether an account survives with all of its positions in one margin mode."""
-
-    def __init__(self, account: int, given: Account, turn: Turn) -> None:
-        self.account, self._given, self._turn = account, given, turn
-        self._asked = [mode for mode in MODES if any(place.margin_mode != mode for place in given.positions)]
-        self._saved: dict[str, Fared] = {}
-        self._over = False
-
-    def ask(self) -> list[spec.World]:
-        """Every other mode, once."""
-        if self._over:
-            return []
-        self._over = True
-        worlds = {mode: self._turn(Change(_in_mode(self._given, mode))) for mode in self._asked}
-        self._asked = [mode for mode, world in worlds.items() if world is not None]
-        return [world for world in worlds.values() if world is not None]
-
-    def learn(self, fared: Sequence[Fared]) -> None:
-        """Take what became of them."""
-        self._saved = {mode: each for mode, each in zip(self._asked, fared, strict=True) if each.survived}
-
-    def answers(self) -> Iterator[Remedy]:
-        """What was found."""
-        for mode, each in self._saved.items():
-            yield Remedy(mode, _in_mode(self._given, mode), None, None, each.equity_end)
+def other_modes(given: Account, turn: Turn) -> Search[list[Remedy]]:
+    """Whether an account survives with all of its positions in one margin mode that not all are in."""
+    modes = [mode for mode in MODES if any(place.margin_mode != mode for place in given.positions)]
+    worlds = _worlds(turn, {mode: Change(_in_mode(given, mode)) for mode in modes})
+    fared = yield [*worlds.values()]
+    return [
+        Remedy(mode, _in_mode(given, mode), None, None, each.equity_end)
+        for mode, each in zip(worlds, fared, strict=True)
+        if each.survived
+    ]
 
 
-class StopSearch:
+def stopped(account: int, given: Account, turn: Turn) -> Search[list[Remedy]]:
     """The loosest stops, as far from the mark at the start on every position, with which an account survives.
 
     It survives with all tighter ones that were tried, too: a stop that a gap jumps, or that an empty order book leaves
     unfilled, is none.
     """
+    wanted = range(1, _WIDEST_STOP + 1)
+    worlds = _worlds(turn, {percent: Change(orders={account: _stops(given, percent)}) for percent in wanted})
+    fared = yield [*worlds.values()]
+    lived = [*takewhile(lambda pair: pair[1].survived, zip(worlds, fared, strict=True))]
+    if not lived:
+        return []
+    (percent, last), beyond = lived[-1], [*worlds][len(lived) :]
+    settings = ("type=stop_market", "size=all", f"trigger_price=mark±{percent}%")
+    return [Remedy("stop", settings, percent / 100, beyond[0] / 100 if beyond else None, last.equity_end)]
 
-    def __init__(self, account: int, given: Account, turn: Turn) -> None:
-        self.account, self._given, self._turn = account, given, turn
-        self._asked: list[int] = [*range(1, _WIDEST_STOP + 1)]
-        self._fared: list[Fared] = []
-        self._over = False
 
-    def ask(self) -> list[spec.World]:
-        """Every distance, once."""
-        if self._over:
-            return []
-        self._over = True
-        worlds = {percent: self._turn(self._change(percent)) for percent in self._asked}
-        self._asked = [percent for percent, world in worlds.items() if world is not None]
-        return [world for world in worlds.values() if world is not None]
+def _worlds(turn: Turn, changes: Mapping[T, Change]) -> dict[T, spec.World]:
+    """Those that the portfolio can have."""
+    made = {key: turn(change) for key, change in changes.items()}
+    return {key: world for key, world in made.items() if world is not None}
 
-    def learn(self, fared: Sequence[Fared]) -> None:
-        """Take what became of them."""
-        self._fared = [*fared]
 
-    def answers(self) -> Iterator[Remedy]:
-        """What was found."""
-        lived = [*takewhile(lambda pair: pair[1].survived, zip(self._asked, self._fared, strict=True))]
-        if lived:
-            percent, fared = lived[-1]
-            beyond = self._asked[len(lived)] / 100 if len(lived) < len(self._asked) else None
-            settings = ("type=stop_market", "size=all", f"trigger_price=mark±{percent}%")
-            yield Remedy("stop", settings, percent / 100, beyond, fared.equity_end)
+def _stops(given: Account, percent: int) -> tuple[dict[str, Any], ...]:
+    held = [place for place in given.positions if place.size]
+    return tuple(_stop(given, number, place, percent) for number, place in enumerate(held))
 
-    def _change(self, percent: int) -> Change:
-        held = [place for place in self._given.positions if place.size]
-        return Change(orders={self.account: tuple(self._stop(n, place, percent) for n, place in enumerate(held))})
 
-    def _stop(self, number: int, place: Position, percent: int) -> dict[str, Any]:
-        word, side, sign = _STOPS[place.side]
-        of_two = {"position_side": word} if self._given.position_mode == "hedge" else {}
-        order = {"id": f"{_STOP_ID} {number}", "symbol": place.symbol, "type": "stop_market", "side": side}
-        return {**order, "size": "all", "trigger_price": f"mark{sign}{percent}%", "reduce_only": True, **of_two}
+def _stop(given: Account, number: int, place: Position, percent: int) -> dict[str, Any]:
+    word, side, sign = _STOPS[place.side]
+    of_two = {"position_side": word} if given.position_mode == "hedge" else {}
+    order = {"id": f"{_STOP_ID} {number}", "symbol": place.symbol, "type": "stop_market", "side": side}
+    return {**order, "size": "all", "trigger_price": f"mark{sign}{percent}%", "reduce_only": True, **of_two}
 
 
 def scaled(given: Account, carried_in: float, share: Decimal) -> tuple[str, ...]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -11,10 +11,10 @@ from backtester.config.portfolio import Account
 from backtester.engine import spec
 from backtester.engine.state import Capacities
 from backtester.run.drive import Engine
-from backtester.run.remedy import ModeSearch, SizeSearch, StopSearch, Turn
+from backtester.run.remedy import Turn, other_modes, smaller, stopped
 from backtester.run.result import ACTUAL, WORLDS, Remedy, TopUp
-from backtester.run.topup import TopUpSearch, topup_search
-from backtester.run.tries import carried_in, lacked, run_searches
+from backtester.run.topup import topup
+from backtester.run.tries import Question, Search, answers, carried_in, lacked
 
 
 class Ridden(NamedTuple):
@@ -32,15 +32,6 @@ class Saved(NamedTuple):
     remedies: tuple[tuple[Remedy, ...], ...]
 
 
-class _Searches(NamedTuple):
-    """All that is asked about one account."""
-
-    topup: TopUpSearch
-    size: SizeSearch
-    mode: ModeSearch
-    stop: StopSearch
-
-
 def find_saved(
     engine: Engine, ridden: Sequence[Ridden], chunks: Callable[[], Iterable[np.ndarray]], room: Capacities
 ) -> list[Saved]:
@@ -49,28 +40,32 @@ def find_saved(
     engine  finished; it ran each world as ACTUAL and as UNLIQUIDATED, one behind the other
     chunks  the tape from its beginning, anew at every call
     """
-    found = {
-        (n, account): _Searches(
-            topup_search(engine, n, each.world, account),
-            SizeSearch(account, each.accounts[account], carried_in(engine, WORLDS * n + ACTUAL, account), each.turn),
-            ModeSearch(account, each.accounts[account], each.turn),
-            StopSearch(account, each.accounts[account], each.turn),
-        )
+    lost = [
+        (n, account)
         for n, each in enumerate(ridden)
         for account in range(len(each.world.accounts))
         if lacked(engine, WORLDS * n + ACTUAL, account)
-    }
-    run_searches([search for them in found.values() for search in them], engine.data, chunks, room)
-    return [_saved([found.get((n, a)) for a in range(len(each.world.accounts))]) for n, each in enumerate(ridden)]
+    ]
+    asked = [Question(account, search) for n, account in lost for search in _searches(engine, n, ridden[n], account)]
+    found = iter(answers(asked, engine.data, chunks, room))
+    topups: dict[tuple[int, int], TopUp] = {}
+    remedies: dict[tuple[int, int], tuple[Remedy, ...]] = {}
+    for place in lost:
+        topups[place] = next(found)
+        remedies[place] = (*next(found), *next(found), *next(found))
+    return [
+        Saved(tuple(topups.get((n, a)) for a in accounts), tuple(remedies.get((n, a), ()) for a in accounts))
+        for n, accounts in enumerate(range(len(each.world.accounts)) for each in ridden)
+    ]
 
 
-def _saved(searches: Sequence[_Searches | None]) -> Saved:
-    return Saved(
-        tuple(them and them.topup.answer() for them in searches),
-        tuple(tuple(_answers(them)) if them else () for them in searches),
+def _searches(engine: Engine, n: int, ridden: Ridden, account: int) -> tuple[Search[Any], ...]:
+    """For money, then three for other portfolios."""
+    given, world = ridden.accounts[account], ridden.world
+    carried = carried_in(engine, WORLDS * n + ACTUAL, account)
+    return (
+        topup(engine, n, world, account),
+        smaller(given, carried, ridden.turn),
+        stopped(account, given, ridden.turn),
+        other_modes(given, ridden.turn),
     )
-
-
-def _answers(them: _Searches) -> Iterator[Remedy]:
-    for search in (them.size, them.stop, them.mode):
-        yield from search.answers()

@@ -9,7 +9,7 @@ What one that survives has left, and how that grows with a little more money, sa
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -17,11 +17,13 @@ from backtester.engine import spec
 from backtester.formulas.value import worth
 from backtester.run.drive import Engine
 from backtester.run.result import ACTUAL, UNLIQUIDATED, WORLDS, TopUp
-from backtester.run.tries import Fared, pools_of, rows_of
+from backtester.run.tries import Fared, Search, pools_of, rows_of
 
 #: Quote, for each pool of an account as its pools are numbered (RULES 6.2).
 Amounts = tuple[float, ...]
 
+#: Passes through the tape at most; two are enough unless an account's need goes in steps.
+PASSES = 6
 #: Amounts that are tried at a time: a pass costs more than its worlds do, until there are many accounts, positions and
 #: orders in them. The fewest are of each pool. How many depends on nobody else: what rides along changes no answer.
 POINTS, FEWEST_POINTS, ROWS_OF_AN_ACCOUNT = 32, 6, 20_000
@@ -49,7 +51,7 @@ class Tried(NamedTuple):
         return math.fsum(self.amounts)
 
 
-class TopUpSearch:
+class _TopUps:
     """The smallest top-up of one account, from which on every larger one that was tried saves it as well.
 
     Isolated positions come first: nothing of the cross pool reaches them, while money that a partial close hands back
@@ -68,21 +70,25 @@ class TopUpSearch:
         self._ray = tuple(lack + 0.01 * value for lack, value in zip(missing, worth, strict=True))
         self._unit = _unit(world.accounts[account].balance)
         self._points = points
-        self._asked: list[Amounts] = []
         self._saved: list[Tried] = []
         self._failed: list[Amounts] = []
         self._low: Amounts = (0.0,) * len(worth)  # too little for each pool, whatever the others have
         self._high: Tried | None = None
         self._over = self._limit == 0.0
 
-    def ask(self) -> list[spec.World]:
-        """The worlds that are to be tried next; none when the answer is known."""
-        self._asked = self._wanted()
-        return [richer(self.world, self.account, amounts) for amounts in self._asked]
+    def search(self) -> Search[TopUp]:
+        """Ask for worlds until two neighbours are found, or PASSES are over."""
+        for _ in range(PASSES):
+            asked = self._wanted()
+            if not asked:
+                break
+            fared = yield [richer(self.world, self.account, amounts) for amounts in asked]
+            self._learn(asked, fared)
+        return self._answer()
 
-    def learn(self, fared: Iterable[Fared]) -> None:
+    def _learn(self, asked: Sequence[Amounts], fared: Sequence[Fared]) -> None:
         """Take what became of them: the least that saves, as all do that have no pool smaller."""
-        for amounts, each in zip(self._asked, fared, strict=True):
+        for amounts, each in zip(asked, fared, strict=True):
             if each.survived:
                 self._saved.append(Tried(amounts, each.spare, each.equity_end))
             else:
@@ -121,8 +127,7 @@ class TopUpSearch:
         gaps = (high - low for high, low in zip(enough, self._low, strict=True))
         self._over = all(gap <= max(1.5 * self._unit, FINE * high) for gap, high in zip(gaps, enough, strict=True))
 
-    def answer(self) -> TopUp:
-        """What was found."""
+    def _answer(self) -> TopUp:
         if self._high is None:
             return TopUp(None, self._limit, None, self._limit)
         gaps = (high - low for high, low in zip(self._high.amounts, self._low, strict=True) if high > 0.0)
@@ -159,12 +164,12 @@ class TopUpSearch:
         return tuple(round(math.ceil(amount / self._unit - 1e-6) * self._unit, 9) for amount in amounts)
 
 
-def topup_search(engine: Engine, n: int, world: spec.World, account: int) -> TopUpSearch:
+def topup(engine: Engine, n: int, world: spec.World, account: int) -> Search[TopUp]:
     """What would have saved an account of `world`, which `engine` ran as ACTUAL and UNLIQUIDATED, the n-th of such."""
     free = pools_of(engine, WORLDS * n + UNLIQUIDATED, account)
     missing = tuple(max(0.0, -buffer) for buffer in engine.worlds.pools["buffer_min"][free].tolist())
     points = max(FEWEST_POINTS, min(POINTS, ROWS_OF_AN_ACCOUNT // rows_of(world)))
-    return TopUpSearch(world, account, missing, _worth(engine, WORLDS * n + ACTUAL, account), points)
+    return _TopUps(world, account, missing, _worth(engine, WORLDS * n + ACTUAL, account), points).search()
 
 
 def richer(world: spec.World, account: int, amounts: Amounts) -> spec.World:

@@ -1,18 +1,18 @@
 """Worlds that were not: the same tape with something else held, to see who would have lived.
 
-A search asks for worlds, hears how its account fared in each, and asks again until it knows its answer. All searches
-of a pass ask together, and whatever they ask for goes through the tape at once, on every core. What rides along changes
-no answer.
+A search is a generator: it yields worlds, is sent how its account fared in each, yields others, and returns its answer.
+All searches of a pass ask together, and whatever they ask for goes through the tape at once, on every core. What rides
+along changes no answer.
 """
 
 from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain, islice
-from typing import NamedTuple, Protocol
+from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -22,8 +22,8 @@ from backtester.enums import Advance
 from backtester.run.drive import Engine
 from backtester.run.equity import account_equity, uncovered, unrealised
 
-#: Passes through the tape at most; two are enough unless an account's need goes in steps.
-PASSES = 6
+T = TypeVar("T")
+
 #: Accounts, positions and orders that go through the tape at a time: their worlds lie in memory together.
 ROWS_AT_A_TIME = 20_000
 
@@ -36,27 +36,36 @@ class Fared(NamedTuple):
     equity_end: float
 
 
-class Search(Protocol):
-    """One question about one account, by its number in every world that is asked for."""
+#: Yields worlds, is sent how an account fared in them, returns an answer.
+Search = Generator[Sequence[spec.World], Sequence[Fared], T]
+
+
+class Question(NamedTuple, Generic[T]):
+    """A search about an account, by its number in every world that is asked for."""
 
     account: int
-
-    def ask(self) -> Sequence[spec.World]:
-        """What is to be tried next; nothing when the answer is known."""
-
-    def learn(self, fared: Sequence[Fared]) -> None:
-        """How the account fared in what was asked for last."""
+    search: Search[T]
 
 
-def run_searches(
-    searches: Sequence[Search], data: spec.MarketData, chunks: Callable[[], Iterable[np.ndarray]], room: Capacities
-) -> None:
-    """Try what searches ask for, until they know or PASSES are over. `chunks`: the tape, anew at every call."""
-    for _ in range(PASSES):
-        asked = [(search, search.ask()) for search in searches]
-        if not any(them for _, them in asked):
-            return
-        _try(data, chunks, asked, room)
+def answers(
+    questions: Sequence[Question[T]],
+    data: spec.MarketData,
+    chunks: Callable[[], Iterable[np.ndarray]],
+    room: Capacities,
+) -> list[T]:
+    """The answers to all questions, pass after pass until the last is known. `chunks`: the tape, anew at every call."""
+    found: dict[int, T] = {}
+    told: dict[int, Sequence[Fared] | None] = dict.fromkeys(range(len(questions)))
+    while told:
+        asked = {}
+        for n, fared in told.items():
+            try:
+                asked[n] = next(questions[n].search) if fared is None else questions[n].search.send(fared)
+            except StopIteration as over:
+                found[n] = over.value
+        tried = iter(_try(data, chunks, [(questions[n].account, them) for n, them in asked.items()], room))
+        told = {n: [*islice(tried, len(them))] for n, them in asked.items()}
+    return [found[n] for n in range(len(questions))]
 
 
 def lacked(engine: Engine, world: int, account: int) -> bool:
@@ -91,28 +100,25 @@ def _equity(engine: Engine, world: int, account: int) -> float:
 def _try(
     data: spec.MarketData,
     chunks: Callable[[], Iterable[np.ndarray]],
-    asked: Sequence[tuple[Search, Sequence[spec.World]]],
+    asked: Iterable[tuple[int, Sequence[spec.World]]],
     room: Capacities,
-) -> None:
-    """Run all that searches ask for, each of which learns how its own fared: some at a time, on every core."""
+) -> list[Fared]:
+    """How the account of every world that is asked for fared: some at a time, on every core."""
 
     def fare(them: Sequence[tuple[int, spec.World]]) -> list[Fared]:
         engine = _run(data, chunks(), [world for _, world in them], room)
         return [_fared(engine, number, account) for number, (account, _) in enumerate(them)]
 
     with ThreadPoolExecutor(os.cpu_count()) as threads:
-        fared = chain.from_iterable(threads.map(fare, _parts(asked)))
-        for search, them in asked:
-            if them:
-                search.learn([*islice(fared, len(them))])
+        return [*chain.from_iterable(threads.map(fare, _parts(asked)))]
 
 
-def _parts(asked: Iterable[tuple[Search, Sequence[spec.World]]]) -> Iterator[list[tuple[int, spec.World]]]:
-    """What is asked for, with the account that it is about: as many at a time as have ROWS_AT_A_TIME."""
+def _parts(asked: Iterable[tuple[int, Sequence[spec.World]]]) -> Iterator[list[tuple[int, spec.World]]]:
+    """Worlds with the account that each is about, as many at a time as have ROWS_AT_A_TIME."""
     part, rows = list[tuple[int, spec.World]](), 0
-    for search, them in asked:
+    for account, them in asked:
         for world in them:
-            part.append((search.account, world))
+            part.append((account, world))
             rows += rows_of(world)
             if rows >= ROWS_AT_A_TIME:
                 yield part

@@ -11,7 +11,7 @@ from backtester.config.portfolio import Account
 from backtester.config.values import Collateral
 from backtester.engine import spec
 from backtester.metrics.reconcile import account_equity
-from backtester.run.remedy import ModeSearch, SizeSearch, StopSearch, scaled
+from backtester.run.remedy import other_modes, scaled, smaller, stopped
 from backtester.run.request import Request
 from backtester.run.result import Remedy, RunResult
 from backtester.run.session import run_cell
@@ -35,16 +35,19 @@ class Asked:
         return WORLD
 
 
-def found(lives: set[Decimal]) -> tuple[SizeSearch, list[Decimal]]:
-    """A search that is over, and all shares that it tried."""
+def found(lives: set[Decimal]) -> tuple[list[Remedy], list[Decimal]]:
+    """What a search finds, and all shares that it tried."""
     asked = Asked()
     given = Account.model_construct(name="main", positions=("any",), orders=(), plans=())
-    search, tried = SizeSearch(0, given, 0.0, asked.turn), list[Decimal]()
-    while search.ask():
-        search.learn([Fared(share in lives, (), float(1000 * share)) for share in asked.shares])
-        tried += asked.shares
-        asked.shares.clear()
-    return search, tried
+    search, tried = smaller(given, 0.0, asked.turn), list[Decimal]()
+    next(search)
+    while True:
+        shares, asked.shares = asked.shares, []
+        tried += shares
+        try:
+            search.send([Fared(share in lives, (), float(1000 * share)) for share in shares])
+        except StopIteration as over:
+            return over.value, tried
 
 
 def hundredths(last: int) -> set[Decimal]:
@@ -53,8 +56,7 @@ def hundredths(last: int) -> set[Decimal]:
 
 @pytest.mark.parametrize("last", [5, 10, 62, 69, 90, 99])
 def test_the_largest_share_that_lives_is_found_to_a_hundredth(last: int) -> None:
-    search, tried = found(hundredths(last))
-    [answer] = search.answers()
+    [answer], tried = found(hundredths(last))
     assert (answer.value, answer.not_enough) == (last / 100, (last + 1) / 100)
     assert answer.settings == (f"accounts[main].positions.size=*{Decimal(last) / 100:f}".rstrip("0"),)
     assert answer.equity_end == 10.0 * last
@@ -63,14 +65,12 @@ def test_the_largest_share_that_lives_is_found_to_a_hundredth(last: int) -> None
 
 def test_a_share_beyond_one_that_dies_is_no_answer() -> None:
     """It lives with 0.9 of its sizes, but not with 0.4: below that is the edge."""
-    search, _ = found(hundredths(100) - {Decimal("0.4")})
-    [answer] = search.answers()
+    [answer], _ = found(hundredths(100) - {Decimal("0.4")})
     assert (answer.value, answer.not_enough) == (0.39, 0.4)
 
 
 def test_no_share_saves() -> None:
-    search, _ = found(set())
-    assert list(search.answers()) == []
+    assert found(set())[0] == []
 
 
 def test_everything_that_has_a_size_is_scaled() -> None:
@@ -86,11 +86,12 @@ def test_everything_that_has_a_size_is_scaled() -> None:
 def stops_that(lives: set[int]) -> list[Remedy]:
     """What a search of stops finds where an account lives with stops at these per cents."""
     given = Account.model_construct(name="main", positions=(), orders=(), plans=())
-    search = StopSearch(0, given, lambda change: WORLD)
-    asked = search.ask()
-    search.learn([Fared(percent in lives, (), 100.0 + percent) for percent in range(1, len(asked) + 1)])
-    assert search.ask() == []
-    return [*search.answers()]
+    search = stopped(0, given, lambda change: WORLD)
+    asked = next(search)
+    with pytest.raises(StopIteration) as over:
+        search.send([Fared(percent in lives, (), 100.0 + percent) for percent in range(1, len(asked) + 1)])
+    answer: list[Remedy] = over.value.value
+    return answer
 
 
 def test_the_loosest_stops_that_live_as_all_tighter_ones_do() -> None:
@@ -110,8 +111,8 @@ def test_what_the_part_that_is_given_up_came_with_is_booked() -> None:
 
 def test_a_mode_that_everything_is_in_is_not_tried() -> None:
     place = position_of("cross")
-    search = ModeSearch(0, Account.model_construct(name="main", positions=(place,)), lambda settings: WORLD)
-    assert len(search.ask()) == 1 and search.ask() == []
+    given = Account.model_construct(name="main", positions=(place,))
+    assert len(next(other_modes(given, lambda change: WORLD))) == 1
 
 
 def position_of(mode: str) -> object:
@@ -151,7 +152,7 @@ reduce_only = true
 """
 
 
-def stopped(directory: Path, percent: int) -> RunResult:
+def with_stops(directory: Path, percent: int) -> RunResult:
     """The demo with stops on both positions of its first account, written by hand."""
     written = "".join(STOPS.format(symbol=symbol, percent=percent) for symbol in ("BTC", "ETH"))
     first, mark, rest = DEMO.read_text("utf-8").partition('[[accounts]]\nname = "hedge"')
@@ -165,9 +166,9 @@ def stopped(directory: Path, percent: int) -> RunResult:
 def test_the_stops_that_save_the_demo_are_orders_like_others(tmp_path: Path) -> None:
     [stop] = [each for each in demo().remedies[0] if each.id == "stop"]
     assert stop.value is not None and stop.not_enough is not None
-    again = stopped(tmp_path, round(100 * stop.value))
+    again = with_stops(tmp_path, round(100 * stop.value))
     assert lives(again) and account_equity(again, 0) == stop.equity_end
-    assert not lives(stopped(tmp_path, round(100 * stop.not_enough)))
+    assert not lives(with_stops(tmp_path, round(100 * stop.not_enough)))
 
 
 @pytest.mark.compiled

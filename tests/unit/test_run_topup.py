@@ -80,7 +80,7 @@ def test_money_that_a_partial_close_hands_back_is_part_of_the_need() -> None:
 
 
 def test_two_passes_are_enough_where_buffers_grow_evenly(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("backtester.run.tries.PASSES", 2)
+    monkeypatch.setattr("backtester.run.topup.PASSES", 2)
     test_money_that_a_partial_close_hands_back_is_part_of_the_need()
     test_each_pool_gets_its_own_part()
 

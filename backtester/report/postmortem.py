@@ -16,7 +16,7 @@ from backtester.report.rendering import Rendering
 from backtester.report.sentence import sentence
 from backtester.report.sheet import Sheet
 from backtester.report.telling import pools_sheet, timeline_sheet
-from backtester.report.text import vouchers
+from backtester.report.text import headline, vouchers
 from backtester.report.timeline import timeline
 from backtester.texts import markdown_text
 
@@ -36,6 +36,7 @@ def render_postmortem(model: ReportModel, format: str, console: Console) -> str:
         markdown=_markdown(model, cell),
         sheets=_sheets(model, cell),
         below=_lines(model, cell),
+        above=(headline(cell), sentence(cell, model.reporting_currency)),
     )
     return rendering.text(format, console)
 
@@ -57,8 +58,9 @@ def _sheets(model: ReportModel, cell: Cell) -> Iterator[Sheet]:
 
 
 def _lines(model: ReportModel, cell: Cell) -> tuple[str, ...]:
-    """What the tables add up to, what it rests on, and the receipt."""
-    return (sentence(cell, model.reporting_currency), *model.assumptions, *model.warnings, *vouchers(model))
+    """What it rests on, and the receipt."""
+    flags = [f"flags: {', '.join(cell.flags)}"] if cell.flags else []
+    return (*flags, *model.assumptions, *model.warnings, *vouchers(model))
 
 
 def _markdown(model: ReportModel, cell: Cell) -> Iterator[str]:
@@ -66,7 +68,7 @@ def _markdown(model: ReportModel, cell: Cell) -> Iterator[str]:
     for sheet in _sheets(model, cell):
         yield from sheet_lines(sheet)
     yield ""
-    yield from (f"- {markdown_text(line)}" for line in _lines(model, cell)[1:])
+    yield from (f"- {markdown_text(line)}" for line in _lines(model, cell))
 
 
 def _rows(cell: Cell) -> Iterator[tuple[Any, ...]]:

@@ -48,12 +48,13 @@ def _remedy(account: AccountReport, each: RemedyReport) -> Help:
 
 
 def _smaller(each: RemedyReport) -> tuple[str, str]:
-    return f"{each.value:g} of every size", f"{each.not_enough:g}"
+    rest = ", the rest closed at the first mark" if ".collateral." in each.settings else ""
+    return f"{each.value:g} of every size{rest}", f"{each.not_enough:g}"
 
 
 def _stopped(each: RemedyReport) -> tuple[str, str]:
-    """Example: stops 6 % from the mark on every position; 7 %."""
-    words = f"stops {100 * (each.value or 0.0):g} % from the first mark on every position"
+    """Example: stops up to 6 % from the first mark, beside its orders; 7 %."""
+    words = f"stops up to {100 * (each.value or 0.0):g} % from the first mark, beside its orders"
     return words, NONE if each.not_enough is None else f"{100 * each.not_enough:g} %"
 
 
@@ -66,7 +67,7 @@ _WORDS: Mapping[str, Callable[[RemedyReport], tuple[str, str]]] = MappingProxyTy
 
 def remedies_sheet(cell: Cell, currency: str) -> Sheet:
     """A row per help; one that leads to a worse end than doing nothing says so."""
-    return Sheet(f"What would have helped, {currency}; each was run", _HELPS, tuple(_rows(cell)))
+    return Sheet(f"What would have helped, {currency} net of money put in; each was run", _HELPS, tuple(_rows(cell)))
 
 
 _HELPS = (

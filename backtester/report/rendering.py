@@ -20,6 +20,7 @@ class Rendering(NamedTuple):
     title       of a page
     rows        of a CSV file, its heads first
     markdown    its lines
+    above       lines before the tables of a terminal or page, folded where it is narrow
     sheets      for a terminal, and the lines `below` them, which are never broken: a command stays one
     """
 
@@ -29,6 +30,7 @@ class Rendering(NamedTuple):
     markdown: Iterable[str]
     sheets: Iterable[Sheet]
     below: Iterable[str]
+    above: Iterable[str] = ()
 
     def text(self, format: str, console: Console) -> str:
         """As table, json, csv, markdown or html; `console` decides the width of a table."""
@@ -39,8 +41,8 @@ class Rendering(NamedTuple):
         if format == "markdown":
             return "\n".join(self.markdown).lstrip("\n") + "\n"
         if format == "html":
-            return _page(self.title, self.sheets, self.below)
-        return _printed(self.sheets, self.below, console)
+            return _page(self.title, self.above, self.sheets, self.below)
+        return _printed(self.above, self.sheets, self.below, console)
 
 
 def _csv(rows: Iterable[Sequence[Any]]) -> str:
@@ -49,10 +51,13 @@ def _csv(rows: Iterable[Sequence[Any]]) -> str:
     return buffer.getvalue()
 
 
-def _printed(sheets: Iterable[Sheet], below: Iterable[str], console: Console) -> str:
+def _printed(above: Iterable[str], sheets: Iterable[Sheet], below: Iterable[str], console: Console) -> str:
     from backtester.report.table import SheetView
 
     with console.capture() as capture:
+        for line in above:
+            console.print(printable(line))
+            console.print()
         for sheet in sheets:
             console.print(SheetView(sheet, blank_after=True))
         for line in below:
@@ -60,9 +65,10 @@ def _printed(sheets: Iterable[Sheet], below: Iterable[str], console: Console) ->
     return "".join(line.rstrip() + "\n" for line in capture.get().splitlines())
 
 
-def _page(title: str, sheets: Iterable[Sheet], below: Iterable[str]) -> str:
+def _page(title: str, above: Iterable[str], sheets: Iterable[Sheet], below: Iterable[str]) -> str:
     from backtester.report.html.page import page
     from backtester.report.html.sheets import table
     from backtester.report.html.tree import node
 
-    return page(title, [node("h2", title), *map(table, sheets), *(node("p", line) for line in below)])
+    lead = [node("h2", title), *(node("p", line, class_="sentence") for line in above)]
+    return page(title, [*lead, *map(table, sheets), *(node("p", line) for line in below)])

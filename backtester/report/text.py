@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import UTC, datetime
 
@@ -14,6 +15,7 @@ from backtester.report.records import CROSS, Cell, FailedCell, LimitReport, Pool
 NONE = "–"
 _SECOND = 1_000_000_000
 _MOST_NOTICES = 8
+_SUMS = ("price", "funding", "fees", "liquidation")
 
 
 def money(amount: float | None) -> str:
@@ -133,7 +135,14 @@ def story(cell: Cell, currency: str) -> list[str]:
     else:
         left = f"{money(whole.equity_end_exit)} after closing everything through the final order book"
     lines.append(f"equity {money(whole.equity_start)} → {money(whole.equity_end)} {currency}{lost}; {lowest}; {left}")
-    return lines
+    return [*lines, _sums(cell)]
+
+
+def _sums(cell: Cell) -> str:
+    """What the end is made of. Example: price −223,529.16, funding −37.18, fees −667.71, liquidation −6,688.04."""
+    parts = [(each.pnl_price, each.pnl_funding, each.pnl_fees, each.pnl_liquidation) for each in cell.accounts]
+    sums = [math.fsum(amounts) for amounts in zip(*parts, strict=True)]
+    return ", ".join(f"{name} {money(total)}" for name, total in zip(_SUMS, sums, strict=True))
 
 
 def noticed(cell: Cell) -> list[str]:

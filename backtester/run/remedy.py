@@ -6,12 +6,13 @@ says it, or as the keys of an order, so that a `run` with it shows the same.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from itertools import takewhile
 from typing import Any, TypeVar
 
-from backtester.config.portfolio import Account, Position
+from backtester.config.portfolio import Account, Order, Plan, Position
+from backtester.config.values import PositionShare
 from backtester.engine import spec
 from backtester.enums import Side
 from backtester.run.result import Remedy
@@ -68,7 +69,7 @@ def stopped(account: int, given: Account, turn: Turn) -> Search[list[Remedy]]:
     """The loosest stops, as far from the mark at the start on every position, with which an account survives.
 
     It survives with all tighter ones that were tried, too: a stop that a gap jumps, or that an empty order book leaves
-    unfilled, is none.
+    unfilled, is none. A tighter one may end better here, and be hit on a calm day.
     """
     wanted = range(1, _WIDEST_STOP + 1)
     worlds = _worlds(turn, {percent: Change(orders={account: _stops(given, percent)}) for percent in wanted})
@@ -94,20 +95,24 @@ def _stops(given: Account, percent: int) -> tuple[dict[str, Any], ...]:
 
 def _stop(given: Account, number: int, place: Position, percent: int) -> dict[str, Any]:
     word, side, sign = _STOPS[place.side]
-    of_two = {"position_side": word} if given.position_mode == "hedge" else {}
+    closing = {"position_side": word} if given.position_mode == "hedge" else {"reduce_only": True}
     order = {"id": f"{_STOP_ID} {number}", "symbol": place.symbol, "type": "stop_market", "side": side}
-    return {**order, "size": "all", "trigger_price": f"mark{sign}{percent}%", "reduce_only": True, **of_two}
+    return {**order, "size": "all", "trigger_price": f"mark{sign}{percent}%", **closing}
 
 
 def scaled(given: Account, carried_in: float, share: Decimal) -> tuple[str, ...]:
     """Everything that an account holds and orders, times a share; its equity at the start stays.
 
+    Orders that are shares of a position follow it by themselves.
+
     Example: of 10,000 USDC with −1,000 carried in, accounts[main].positions.size=*0.6,
     accounts[main].orders.size=*0.6, accounts[main].collateral.USDC=9600.0.
     """
+    kinds: Mapping[str, Sequence[Position | Order | Plan]]
     kinds = {"positions": given.positions, "orders": given.orders, "plans": given.plans}
     here = f"accounts[{given.name}]"
-    sizes = tuple(f"{here}.{kind}.size=*{share.normalize():f}" for kind, them in kinds.items() if them)
+    own = [kind for kind, them in kinds.items() if not all(isinstance(each.size, PositionShare) for each in them)]
+    sizes = tuple(f"{here}.{kind}.size=*{share.normalize():f}" for kind in own)
     if not carried_in:
         return sizes
     left = given.collateral.amount + (1.0 - float(share)) * carried_in

@@ -216,7 +216,7 @@ def test_a_matrix_is_a_heat_map() -> None:
     sheet = Sheet(
         "Where", (Column("scenario", is_text=True), Column("venue")), (("crash", "lost"),), heat=((None, 0.8),)
     )
-    assert '<td class="figure heat" style="--heat: 0.800">lost</td>' in written(table(sheet))
+    assert '<td class="figure heated" style="--heat: 0.800">lost</td>' in written(table(sheet))
 
 
 def test_the_same_result_is_the_same_page() -> None:

@@ -17,7 +17,7 @@ def test_the_best_end_stands_first() -> None:
     assert [row[1] for row in rows(MAIN)] == [
         "3,500.50 more from the start",
         "0.62 of every size",
-        "stops 3 % from the first mark on every position",
+        "stops up to 3 % from the first mark, beside its orders",
         "all positions isolated",
     ]
     assert rows(MAIN)[0][2:5] == ("6,120.00", "5,826.31", "3,465.50")

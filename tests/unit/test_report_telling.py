@@ -121,7 +121,7 @@ def test_a_cell_told_whole_has_every_table_and_none_twice() -> None:
     assert in_brief == [
         "Margin pools, USDC",
         "Positions, USDC",
-        "What would have helped, USDC; each was run",
+        "What would have helped, USDC net of money put in; each was run",
         "What happened, UTC",
     ]
     assert len(whole) == len(set(whole)) and {*in_brief} < {*whole}

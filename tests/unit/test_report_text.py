@@ -82,6 +82,7 @@ def test_the_story_of_a_liquidation() -> None:
         "1 liquidation order (main BTC), first at 21:30:00 (+30:00)",
         "equity 15,000.00 → 5,305.94 USDC (−64.6 %); lowest 5,293.69; "
         "5,305.94 after closing everything through the final order book",
+        "price −9,587.75, funding −20.00, fees −86.31, liquidation 0.00",
     ]
 
 

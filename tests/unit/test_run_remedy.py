@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from backtester.config.portfolio import Account
-from backtester.config.values import Collateral
+from backtester.config.values import Collateral, PositionShare
 from backtester.engine import spec
 from backtester.metrics.reconcile import account_equity
 from backtester.run.remedy import other_modes, scaled, smaller, stopped
@@ -21,6 +21,7 @@ from tests.unit.run_cases import CRASH, DEMO, account, demo, order, portfolio, p
 
 GIVEN = Account.model_construct(name="main", positions=(), orders=(), plans=())
 WORLD = spec.World(())
+SIZED = type("Sized", (), {"size": 1.0})
 
 
 class Asked:
@@ -38,7 +39,7 @@ class Asked:
 def found(lives: set[Decimal]) -> tuple[list[Remedy], list[Decimal]]:
     """What a search finds, and all shares that it tried."""
     asked = Asked()
-    given = Account.model_construct(name="main", positions=("any",), orders=(), plans=())
+    given = Account.model_construct(name="main", positions=(SIZED,), orders=(), plans=())
     search, tried = smaller(given, 0.0, asked.turn), list[Decimal]()
     next(search)
     while True:
@@ -74,13 +75,22 @@ def test_no_share_saves() -> None:
 
 
 def test_everything_that_has_a_size_is_scaled() -> None:
-    given = Account.model_construct(name="main", positions=("p",), orders=("o",), plans=("q",))
+    given = Account.model_construct(name="main", positions=(SIZED,), orders=(SIZED,), plans=(SIZED,))
     assert scaled(given, 0.0, Decimal("0.50")) == (
         "accounts[main].positions.size=*0.5",
         "accounts[main].orders.size=*0.5",
         "accounts[main].plans.size=*0.5",
     )
     assert scaled(GIVEN, 0.0, Decimal("0.5")) == ()
+
+
+def test_orders_that_are_shares_of_a_position_follow_it() -> None:
+    of_it, own = (type("Order", (), {"size": size}) for size in (PositionShare(0.4), 2.0))
+    place = type("Place", (), {"size": 4.0})
+    given = Account.model_construct(name="main", positions=(place,), orders=(of_it,), plans=())
+    assert scaled(given, 0.0, Decimal("0.5")) == ("accounts[main].positions.size=*0.5",)
+    both = given.model_copy(update={"orders": (of_it, own)})
+    assert scaled(both, 0.0, Decimal("0.5"))[1:] == ("accounts[main].orders.size=*0.5",)
 
 
 def stops_that(lives: set[int]) -> list[Remedy]:
@@ -105,7 +115,7 @@ def test_the_loosest_stops_that_live_as_all_tighter_ones_do() -> None:
 def test_what_the_part_that_is_given_up_came_with_is_booked() -> None:
     """Of 10,000 with −1,000 carried in, 0.6 of the size carry −600: 9,600 are left, and 9,000 are its equity."""
     collateral = Collateral("USDC", 10_000.0)
-    given = Account.model_construct(name="main", positions=("p",), orders=(), plans=(), collateral=collateral)
+    given = Account.model_construct(name="main", positions=(SIZED,), orders=(), plans=(), collateral=collateral)
     assert scaled(given, -1_000.0, Decimal("0.6"))[1:] == ("accounts[main].collateral.USDC=9600.0",)
 
 
@@ -184,6 +194,19 @@ def test_a_hedge_that_dies_in_pockets_lives_across(tmp_path: Path) -> None:
     assert not lives(result) and "cross" in saved
     again = run_cell(Request(book, scenario=CRASH, overrides=saved["cross"].settings))
     assert lives(again) and account_equity(again, 0) == saved["cross"].equity_end
+
+
+@pytest.mark.compiled
+def test_in_hedge_mode_stops_close_their_own_side(tmp_path: Path) -> None:
+    legs = (position("BTCUSDT", size=5.0), position("BTCUSDT", side="short", size=0.1))
+    book = portfolio(
+        tmp_path,
+        account(*legs, collateral="USDT = 50_000.0", venue="binance-usdm").replace(
+            'venue = "binance-usdm"', 'venue = "binance-usdm"\nposition_mode = "hedge"'
+        ),
+    )
+    found = {each.id for each in run_cell(Request(book, scenario=CRASH)).remedies[0]}
+    assert "stop" in found
 
 
 @pytest.mark.compiled

@@ -44,7 +44,7 @@ def _figures(cell: Cell, currency: str) -> Iterator[Figure]:
     yield f"Loss, {currency}", money(whole.loss), lost
     if nearest := tightest(cell):
         at = f"{nearest.account} {pool_name(nearest.pool)} at {when(nearest.pool.buffer_min_ts, cell.start_ts)}"
-        yield "Lowest buffer above maintenance", money(nearest.pool.buffer_min), at
+        yield f"Lowest buffer above maintenance, {currency}", money(nearest.pool.buffer_min), at
     if cell.liquidations:
         first = cell.liquidations[0]
         said = f"{first.account} {first.symbol}, {offset(first.ts, cell.start_ts)} after the start"
@@ -52,16 +52,15 @@ def _figures(cell: Cell, currency: str) -> Iterator[Figure]:
     for account in cell.accounts:
         if account.topup_limit is not None:
             yield _saved(account.name, next((each for each in helps(account) if (each.better_by or 0.0) > 0.0), None))
-    fees = money(math.fsum(account.pnl_fees for account in cell.accounts))
     funding = money(math.fsum(account.pnl_funding for account in cell.accounts))
-    yield "Fees and funding", fees, f"funding {funding}"
+    yield f"All fees, {currency}", money(whole.fees), f"funding {funding}"
 
 
 def _saved(account: str, best: Help | None) -> Figure:
     """The best of what an account was seen to survive with and to end better."""
     if best is None:
-        return f"Saves {account}", "nothing that was tried", "or it would have ended worse"
-    return f"Saves {account}", best.words, f"it would end with {money(best.equity_end)}"
+        return f"Saves {account}", "nothing", "of what could be tried, to a better end"
+    return f"Saves {account}", best.words, f"it would end with {money(best.equity_end)}, net of money put in"
 
 
 def _quality(cell: Cell, inputs: Inputs) -> Figure:

@@ -7,8 +7,9 @@ drawing serves a phone, a screen and a sheet of paper; only bands are stretched,
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import NamedTuple
 
 from backtester.report.html.tree import Element, add, node
@@ -79,6 +80,17 @@ class Mark(NamedTuple):
     radius: float | None = None  # of a dot in place of the sign, pixels
 
 
+#: What marks of a kind stand for; those of lines are of the colour of their line.
+SIGNS: Mapping[str, str] = MappingProxyType(
+    {
+        "stop": "▲ a stop fires",
+        "forced": "✕ liquidation, or below maintenance",
+        "sell": "● sold, area by size",
+        "buy": "● bought, area by size",
+    }
+)
+
+
 class Frame:
     """The part of time and values that a picture shows: all bands, all marks at a value, and whatever is named."""
 
@@ -111,7 +123,15 @@ def picture(label: str, span: Span, bands: Sequence[Band], marks: Sequence[Mark]
     frame = Frame(span, bands, marks, *others)
     stretched = node("svg", viewBox="0 0 100 100", preserveAspectRatio="none", width="100%", height="100%")
     add(stretched, *(_drawn(each, frame) for each in bands))
-    return canvas(label, span, [*_levels(frame), *times(span), stretched], (_sign(each, frame) for each in marks))
+    signs = (_sign(each, frame) for each in marks)
+    return canvas(label, span, [*_levels(frame), *times(span), stretched], signs, _legend(bands, marks))
+
+
+def _legend(bands: Sequence[Band], marks: Sequence[Mark]) -> Element:
+    """What bands and marks mean."""
+    lines = [node("span", each.name, class_=f"key {each.kind.split()[-1]}") for each in bands]
+    kinds = [kind for kind in dict.fromkeys(mark.kind for mark in marks) if kind in SIGNS]
+    return node("span", lines, (node("span", SIGNS[kind], class_=f"sign {kind}") for kind in kinds), class_="legend")
 
 
 def canvas(

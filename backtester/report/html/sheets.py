@@ -22,7 +22,7 @@ def _cells(sheet: Sheet, texts: Sequence[str], heats: Sequence[float | None]) ->
         if heat is None:
             yield node("td", text, class_=_kind(column))
         else:
-            yield node("td", text, class_=f"{_kind(column)} heat", style=f"--heat: {heat:.3f}")
+            yield node("td", text, class_=f"{_kind(column)} heated", style=f"--heat: {heat:.3f}")
 
 
 def _kind(column: Column) -> str:

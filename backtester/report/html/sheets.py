@@ -5,25 +5,34 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from backtester.report.html.tree import Element, node
-from backtester.report.sheet import Column, Sheet
+from backtester.report.sheet import Sheet
+
+#: Characters of a text that stands on one line whatever the width of the page.
+_SHORT = 24
 
 
 def table(sheet: Sheet) -> Element:
     """A table with its title; one that is wider than the page moves by itself."""
-    heads = (node("th", column.heading, class_=_kind(column), scope="col") for column in sheet.columns)
+    kinds = [_kind(sheet, number) for number in range(len(sheet.columns))]
+    heads = (
+        node("th", column.heading, class_=kind, scope="col") for column, kind in zip(sheet.columns, kinds, strict=True)
+    )
     unheated = ((None,) * len(sheet.columns),) * len(sheet.rows)
-    rows = (node("tr", _cells(sheet, *row)) for row in zip(sheet.rows, sheet.heat or unheated, strict=True))
+    rows = (node("tr", _cells(kinds, *row)) for row in zip(sheet.rows, sheet.heat or unheated, strict=True))
     drawn = node("table", node("thead", node("tr", heads)), node("tbody", rows))
     return node("section", node("h3", sheet.title), node("div", drawn, class_="wide", tabindex="0"), class_="sheet")
 
 
-def _cells(sheet: Sheet, texts: Sequence[str], heats: Sequence[float | None]) -> Iterator[Element]:
-    for column, text, heat in zip(sheet.columns, texts, heats, strict=True):
+def _cells(kinds: Sequence[str], texts: Sequence[str], heats: Sequence[float | None]) -> Iterator[Element]:
+    for kind, text, heat in zip(kinds, texts, heats, strict=True):
         if heat is None:
-            yield node("td", text, class_=_kind(column))
+            yield node("td", text, class_=kind)
         else:
-            yield node("td", text, class_=f"{_kind(column)} heated", style=f"--heat: {heat:.3f}")
+            yield node("td", text, class_=f"{kind} heated", style=f"--heat: {heat:.3f}")
 
 
-def _kind(column: Column) -> str:
-    return "text" if column.is_text else "figure"
+def _kind(sheet: Sheet, number: int) -> str:
+    """Figures, words that stand on one line, or a text that may be folded."""
+    if not sheet.columns[number].is_text:
+        return "figure"
+    return "text" if sheet.widest(number) <= _SHORT else "text long"

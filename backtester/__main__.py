@@ -1,8 +1,10 @@
 """The program: `backtester`, or `python -m backtester`."""
 
+import os
 import sys
+from contextlib import suppress
 
-from backtester.cli.signals import interruptible
+from backtester.cli.signals import SIGNALS, interruptible
 
 
 def main() -> int:
@@ -12,7 +14,18 @@ def main() -> int:
             from backtester.cli import app
         except KeyboardInterrupt:
             return interruption.exit_code
-    return app.main()
+    code = app.main()
+    if code in SIGNALS.values():
+        _leave(code)
+    return code
+
+
+def _leave(code: int) -> None:
+    """End the process at once: an end as usual waits for every thread, and one may want what another died with."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):  # nobody reads it any more
+            stream.flush()
+    os._exit(code)
 
 
 if __name__ == "__main__":

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+
+from backtester.run.threads import threads
 
 
 def ahead(chunks: Iterable[np.ndarray]) -> Generator[np.ndarray, None, None]:
     """The same chunks in the same order, each made by another thread while the one before it is in use."""
     source = iter(chunks)
-    with ThreadPoolExecutor(1) as maker:
+    with threads(1) as maker:
         coming = maker.submit(next, source, None)
         while (chunk := coming.result()) is not None:
             coming = maker.submit(next, source, None)

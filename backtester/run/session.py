@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from itertools import chain, groupby
 from typing import Generic, NamedTuple, TypeVar
 
@@ -13,6 +12,7 @@ from backtester.run.plan import Plan, Rider, make_plan
 from backtester.run.request import Request
 from backtester.run.result import RunFailure, RunResult
 from backtester.run.ride import Progress, ride
+from backtester.run.threads import threads
 from backtester.shipped import data_dir
 
 T = TypeVar("T")
@@ -81,12 +81,11 @@ def collect(
 
     if min(jobs, len(plan.passes)) < 2:  # where an interruption ends it at once, in the middle of a kernel's making too
         return _in_place(plan, map(run, range(len(plan.passes))))
-    with ThreadPoolExecutor(jobs) as threads:
+    with threads(jobs) as pool:
         try:
-            found = list(threads.map(run, range(len(plan.passes))))
+            found = list(pool.map(run, range(len(plan.passes))))
         except BaseException:
             shares.end()
-            threads.shutdown(cancel_futures=True)
             raise
     return _in_place(plan, found)
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from itertools import chain, islice
 from typing import Generic, NamedTuple, TypeVar
 
@@ -21,6 +20,7 @@ from backtester.engine.state import Capacities
 from backtester.enums import Advance
 from backtester.run.drive import Engine
 from backtester.run.equity import account_equity, uncovered, unrealised
+from backtester.run.threads import threads
 
 T = TypeVar("T")
 
@@ -109,8 +109,8 @@ def _try(
         engine = _run(data, chunks(), [world for _, world in them], room)
         return [_fared(engine, number, account) for number, (account, _) in enumerate(them)]
 
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
-        return [*chain.from_iterable(threads.map(fare, _parts(asked)))]
+    with threads(os.cpu_count()) as pool:
+        return [*chain.from_iterable(pool.map(fare, _parts(asked)))]
 
 
 def _parts(asked: Iterable[tuple[int, Sequence[spec.World]]]) -> Iterator[list[tuple[int, spec.World]]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import numpy as np
@@ -33,5 +34,9 @@ def test_one_chunk_is_made_ahead_and_no_more() -> None:
     made: list[int] = []
     stream = ahead(chunks(3, made))
     next(stream)
+    for _ in range(500):  # until the other thread has made the next, and could make more
+        if len(made) > 1:
+            break
+        time.sleep(0.01)
     stream.close()
     assert made == [0, 1]

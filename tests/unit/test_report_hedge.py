@@ -24,6 +24,8 @@ from backtester.run.session import run_cell
 from tests.unit.report_runs import build_report
 from tests.unit.run_cases import CRASH, account, portfolio, position
 
+pytestmark = pytest.mark.compiled  # whole tapes
+
 
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -281,6 +281,13 @@ def test_a_format_that_the_ending_denies_is_refused(
     assert told == [] and "does not go into x.md" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("words", ["--format html", "--output {}/list.html"])
+def test_a_verb_without_a_page_refuses_html(capsys: pytest.CaptureFixture[str], tmp_path: Path, words: str) -> None:
+    assert main(["venues", "list", *words.format(tmp_path).split()]) == ExitCode.USAGE
+    assert capsys.readouterr().err.startswith("error[usage] --format: venues writes no html")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_an_ending_wins_over_the_environment(
     told: list[Settings], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

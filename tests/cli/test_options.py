@@ -38,7 +38,7 @@ def parsed(verb: Callable[..., int], typed: list[str]) -> Command:
     """What a verb is told by words."""
     app = typer.Typer()
     app.command()(verb)
-    return command_of(get_command(app).make_context("backtester", typed))  # type: ignore[arg-type]
+    return command_of(get_command(app).make_context("backtester", typed))  # type: ignore[arg-type]  # of a kind that typer keeps to itself
 
 
 def test_every_field_of_a_command_has_one_option() -> None:

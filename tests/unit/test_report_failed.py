@@ -85,7 +85,8 @@ def test_a_row_of_the_spreadsheet() -> None:
     rows = list(csv.DictReader(io.StringIO(rendered("csv"))))
     assert tuple(rows[0]) == COLUMNS
     said = {key: value for key, value in rows[0].items() if value}
-    assert said.pop("error").startswith("error[data] BTC: ")
+    error = said.pop("error")
+    assert error.startswith("error[data] BTC: ") and "\n" not in error
     assert said == {"portfolio": "book", "scenario": "crash", "venue": "paper", "variant": "size=2", "status": "failed"}
     assert {row["error"] for row in rows[1:]} == {""}
 

@@ -219,10 +219,6 @@ def test_a_matrix_is_a_heat_map() -> None:
     assert '<td class="figure heated" style="--heat: 0.800">lost</td>' in written(table(sheet))
 
 
-def test_the_same_result_is_the_same_page() -> None:
-    assert render_html(MODEL, "all") == render_html(MODEL, "all")
-
-
 def test_details_say_which_cells_are_told() -> None:
     assert render_html(MODEL, "all").count("<article>") == len(MODEL.cells)
     assert render_html(MODEL, "worst").count("<article>") == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from backtester.config.values import Instant
 from backtester.enums import LiquidationStage, OrderReason, OrderStatus
+from backtester.report.records import Cell
 from backtester.report.telling import (
     MOST_EVENTS,
     holdings_sheet,
@@ -18,8 +19,8 @@ from tests.golden.handmade import CRASH
 MINUTE = 60_000_000_000
 
 
-def texts(kind: str, cell: object = CRASH) -> list[str]:
-    return [event.text for event in timeline(cell) if event.kind == kind]  # type: ignore[arg-type]
+def texts(kind: str, cell: Cell = CRASH) -> list[str]:
+    return [event.text for event in timeline(cell) if event.kind == kind]
 
 
 # --- the timeline --------------------------------------------------------------------------------------------------

@@ -10,13 +10,11 @@ import numpy as np
 from backtester.config.values import Instant
 from backtester.market.feed import ASSUME_FROZEN, frozen_feeds, seconds
 from backtester.metrics.names import Names
+from backtester.report.flags import Flag
 from backtester.report.records import Notice
 from backtester.report.text import size, when
 from backtester.run.result import ACTUAL, RunResult
 from backtester.texts import iso_time
-
-FLAG_OF_FILLS = "filled_on_stale_order_book"
-FLAG_OF_TRIGGERS = "fired_behind_a_gap"
 
 
 def stale_fills(result: RunResult, names: Names) -> Iterator[Notice]:
@@ -37,7 +35,7 @@ def _stale(result: RunResult, names: Names, key: int, fills: np.ndarray) -> Noti
         f"{author} ({account} {symbol}) filled {size(filled)} on an order book {seconds(int(oldest['age_ns']))} old at "
         f"{when(ts, Instant(result.start_ts))}: beyond {seconds(_bound(result, position))} nobody knows what was there"
     )
-    return Notice(FLAG_OF_FILLS, ts, account, symbol, (author,) if key >= 0 else (), filled, text)
+    return Notice(Flag.FILLED_ON_STALE_ORDER_BOOK, ts, account, symbol, (author,) if key >= 0 else (), filled, text)
 
 
 def triggers_behind_gaps(result: RunResult, names: Names) -> Iterator[Notice]:
@@ -57,7 +55,7 @@ def triggers_behind_gaps(result: RunResult, names: Names) -> Iterator[Notice]:
             f"{seconds(int(row['unseen_ns']))} without an order book: when its price came and what it met is unknown"
         )
         lots = names.grid(position).size(int(order["lots"]))
-        yield Notice(FLAG_OF_TRIGGERS, Instant(fired), account, symbol, (author,), lots, text)
+        yield Notice(Flag.FIRED_BEHIND_A_GAP, Instant(fired), account, symbol, (author,), lots, text)
 
 
 def warnings(result: RunResult) -> Iterator[str]:

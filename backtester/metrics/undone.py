@@ -1,6 +1,7 @@
 """Orders and plans that did less than they should, or more than their market would have let them.
 
 left_open_without_depth      an order that closes found no more order book: its position stayed open to the end
+liquidation_stuck            orders of the venue's liquidation filled nothing
 order_not_sent               an order is due after the end of the run: it never was anywhere
 plan_not_started             a plan begins after the end of the run
 plan_unfinished              a plan did not do all of its size
@@ -21,16 +22,16 @@ from backtester.enums import OrderReason
 from backtester.metrics.impact_law import courses
 from backtester.metrics.names import Names
 from backtester.report.executions import ImpactLaw, OrderReport, PlanReport
+from backtester.report.flags import Flag
 from backtester.report.records import Notice
 from backtester.report.text import bps, percent, size, when, word
-from backtester.run.result import RunResult
+from backtester.run.result import ACTUAL, RunResult
 from backtester.texts import counted
 
 #: Reasons that say nothing about why a child of a plan did less than it should.
 _SILENT = (OrderReason.NONE, OrderReason.NOTHING_DUE)
 #: Of the volume of the market. Assumed: the bound that desks give their own execution algorithms.
 MOST_PARTICIPATION = 0.2
-FLAG = "participation_above_20_pct"
 _UNTRADED = " while the market traded nothing"
 
 
@@ -46,7 +47,28 @@ def left_open(result: RunResult, names: Names, orders: Sequence[OrderReport]) ->
             f"{told.id} ({told.account} {told.symbol}) found no more order book at "
             f"{when(told.done_ts, Instant(result.start_ts))}: {size(left)} stayed open to the end"
         )
-        yield Notice("left_open_without_depth", told.done_ts, told.account, told.symbol, (told.id,), left, text)
+        yield Notice(Flag.LEFT_OPEN_WITHOUT_DEPTH, told.done_ts, told.account, told.symbol, (told.id,), left, text)
+
+
+def stuck_liquidations(result: RunResult, names: Names) -> Iterator[Notice]:
+    """Positions of which orders of the venue's liquidation filled nothing: from when on, and what became of them."""
+    rows = result.liquidations
+    stuck = rows[(rows["world"] == ACTUAL) & (rows["filled"] == 0)]
+    for position in dict.fromkeys(stuck["position"].tolist()):
+        of_it = stuck[stuck["position"] == position]
+        yield _stuck(result, names, position, Instant(int(of_it["ts"][0])), len(of_it))
+
+
+def _stuck(result: RunResult, names: Names, position: int, ts: Instant, orders: int) -> Notice:
+    row = result.state.positions[position]
+    left, account, symbol = abs(int(row["lots"])), names.account(int(row["account"])), names.symbol(position)
+    rest = names.grid(position).size(left)
+    text = (
+        f"{counted(orders, 'liquidation order')} of {account} {names.position(position)}, first at "
+        f"{when(ts, Instant(result.start_ts))}, filled nothing: no order book within the limit, or the market halted; "
+        f"{f'{size(rest)} stayed open to the end' if left else 'it was closed later'}"
+    )
+    return Notice(Flag.LIQUIDATION_STUCK, ts, account, symbol, (), rest, text)
 
 
 def _with_rows(result: RunResult, orders: Sequence[OrderReport]) -> Iterator[tuple[Any, OrderReport]]:
@@ -66,7 +88,7 @@ def orders_not_sent(result: RunResult, orders: Sequence[OrderReport]) -> Iterato
                 f"{told.id} ({told.account} {told.symbol} {kind}, {told.side.name.lower()} {size(told.size)}) is due "
                 f"at {when(at, start)}, after the end of the run at {when(end, start)}: it was never sent"
             )
-            yield Notice("order_not_sent", at, told.account, told.symbol, (told.id,), told.size, text)
+            yield Notice(Flag.ORDER_NOT_SENT, at, told.account, told.symbol, (told.id,), told.size, text)
 
 
 def plans_not_started(result: RunResult, plans: Sequence[PlanReport]) -> Iterator[Notice]:
@@ -80,7 +102,7 @@ def plans_not_started(result: RunResult, plans: Sequence[PlanReport]) -> Iterato
                 f"of the run at {ends}: nothing was sent"
             )
             yield Notice(
-                "plan_not_started", Instant(due[0]), plan.account, plan.symbol, (plan.id,), plan.unfilled_size, text
+                Flag.PLAN_NOT_STARTED, Instant(due[0]), plan.account, plan.symbol, (plan.id,), plan.unfilled_size, text
             )
 
 
@@ -111,7 +133,7 @@ def _unfinished(result: RunResult, plan: PlanReport, orders: Sequence[OrderRepor
         f"plan {plan.id} ({plan.account} {plan.symbol}) left {size(plan.unfilled_size)} of {size(plan.size)} undone; "
         f"it {state}{why}"
     )
-    return Notice("plan_unfinished", plan.end_ts, plan.account, plan.symbol, (plan.id,), plan.unfilled_size, text)
+    return Notice(Flag.PLAN_UNFINISHED, plan.end_ts, plan.account, plan.symbol, (plan.id,), plan.unfilled_size, text)
 
 
 def too_large_plans(result: RunResult, plans: Sequence[PlanReport]) -> Iterator[Notice]:
@@ -130,7 +152,9 @@ def _unjudged(plan: PlanReport) -> Notice:
         f"plan {plan.id} ({plan.account} {plan.symbol}, {plan.side.name.lower()}) filled {size(plan.filled_size)} "
         "while the tape shows no trades: whether the market would have taken that size is not judged"
     )
-    return Notice("participation_unknown", plan.start_ts, plan.account, plan.symbol, (plan.id,), plan.filled_size, text)
+    return Notice(
+        Flag.PARTICIPATION_UNKNOWN, plan.start_ts, plan.account, plan.symbol, (plan.id,), plan.filled_size, text
+    )
 
 
 def too_large_orders(result: RunResult, names: Names, orders: Sequence[OrderReport]) -> Iterator[Notice]:
@@ -148,7 +172,9 @@ def too_large_orders(result: RunResult, names: Names, orders: Sequence[OrderRepo
                 f"{told.id} ({told.account} {told.symbol}, {told.side.name.lower()}) took {size(taken)}{much} in the "
                 f"minutes around it: that size would have moved it{_beside_the_law(told.law)}"
             )
-            yield Notice(FLAG, told.arrive_ts, told.account, told.symbol, (told.id,), taken, text)
+            yield Notice(
+                Flag.PARTICIPATION_ABOVE_20_PCT, told.arrive_ts, told.account, told.symbol, (told.id,), taken, text
+            )
 
 
 def _is_too_large(plan: PlanReport) -> bool:
@@ -166,7 +192,14 @@ def _too_large(plan: PlanReport, start: Instant) -> Notice:
         f"while the market traded {volume}{share}, {when(plan.start_ts, start)} to {when(plan.end_ts, start)}: that "
         f"size would have moved it{_beside_the_law(plan.law)}"
     )
-    return Notice(FLAG, plan.start_ts, plan.account, plan.symbol, (plan.id,), plan.filled_size, text)
+    return Notice(
+        Flag.PARTICIPATION_ABOVE_20_PCT, plan.start_ts, plan.account, plan.symbol, (plan.id,), plan.filled_size, text
+    )
+
+
+def _of_plan(flag: Flag, plan: PlanReport, text: str) -> Notice:
+    """About all that a plan filled."""
+    return Notice(flag, plan.start_ts, plan.account, plan.symbol, (plan.id,), plan.filled_size, text)
 
 
 def _beside_the_law(law: ImpactLaw | None) -> str:

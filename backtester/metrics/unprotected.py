@@ -17,6 +17,7 @@ from backtester.engine import spec
 from backtester.enums import CONDITIONAL, OrderReason, OrderStatus, OrderType, PriceSeries, TriggerRounding
 from backtester.metrics.names import Names
 from backtester.report.executions import OrderReport
+from backtester.report.flags import Flag
 from backtester.report.records import Notice
 from backtester.report.text import price, size, when, word
 from backtester.run.result import ACTUAL, RunResult
@@ -60,7 +61,7 @@ def _flip(result: RunResult, names: Names, position: int, plan: int, flip: _Flip
     ts, opened = Instant(flip.ts), names.grid(position).size(flip.opened)
     at = when(ts, Instant(result.start_ts))
     text = f"{author} turned {account} {symbol} from {old} to {new} at {at}: it opened {size(opened)}, not reduce_only"
-    return Notice("position_flipped", ts, account, symbol, (author,), opened, text)
+    return Notice(Flag.POSITION_FLIPPED, ts, account, symbol, (author,), opened, text)
 
 
 def refused_stops(result: RunResult, orders: Sequence[OrderReport]) -> Iterator[Notice]:
@@ -78,9 +79,9 @@ def _refused(order: OrderReport, start: Instant) -> Notice:
     told = f"{word(order.type.name.lower())}, {order.side.name.lower()} {size(order.size)}{_condition(order)}"
     at, why = when(order.done_ts, start), word(order.reason.name.lower())
     if order.trigger_ts is None:
-        flag, fate = "stop_never_in_place", f"was never in place: refused at {at}, {why}"
+        flag, fate = Flag.STOP_NEVER_IN_PLACE, f"was never in place: refused at {at}, {why}"
     else:
-        flag, fate = "stop_refused", f"fired at {when(order.trigger_ts, start)} and was refused at {at}, {why}"
+        flag, fate = Flag.STOP_REFUSED, f"fired at {when(order.trigger_ts, start)} and was refused at {at}, {why}"
     text = f"{order.id} ({order.account} {order.symbol} {told}) {fate}"
     return Notice(flag, order.done_ts, order.account, order.symbol, (order.id,), order.size, text)
 
@@ -130,7 +131,7 @@ def _half_done(result: RunResult, names: Names, members: Sequence[int]) -> Itera
         f"{ids[0]} ({account} {symbol}) filled {done} by {at} and cancelled {', '.join(ids[1:])}: "
         f"{size(grid.size(rest))} left unprotected{until}"
     )
-    yield Notice("oco_partial", Instant(ts), account, symbol, tuple(ids), grid.size(rest), text)
+    yield Notice(Flag.OCO_PARTIAL, Instant(ts), account, symbol, tuple(ids), grid.size(rest), text)
 
 
 def trailing_from_start(result: RunResult, names: Names) -> Iterator[Notice]:
@@ -155,7 +156,7 @@ def _active_at_once(result: RunResult, names: Names, number: int, order: spec.Or
         f"already (mark {price(mark)}): active from the start"
     )
     start = Instant(result.start_ts)
-    yield Notice("trailing_active_from_start", start, account, symbol, (order.id,), grid.size(order.lots), text)
+    yield Notice(Flag.TRAILING_ACTIVE_FROM_START, start, account, symbol, (order.id,), grid.size(order.lots), text)
 
 
 def _is_armed_at_start(order: spec.Order, start_ts: int) -> bool:

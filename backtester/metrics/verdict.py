@@ -9,6 +9,7 @@ import numpy as np
 
 from backtester.enums import CONDITIONAL, FillReason, LiquidationStage, OrderReason, OrderStatus, Verdict
 from backtester.metrics.reconcile import account_equity, uncovered
+from backtester.report.flags import Flag
 from backtester.run.result import ACTUAL, RunResult
 
 #: Share of an account's equity at the start that counts as nothing.
@@ -62,7 +63,7 @@ def _was_reduced(result: RunResult, account: int) -> bool:
     return False
 
 
-def flags(result: RunResult, exits: bool) -> Iterator[str]:
+def flags(result: RunResult, exits: bool) -> Iterator[Flag]:
     """What deserves a second look, in this order. `exits`: whether the final order book takes what is left."""
     orders = result.state.orders[result.state.orders["world"] == ACTUAL]
     forced = result.liquidations[result.liquidations["world"] == ACTUAL]
@@ -71,15 +72,14 @@ def flags(result: RunResult, exits: bool) -> Iterator[str]:
         orders["reason"], (OrderReason.PRICE_BOUND, OrderReason.BEYOND_VISIBLE_DEPTH)
     )
     found = {
-        "severe_loss": any(_lost(result, account) for account in range(len(result.world.accounts))),
-        "deficit": any(account_deficit(result, account) > 0.0 for account in range(len(result.world.accounts))),
-        "taken_over": (forced["stage"] == LiquidationStage.TAKEOVER).any(),
-        "liquidation_stuck": (forced["filled"] == 0).any(),
-        "order_cut_short": short.any(),
-        "order_refused": (orders["status"] == OrderStatus.REJECTED).any(),
-        "order_cancelled_by_liquidation": (orders["reason"] == OrderReason.LIQUIDATION).any(),
-        "in_flight_at_end": (orders["status"] == OrderStatus.IN_FLIGHT).any(),
-        "filled_in_a_path_step": (fills["reason"] == FillReason.PATH_STEP).any(),
-        "no_exit_at_end": not exits,
+        Flag.SEVERE_LOSS: any(_lost(result, account) for account in range(len(result.world.accounts))),
+        Flag.DEFICIT: any(account_deficit(result, account) > 0.0 for account in range(len(result.world.accounts))),
+        Flag.TAKEN_OVER: (forced["stage"] == LiquidationStage.TAKEOVER).any(),
+        Flag.ORDER_CUT_SHORT: short.any(),
+        Flag.ORDER_REFUSED: (orders["status"] == OrderStatus.REJECTED).any(),
+        Flag.ORDER_CANCELLED_BY_LIQUIDATION: (orders["reason"] == OrderReason.LIQUIDATION).any(),
+        Flag.IN_FLIGHT_AT_END: (orders["status"] == OrderStatus.IN_FLIGHT).any(),
+        Flag.FILLED_IN_A_PATH_STEP: (fills["reason"] == FillReason.PATH_STEP).any(),
+        Flag.NO_EXIT_AT_END: not exits,
     }
-    yield from (name for name, holds in found.items() if holds)
+    yield from (flag for flag, holds in found.items() if holds)

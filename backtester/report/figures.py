@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from enum import IntEnum
+from enum import Enum, IntEnum
 from typing import Any, NamedTuple, get_args
 
 from backtester.config.conditions import Field
@@ -45,33 +45,6 @@ _KINDS = {
     Quantity.DATE: Kind.TIME,
     Quantity.DURATION: Kind.TIME,
 }
-#: Every flag that a cell can have (metrics.verdict, metrics.notices): one that is misspelt would never be there.
-FLAGS = (
-    "deficit",
-    "filled_in_a_path_step",
-    "filled_on_stale_order_book",
-    "fired_behind_a_gap",
-    "in_flight_at_end",
-    "left_open_without_depth",
-    "liquidation_stuck",
-    "no_exit_at_end",
-    "oco_partial",
-    "order_cancelled_by_liquidation",
-    "order_cut_short",
-    "order_not_sent",
-    "order_refused",
-    "participation_above_20_pct",
-    "participation_unknown",
-    "plan_not_started",
-    "plan_unfinished",
-    "position_flipped",
-    "severe_loss",
-    "stop_never_in_place",
-    "stop_refused",
-    "taken_over",
-    "trailing_active_from_start",
-)
-_WORDS = {"flag": FLAGS, "flags": FLAGS}
 _IDENTITIES = ("name", "id", "pool", "position", "symbol")
 _QUOTES = ("USDT", "USDC")
 _SIDES = ("long", "short")
@@ -169,15 +142,18 @@ def _shape(record: type, field: records.Field, names: Names) -> Figure | Table |
         return _rows(name, Figure(Kind.AMOUNT), names)
     if is_list(kind):
         (of, _) = get_args(kind)
-        return Figure(Kind.WORDS, _WORDS.get(name, ())) if of is str else _rows(name, _table(of, names), names)
+        return _rows(name, _table(of, names), names) if is_record(of) else Figure(Kind.WORDS, _words(of))
     if is_record(kind):
         return _table(kind, names)
-    if kind is str:
-        return Figure(Kind.WORD, _WORDS.get(name, ()))
-    if issubclass(kind, IntEnum):
-        return Figure(Kind.WORD, tuple(code.name.lower() for code in kind))
+    if issubclass(kind, str | IntEnum):
+        return Figure(Kind.WORD, _words(kind))
     measure = measure_of(record, name)
     return Figure(_KINDS.get(measure.quantity, Kind.AMOUNT) if measure else Kind.AMOUNT)
+
+
+def _words(kind: type) -> tuple[str, ...]:
+    """All that a field may say; none of a text."""
+    return tuple(each.name.lower() for each in kind) if issubclass(kind, Enum) else ()
 
 
 def _rows(array: str, row: Figure | Table, names: Names) -> Rows:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from backtester.report.flags import flag_lines
 from backtester.report.glance import MORE, Details, glance, told, untold
 from backtester.report.naming import AnyCell
 from backtester.report.records import Cell, FailedCell, ReportModel
@@ -66,7 +67,7 @@ def cell_blocks(cell: AnyCell, currency: str, whole: bool) -> Iterator[Block]:
     yield Picture(cell)
     yield from later_sheets(cell, currency, whole)
     if cell.flags:
-        yield Note(f"flags: {', '.join(cell.flags)}")
+        yield Lines("Flags", flag_lines(cell.flags))
     if not whole:
         yield Note(MORE)
 

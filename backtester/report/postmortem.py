@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from backtester import __version__
+from backtester.report.flags import flag_lines
 from backtester.report.glance import worst_first
 from backtester.report.json import plain
 from backtester.report.markdown import sheet_lines
@@ -59,8 +60,7 @@ def _sheets(model: ReportModel, cell: Cell) -> Iterator[Sheet]:
 
 def _lines(model: ReportModel, cell: Cell) -> tuple[str, ...]:
     """What it rests on, and the receipt."""
-    flags = [f"flags: {', '.join(cell.flags)}"] if cell.flags else []
-    return (*flags, *model.assumptions, *model.warnings, *vouchers(model))
+    return (*flag_lines(cell.flags), *model.assumptions, *model.warnings, *vouchers(model))
 
 
 def _markdown(model: ReportModel, cell: Cell) -> Iterator[str]:

@@ -13,6 +13,7 @@ from backtester.config.command import Command
 from backtester.config.values import Instant
 from backtester.enums import LiquidationStage, Side, Verdict
 from backtester.report.executions import OrderReport, PlanReport, TradeReport
+from backtester.report.flags import Flag
 
 #: Margin modes of a position; also the name of the pool of all cross positions.
 CROSS, ISOLATED = "cross", "isolated"
@@ -246,12 +247,12 @@ class MarketPath(NamedTuple):
 class Notice(NamedTuple):
     """What came out otherwise than the portfolio's words suggest (metrics.notices); `flag` is one of the cell's."""
 
-    flag: str
+    flag: Flag
     ts: Instant | None
     account: str
     symbol: str
     ids: tuple[str, ...]  # of the orders or the plan that it is about, the one that did it first
-    size: float  # filled on an old order book, opened on the other side, unprotected, not done, or of the order
+    size: float  # filled on an old order book, opened on the other side, unprotected, not done, left, or of the order
     text: str  # all of it in words
 
 
@@ -273,7 +274,7 @@ class Cell(NamedTuple):
     status: str
     error: str | None
     verdict: Verdict
-    flags: tuple[str, ...]
+    flags: tuple[Flag, ...]
     portfolio: PortfolioReport
     accounts: tuple[AccountReport, ...]
     orders: tuple[OrderReport, ...]

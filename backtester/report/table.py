@@ -13,6 +13,7 @@ from backtester.config.values import Instant
 from backtester.enums import Verdict
 from backtester.report.chart import Canvas, columns, sparkline
 from backtester.report.glance import Details, is_whole
+from backtester.report.market import title_of
 from backtester.report.naming import AnyCell
 from backtester.report.outline import Block, Note, Opening, Picture, opening_lines, outline
 from backtester.report.records import Cell, MarginPath, MarketPath, ReportModel
@@ -173,7 +174,7 @@ def _places(cell: Cell, times_ns: Sequence[int]) -> list[float]:
 
 
 def _mark_lines(cell: Cell, path: MarketPath, width: int) -> Iterator[str]:
-    """One block per column: the lowest mark in it, or the last one before."""
+    """One block per column: the lowest mark in it, or the last one before; below it which market, if it says more."""
     if not path.ts_ns:
         return
     level, shown = path.lowest[0], []
@@ -182,7 +183,9 @@ def _mark_lines(cell: Cell, path: MarketPath, width: int) -> Iterator[str]:
         shown.append(level)
     yield f"{path.symbol + ' mark':>{_LABEL}} {sparkline(shown)}"
     low, high = min(path.lowest), max(path.highest)
+    title = title_of(cell, path)
     said = [
+        *([] if title == path.symbol else [title]),
         f"low {price(low)} {_during(cell, path, path.lowest.index(low))}",
         f"high {price(high)} {_during(cell, path, path.highest.index(high))}",
     ]

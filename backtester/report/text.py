@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from backtester.config.values import Instant
 from backtester.enums import Verdict
+from backtester.report.flags import Flag
 from backtester.report.naming import cell_name
 from backtester.report.pools import fates
 from backtester.report.records import CROSS, Cell, FailedCell, LimitReport, PoolReport, ReportModel
@@ -180,9 +181,9 @@ def _reason(cell: Cell, currency: str) -> str:
         closed = all(each.size_end == 0.0 for account in cell.accounts for each in account.positions)
         done = "closed every position" if closed else "made positions smaller"
         text += f"; conditional and reduce-only orders {done}"
-    if "severe_loss" in cell.flags:
+    if Flag.SEVERE_LOSS in cell.flags:
         text = f"severe loss without a liquidation{text.removeprefix('no liquidation')}"
-    if "left_open_without_depth" in cell.flags:
+    if Flag.LEFT_OPEN_WITHOUT_DEPTH in cell.flags:
         text += "; what should have been closed stayed open, the order book was empty"
     if tightest is not None and tightest.buffer_min_ts is not None:
         at = f"{clock(tightest.buffer_min_ts)} ({offset(tightest.buffer_min_ts, cell.start_ts)})"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from enum import IntEnum
+from enum import Enum
 from functools import cache
 from types import UnionType
 from typing import Any, get_args
@@ -64,7 +64,7 @@ def _value(kind: Any, value: Any, place: str) -> Any:
         return _record(kind, value, place)
     if is_list(kind):
         return _list(kind, value, place)
-    if issubclass(kind, IntEnum):
+    if issubclass(kind, Enum):
         return _named_in(kind, value, place)
     return _SINGLE[kind](value, place)
 
@@ -109,7 +109,7 @@ def _list(kind: Any, value: Any, place: str) -> tuple[Any, ...]:
     return tuple(_value(of, each, f"{place}[{number}]") for number, each in enumerate(value))
 
 
-def _named_in(codes: type[IntEnum], value: Any, place: str) -> IntEnum:
+def _named_in(codes: type[Enum], value: Any, place: str) -> Enum:
     code = _names(codes).get(value) if isinstance(value, str) else None
     if code is None:
         raise _unexpected(f"one of {', '.join(_names(codes))}", value, place)
@@ -117,7 +117,7 @@ def _named_in(codes: type[IntEnum], value: Any, place: str) -> IntEnum:
 
 
 @cache
-def _names(codes: type[IntEnum]) -> dict[str, IntEnum]:
+def _names(codes: type[Enum]) -> dict[str, Enum]:
     return {code.name.lower(): code for code in codes}
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import IntEnum
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import pyarrow as pa
 
@@ -125,7 +125,7 @@ def _columns(record: type, path: tuple[str, ...] = ()) -> Iterator[_Column]:
         place = (*path, field.name)
         if is_record(field.type):
             yield from _columns(field.type, place)
-        elif field.type == tuple[str, ...]:
+        elif is_list(field.type) and issubclass(get_args(field.type)[0], str):
             yield _Column(place, pa.list_(pa.string()))
         elif not is_list(field.type):
             yield _Column(place, _arrow_type(field.type))

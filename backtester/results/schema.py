@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from enum import IntEnum
+from enum import Enum
 from types import UnionType
 from typing import Any, get_args
 
@@ -84,6 +84,6 @@ def _value(kind: Any) -> Schema:
         return {"type": "array", "items": _value(of)}
     if is_record(kind):
         return {"$ref": f"#/$defs/{kind.__name__}"}
-    if issubclass(kind, IntEnum):
+    if issubclass(kind, Enum):
         return {"enum": [each.name.lower() for each in kind]}
     return _SINGLE[kind]

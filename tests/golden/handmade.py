@@ -27,6 +27,7 @@ from backtester.report.executions import (
     Slippage,
     TradeReport,
 )
+from backtester.report.flags import Flag
 from backtester.report.records import (
     CROSS,
     SCHEMA_VERSION,
@@ -329,7 +330,7 @@ TRADE = TradeReport(
 )
 
 UNDONE = Notice(
-    flag="plan_unfinished",
+    flag=Flag.PLAN_UNFINISHED,
     ts=at(15),
     account="main",
     symbol="BTC",
@@ -389,7 +390,7 @@ CRASH = Cell(
     status="ok",
     error=None,
     verdict=Verdict.LIQUIDATED,
-    flags=("plan_unfinished", "order_cut_short"),
+    flags=(Flag.PLAN_UNFINISHED, Flag.ORDER_CUT_SHORT),
     portfolio=PortfolioReport(
         name="book",
         equity_start=15_000.0,
@@ -428,7 +429,7 @@ SMALLER = CRASH._replace(
     scenario=None,
     variant=Named((("positions[BTC].size", "0.5"),)),
     verdict=Verdict.SURVIVED,
-    flags=("no_exit_at_end",),
+    flags=(Flag.NO_EXIT_AT_END,),
     portfolio=CRASH.portfolio._replace(
         equity_end=14_500.0, equity_end_exit=None, loss=500.0, loss_pct=None, buffer_min=3_000.0, fees=0.0
     ),

@@ -8,6 +8,7 @@ from backtester.config.values import Instant
 from backtester.engine import spec
 from backtester.enums import Disposal, EventKind, ForcedPrice, Outage, Verdict
 from backtester.formulas.distance import DISTANCES_BPS
+from backtester.report.flags import Flag
 from backtester.report.records import Cell
 from backtester.report.text import story
 from tests.oracle.examples import (
@@ -210,7 +211,7 @@ def test_insolvent_when_others_paid() -> None:
     assert found.verdict is Verdict.INSOLVENT
     assert found.system == (50.0, 0.0, 220.0)
     assert found.accounts[0].pnl_liquidation == 220.0
-    assert "deficit" in found.flags
+    assert Flag.DEFICIT in found.flags
 
 
 def test_a_takeover_passes_the_margin_on() -> None:
@@ -225,12 +226,16 @@ def test_a_takeover_passes_the_margin_on() -> None:
     assert found.verdict is Verdict.LIQUIDATED
     assert found.accounts[0].pnl_liquidation == -15.5
     assert (found.system.insurance_end, found.system.deficit) == (15.5, 0.0)
-    assert "taken_over" in found.flags
+    assert Flag.TAKEN_OVER in found.flags
 
 
 def test_nothing_to_trade_with_is_flagged() -> None:
     tape = [*START, ladder(2.5, {40: 1}, {41: 1}), mark(3.0, 90.0), *END]
-    assert "liquidation_stuck" in cell([account(100.0, [cross(8)])], tape).flags
+    found = cell([account(100.0, [cross(8)])], tape)
+    assert Flag.LIQUIDATION_STUCK in found.flags
+    [told] = [each for each in found.notices if each.flag is Flag.LIQUIDATION_STUCK]
+    assert (told.ts, told.account, told.symbol, told.size) == (at(4.0), "main", "X", 7.0)
+    assert told.text.endswith("the market halted; 7 stayed open to the end")
 
 
 def test_the_paths_cover_the_run() -> None:
@@ -247,7 +252,7 @@ def test_the_paths_cover_the_run() -> None:
 def test_half_of_the_equity_gone_is_a_severe_loss(price: float, flagged: bool) -> None:
     """Long 8 from 100 with 400: at 75 half of it is gone; the portfolio's threshold is 50 %."""
     found = cell([account(400.0, [cross(8)])], [*START, mark(3.0, price), *END])
-    assert ("severe_loss" in found.flags) is flagged
+    assert (Flag.SEVERE_LOSS in found.flags) is flagged
 
 
 def test_a_fenced_position_that_others_paid_for_is_no_insolvency() -> None:
@@ -255,4 +260,4 @@ def test_a_fenced_position_that_others_paid_for_is_no_insolvency() -> None:
     tape = [*START, ladder(2.5, {60: 90}, {62: 90}), mark(3.0, 61.0), *END]
     found = cell([account(200.0, [isolated(8, 50.0)])], tape, insurance=500.0)
     assert (found.verdict, found.accounts[0].equity_end) == (Verdict.LIQUIDATED, 150.0)
-    assert "deficit" in found.flags
+    assert Flag.DEFICIT in found.flags

@@ -16,6 +16,7 @@ from backtester.regress.compare import Change, Effect, compare
 from backtester.regress.material import ANY, is_material, parse_material
 from backtester.regress.render import COLUMNS, render_comparison, tell
 from backtester.regress.shown import moved
+from backtester.report.flags import Flag
 from backtester.report.measures import Quantity
 from backtester.report.records import Cell, FailedCell, Named, PortfolioName, ReportModel, VenueInput
 from tests.golden.handmade import CHILD, CRASH, LIQUIDATION, MAIN, MODEL, SMALLER, STOP
@@ -44,7 +45,7 @@ WORST = CRASH._replace(
     accounts=(MAIN._replace(buffer_min=-900.0, slippage=139.0), CRASH.accounts[1]),
     liquidations=(LIQUIDATION, LIQUIDATION._replace(size=0.25)),
     orders=(STOP._replace(gap_bps=10.3, done_ts=None), *CRASH.orders[1:]),
-    flags=(*CRASH.flags, "deficit"),
+    flags=(*CRASH.flags, Flag.DEFICIT),
     portfolio=CRASH.portfolio._replace(net_delta=Named((("ETH", 1.0),))),
 )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from array import array
+from enum import Enum
 from html.parser import HTMLParser
 from typing import Any
 
@@ -11,11 +12,11 @@ import pytest
 
 from backtester.enums import Side, Verdict
 from backtester.report.html.heat import heat, height, rows_of, sweeps
-from backtester.report.html.market import title_of, traded_in
 from backtester.report.html.page import render_html
 from backtester.report.html.plot import FOOT, GRAIN, HEAD, Span, band, picture, round_up
 from backtester.report.html.sheets import table
 from backtester.report.html.tree import node, said, written
+from backtester.report.market import title_of, traded_in
 from backtester.report.sentence import sentence
 from backtester.report.sheet import Column, Sheet
 from tests.golden.handmade import CRASH, MODEL
@@ -170,7 +171,7 @@ HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(1)>\"'&\u202e\x1b[3
 def hostile(value: Any) -> Any:
     """The same with every text another's."""
     if isinstance(value, str):
-        return HOSTILE
+        return value if isinstance(value, Enum) else HOSTILE
     if isinstance(value, tuple):
         parts = [hostile(each) for each in value]
         return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)

@@ -10,9 +10,10 @@ import pytest
 
 from backtester.config.command import Acceptances
 from backtester.report.html.courses import courses
-from backtester.report.html.market import title_of, traded_in
 from backtester.report.html.tree import written
+from backtester.report.market import title_of, traded_in
 from backtester.report.records import Cell
+from backtester.report.table import path_lines
 from backtester.results.stored import read_result
 from backtester.results.tables import tables_of, write_tables
 from backtester.run.request import Request
@@ -64,6 +65,12 @@ def test_each_picture_has_the_fills_of_its_own(cell: Cell) -> None:
     mine, its = [written(each) for each in courses(cell, "USD")][:2]
     assert [re.findall(r"(\w+): sell", drawn) for drawn in (mine, its)] == [["mine"], ["its"]]
     assert f"BTC of {cell.accounts[0].venue} mark" in mine and f"BTC of {cell.accounts[1].venue} mark" in its
+
+
+def test_the_terminal_says_which_of_two_markets_a_mark_is_of(cell: Cell) -> None:
+    lines = [line.strip() for line in path_lines(cell, "USD", 60)]
+    marks = [number for number, line in enumerate(lines) if line.startswith("BTC mark")]
+    assert [lines[number + 1] for number in marks] == [f"BTC of {each.venue}" for each in cell.accounts]
 
 
 def test_it_is_stored_and_read_back(result: RunResult, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from rich.console import Console
 from backtester.config.values import Instant
 from backtester.enums import Verdict
 from backtester.report.chart import Canvas, columns, sparkline
+from backtester.report.flags import Flag
 from backtester.report.glance import glance, told, untold
 from backtester.report.naming import AnyCell
 from backtester.report.records import FailedCell, Named, PortfolioName
@@ -340,7 +341,7 @@ def test_scenarios_alone_have_a_row_each() -> None:
 
 
 def test_a_severe_loss_is_no_plain_survival() -> None:
-    lost = SMALLER._replace(verdict=Verdict.REDUCED, flags=("severe_loss",))
+    lost = SMALLER._replace(verdict=Verdict.REDUCED, flags=(Flag.SEVERE_LOSS,))
     assert story(lost, "USDC")[0].startswith("severe loss without a liquidation; conditional and reduce-only orders")
 
 

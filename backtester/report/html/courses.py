@@ -10,9 +10,9 @@ from itertools import groupby
 from backtester.config.values import Instant
 from backtester.report.executions import FillReport, OrderReport
 from backtester.report.html.heat import heat
-from backtester.report.html.market import title_of, traded_in
 from backtester.report.html.plot import Mark, Span, band, picture
 from backtester.report.html.tree import Element
+from backtester.report.market import title_of, traded_in
 from backtester.report.records import Cell, LiquidationReport, MarginPath, MarketPath
 from backtester.report.text import money, price, size, word
 

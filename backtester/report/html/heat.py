@@ -16,9 +16,9 @@ from backtester.config.values import Instant
 from backtester.enums import Liquidity, Side
 from backtester.formulas.distance import DISTANCES_BPS
 from backtester.report.executions import BPS, OrderReport
-from backtester.report.html.market import Traded, title_of, traded_in
 from backtester.report.html.plot import FOOT, GRAIN, HEAD, Span, band, canvas, times
 from backtester.report.html.tree import Element, add, node
+from backtester.report.market import Traded, title_of, traded_in
 from backtester.report.records import Cell, LiquidationReport, MarketPath
 from backtester.report.text import clock, price, size
 

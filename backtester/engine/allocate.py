@@ -198,7 +198,7 @@ def allocate_worlds(
         ledger=np.zeros(max(capacities.rows, 1), LEDGER),
         liquidations=np.zeros(max(capacities.rows, 1), LIQUIDATION),
         payments=np.zeros(max(capacities.rows, 1), PAYMENT),
-        path=np.zeros((np.count_nonzero(accounts["path"] >= 0), PATH_BUCKETS), PATH),
+        path=_allocate_paths(worlds, accounts, pools),
     ), index
 
 
@@ -288,11 +288,22 @@ def _allocate_accounts(
     rows["pool_first"], rows["pool_count"] = _spans(pools["account"], len(rows))
     orders = _lengths([each.orders for each in owners])
     rows["order_first"], rows["order_count"] = np.cumsum(orders) - orders, orders
-    watched = np.array([each.record and each.watched for each in worlds], bool)[world]
-    rows["path"] = np.where(watched, np.cumsum(watched) - 1, -1)
     rows["equity_start"] = _equity(market, pools, positions, len(rows))
     rows["equity_min"], rows["equity_min_ts"] = np.inf, -1
     return rows
+
+
+def _allocate_paths(worlds: Sequence[spec.World], accounts: np.ndarray, pools: np.ndarray) -> np.ndarray:
+    """PATH of each account that is watched, followed by those of its pools where it has several; they learn theirs."""
+    watched = np.array([each.record and each.watched for each in worlds], bool)[accounts["world"]]
+    apart = watched & (accounts["pool_count"] > 1)
+    rows = watched + apart * accounts["pool_count"]
+    first = np.cumsum(rows) - rows
+    accounts["path"] = np.where(watched, first, -1)
+    owner = pools["account"]
+    place = np.arange(len(pools)) - accounts["pool_first"][owner]
+    pools["path"] = np.where(apart[owner], first[owner] + 1 + place, -1)
+    return np.zeros((int(rows.sum()), PATH_BUCKETS), PATH)
 
 
 def _equity(market: Market, pools: np.ndarray, positions: np.ndarray, accounts: int) -> np.ndarray:

@@ -1,5 +1,5 @@
-"""What the engine writes down: a row per fill, change of a balance, payment and liquidation, and the way of accounts
-and markets in buckets of time. Units as in `state`."""
+"""What the engine writes down: a row per fill, change of a balance, payment and liquidation, and the way of
+accounts, margin pools and markets in buckets of time. Units as in `state`."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ LIQUIDATION = np.dtype(
     align=True,
 )
 
-#: One time bucket of an account's margin path.
+#: One time bucket of the margin path of an account, or of a pool. No buffer, infinite: it held nothing.
 PATH = np.dtype(
     [
         ("count", "i8"),

@@ -168,7 +168,7 @@ ACCOUNT = np.dtype(
         ("order_first", "i8"),
         ("order_count", "i8"),
         ("resting", "i8"),  # order number + 1 of the first resting order, 0 = none
-        ("path", "i8"),  # row of the path table, -1 = not watched
+        ("path", "i8"),  # row of the path table, -1 = not watched; those of its pools follow if it has several
         ("last_arrival", "i8"),
         ("full_size_until", "i8"),
         ("equity_start", "f8"),
@@ -190,6 +190,7 @@ POOL = np.dtype(
         ("position_count", "i8"),
         ("next_dirty", "i8"),  # pool number + 1 of the next pool to check; -1 = last; 0 = not waiting
         ("isolated", "i8"),
+        ("path", "i8"),  # row of the path table, -1 = not watched, or the only pool of its account
         ("state", "i8"),
         ("breach", "f8"),  # maintenance / equity of one to be liquidated at this margin stage, 0 = not
         ("balance", "f8"),
@@ -225,6 +226,7 @@ POSITION = np.dtype(
         ("fee", "f8"),
         ("funding", "f8"),
         ("liquidation_fee", "f8"),
+        ("breach_pnl", "f8"),  # PnL since entry with fees and funding, at the first breach of its pool
         # What rests to [buy, sell] for it and counts for initial margin (RULES 6.1), in sums and bounds: no order has
         # more left than `resting_largest`, or a limit better than `resting_best`.
         ("resting_lots", "i8", (2,)),

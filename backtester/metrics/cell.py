@@ -10,8 +10,6 @@ from backtester.config.values import Instant
 from backtester.errors import BacktesterError
 from backtester.metrics.accounts import (
     account_reports,
-    margin_paths,
-    market_paths,
     portfolio_report,
     system_report,
 )
@@ -19,6 +17,7 @@ from backtester.metrics.impact_law import courses
 from backtester.metrics.names import Names, known
 from backtester.metrics.notices import notices
 from backtester.metrics.old_books import warnings as old_book_warnings
+from backtester.metrics.paths import margin_paths, market_paths
 from backtester.metrics.plans import plan_reports
 from backtester.metrics.reconcile import reconcile
 from backtester.metrics.slippage import OrderFills

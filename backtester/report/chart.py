@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
 BLOCKS = "▁▂▃▄▅▆▇█"
@@ -16,6 +17,17 @@ def sparkline(values: Sequence[float]) -> str:
     if low == high:
         return BLOCKS[3] * len(values)
     return "".join(BLOCKS[round((value - low) / (high - low) * (len(BLOCKS) - 1))] for value in values)
+
+
+def gauge(values: Iterable[float | None]) -> str:
+    """One block per value, from 0 to the highest; ✕ below 0, blank where there is none. Example: 1, 2, -1 is ▄█✕."""
+    known = list(values)
+    top = max((value for value in known if value is not None), default=0.0)
+    return "".join(" " if value is None else "✕" if value < 0.0 else _level(value, top) for value in known)
+
+
+def _level(value: float, top: float) -> str:
+    return BLOCKS[max(math.ceil(len(BLOCKS) * value / top), 1) - 1] if top > 0.0 else BLOCKS[0]
 
 
 def columns(places: Iterable[float], width: int) -> list[list[int]]:

@@ -57,7 +57,7 @@ _TABLE = {
     Measure(_Q.COUNT, _NEITHER): "Cell.funding fills PortfolioReport.pools",
     Measure(_Q.ROW, _UP): "flags notices",
     Measure(_Q.ROW, _DOWN): "remedies",
-    Measure(_Q.ROW, _NEITHER): "accounts positions pools orders plans trades limits ids law shortfall",
+    Measure(_Q.ROW, _NEITHER): "accounts positions pools drags orders plans trades limits ids law shortfall",
     Measure(_Q.OUTCOME, _UP): "stage outcome",
     Measure(_Q.OUTCOME, _NEITHER): "status result",
     Measure(_Q.MONEY, _UP): """
@@ -65,7 +65,7 @@ _TABLE = {
         Shortfall.trading Shortfall.opportunity Shortfall.fees Shortfall.total""",
     Measure(_Q.MONEY, _DOWN): """
         equity_end equity_end_exit equity_end_unliquidated equity_min buffer_min topup_equity_end
-        pnl_total pnl_price pnl_funding pnl_fees pnl_liquidation price_pnl net
+        since_entry since_start pnl_total pnl_price pnl_funding pnl_fees pnl_liquidation price_pnl net
         funding amount fee fees fees_maker fees_taker fees_liquidation""",
     Measure(_Q.MONEY, _NEITHER): """
         equity_start collateral carried_in notional topup_too_little topup_limit reconciliation_error

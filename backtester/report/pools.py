@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from backtester.report.records import CROSS, AccountReport, LiquidationReport, PoolReport
+from backtester.report.executions import TradeReport
+from backtester.report.records import CROSS, AccountReport, LiquidationReport, PoolReport, PositionReport
 
 
 class Fate(NamedTuple):
@@ -16,9 +17,14 @@ class Fate(NamedTuple):
     is_liquidated: bool
 
 
+def pool_of(each: PositionReport | TradeReport | LiquidationReport) -> str:
+    """The name of the margin pool that something was in, as PoolReport has it."""
+    return CROSS if each.margin_mode == CROSS else each.position
+
+
 def fates(accounts: Iterable[AccountReport], liquidations: Iterable[LiquidationReport]) -> tuple[Fate, ...]:
     """Every pool whose margin was checked, in the order of the document."""
-    died = {(each.account, CROSS if each.margin_mode == CROSS else each.position) for each in liquidations}
+    died = {(each.account, pool_of(each)) for each in liquidations}
     return tuple(
         Fate(account.name, pool, (account.name, pool.pool) in died)
         for account in accounts

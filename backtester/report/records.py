@@ -115,6 +115,15 @@ class PositionReport(NamedTuple):
     position: str  # its name (metrics.names.Names.position): the symbol, in hedge mode with its side
 
 
+class DragReport(NamedTuple):
+    """What one position had come to when its pool first fell below maintenance: price, funding and fees."""
+
+    position: str  # its name, as in PositionReport
+    since_entry: float
+    since_start: float  # of the run
+    share: float | None  # of what the losers of the pool had lost since entry; None of a winner
+
+
 class PoolReport(NamedTuple):
     """Margin that stands or falls together: `cross`, or one isolated position by its name."""
 
@@ -126,6 +135,7 @@ class PoolReport(NamedTuple):
     required_topup: float | None  # as of the account: its part in this pool
     required_topup_by: Instant | None
     deficit: float
+    drags: tuple[DragReport, ...]  # in the order of its positions; none where it never fell, or has only one
 
 
 class RemedyReport(NamedTuple):
@@ -218,13 +228,18 @@ class SystemReport(NamedTuple):
 
 
 class MarginPath(NamedTuple):
-    """The margin path of one account, for charts: columns over its buckets. The document leaves it to path.parquet."""
+    """The margin path of an account, or of a pool of one that has several, for charts: columns over its buckets.
+
+    The document leaves it to path.parquet.
+    """
 
     account: str
+    pool: str | None  # as PoolReport names it; None: all of the account
     ts_ns: array[int]  # where each bucket begins
     equity_min: array[float]
     equity_max: array[float]
     maintenance_max: array[float]
+    buffer_min: array[float]  # of an account that of its tightest pool; infinite while it held nothing
 
 
 class MarketPath(NamedTuple):

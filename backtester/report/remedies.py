@@ -97,4 +97,4 @@ def _apart(more: float, less: float) -> tuple[str, str]:
 
 
 def _pool_need(pool: PoolReport) -> str:
-    return f"{pool_name(pool)} {money(pool.required_topup)}"
+    return f"{pool_name(pool.pool)} {money(pool.required_topup)}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from backtester.config.values import Instant
+from backtester.report.contagion import contagion_sheet
 from backtester.report.execution_sheets import apart, execution_sheets
 from backtester.report.records import AccountReport, Cell, Inputs, LiquidationReport, PositionReport
 from backtester.report.sheet import Column, Sheet
@@ -18,8 +19,8 @@ def sheets(cell: Cell, currency: str) -> Iterator[Sheet]:
     positions = tuple(_position(account, each) for account in cell.accounts for each in account.positions)
     yield Sheet(f"Positions, {currency}", _POSITIONS, positions)
     liquidations = tuple(_liquidation(each, start) for each in cell.liquidations)
-    tables = (Sheet("Liquidations", _LIQUIDATIONS, liquidations), *execution_sheets(cell, currency))
-    yield from (sheet for sheet in tables if sheet.rows)
+    forced = (Sheet("Liquidations", _LIQUIDATIONS, liquidations), contagion_sheet(cell, currency))
+    yield from (sheet for sheet in (*forced, *execution_sheets(cell, currency)) if sheet.rows)
 
 
 def inputs_sheet(inputs: Inputs) -> Sheet:

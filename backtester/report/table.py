@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.segment import Segment
@@ -11,7 +13,7 @@ from rich.text import Text
 
 from backtester.config.values import Instant
 from backtester.enums import Verdict
-from backtester.report.chart import Canvas, columns, sparkline
+from backtester.report.chart import Canvas, columns, gauge, sparkline
 from backtester.report.glance import Details, is_whole
 from backtester.report.market import title_of
 from backtester.report.naming import AnyCell
@@ -157,12 +159,14 @@ class PathView:
 
 
 def path_lines(cell: Cell, currency: str, width: int) -> Iterator[str]:
-    """The chart as text: a line of blocks per mark, four lines of dots per account, then events and the clock."""
+    """The chart as text: a line of blocks per mark, four of dots per account, one of blocks per pool, the clock."""
     yield f"Path: marks; equity (line) and maintenance (dots) in {currency}"
     for path in cell.market_paths:
         yield from _mark_lines(cell, path, width)
-    for margin in cell.margin_paths:
-        yield from _margin_lines(cell, margin, width)
+    for account, margins in groupby(cell.margin_paths, key=lambda margin: margin.account):
+        for margin in margins:
+            yield from (_margin_lines if margin.pool is None else _buffer_line)(cell, margin, width)
+        yield from _event_lines(cell, account, width)
     begin, end = clock(cell.start_ts), f"{clock(cell.end_ts)} {offset(cell.end_ts, cell.start_ts)}"
     yield f"{'UTC':>{_LABEL}} {begin}{end:>{width - len(begin)}}"
 
@@ -200,7 +204,7 @@ def _during(cell: Cell, path: MarketPath, bucket: int) -> str:
 
 
 def _margin_lines(cell: Cell, path: MarginPath, width: int) -> Iterator[str]:
-    """Equity as a band of dots, maintenance as every second dot, and the events of the account."""
+    """Equity of an account as a band of dots, maintenance as every second dot."""
     if not path.ts_ns:
         return
     lows, highs = path.equity_min, path.equity_max
@@ -218,7 +222,15 @@ def _margin_lines(cell: Cell, path: MarginPath, width: int) -> Iterator[str]:
     labels = [path.account, money(top), *[""] * (_CHART_HEIGHT - 3), money(bottom)]
     for label, line in zip(labels, canvas.lines(), strict=True):
         yield f"{shortened(label, _LABEL):>{_LABEL}} {line}".rstrip()
-    yield from _event_lines(cell, path.account, width)
+
+
+def _buffer_line(cell: Cell, path: MarginPath, width: int) -> Iterator[str]:
+    """What a pool had above maintenance, one block per column: the least in it, or what it was before."""
+    level, shown = math.inf, []
+    for items in columns(_places(cell, path.ts_ns), width):
+        level = min((path.buffer_min[i] for i in items), default=level)
+        shown.append(level if math.isfinite(level) else None)
+    yield f"{shortened(f'{path.pool} buffer', _LABEL):>{_LABEL}} {gauge(shown)}".rstrip()
 
 
 def _event_lines(cell: Cell, account: str, width: int) -> Iterator[str]:

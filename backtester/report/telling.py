@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterable, Iterator
 
 from backtester.report.executions import TradeReport
-from backtester.report.pools import Fate, fates
-from backtester.report.records import CROSS, AccountReport, Cell, PositionReport
+from backtester.report.pools import Fate, fates, pool_of
+from backtester.report.records import AccountReport, Cell, PositionReport
 from backtester.report.remedies import remedies_sheet
 from backtester.report.sheet import Column, Sheet
 from backtester.report.sheets import sheets
@@ -50,20 +50,16 @@ _POOLS = (
 def _pool(cell: Cell, fate: Fate) -> tuple[str, ...]:
     pool = fate.pool
     inside = [each for account in cell.accounts if account.name == fate.account for each in account.positions]
-    held = [f"{each.position} {size(each.size_start)}" for each in inside if _pool_of(each) == pool.pool]
-    trades = (each for each in cell.trades if (each.account, _pool_of(each)) == (fate.account, pool.pool))
+    held = [f"{each.position} {size(each.size_start)}" for each in inside if pool_of(each) == pool.pool]
+    trades = (each for each in cell.trades if (each.account, pool_of(each)) == (fate.account, pool.pool))
     return (
-        f"{fate.account} {pool_name(pool)}",
+        f"{fate.account} {pool_name(pool.pool)}",
         ", ".join(held),
         _result(fate),
         money(pool.buffer_min),
         when(pool.buffer_min_ts, cell.start_ts),
         money(_since_entry(trades)),
     )
-
-
-def _pool_of(each: PositionReport | TradeReport) -> str:
-    return CROSS if each.margin_mode == CROSS else each.position
 
 
 def _since_entry(trades: Iterable[TradeReport]) -> float:

@@ -11,7 +11,7 @@ from backtester.enums import Verdict
 from backtester.report.flags import Flag
 from backtester.report.naming import cell_name
 from backtester.report.pools import fates
-from backtester.report.records import CROSS, Cell, FailedCell, LimitReport, PoolReport, ReportModel
+from backtester.report.records import CROSS, Cell, FailedCell, LimitReport, ReportModel
 
 NONE = "–"
 _SECOND = 1_000_000_000
@@ -25,6 +25,11 @@ def money(amount: float | None) -> str:
         return NONE
     amount += 0.0  # no minus before a zero
     return _minus(f"{amount:,.0f}" if abs(amount) >= 1e7 else f"{amount:,.2f}")
+
+
+def signed(amount: float) -> str:
+    """Money with its sign. Example: +2,000.00."""
+    return f"+{money(amount)}" if amount > 0.0 else money(amount)
 
 
 def price(value: float | None) -> str:
@@ -191,9 +196,9 @@ def _reason(cell: Cell, currency: str) -> str:
     return text
 
 
-def pool_name(pool: PoolReport) -> str:
-    """Example: cross, or ETH isolated."""
-    return pool.pool if pool.pool == CROSS else f"{pool.pool} isolated"
+def pool_name(pool: str) -> str:
+    """A pool as a reader reads it. Example: cross, or ETH isolated."""
+    return pool if pool == CROSS else f"{pool} isolated"
 
 
 def _minus(text: str) -> str:

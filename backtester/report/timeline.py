@@ -9,10 +9,11 @@ from typing import NamedTuple
 
 from backtester.config.values import Instant
 from backtester.enums import LiquidationStage, OrderReason, Side
+from backtester.report.contagion import dragged
 from backtester.report.execution_sheets import apart
 from backtester.report.executions import OrderReport, PlanReport
 from backtester.report.records import Cell, LiquidationReport
-from backtester.report.text import bps, money, percent, pool_name, price, size, word
+from backtester.report.text import bps, percent, pool_name, price, signed, size, word
 
 _DID = {Side.SELL: "sold", Side.BUY: "bought", Side.NONE: "traded"}
 
@@ -37,19 +38,17 @@ def _funding(cell: Cell) -> Iterator[Event]:
         sums: dict[str, list[float]] = {}
         for each in payments:
             sums.setdefault(each.account, []).append(each.amount)
-        told = ", ".join(f"{account} {_signed(math.fsum(amounts))}" for account, amounts in sums.items())
+        told = ", ".join(f"{account} {signed(math.fsum(amounts))}" for account, amounts in sums.items())
         yield Event(ts, "funding", f"funding: {told}")
 
 
-def _signed(amount: float) -> str:
-    return f"+{money(amount)}" if amount > 0.0 else money(amount)
-
-
 def _breaches(cell: Cell) -> Iterator[Event]:
+    """Which pool falls below maintenance, then which of its positions dragged it there."""
     for account in cell.accounts:
         for pool in account.pools:
             if pool.breach_ts is not None:
-                yield Event(pool.breach_ts, "breach", f"{account.name} {pool_name(pool)} falls below maintenance")
+                yield Event(pool.breach_ts, "breach", f"{account.name} {pool_name(pool.pool)} falls below maintenance")
+                yield from (Event(pool.breach_ts, "breach", text) for text in dragged(account.name, pool))
 
 
 def _liquidation(each: LiquidationReport) -> Event:

@@ -6,8 +6,10 @@ have the series of the charts. Nothing here loads the engine.
 
 from __future__ import annotations
 
+import math
 from array import array
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +27,15 @@ _PATH = {
     "cell": pa.int32(),
     "account": WORD,
     "world": WORD,
+    "pool": WORD,
     "ts": TIME,
     "equity_min": pa.float64(),
     "equity_max": pa.float64(),
     "maintenance_max": pa.float64(),
+    "buffer_min": pa.float64(),
 }
+#: Of which no value says something: all of an account, and without a position.
+_MAY_LACK = frozenset({"pool", "buffer_min"})
 _DEPTH = {
     "cell": pa.int32(),
     "symbol": WORD,
@@ -68,6 +74,7 @@ def _table(path: Path, columns: dict[str, pa.DataType]) -> pa.Table:
     walked = _walked(table) if DEPTH_COLUMNS[0] in columns else table
     for name, kind in columns.items():
         rows = walked if name in DEPTH_COLUMNS else table
+        rows = rows.filter(rows[name].is_valid()) if name in _MAY_LACK else rows
         if rows[name].null_count or (kind == pa.float64() and not np.isfinite(rows[name].to_numpy()).all()):
             raise data_error(str(path), f"a value of {name} is missing or no number", remedy(path.parent))
     return table
@@ -84,7 +91,7 @@ def _check_columns(path: Path, found: pa.Schema, wanted: dict[str, pa.DataType])
             raise data_error(str(path), f"has no column {name} of type {kind}", remedy(path.parent))
 
 
-Margins = dict[tuple[int, str], MarginPath]
+Margins = dict[tuple[int, str], list[MarginPath]]
 Marks = dict[int, list[MarketPath]]
 
 
@@ -92,18 +99,19 @@ def _with_paths(cell: Cell | FailedCell, number: int, margins: Margins, marks: M
     """A cell with its series; an account whose margin was never checked has an empty one."""
     if isinstance(cell, FailedCell):
         return cell
-    never = (array("q"), array("d"), array("d"), array("d"))
-    paths = (margins.get((number, each.name), MarginPath(each.name, *never)) for each in cell.accounts)
-    return cell._replace(margin_paths=tuple(paths), market_paths=tuple(marks.get(number, ())))
+    never = tuple(array("d") for _ in range(4))
+    names = (each.name for each in cell.accounts)
+    paths = (margins.get((number, name), [MarginPath(name, None, array("q"), *never)]) for name in names)
+    return cell._replace(margin_paths=tuple(chain.from_iterable(paths)), market_paths=tuple(marks.get(number, ())))
 
 
 def _margin_paths(table: pa.Table) -> Margins:
-    """By cell and account, those of the world as it was."""
-    found = {}
-    for (cell, account, world), rows in _series(table, "cell", "account", "world"):
+    """By cell and account, those of the world as it was: of all of it, then of its pools."""
+    found: Margins = {}
+    for (cell, account, world, pool), rows in _series(table, "cell", "account", "world", "pool"):
         if world == "actual":
-            values = (_doubles(rows, name) for name in ("equity_min", "equity_max", "maintenance_max"))
-            found[cell, account] = MarginPath(account, _times(rows), *values)
+            values = (_doubles(rows, name) for name in ("equity_min", "equity_max", "maintenance_max", "buffer_min"))
+            found.setdefault((cell, account), []).append(MarginPath(account, pool, _times(rows), *values))
     return found
 
 
@@ -135,4 +143,5 @@ def _times(table: pa.Table) -> array[int]:
 
 
 def _doubles(table: pa.Table, column: str) -> array[float]:
-    return array("d", table[column].to_numpy().tobytes())
+    """A column; infinite where there is no value."""
+    return array("d", table[column].fill_null(math.inf).to_numpy().tobytes())

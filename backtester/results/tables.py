@@ -9,7 +9,7 @@
     funding.parquet
     fills.parquet         every fill of both worlds
     ledger.parquet        every change of a balance of both worlds
-    path.parquet          the margin path of every account of both worlds, in buckets
+    path.parquet          the margin path of every account of both worlds, and of its pools, in buckets
     depth.parquet         mark of every market and what it displays within 2 to 500 bps of mid, in buckets
     SHA256SUMS            the digests of all these, as `sha256sum --check` reads them
 
@@ -33,6 +33,7 @@ from backtester.enums import FillReason, LedgerKind, Liquidity, Party, Side
 from backtester.errors import usage_error
 from backtester.files import names_in, replacing_directory, write_text
 from backtester.metrics.names import Names
+from backtester.metrics.paths import kept
 from backtester.report.json import render_json
 from backtester.report.records import SCHEMA_VERSION, ReportModel
 from backtester.results.columns import DEPTH_COLUMNS, codes, times, word, words
@@ -151,18 +152,22 @@ def ledger_table(result: RunResult, names: Names) -> pa.Table:
 
 
 def path_table(result: RunResult, names: Names) -> pa.Table:
-    """One row per account and bucket that saw a margin check; buffer of the tightest pool, null without a position."""
+    """One row per account and bucket that saw a margin check, then per pool of an account that has several.
+
+    `pool` is null for the whole account, whose buffer is that of its tightest pool; without a position it is null.
+    """
     parts = []
-    for number, account in enumerate(result.state.accounts):
-        row = result.state.path[int(account["path"])]
+    for account, pool, row in kept(result, range(len(result.state.accounts))):
+        world = int(result.state.accounts[account]["world"])
         seen = np.flatnonzero(row["count"])
         buffers = row["buffer_min"][seen]
         parts.append(
             pa.table(
                 {
-                    "account": word(names.account(number), len(seen)),
+                    "account": word(names.account(account), len(seen)),
                     "ts": times(result.start_ts + seen * result.path_width_ns),
-                    "world": word(names.world(int(account["world"])), len(seen)),
+                    "world": word(names.world(world), len(seen)),
+                    "pool": word(None if pool is None else names.pool(pool), len(seen)),
                     "width_ns": pa.array(np.full(len(seen), result.path_width_ns)),
                     "checks": pa.array(row["count"][seen]),
                     "equity_min": pa.array(row["equity_min"][seen]),

@@ -63,8 +63,8 @@ class Outcome:
             "worlds": slice(first, first + count),
             "accounts": accounts,
             **{name: _rows(column, accounts) for name, column in self._accounts.items()},
-            "path": _path_rows(state.accounts[accounts]),
         }
+        rows["path"] = _path_rows(state.accounts[accounts], state.pools[rows["pools"]])
         offsets = {column: rows[table].start for column, table in REFERENCES.items()}
         records = {name: _renumbered(table.of(first, count), offsets) for name, table in self._records.items()}
         return Piece(
@@ -91,9 +91,11 @@ def _rows(column: np.ndarray, accounts: slice) -> slice:
     return slice(first, last)
 
 
-def _path_rows(accounts: np.ndarray) -> slice:
-    recorded = accounts["path"][accounts["path"] >= 0]
-    return slice(int(recorded[0]), int(recorded[-1]) + 1) if len(recorded) else slice(0, 0)
+def _path_rows(accounts: np.ndarray, pools: np.ndarray) -> slice:
+    """Where the paths of neighbouring accounts and of their pools lie."""
+    recorded = np.concatenate([accounts["path"], pools["path"]])
+    recorded = recorded[recorded >= 0]
+    return slice(int(recorded.min()), int(recorded.max()) + 1) if len(recorded) else slice(0, 0)
 
 
 class _ByWorld:

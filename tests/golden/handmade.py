@@ -33,6 +33,7 @@ from backtester.report.records import (
     SCHEMA_VERSION,
     AccountReport,
     Cell,
+    DragReport,
     FileInput,
     FundingPayment,
     Inputs,
@@ -91,6 +92,7 @@ POOL = PoolReport(
     required_topup=3_500.5,
     required_topup_by=at(0),
     deficit=0.0,
+    drags=(DragReport("BTC", -7_320.0, -7_320.0, 1.0), DragReport("ETH", 250.5, -12.25, None)),
 )
 
 MAIN = AccountReport(
@@ -169,7 +171,7 @@ CALM = MAIN._replace(
     topup_limit=None,
     notional=0.0,
     remedies=(),
-    pools=(PoolReport("cross", None, None, None, None, 0.0, None, 0.0),),
+    pools=(PoolReport("cross", None, None, None, None, 0.0, None, 0.0, ()),),
 )
 
 LAW = ImpactLaw(
@@ -363,7 +365,8 @@ LIQUIDATION = LiquidationReport(
 def _margin_path(name: str, equities: list[float], maintenance: float) -> MarginPath:
     equity = array("d", equities)
     needed = array("d", (maintenance if each > 300.0 else 0.0 for each in equities))
-    return MarginPath(name, _minutes(equities), equity, equity, needed)
+    buffer = array("d", (each - least for each, least in zip(equity, needed, strict=True)))
+    return MarginPath(name, None, _minutes(equities), equity, equity, needed, buffer)
 
 
 def _market_path(symbol: str, marks: list[float]) -> MarketPath:

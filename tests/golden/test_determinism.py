@@ -177,11 +177,13 @@ def engine_of(scenario: str, *plans: tuple[str, ...]) -> Engine:
 def slice_of(engine: Engine, world: int) -> dict[str, Any]:
     """Everything of one world, with its numbers counted from the world's own first."""
     state = engine.worlds
+    paths_of_pools = state.pools["path"][state.pools["world"] == world]
     rows = {
         "worlds": state.worlds[world : world + 1],
         "parties": state.parties[world],
         "inventory": state.inventory[world],
         "path": state.path[state.accounts["path"][state.accounts["world"] == world]],
+        "pool path": state.path[paths_of_pools[paths_of_pools >= 0]],
         "fills": engine.fills[engine.fills["world"] == world],
         "ledger": engine.ledger[engine.ledger["world"] == world],
         "liquidations": engine.liquidations[engine.liquidations["world"] == world],
@@ -195,7 +197,7 @@ def slice_of(engine: Engine, world: int) -> dict[str, Any]:
 
 #: Columns that hold numbers of other things, and what they number.
 NUMBERED = ("account", "pool", "position", "order")
-LINKS = {"pool_first": "pool", "order_first": "order", "position_first": "position", "path": "account"}
+LINKS = {"pool_first": "pool", "order_first": "order", "position_first": "position"}
 #: The same, where 0 is none and 1 the first.
 LISTS = ("resting", "account_prev", "account_next")  # of orders
 
@@ -208,7 +210,7 @@ def _counted_from(table: Any, first: dict[str, int]) -> Any:
         table[name][known] -= first[LINKS.get(name, name)]
     for name in {*LISTS} & set(names):
         table[name][table[name] > 0] -= first["order"]
-    for name in {"world", "prev", "next", "used_step"} & set(names):  # lists of a level run through all worlds
+    for name in {"world", "path", "prev", "next", "used_step"} & set(names):  # lists of a level run through all worlds
         table[name] = 0
     return table
 

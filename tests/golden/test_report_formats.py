@@ -81,7 +81,8 @@ cells.0.accounts.0.positions.0 symbol margin_mode size_start size_end entry_pric
   liquidation_price_end bankruptcy_price liquidation_distance_min pnl_price funding fees slippage slippage_bps
   bankruptcy_price_end position
 cells.0.accounts.0.pools.0 pool buffer_min buffer_min_ts margin_ratio_max breach_ts required_topup required_topup_by
-  deficit
+  deficit drags
+cells.0.accounts.0.pools.0.drags.0 position since_entry since_start share
 cells.0.accounts.0.remedies.0 id value not_enough equity_end settings
 cells.0.orders.0 id symbol type status reason trigger_ts trigger_price arrive_ts size filled_size vwap unfilled_size
   levels maker_share slippage account side done_ts stop_price result gap_bps fills

@@ -63,9 +63,10 @@ def of_world(result: Outcome, world: int) -> list[np.ndarray]:
                 if column in table.dtype.names:
                     table[column] -= np.where(table[column] > 0, first[counted], 0)
         tables.append(table)
-    path = result.accounts["path"][result.accounts["world"] == world]
-    tables[0]["path"] = 0
-    return [*tables, result.account_path[path[path >= 0]]]
+    accounts, pools = tables[:2]
+    paths = [result.account_path[table["path"][table["path"] >= 0]] for table in (accounts, pools)]
+    accounts["path"] = pools["path"] = 0
+    return [*tables, *paths]
 
 
 def crowd(seed: int) -> Universe:

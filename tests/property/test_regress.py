@@ -21,6 +21,7 @@ ROWS_MATCHED_BY = {
     ("accounts", "name"),
     ("accounts", "positions", "position"),
     ("accounts", "pools", "pool"),
+    ("accounts", "pools", "drags", "position"),
     ("accounts", "remedies", "id"),
     ("orders", "account"),
     ("orders", "id"),

@@ -71,13 +71,13 @@ def test_the_accounts() -> None:
         "pool_count": (4, 1, 1, 1, 1, 1),
         "order_first": (0, 2, 2, 3, 4, 4),
         "order_count": (2, 0, 1, 1, 0, 1),
-        "path": (0, 1, -1, -1, 2, 3),
+        "path": (0, 5, -1, -1, 6, 7),
         "equity_start": (1079.0, 5.0, 501.5, 501.5, 5.0, 501.5),
         "equity_min": (INF,) * 6,
         "equity_min_ts": (-1,) * 6,
     }
     assert_rows(worlds.accounts, 6, expected)
-    assert len(worlds.path) == 4
+    assert len(worlds.path) == 8  # with the four pools of the first
 
 
 def test_the_pools() -> None:
@@ -90,6 +90,7 @@ def test_the_pools() -> None:
         "position_first": (0, 3, 4, 5, 6, 6, 7, 8, 8),
         "position_count": (3, 1, 1, 1, 0, 1, 1, 0, 1),
         "isolated": (0, 1, 1, 1, 0, 0, 0, 0, 0),
+        "path": (1, 2, 3, 4, -1, -1, -1, -1, -1),
         "balance": balance,
         "balance_start": balance,
         "buffer_min": (INF,) * 9,

@@ -248,6 +248,63 @@ def test_the_paths_cover_the_run() -> None:
     assert [len(each) for each in (*marks.bids, *marks.asks)] == [len(marks.walked_ns)] * 2 * len(DISTANCES_BPS)
 
 
+def test_pools_of_an_account_with_several_have_paths_of_their_own() -> None:
+    """200 in cross behind long 8, 50 behind an isolated 4, both from 100: at 96 168 and 34, maintenance 24 and 12.
+
+    At 86 the isolated one lies 6 below 0: the loss of whoever pays its deficit, not of the account.
+    """
+    tape = [*START, mark(3.0, 96.0), mark(5.0, 86.0), *END]
+    paths = cell([account(250.0, [cross(8), isolated(4, 50.0)])], tape).margin_paths
+    assert [each.pool for each in paths] == [None, "cross", "X"]
+    whole, shared, fenced = ([each.equity_min[n] for n in (0, 2, 4)] for each in paths)
+    assert (whole, shared, fenced) == ([250.0, 202.0, 88.0], [200.0, 168.0, 88.0], [50.0, 34.0, -6.0])
+    assert [[each.buffer_min[n] for n in (0, 2)] for each in paths] == [[37.5, 22.0], [175.0, 144.0], [37.5, 22.0]]
+    assert [each.maintenance_max[2] for each in paths] == [36.0, 24.0, 12.0]
+
+
+def test_one_pool_alone_is_the_account() -> None:
+    [path] = cell([account(100.0, [cross(8)])], [*START, *END]).margin_paths
+    assert path.pool is None
+
+
+def test_a_pool_that_held_nothing_has_no_path() -> None:
+    paths = cell([account(100.0, [isolated(4, 50.0)])], [*START, *END]).margin_paths
+    assert [each.pool for each in paths] == [None, "X"]
+    assert paths[0].equity_min[0] == 100.0
+
+
+def test_who_dragged_a_pool_below_maintenance() -> None:
+    """Long 8 from 104, short 2 from 100, 100 behind both: 68 at a mark of 100.
+
+    2 are sold at 99: 10 lost, a fee of 1.98. At 4 s 1 % of 100: 6 paid, 2 received. At 90 the 6 left lie 84 below their
+    entry, the short has won 20: equity 100 − 101.98 + 22 = 20.02, maintenance 8 · 90 / 32 = 22.5.
+    """
+    rules = PLAIN._replace(taker_fee=0.01, funding_interval_ns=4 * SECOND)
+    tape = [*START, record(4.0, EventKind.FUNDING, 0.01, 4), mark(5.0, 90.0), *END]
+    places = [cross(8, entry_price=104.0), cross(-2)]
+    result = finished([account(100.0, places, [market_order(SELL, 2, at_s=2.0)])], tape, rules)
+    [pool] = build_report([result]).finished[0].accounts[0].pools
+    assert pool.breach_ts == at(5.0)
+    long, short = pool.drags
+    assert (long.since_entry, long.since_start, long.share) == pytest.approx((-101.98, -69.98, 1.0))
+    assert (short.since_entry, short.since_start, short.share) == (22.0, 22.0, None)
+    assert 68.0 + long.since_start + short.since_start == pytest.approx(float(result.liquidations["equity"][0]))
+
+
+def test_the_loss_is_shared_among_those_that_lost() -> None:
+    """At 90 long 6 from 100 have lost 60, long 2 from 110 40: equity 15, maintenance 22.5."""
+    tape = [*START, mark(3.0, 90.0), *END]
+    [pool] = cell([account(115.0, [cross(6), cross(2, entry_price=110.0)])], tape).accounts[0].pools
+    assert [(each.since_entry, each.since_start, each.share) for each in pool.drags] == [
+        (-60.0, -60.0, 0.6),
+        (-40.0, -20.0, 0.4),
+    ]
+
+
+def test_a_pool_that_never_fell_was_drags_nobody() -> None:
+    assert cell([account(100.0, [cross(8)])], [*START, *END]).accounts[0].pools[0].drags == ()
+
+
 @pytest.mark.parametrize(("price", "flagged"), [(76.0, False), (75.0, True)])
 def test_half_of_the_equity_gone_is_a_severe_loss(price: float, flagged: bool) -> None:
     """Long 8 from 100 with 400: at 75 half of it is gone; the portfolio's threshold is 50 %."""

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from backtester.config.values import Instant
 from backtester.enums import Verdict
-from backtester.report.chart import Canvas, columns, sparkline
+from backtester.report.chart import Canvas, columns, gauge, sparkline
 from backtester.report.flags import Flag
 from backtester.report.glance import glance, told, untold
 from backtester.report.naming import AnyCell
@@ -106,6 +106,12 @@ def test_a_sparkline_spans_lowest_to_highest() -> None:
     assert sparkline([1.0, 2.0, 3.0]) == "▁▅█"
     assert sparkline([5.0, 5.0]) == "▄▄"
     assert sparkline([]) == ""
+
+
+def test_a_gauge_stands_on_0() -> None:
+    assert gauge([8.0, 4.0, 0.5, 0.0, -0.1, None]) == "█▄▁▁✕ "
+    assert gauge([None, -1.0]) == " ✕"
+    assert gauge([0.0, 0.0]) == "▁▁"
 
 
 def test_items_fall_into_columns_by_their_place() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from backtester.engine.jit import helper, inlined
-from backtester.engine.loop.recorder import note_account, note_market
+from backtester.engine.loop.recorder import note_margin, note_market
 from backtester.engine.money.calm import begin_look, disturb, is_calm, narrow, pool_room
 from backtester.engine.money.ledger import ROWS_OF_A_FILL, cross_pool, lacks_rows, pay_funding
 from backtester.engine.orders.arrival import execute
@@ -167,8 +167,10 @@ def _measure_account(m, w, c: np.void, account: int) -> bool:
         breach = breach or hit
         equity += max(0.0, has) if row["isolated"] != 0 else has
         needed += needs
-        if needs > 0.0:
-            tightest = min(tightest, has - needs)
+        buffer = has - needs if needs > 0.0 else np.inf
+        tightest = min(tightest, buffer)
+        if row["path"] >= 0:
+            note_margin(w, row["path"], c["bucket"], has, needs, buffer)
         if a["path"] < 0 and not breach:
             of_pool, notional = pool_room(m, w, row, has, needs)
             room = min(room, of_pool)
@@ -177,7 +179,7 @@ def _measure_account(m, w, c: np.void, account: int) -> bool:
         a["equity_min"] = equity
         a["equity_min_ts"] = c["due"]
     if a["path"] >= 0:
-        note_account(w, a["path"], c["bucket"], equity, needed, tightest)
+        note_margin(w, a["path"], c["bucket"], equity, needed, tightest)
     if breach or a["path"] >= 0:
         disturb(w, c, account)
     elif gross > 0.0:

@@ -1,4 +1,4 @@
-"""What is kept of the way: per bucket of time, how high and low an account and a market went."""
+"""What is kept of the way: per bucket of time, how high and low an account, a margin pool and a market went."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def note_market(m, c: np.void, market: int, bucket: int) -> None:
 
 
 @helper
-def note_account(w, path: int, bucket: int, equity: float, needed: float, buffer: float) -> None:
-    """Keep the range of an account's equity, its highest maintenance and its tightest buffer."""
+def note_margin(w, path: int, bucket: int, equity: float, needed: float, buffer: float) -> None:
+    """Keep the range of equity, the highest maintenance and the tightest buffer of an account or of a pool."""
     row = w.path[path, bucket]
     if row["count"] == 0:
         row["equity_min"] = equity

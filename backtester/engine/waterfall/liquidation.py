@@ -58,6 +58,18 @@ def _suspended(m, w, pool: int) -> bool:
     return False
 
 
+@helper
+def _note_breach(m, w, pool: int, ts: int) -> None:
+    """Keep when a pool first falls below maintenance, and what each of its positions has won or lost by then."""
+    row = w.pools[pool]
+    row["breach_ts"] = ts
+    for i in range(row["position_first"], row["position_first"] + row["position_count"]):
+        x = w.positions[i]
+        k = m.markets[x["market"]]
+        won = worth(x["lots"], k["unit"], k["mark"]) - x["cost"] + x["realised"]
+        x["breach_pnl"] = won + x["funding"] + x["fee"]
+
+
 @inlined
 def evaluate(m, w, ts: int, pool: int) -> tuple[bool, float, float]:
     """Measure a pool (RULES 6.4): (whether it is to be liquidated, equity, maintenance)."""
@@ -80,7 +92,7 @@ def evaluate(m, w, ts: int, pool: int) -> tuple[bool, float, float]:
         row["round_ts"] = -1
         return False, equity, needed
     if row["breach_ts"] < 0:
-        row["breach_ts"] = ts
+        _note_breach(m, w, pool, ts)
     return w.worlds[row["world"]]["liquidation"] != 0 and not _suspended(m, w, pool), equity, needed
 
 

@@ -1,5 +1,5 @@
-"""What happened in time: a picture of each market with what was traded in it, then one of each account's margin,
-and one of each order book."""
+"""What happened in time: a picture of each market with what was traded in it, then one of the margin of
+each account and of its pools, and one of each order book."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from backtester.report.html.heat import heat
 from backtester.report.html.plot import Mark, Span, band, picture
 from backtester.report.html.tree import Element
 from backtester.report.market import title_of, traded_in
+from backtester.report.pools import pool_of
 from backtester.report.records import Cell, LiquidationReport, MarginPath, MarketPath
-from backtester.report.text import money, price, size, word
+from backtester.report.text import money, pool_name, price, size, word
 
 #: Pixels from the middle to the edge of the dot of the largest fill of a market; area goes with what was filled.
 _LARGEST = 14.0
@@ -82,16 +83,19 @@ def _forced(liquidations: Iterable[LiquidationReport]) -> Iterator[Mark]:
 
 
 def _margin(cell: Cell, path: MarginPath, span: Span, currency: str) -> Element:
-    """Equity and what it must not fall below, with the moments of breach."""
+    """Equity and what it must not fall below, of an account or a pool, with the moments of breach and liquidation."""
     equity = band("equity", "equity", span, path.ts_ns, path.equity_min, path.equity_max)
     needed = band("maintenance", "maintenance", span, path.ts_ns, path.maintenance_max, path.maintenance_max)
-    label = f"{path.account}: equity and maintenance, {currency}"
-    return picture(label, span, [equity, needed], _breaches(cell, path), 0.0)
+    whose = path.account if path.pool is None else f"{path.account} {pool_name(path.pool)}"
+    forced = (each for each in cell.liquidations if each.account == path.account and path.pool in (None, pool_of(each)))
+    marks = [*_breaches(cell, path), *_forced(forced)]
+    return picture(f"{whose}: equity and maintenance, {currency}", span, [equity, needed], marks, 0.0)
 
 
 def _breaches(cell: Cell, path: MarginPath) -> list[Mark]:
-    pools = [pool for account in cell.accounts if account.name == path.account for pool in account.pools]
-    breaches = [(pool.breach_ts, pool) for pool in pools if pool.breach_ts is not None]
+    pools = (pool for account in cell.accounts if account.name == path.account for pool in account.pools)
+    shown = [pool for pool in pools if path.pool in (None, pool.pool)]
+    breaches = [(pool.breach_ts, pool) for pool in shown if pool.breach_ts is not None]
     return [_breach(ts, f"{pool.pool}: lowest buffer {money(pool.buffer_min)}") for ts, pool in breaches]
 
 

@@ -43,7 +43,7 @@ def _figures(cell: Cell, currency: str) -> Iterator[Figure]:
     lost = "" if whole.loss_pct is None else f"{percent(whole.loss_pct / 100.0)} of {money(whole.equity_start)}"
     yield f"Loss, {currency}", money(whole.loss), lost
     if nearest := tightest(cell):
-        at = f"{nearest.account} {pool_name(nearest.pool)} at {when(nearest.pool.buffer_min_ts, cell.start_ts)}"
+        at = f"{nearest.account} {pool_name(nearest.pool.pool)} at {when(nearest.pool.buffer_min_ts, cell.start_ts)}"
         yield f"Lowest buffer above maintenance, {currency}", money(nearest.pool.buffer_min), at
     if cell.liquidations:
         first = cell.liquidations[0]

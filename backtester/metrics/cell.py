@@ -26,7 +26,7 @@ from backtester.metrics.trades import funding_payments, liquidation_reports, ord
 from backtester.metrics.verdict import cell_verdict, flags
 from backtester.report.gates import judged
 from backtester.report.pools import fates
-from backtester.report.records import Cell, FileInput, Named, RealisedPrices, ScenarioInput, VenueInput
+from backtester.report.records import Cell, FileInput, Named, RealisedPrices, ScenarioInput, Source, VenueInput
 from backtester.run.result import RunFailure, RunResult, ScenarioSource
 from backtester.venue.profile import VenueProfile
 
@@ -129,12 +129,20 @@ def _scenario_input(source: ScenarioSource) -> ScenarioInput:
         if known(each.low) is not None  # a market that only lends its order book is never shown
     )
     return ScenarioInput(
-        source.id, source.sha256, source.assumed_share, source.title, source.type, source.summary.tiles, realised
+        source.id,
+        source.sha256,
+        source.assumed_share,
+        source.title,
+        source.type,
+        source.summary.tiles,
+        realised,
+        tuple(Source(*each) for each in source.sources),
     )
 
 
 def _venue_input(profile: VenueProfile) -> VenueInput:
-    return VenueInput(profile.id, profile.sha256, str(profile.rules_date), profile.assumed_share)
+    cited = tuple(Source(*each) for each in profile.cited)
+    return VenueInput(profile.id, profile.sha256, str(profile.rules_date), profile.assumed_share, cited)
 
 
 def _currency(result: RunResult) -> str:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from backtester.report.flags import flag_lines
 from backtester.report.glance import MORE, Details, glance, told, untold
 from backtester.report.naming import AnyCell
-from backtester.report.records import Cell, FailedCell, ReportModel
+from backtester.report.records import Cell, FailedCell, Inputs, ReportModel, Source
 from backtester.report.sheet import Sheet
 from backtester.report.sheets import inputs_sheet
 from backtester.report.telling import later_sheets, near_sheets
@@ -40,7 +40,14 @@ class Lines(NamedTuple):
     lines: tuple[str, ...]
 
 
-Block = Sheet | Opening | Picture | Note | Lines
+class Sources(NamedTuple):
+    """What one of the inputs rests on: for who has room for it, and can link it."""
+
+    title: str
+    sources: tuple[Source, ...]
+
+
+Block = Sheet | Opening | Picture | Note | Lines | Sources
 
 
 def outline(model: ReportModel, details: Details, whole: bool) -> Iterator[Block]:
@@ -76,10 +83,19 @@ def source_blocks(model: ReportModel, whole: bool) -> Iterator[Block]:
     """What a result was made from, what it rests on, and its receipt."""
     if whole:
         yield inputs_sheet(model.inputs)
-    for title, lines in (("Assumptions", model.assumptions), ("Warnings", model.warnings)):
-        if lines:
-            yield Lines(title, lines)
+    if model.assumptions:
+        yield Lines("Assumptions", model.assumptions)
+    yield from _sources(model.inputs)
+    if model.warnings:
+        yield Lines("Warnings", model.warnings)
     yield Lines("", vouchers(model))
+
+
+def _sources(inputs: Inputs) -> Iterator[Sources]:
+    """Of every scenario and of the rules of every venue that names some."""
+    made = [(f"scenario {each.name}", each.sources) for each in inputs.scenarios]
+    made += [(f"the rules {each.name}@{each.rules_date}", each.sources) for each in inputs.venues]
+    yield from (Sources(f"Sources of {name}: {len(sources)}", sources) for name, sources in made if sources)
 
 
 def opening_lines(cell: AnyCell, currency: str) -> Iterator[tuple[str, str]]:

@@ -47,6 +47,13 @@ class RealisedPrices(NamedTuple):
     path_high: float | None
 
 
+class Source(NamedTuple):
+    """What figures or rules come from: the key that they name, and what it stands for."""
+
+    key: str
+    text: str
+
+
 class ScenarioInput(NamedTuple):
     """The stress path, and what its transform of the tape came to."""
 
@@ -57,6 +64,7 @@ class ScenarioInput(NamedTuple):
     type: str
     tiles: int  # how often the base tape was laid end to end
     realised: tuple[RealisedPrices, ...]
+    sources: tuple[Source, ...]
 
 
 class VenueInput(NamedTuple):
@@ -66,6 +74,7 @@ class VenueInput(NamedTuple):
     sha256: str
     rules_date: str
     assumed_share: float
+    sources: tuple[Source, ...]  # that the rules of this date name
 
 
 class Inputs(NamedTuple):

@@ -18,6 +18,7 @@ from backtester.engine.state import Market, Worlds
 from backtester.errors import BacktesterError
 from backtester.market.schema import TapeInstrument
 from backtester.scenario.apply import Summary
+from backtester.scenario.path import Source as Reference
 from backtester.venue.profile import VenueProfile
 
 #: Worlds of a variant, in this order: what happens, and the same with liquidation off (RULES 8.6), which shows what was
@@ -47,6 +48,7 @@ class ScenarioSource(NamedTuple):
     sha256: str
     assumed_share: float
     summary: Summary
+    sources: tuple[Reference, ...]  # that its figures name
 
 
 class Instrument(NamedTuple):

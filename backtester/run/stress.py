@@ -129,7 +129,7 @@ def scenario_source(
     words = [setting.text for setting in settings] + ([shock.text] if shock else [])
     digest = digest_of([*digests, *(hashlib.sha256(text.encode()).hexdigest() for text in words)])
     path = stressed.scenario
-    return ScenarioSource(path.id, path.title, path.type, digest, path.assumed_share, stressed.summary)
+    return ScenarioSource(path.id, path.title, path.type, digest, path.assumed_share, stressed.summary, path.sources)
 
 
 def _times(summary: Summary) -> str:

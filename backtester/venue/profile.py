@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from bisect import bisect_left
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -88,6 +89,14 @@ class VenueProfile:
     def assumed_share(self) -> float:
         """The fraction of the rules that are guesses."""
         return sum(rule.assumed for rule in self.provenance) / len(self.provenance)
+
+    @property
+    def cited(self) -> tuple[SourceDocument, ...]:
+        """The documents that the rules, the markets and the notes of this date refer to."""
+        rules = [rule.source for rule in self.provenance]
+        markets = [market.source for market in (*self.markets, self.default_market)]
+        said = " ".join((*rules, *markets, *self.notes))
+        return tuple(each for each in self.documents if re.search(rf"(?<![\w-]){re.escape(each.key)}(?![\w-])", said))
 
     def market(self, *names: str) -> MarketRules:
         """The rules of the first of `names` that the profile lists, as it stands or followed by the collateral.

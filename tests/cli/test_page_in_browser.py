@@ -48,7 +48,8 @@ document.querySelector("iframe").addEventListener("load", ({target}) => {
   });
   const asked = world.performance.getEntriesByType("resource").map((each) => each.name);
   const width = page.documentElement.scrollWidth;
-  document.querySelector("pre").textContent = JSON.stringify({outputs, width, asked, errors: world.errors});
+  const moving = [...page.querySelectorAll(".wide")].filter((each) => each.scrollWidth > each.clientWidth).length;
+  document.querySelector("pre").textContent = JSON.stringify({outputs, width, moving, asked, errors: world.errors});
 });
 </script>"""
 
@@ -75,6 +76,10 @@ def test_it_fits_and_answers(tmp_path: Path, width: int) -> None:
     assert (found["errors"], found["asked"]) == ([], [])
     assert found["width"] <= width
     assert found["outputs"] and all(re.match(r"\d\d:\d\d:\d\d  \w+", each) for each in found["outputs"])
+
+
+def test_no_table_moves_on_a_phone(tmp_path: Path) -> None:
+    assert seen(tmp_path, render_html(MODEL, "all"), 390)["moving"] == 0
 
 
 def test_hostile_text_breaks_nothing(tmp_path: Path) -> None:

@@ -51,6 +51,7 @@ from backtester.report.records import (
     RemedyReport,
     ReportModel,
     ScenarioInput,
+    Source,
     SystemReport,
     VenueInput,
 )
@@ -449,6 +450,7 @@ SMALLER = CRASH._replace(
     limits=(),
 )
 
+RULES = (Source("docs", "github.com/owner/docs @24c1248, read in 2026"), Source("latency", "measured"))
 MODEL = ReportModel(
     kind="run",
     schema_version=SCHEMA_VERSION,
@@ -468,9 +470,10 @@ MODEL = ReportModel(
                 "HIST",
                 5,
                 (RealisedPrices("BTC", 95_900.0, 100_100.0, 95_899.5, None),),
+                (Source("BN-1M", "klines of one minute (https://data.example.org/klines/BTC)"),),
             ),
         ),
-        venues=(VenueInput("hyperliquid", "d" * 64, "2026-08-22", 0.38),),
+        venues=(VenueInput("hyperliquid", "d" * 64, "2026-08-22", 0.38, RULES),),
     ),
     assumptions=("tape btc.parquet: synthetic | by hand",),
     warnings=("nothing is what it seems",),

@@ -65,9 +65,10 @@ command.accept funding_zero index_mid order_book as_written frozen_order_book
 inputs portfolios tape scenarios venues
 inputs.portfolios.0 name sha256
 inputs.tape name sha256
+inputs.venues.0.sources.0 key text
 receipt inputs results
-inputs.scenarios.0 name sha256 assumed_share title type tiles realised
-inputs.venues.0 name sha256 rules_date assumed_share
+inputs.scenarios.0 name sha256 assumed_share title type tiles realised sources
+inputs.venues.0 name sha256 rules_date assumed_share sources
 cells.0 scenario venue variant status error verdict flags portfolio accounts orders liquidations funding
   plans system start_ts end_ts trades notices reached limits
 cells.0.portfolio name equity_start equity_end equity_end_exit equity_min loss loss_pct net_delta pools

@@ -139,7 +139,7 @@ def test_rules_of_another_date_are_the_same_cell() -> None:
         venue="hyperliquid@2026-10-01",
         accounts=tuple(each._replace(venue="hyperliquid@2026-10-01") for each in CRASH.accounts),
     )
-    venues = (VenueInput("hyperliquid", "e" * 64, "2026-10-01", 0.3),)
+    venues = (VenueInput("hyperliquid", "e" * 64, "2026-10-01", 0.3, ()),)
     other = model(newer)._replace(inputs=MODEL.inputs._replace(venues=venues))
     found = compare(model(CRASH), other)
     assert (found.changes, found.cells) == ((), 1)

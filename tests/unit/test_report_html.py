@@ -15,6 +15,7 @@ from backtester.report.html.heat import heat, height, rows_of, sweeps
 from backtester.report.html.page import render_html
 from backtester.report.html.plot import FOOT, GRAIN, HEAD, Span, band, picture, round_up
 from backtester.report.html.sheets import table
+from backtester.report.html.sources import linked
 from backtester.report.html.tree import node, said, written
 from backtester.report.market import title_of, traded_in
 from backtester.report.sentence import sentence
@@ -209,15 +210,43 @@ def test_hostile_text_stays_text() -> None:
 
 def test_nothing_is_loaded() -> None:
     page = render_html(MODEL, "all")
-    assert not tags_of(page).attributes & {"src", "href", "action", "srcset"}
+    assert not tags_of(page).attributes & {"src", "action", "srcset"}
+    assert [tag for tag in tags_of(page).tags if tag in {"link", "base", "iframe"}] == []
     assert not re.search(r"url\(|@import|fetch\(|XMLHttpRequest|import\(", page)
+
+
+def test_sources_are_closed_and_their_addresses_are_links() -> None:
+    page = render_html(MODEL, "all")
+    assert page.count('<details class="sources">') == 2 and "<details open" not in page
+    assert (
+        "<b>BN-1M</b> klines of one minute "
+        '(<a href="https://data.example.org/klines/BTC" rel="noreferrer">https://data.example.org/klines/BTC</a>)'
+    ) in page
+    assert '<a href="https://github.com/owner/docs" rel="noreferrer">github.com/owner/docs</a> @24c1248' in page
+    assert "<li><b>latency</b> measured</li>" in page
+
+
+@pytest.mark.parametrize(
+    ("text", "addresses"),
+    [
+        ("see http://a.example/x?y=1&z=2. Then", ["http://a.example/x?y=1&z=2"]),
+        ("binance.com/support/faq: liquidation 360033525271", ["https://binance.com/support/faq"]),
+        ("crypto.report, 2025-03-12; docs: trading/fees.md, mark/entry x notional", []),
+        ("javascript:alert(1) data:text/html,x ftp://a.example/x file:///etc/passwd", []),
+        ('https://a.example/"onclick="x', ["https://a.example/"]),
+    ],
+)
+def test_only_addresses_of_the_web_are_links(text: str, addresses: list[str]) -> None:
+    found = node("p", linked(text))
+    assert [each.get("href") for each in found.iter("a")] == addresses
+    assert "".join(found.itertext()) == text
 
 
 def test_a_matrix_is_a_heat_map() -> None:
     sheet = Sheet(
         "Where", (Column("scenario", is_text=True), Column("venue")), (("crash", "lost"),), heat=((None, 0.8),)
     )
-    assert '<td class="figure heated" style="--heat: 0.800">lost</td>' in written(table(sheet))
+    assert '<td class="figure heated" data-label="venue" style="--heat: 0.800">lost</td>' in written(table(sheet))
 
 
 def test_details_say_which_cells_are_told() -> None:

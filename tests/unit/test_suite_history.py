@@ -8,7 +8,7 @@ from backtester.suite.history import FIGURE_COLUMNS, figure_rows
 from tests.golden.handmade import MODEL
 
 CELL = next(cell for cell in MODEL.cells if isinstance(cell, Cell))
-VENUE = VenueInput("hyperliquid", "a" * 64, "2026-08-22", 0.0)
+VENUE = VenueInput("hyperliquid", "a" * 64, "2026-08-22", 0.0, ())
 
 
 def month(loss: float, *, tape: str = "1", book: str = "2", other: str = "3", shock: str | None = None) -> ReportModel:

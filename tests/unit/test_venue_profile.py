@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -12,6 +13,7 @@ from backtester.config.venue import TierRow
 from backtester.enums import Side
 from backtester.venue.loader import load_profile
 from backtester.venue.margin import deductions, maintenance_margin
+from backtester.venue.profile import Provenance, SourceDocument
 
 NEWEST = load_profile("hyperliquid")
 BTC = (
@@ -88,3 +90,16 @@ def test_rounding_goes_one_way_and_not_far(price: float, size_decimals: int, tow
     assert -1e-6 * step * 1.001 <= (rounded - price) * toward < step * 1.001
     if rounded > 0:
         assert NEWEST.order_price(rounded, toward, size_decimals) == rounded
+
+
+def test_the_documents_that_the_rules_of_a_date_name() -> None:
+    documents = tuple(SourceDocument(key, "a document") for key in ("docs", "docs-2024", "api"))
+    cited = replace(
+        NEWEST,
+        documents=documents,
+        provenance=(Provenance("taker_fee", 0.0, "docs-2024: fees; apis", False),),
+        markets=(),
+        default_market=NEWEST.default_market._replace(source="a guess (docs)"),
+        notes=(),
+    ).cited
+    assert cited == documents[:2]

@@ -12,23 +12,27 @@ _SHORT = 24
 
 
 def table(sheet: Sheet) -> Element:
-    """A table with its title; one that is wider than the page moves by itself."""
+    """A table with its title; one that is wider than the page moves by itself, on a phone its rows are cards."""
     kinds = [_kind(sheet, number) for number in range(len(sheet.columns))]
     heads = (
         node("th", column.heading, class_=kind, scope="col") for column, kind in zip(sheet.columns, kinds, strict=True)
     )
     unheated = ((None,) * len(sheet.columns),) * len(sheet.rows)
-    rows = (node("tr", _cells(kinds, *row)) for row in zip(sheet.rows, sheet.heat or unheated, strict=True))
+    names = [column.heading for column in sheet.columns]
+    rows = (node("tr", _cells(names, kinds, *row)) for row in zip(sheet.rows, sheet.heat or unheated, strict=True))
     drawn = node("table", node("thead", node("tr", heads)), node("tbody", rows))
     return node("section", node("h3", sheet.title), node("div", drawn, class_="wide", tabindex="0"), class_="sheet")
 
 
-def _cells(kinds: Sequence[str], texts: Sequence[str], heats: Sequence[float | None]) -> Iterator[Element]:
-    for kind, text, heat in zip(kinds, texts, heats, strict=True):
+def _cells(
+    names: Sequence[str], kinds: Sequence[str], texts: Sequence[str], heats: Sequence[float | None]
+) -> Iterator[Element]:
+    """One row; each says its column, as there are no heads above it on a phone."""
+    for name, kind, text, heat in zip(names, kinds, texts, heats, strict=True):
         if heat is None:
-            yield node("td", text, class_=kind)
+            yield node("td", text, class_=kind, data_label=name)
         else:
-            yield node("td", text, class_=f"{kind} heated", style=f"--heat: {heat:.3f}")
+            yield node("td", text, class_=f"{kind} heated", data_label=name, style=f"--heat: {heat:.3f}")
 
 
 def _kind(sheet: Sheet, number: int) -> str:

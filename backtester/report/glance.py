@@ -42,6 +42,14 @@ def glance(cells: Sequence[AnyCell], currency: str) -> Iterator[Sheet]:
     yield _rows(placed, tuple(things), currency, _reached(cells))
 
 
+def planned(cells: Sequence[AnyCell]) -> tuple[tuple[Cell, str], ...]:
+    """Finished cells with plans and the words that set them apart, in the order of the command; none of a single."""
+    things = _things(cells).values()
+    words = [", ".join(each) for each in zip(*things, strict=True)]
+    found = [(cell, said) for cell, said in zip(cells, words, strict=True) if isinstance(cell, Cell) and cell.plans]
+    return tuple(found) if len(found) > 1 else ()
+
+
 def told(cells: Sequence[AnyCell], details: Details) -> Sequence[AnyCell]:
     """The cells whose report is printed: a single one always is."""
     if len(cells) < 2 or details == "all":

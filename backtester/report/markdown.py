@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from backtester.report.glance import Details, is_whole
-from backtester.report.outline import Block, Note, Opening, Picture, Sources, opening_lines, outline
+from backtester.report.outline import Beside, Block, Note, Opening, Picture, Sources, opening_lines, outline
 from backtester.report.records import ReportModel
 from backtester.report.sheet import Sheet
 from backtester.report.text import headline
@@ -24,7 +24,7 @@ def _lines(model: ReportModel, details: Details) -> Iterator[str]:
 
 def _block_lines(block: Block, currency: str) -> Iterator[str]:
     """A block, and a blank line before all but a headline; pictures and sources are left to the page."""
-    if isinstance(block, Picture | Sources):
+    if isinstance(block, Picture | Beside | Sources):
         return
     if isinstance(block, Sheet):
         yield from sheet_lines(block)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from backtester.report.flags import flag_lines
-from backtester.report.glance import MORE, Details, glance, told, untold
+from backtester.report.glance import MORE, Details, glance, planned, told, untold
 from backtester.report.naming import AnyCell
 from backtester.report.records import Cell, FailedCell, Inputs, ReportModel, Source
 from backtester.report.sheet import Sheet
@@ -25,6 +25,12 @@ class Picture(NamedTuple):
     """What happened in a cell, drawn over time."""
 
     cell: Cell
+
+
+class Beside(NamedTuple):
+    """The plans of several cells, drawn beside each other, with the words that set the cells apart."""
+
+    cells: tuple[tuple[Cell, str], ...]
 
 
 class Note(NamedTuple):
@@ -47,7 +53,7 @@ class Sources(NamedTuple):
     sources: tuple[Source, ...]
 
 
-Block = Sheet | Opening | Picture | Note | Lines | Sources
+Block = Sheet | Opening | Picture | Beside | Note | Lines | Sources
 
 
 def outline(model: ReportModel, details: Details, whole: bool) -> Iterator[Block]:
@@ -61,6 +67,8 @@ def outline(model: ReportModel, details: Details, whole: bool) -> Iterator[Block
 def glance_blocks(model: ReportModel, details: Details) -> Iterator[Block]:
     """The tables of many cells, and how to see those that are not told."""
     yield from glance(model.cells, model.reporting_currency)
+    if cells := planned(model.cells):
+        yield Beside(cells)
     if left := untold(model.cells, details):
         yield Note(left)
 

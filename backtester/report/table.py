@@ -17,7 +17,7 @@ from backtester.report.chart import Canvas, columns, gauge, sparkline
 from backtester.report.glance import Details, is_whole
 from backtester.report.market import title_of
 from backtester.report.naming import AnyCell
-from backtester.report.outline import Block, Note, Opening, Picture, Sources, opening_lines, outline
+from backtester.report.outline import Beside, Block, Note, Opening, Picture, Sources, opening_lines, outline
 from backtester.report.records import Cell, MarginPath, MarketPath, ReportModel
 from backtester.report.sheet import Sheet, folded
 from backtester.report.text import clock, headline, money, offset, price, stretch
@@ -57,7 +57,7 @@ def _parts(block: Block, currency: str) -> Iterator[RenderableType]:
     if isinstance(block, Sheet):
         yield SheetView(block, blank_after=True)
         return
-    if isinstance(block, Sources) or (isinstance(block, Picture) and not block.cell.margin_paths):
+    if isinstance(block, Beside | Sources) or (isinstance(block, Picture) and not block.cell.margin_paths):
         return
     if isinstance(block, Opening):
         yield from _opening(block.cell, currency)

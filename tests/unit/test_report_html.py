@@ -11,16 +11,20 @@ from typing import Any
 import pytest
 
 from backtester.enums import Side, Verdict
+from backtester.report.glance import planned
+from backtester.report.html.costs import plans_beside
 from backtester.report.html.heat import heat, height, rows_of, sweeps
 from backtester.report.html.page import render_html
 from backtester.report.html.plot import FOOT, GRAIN, HEAD, Span, band, picture, round_up
 from backtester.report.html.sheets import table
 from backtester.report.html.sources import linked
 from backtester.report.html.tree import node, said, written
+from backtester.report.html.waterfall import Steps, waterfall
 from backtester.report.market import title_of, traded_in
 from backtester.report.sentence import sentence
 from backtester.report.sheet import Column, Sheet
-from tests.golden.handmade import CRASH, MODEL
+from backtester.report.text import bps
+from tests.golden.handmade import CRASH, MODEL, SMALLER
 
 MINUTE = 60_000_000_000
 
@@ -252,3 +256,26 @@ def test_a_matrix_is_a_heat_map() -> None:
 def test_details_say_which_cells_are_told() -> None:
     assert render_html(MODEL, "all").count("<article>") == len(MODEL.cells)
     assert render_html(MODEL, "worst").count("<article>") == 1
+
+
+def test_a_waterfall_has_a_line_at_nothing_an_axis_with_its_unit_and_every_figure() -> None:
+    rows = [Steps("one", (("delay", -2.0), ("fee", 12.0), ("depth", 0.0))), Steps("none", (("fee", 0.0),))]
+    [found] = waterfall("Costs", iter(rows), "bps", bps)
+    assert [each.text for each in found.iter("text")] == ["delay −2.0", "fee +12.0", "0 bps", "5", "10"]
+    assert [each.get("class") for each in found.iter("line")] == ["zero", "grid", "grid"]
+    places = [(each.get("x"), each.get("width")) for each in found.iter("rect")]
+    assert places == [("0.00%", "12.00%"), ("0.00%", "72.00%")]
+    assert [each.text for each in found.iter("b")] == ["+10.0 bps"]
+    assert [each.get("class") for each in found.iter("span")] == ["legend", "key delay", "key fee", None]
+
+
+def test_nothing_has_no_waterfall() -> None:
+    assert not [*waterfall("Costs", [Steps("none", (("fee", 0.0),))], "bps", bps)]
+
+
+def test_plans_of_several_cells_stand_beside_each_other() -> None:
+    [found] = plans_beside(planned((CRASH, SMALLER)))
+    names = [each.text for each in found.iter("span") if each.text and "exit" in each.text]
+    assert len(names) == 2 and len({*names}) == 2
+    assert all(name.endswith(": exit, BTC, twap") for name in names)
+    assert planned((CRASH,)) == ()

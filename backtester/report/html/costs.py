@@ -2,43 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from itertools import accumulate, groupby, pairwise
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from itertools import accumulate, groupby
 
 from backtester.report.executions import OrderReport, PlanReport, Shortfall, TradeReport
 from backtester.report.html.plot import Band, Mark, Span, band, picture
 from backtester.report.html.sheets import table
-from backtester.report.html.tree import Element, node
+from backtester.report.html.tree import Element
+from backtester.report.html.waterfall import Steps, waterfall
 from backtester.report.records import Cell, FundingPayment
 from backtester.report.sheet import Column, Sheet
 from backtester.report.text import bps, clock, money, price, rate, size
 
-_STEP = 5  # pixels of the height of one part
+_SHORTFALL = "Implementation shortfall of plans, bps of a paper trade at the decision"
 _DOT = 3.0  # pixels from the middle to the edge of a payment's
 _COLOURS = 4  # of the style sheet, for lines of one kind
-
-
-class Steps(NamedTuple):
-    """One thing that had a cost, and its parts in the order in which they come about; a cost is positive."""
-
-    name: str
-    parts: tuple[tuple[str, float], ...]
-
-    @property
-    def ends(self) -> list[float]:
-        """What it had come to before the first part, and after each."""
-        return [*accumulate((part for _, part in self.parts), initial=0.0)]
 
 
 def costs(cell: Cell, currency: str) -> Iterator[Element]:
     """Steps of what took liquidity, of plans, and of trades in money."""
     own = [order for order in cell.orders if order.plan is None and order.slippage.total_bps is not None]
-    yield from _figure("Slippage and fee of orders, bps of the mid at the decision", map(_order, own), bps)
-    done = [(plan, plan.shortfall) for plan in cell.plans if plan.shortfall is not None]
-    title = "Implementation shortfall of plans, bps of a paper trade at the decision"
-    yield from _figure(title, (_plan(plan, cost) for plan, cost in done), bps)
-    yield from _figure(f"What trades cost, {currency}", map(_trade, cell.trades), money)
+    yield from waterfall("Slippage and fee of orders, bps of the mid at the decision", map(_order, own), "bps", bps)
+    yield from waterfall(_SHORTFALL, _plans(cell), "bps", bps)
+    yield from waterfall(f"What trades cost, {currency}", map(_trade, cell.trades), currency, money)
+
+
+def plans_beside(cells: Sequence[tuple[Cell, str]]) -> Iterator[Element]:
+    """The plans of several cells, each with the words that set its cell apart, to one scale."""
+    rows = (plan._replace(name=f"{words}: {plan.name}") for cell, words in cells for plan in _plans(cell))
+    yield from waterfall(f"Plans beside each other: {_SHORTFALL[0].lower()}{_SHORTFALL[1:]}", rows, "bps", bps)
+
+
+def _plans(cell: Cell) -> Iterator[Steps]:
+    return (_plan(plan, plan.shortfall) for plan in cell.plans if plan.shortfall is not None)
 
 
 def _order(order: OrderReport) -> Steps:
@@ -67,35 +63,6 @@ def _trade(trade: TradeReport) -> Steps:
         ("funding", -trade.funding),
     )
     return Steps(f"{trade.account}, {trade.position} {trade.margin_mode}", parts)
-
-
-def _figure(title: str, rows: Iterator[Steps], written: Callable[[float], str]) -> Iterator[Element]:
-    """All of them to one scale, with what the colours mean; nothing where nothing had a cost."""
-    told = [row for row in rows if any(part for _, part in row.parts)]
-    if not told:
-        return
-    low = min(0.0, *(end for row in told for end in row.ends))
-    high = max(0.0, *(end for row in told for end in row.ends))
-    names = dict.fromkeys(name for row in told for name, _ in row.parts)
-    legend = node("span", (node("span", name, class_=f"key {name}") for name in names), class_="legend")
-    bars = node("div", (cell for row in told for cell in _bar(row, low, high, written)), class_="bars")
-    yield node("figure", node("figcaption", title, legend), bars)
-
-
-def _bar(row: Steps, low: float, high: float, written: Callable[[float], str]) -> Iterator[Element]:
-    """Name, steps and sum."""
-    scale = 100.0 / (high - low)
-    drawn = node("svg", class_="steps", width="100%", height=_STEP * len(row.parts), role="img", aria_label=row.name)
-    zero = f"{-low * scale:.2f}%"
-    drawn.append(node("line", class_="grid", x1=zero, x2=zero, y1="0", y2="100%"))
-    for number, ((name, part), (begin, end)) in enumerate(zip(row.parts, pairwise(row.ends), strict=True)):
-        x, width = f"{(min(begin, end) - low) * scale:.2f}%", f"{abs(end - begin) * scale:.2f}%"
-        told, figure = node("title", f"{name} {written(part)}"), f"{part:.10g}"
-        place: dict[str, str | float] = {"x": x, "width": width, "y": number * _STEP, "height": _STEP}
-        drawn.append(node("rect", told, class_=f"step {name}", data_value=figure, **place))
-    yield node("span", row.name)
-    yield drawn
-    yield node("span", written(row.ends[-1]), class_="figure")
 
 
 def funding(cell: Cell, currency: str) -> Iterator[Element]:

@@ -6,13 +6,23 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from backtester.report.glance import Details, told
-from backtester.report.html.costs import costs, funding
+from backtester.report.html.costs import costs, funding, plans_beside
 from backtester.report.html.courses import courses
 from backtester.report.html.opening import opening
 from backtester.report.html.sheets import table
 from backtester.report.html.sources import sources
 from backtester.report.html.tree import Element, node, verbatim, written
-from backtester.report.outline import Block, Note, Opening, Picture, Sources, cell_blocks, glance_blocks, source_blocks
+from backtester.report.outline import (
+    Beside,
+    Block,
+    Note,
+    Opening,
+    Picture,
+    Sources,
+    cell_blocks,
+    glance_blocks,
+    source_blocks,
+)
 from backtester.report.records import Cell, ReportModel
 from backtester.report.sheet import Sheet
 
@@ -60,6 +70,8 @@ def _drawn(blocks: Iterable[Block], model: ReportModel) -> Iterator[Element]:
             yield opening(block.cell, currency, model.inputs)
         elif isinstance(block, Picture):
             yield from _pictures(block.cell, currency)
+        elif isinstance(block, Beside):
+            yield from plans_beside(block.cells)
         elif isinstance(block, Sources):
             yield sources(block)
         elif isinstance(block, Note):

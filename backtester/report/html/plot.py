@@ -108,8 +108,13 @@ class Frame:
 
     def levels(self) -> list[float]:
         """Round values, few enough to be read."""
-        step = round_up((self.high - self.low) / _MOST_LEVELS)
-        return [n * step for n in range(math.ceil(self.low / step), math.floor(self.high / step) + 1)]
+        return levels_between(self.low, self.high)
+
+
+def levels_between(low: float, high: float) -> list[float]:
+    """Round values, few enough to be read. Example: between -1.0 and 12.0 they are 0.0, 5.0 and 10.0."""
+    step = round_up((high - low) / _MOST_LEVELS)
+    return [n * step for n in range(math.ceil(low / step), math.floor(high / step) + 1)]
 
 
 def round_up(value: float) -> float:

@@ -1,7 +1,8 @@
 """Compile facts into a path: the same TOML gives the same table, on every machine.
 
-    perp(t)   the candles' open, extremes and close, linear in between
-    index(t)  perp(t) / (1 + basis(t)), basis = the symbol's table for venue `*`; or candles of its own (`candles.py`)
+    steps     when the path moves: every 1 to 60 s, the faster the candles are (`bridge`)
+    perp(t)   through the candles' open, extremes and close (`bridge`, `candles`)
+    index(t)  through candles of its own, or perp(t) without its wicks and the basis of the symbol's table (`candles`)
     ratio(t)  index(t) / index(0), rounded to 1e-9
     trade intensity = volume per second of the candle / volume per second of the calm baseline
 
@@ -23,8 +24,10 @@ from numpy.typing import NDArray
 
 from backtester.errors import BacktesterError, Diagnostic
 from backtester.files import replacing
-from backtester.scenario.candles import Habits, Knots, Lines, price_lines
+from backtester.scenario.bridge import Cadence, Knots, Piece, cadence
+from backtester.scenario.candles import Lines, finest, price_lines
 from backtester.scenario.facts import Candles, Facts, Price
+from backtester.scenario.grid import moments
 from backtester.scenario.path import ANY, COLUMNS, LINEAR, PREFIX, SCHEMA_VERSION, Series, load, series_faults
 from backtester.scenario.reader import read_facts
 
@@ -41,16 +44,19 @@ def build(facts: Facts) -> pa.Table:
             knots = {figure.t_ns: figure.values[position] * table.scale for figure in table.figures}
             series.append(_series(table.venue, table.symbol, column, knots))
     parts_of = {candles.symbol: [c for c in facts.candles if c.symbol == candles.symbol] for candles in facts.candles}
-    habits = Habits(facts.extremes, facts.wick_ns)
-    perps: dict[str, Knots] = {}
+    problems += [fault for symbol, parts in parts_of.items() for fault in _coverage_faults(facts, symbol, parts)]
+    pieces = [_prices(parts) for parts in parts_of.values()]
+    steps = cadence(pieces, facts.span_ns, facts.calm_ns) if pieces else ()
+    times = moments(steps, facts.span_ns).tolist() if steps else []
+    drawn: dict[str, Lines] = {}
     for symbol, parts in sorted(parts_of.items(), key=lambda item: (any(part.like for part in item[1]), item[0])):
-        problems += _coverage_faults(facts, symbol, parts)
-        if not problems:
-            given = next((s for s in series if s[:3] == (ANY, symbol, "basis_bps")), None)
-            lines = price_lines(parts, habits, _fractions(given), perps)
-            perps[symbol] = lines.perp()
-            series = [s for s in series if s is not given] + _prices(facts, symbol, lines)
-            series.append(_series(ANY, symbol, "trade_intensity", _intensity(facts, parts)))
+        if problems:
+            break
+        given = next((s for s in series if s[:3] == (ANY, symbol, "basis_bps")), None)
+        lines = price_lines(parts, _fractions(given), drawn, times, facts.start_ns)
+        drawn[symbol] = lines
+        series = [s for s in series if s is not given] + _path(facts, symbol, lines)
+        series.append(_series(ANY, symbol, "trade_intensity", _intensity(facts, parts)))
     keys = [s[:3] for s in series]
     problems += [
         _problem(facts, f"{'/'.join(key)} is given twice") for key in sorted({k for k in keys if keys.count(k) > 1})
@@ -58,7 +64,7 @@ def build(facts: Facts) -> pa.Table:
     problems += [_problem(facts, message, hint) for s in series for message, hint in series_faults(s)]
     if problems:
         raise BacktesterError(problems)
-    return _table(series).replace_schema_metadata(_metadata(facts))
+    return _table(series).replace_schema_metadata(_metadata(facts, steps))
 
 
 def build_file(toml: Path) -> Path:
@@ -111,17 +117,21 @@ def _series(venue: str, symbol: str, column: str, knots: Knots) -> Series:
 
 
 def _coverage_faults(facts: Facts, symbol: str, parts: list[Candles]) -> list[Diagnostic]:
-    """Candles of one price must not overlap; those of both together must cover the whole window."""
+    """Candles of one price and interval must not overlap; those of both prices must cover the whole window."""
     faults = []
-    for price in Price:
-        spans = _spans([part for part in parts if part.price is price])
-        for (_, end), (start, _) in pairwise(spans):
+    spans: dict[tuple[Price, int], list[tuple[int, int]]] = {}
+    for part in parts:
+        spans.setdefault((part.price, part.interval_ns), []).extend(
+            (row.t_ns, row.t_ns + part.interval_ns) for row in part.rows
+        )
+    for listed in spans.values():
+        for (_, end), (start, _) in pairwise(sorted(listed)):
             if start < end:
                 faults.append(_problem(facts, f"{symbol} candles overlap at {start / 1e9:g} s from the start"))
     reached = 0
-    for start, end in _spans(parts):
+    for start, end in sorted(span for listed in spans.values() for span in listed):
         if start > reached:
-            faults.append(_problem(facts, f"{symbol} candles leave a gap at {start / 1e9:g} s from the start"))
+            faults.append(_problem(facts, f"{symbol} candles leave a gap at {reached / 1e9:g} s from the start"))
         reached = max(reached, end)
     if reached < facts.span_ns:
         message = f"{symbol} candles end at {reached / 1e9:g} s, the window at {facts.span_ns / 1e9:g}"
@@ -129,16 +139,12 @@ def _coverage_faults(facts: Facts, symbol: str, parts: list[Candles]) -> list[Di
     return faults
 
 
-def _spans(parts: list[Candles]) -> list[tuple[int, int]]:
-    return sorted((row.t_ns, row.t_ns + part.interval_ns) for part in parts for row in part.rows)
-
-
 def _fractions(basis: Series | None) -> Knots:
     """Knots of a basis in bps as fractions."""
     return dict(zip(basis.t_ns.tolist(), (basis.values / 1e4).tolist(), strict=True)) if basis else {}
 
 
-def _prices(facts: Facts, symbol: str, lines: Lines) -> list[Series]:
+def _path(facts: Facts, symbol: str, lines: Lines) -> list[Series]:
     """price_ratio and, if anything is known of it, basis_bps of one symbol."""
     ratio = {t: price / lines.spot[0] for t, price in lines.spot.items() if t <= facts.span_ns}
     series = [_series(ANY, symbol, "price_ratio", ratio)]
@@ -148,14 +154,22 @@ def _prices(facts: Facts, symbol: str, lines: Lines) -> list[Series]:
     return series
 
 
-def _intensity(facts: Facts, parts: list[Candles]) -> Knots:
-    """Volume per second over that of the calm baseline, from the perp's candles; the index's stand in for them."""
+def _prices(parts: list[Candles]) -> list[Piece]:
+    """The finest candles of the perp; the index's stand in for them."""
     perp = [part for part in parts if part.price is Price.PERP]
-    rates = {row.t_ns: row.volume / part.interval_ns for part in perp or parts for row in part.rows}
+    return finest(perp or parts)
+
+
+def _intensity(facts: Facts, parts: list[Candles]) -> Knots:
+    """Volume per second over that of the calm baseline: the perp's, or the index's where the perp has no baseline."""
     start, end = facts.baseline
-    calm = [rate for t, rate in rates.items() if start <= t < end]
-    mean = math.fsum(calm) / max(1, len(calm))
-    return {t: rate / mean if mean > 0.0 else math.nan for t, rate in rates.items() if t <= facts.span_ns}
+    for price in (Price.PERP, Price.INDEX):
+        pieces = finest(part for part in parts if part.price is price)
+        rates = {piece.start: piece.volume / (piece.end - piece.start) for piece in pieces}
+        calm = [rate for t, rate in rates.items() if start <= t < end]
+        if mean := math.fsum(calm) / max(1, len(calm)):
+            return {0: 1.0} | {t: rate / mean for t, rate in rates.items() if t <= facts.span_ns}
+    return {0: math.nan}
 
 
 def _table(series: list[Series]) -> pa.Table:
@@ -173,14 +187,14 @@ def _table(series: list[Series]) -> pa.Table:
     return pa.table(keys | {name: pa.array(column, from_pandas=True) for name, column in columns.items()})
 
 
-def _metadata(facts: Facts) -> dict[str, str]:
+def _metadata(facts: Facts, steps: Cadence) -> dict[str, str]:
     values = {
         "schema_version": SCHEMA_VERSION,
         "id": facts.id,
         "title": facts.title,
         "type": facts.type,
         "window": json.dumps([facts.start_ns, facts.end_ns]),
-        "cadence": json.dumps(facts.cadence),
+        "cadence": json.dumps(steps),
         "sources": json.dumps([list(source) for source in facts.sources], ensure_ascii=False),
         "calibration": facts.calibration,
         "assumed_share": f"{facts.assumed_share():.4f}",

@@ -17,11 +17,6 @@ class Price(StrEnum):
     PERP = "perp"
     INDEX = "index"
 
-    @property
-    def other(self) -> Price:
-        """The index for the perp, the perp for the index."""
-        return Price.INDEX if self is Price.PERP else Price.PERP
-
 
 class Candle(NamedTuple):
     """One price candle: t_ns from the window's start, prices in quote currency, volume in base units."""
@@ -35,7 +30,7 @@ class Candle(NamedTuple):
 
 
 class Candles(NamedTuple):
-    """Candles of one symbol, price and interval; the extremes' times: `low_at` and `high_at`, or the assumed shares.
+    """Candles of one symbol, price and interval; `low_at`, `high_at`: the times of extremes, where they were published.
 
     `like`: the symbol whose perp they are assumed to look like inside; empty for none.
     """
@@ -87,10 +82,8 @@ class Facts:
     calibration: str
     start_ns: int
     end_ns: int
-    cadence: tuple[tuple[int, int], ...]
+    calm_ns: int  # how far apart the steps of the path are while prices are calm
     baseline: tuple[int, int]  # the calm minutes that trade intensity is measured against
-    extremes: tuple[float, float]  # when a candle's first and second extreme happen, as shares of its interval
-    wick_ns: int  # how long one price is assumed to leave the other behind at an extreme
     candles: tuple[Candles, ...]
     tables: tuple[Table, ...]
     unused: tuple[Unused, ...]

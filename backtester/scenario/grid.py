@@ -86,9 +86,13 @@ def step_times(scenario: Scenario) -> NDArray[np.int64]:
     """Times of the steps from the window's start, 0 and the end included; empty for a scenario without a window."""
     if scenario.start_ns is None or scenario.end_ns is None:
         return np.zeros(0, np.int64)
-    end = scenario.end_ns - scenario.start_ns
-    ends = [start for start, _ in scenario.cadence[1:]] + [end + 1]
-    return np.concatenate([np.arange(a, b, step) for (a, step), b in zip(scenario.cadence, ends, strict=True)])
+    return moments(scenario.cadence, scenario.span_ns)
+
+
+def moments(cadence: Sequence[tuple[int, int]], span_ns: int) -> NDArray[np.int64]:
+    """The times of a cadence from 0 to `span_ns`, both included if they are steps."""
+    ends = [start for start, _ in cadence[1:]] + [span_ns + 1]
+    return np.concatenate([np.arange(a, b, step) for (a, step), b in zip(cadence, ends, strict=True)])
 
 
 def make_grid(scenario: Scenario, targets: Sequence[Target], proxies: Sequence[Proxy] = ()) -> Grid:

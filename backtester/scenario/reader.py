@@ -28,20 +28,22 @@ Row = list[Any]
 
 
 class WindowTable(Record):
-    """When the scenario happens, and why then. `from_low`: start and end of an overlay, as offsets from the low."""
+    """When the scenario happens, and why then. `from_low`: start and end of an overlay, as offsets from the low.
+
+    step_s: how far apart its steps are while prices are calm (20 s); the faster candles are, the closer they stand.
+    """
 
     start: datetime | None = None
     end: datetime | None = None
     from_low: list[str] | None = None
+    step_s: int = 20
     why: str
 
 
 class PricesTable(Record):
-    """How candles become a path: calm minutes; assumed times of a candle's extremes, and how long a wick lasts."""
+    """How candles become a path: `baseline`, the calm minutes that trade intensity is measured against."""
 
     baseline: list[str]
-    extremes: list[float]
-    wick_s: int = 0
     why: str
 
 
@@ -103,7 +105,6 @@ class FactsFile(Record):
     title: str
     type: Literal["HIST", "HYPT", "REVERSE"]
     calibration: str
-    cadence: Sequence[Row] = ()
     window: WindowTable
     sources: dict[str, str]
     prices: PricesTable | None = None
@@ -128,7 +129,7 @@ class _Reader:
         self.file = file
         self.faults: list[Fault] = []
         self.is_overlay = file.window.from_low is not None
-        self.prices = file.prices or PricesTable(baseline=[], extremes=[0.25, 0.75], why="")
+        self.prices = file.prices or PricesTable(baseline=[], why="")
         self.start, self.end = self.window()
         self.check_kind()
 
@@ -154,7 +155,7 @@ class _Reader:
         for key in ("prices", "candles"):
             if not self.is_overlay and not getattr(self.file, key):
                 self.fault((key,), "missing key")
-        for key in ("cadence", "prices", "candles", "basis"):
+        for key in ("prices", "candles", "basis"):
             if self.is_overlay and getattr(self.file, key):
                 self.fault((key,), "cannot stand here: an overlay has no prices")
 
@@ -167,10 +168,8 @@ class _Reader:
             calibration=file.calibration,
             start_ns=_ns(self.start),
             end_ns=_ns(self.end),
-            cadence=self.cadence(),
+            calm_ns=self.calm_ns(),
             baseline=self.baseline(),
-            extremes=self.extremes(),
-            wick_ns=self.wick_ns(),
             candles=tuple(self.candles(number, table) for number, table in enumerate(file.candles)),
             tables=self.tables(),
             unused=tuple(
@@ -220,22 +219,12 @@ class _Reader:
                 self.fault(place, f"unknown source {shown(key)}", "add it to [sources], or write assumed")
         return str(text)
 
-    def cadence(self) -> tuple[tuple[int, int], ...]:
-        cadence = []
-        for number, row in enumerate(self.file.cadence):
-            place = ("cadence", number)
-            if len(row) != 2:
-                self.fault(place, "expected [time, step in seconds]")
-                continue
-            (step,) = self.numbers(place, row[1:])
-            if step <= 0.0:
-                self.fault(place, "the step must be more than 0 s")
-            cadence.append((self.time(place, row[0]), round(step * NS)))
-        if self.is_overlay:
-            return ()
-        if not cadence or cadence[0][0] != 0 or any(b <= a for (a, _), (b, _) in pairwise(cadence)):
-            self.fault(("cadence",), "must begin at the window's start and ascend")
-        return tuple(cadence)
+    def calm_ns(self) -> int:
+        step = self.file.window.step_s
+        if not 0 < step <= 60 or 60 % step:
+            self.fault(("window", "step_s"), "must divide a minute, as 5, 20 and 60 do")
+            return NS
+        return step * NS
 
     def baseline(self) -> tuple[int, int]:
         place = ("prices", "baseline")
@@ -246,20 +235,6 @@ class _Reader:
             self.fault(place, "expected two ascending times")
             return 0, 0
         return times[0], times[1]
-
-    def extremes(self) -> tuple[float, float]:
-        shares = self.prices.extremes
-        if len(shares) != 2 or not 0.0 < shares[0] < shares[1] < 1.0:
-            self.fault(("prices", "extremes"), "expected two ascending shares of an interval, such as [0.25, 0.75]")
-            return 0.25, 0.75
-        return shares[0], shares[1]
-
-    def wick_ns(self) -> int:
-        both = {table.price for table in self.file.candles} == {"perp", "index"}
-        if both != (self.prices.wick_s > 0):
-            message = "must be more than 0 where there are candles of perp and index, and only there"
-            self.fault(("prices", "wick_s"), message)
-        return self.prices.wick_s * NS
 
     def candles(self, number: int, table: CandlesTable) -> Candles:
         place: Place = ("candles", number)

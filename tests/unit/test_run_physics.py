@@ -205,13 +205,13 @@ def test_the_market_does_not_depend_on_the_portfolio(tmp_path: Path) -> None:
     assert len(small.fills) != len(large.fills)
 
 
-def test_without_liquidation_the_drawdown_is_larger() -> None:
+def test_without_liquidation_nobody_sells_at_the_low() -> None:
+    """The account hangs on by 259 USDC, below its maintenance, and has part of its money again in the end."""
     result = demo()
     accounts = result.state.accounts
     actual, off = accounts[result.index.accounts[ACTUAL]], accounts[result.index.accounts[UNLIQUIDATED]]
     assert actual["equity_start"] == off["equity_start"] == 250_000.0
-    assert off["equity_min"] < actual["equity_min"]
-    assert off["equity_min"] < 0.0  # it would have owed money; nobody was there to stop it
+    assert actual["equity_min"] == 0.0 < off["equity_min"] < 1_000.0
     pools = result.state.pools[result.state.pools["world"] == UNLIQUIDATED]
     assert (pools["state"] == PoolState.HEALTHY).all() and (pools["buffer_min"] < 0.0).any()
     reasons = set(result.fills["reason"][result.fills["world"] == UNLIQUIDATED])

@@ -26,7 +26,6 @@ id = "small"
 title = "Two candles"
 type = "HYPT"
 calibration = "1"
-cadence = [["10:00:00", 1]]
 [window]
 start = 2025-01-01T10:00:00Z
 end = 2025-01-01T10:02:00Z
@@ -35,7 +34,6 @@ why = "short"
 K = "klines"
 [prices]
 baseline = ["10:00:00", "10:01:00"]
-extremes = [0.25, 0.75]
 why = "small"
 [[candles]]
 symbol = "BTC"
@@ -90,13 +88,33 @@ def test_building_twice_gives_the_same_bytes(tmp_path: Path) -> None:
     assert [each.name for each in sorted(tmp_path.iterdir())] == ["small.parquet", "small.toml"]
 
 
+def perp(scenario: Scenario) -> list[float]:
+    """The perp of the small path at every second."""
+    ratio, basis = values(scenario, "price_ratio"), values(scenario, "basis_bps")
+    return [100.0 * ratio[t] * (1.0 + basis[t] / 1e4) for t in sorted(ratio)]
+
+
 def test_candles_become_knots(tmp_path: Path) -> None:
-    """The falling candle has its high after 15 s and its low after 45 s, the rising one the other way round."""
-    ratio = values(load(build_file(small(tmp_path))), "price_ratio")
-    basis = {seconds: -100.0 * seconds / 120.0 for seconds in (0, 15, 45, 60, 75, 105, 120)}
-    perp = {0: 100.0, 15: 101.0, 45: 90.0, 60: 95.0, 75: 94.0, 105: 99.0, 120: 98.0}
-    expected = {s * 1_000_000_000: round(perp[s] / (1 + basis[s] / 1e4) / 100.0, 9) for s in perp}
-    assert ratio == expected
+    """Opens, extremes and closes: each minute ranges over more than 2.5 %, so there is a knot a second."""
+    scenario = load(build_file(small(tmp_path)))
+    assert scenario.cadence == ((0, 1_000_000_000),)
+    assert list(values(scenario, "price_ratio")) == [second * 1_000_000_000 for second in range(121)]
+    line = perp(scenario)
+    assert (line[0], line[60], line[120]) == pytest.approx((100.0, 95.0, 98.0), rel=1e-8)
+    assert (max(line[:60]), min(line[:60])) == pytest.approx((101.0, 90.0), rel=1e-8)
+    assert (max(line[60:]), min(line[60:])) == pytest.approx((99.0, 94.0), rel=1e-8)
+
+
+def test_rows_of_basis_put_the_index_where_they_say(tmp_path: Path) -> None:
+    basis = values(load(build_file(small(tmp_path))), "basis_bps")
+    assert basis[0] == 0.0 and basis[2 * MINUTE] == pytest.approx(-100.0)
+
+
+def test_calm_minutes_move_every_twenty_seconds(tmp_path: Path) -> None:
+    path = small(
+        tmp_path, ("101.0, 90.0, 95.0", "100.2, 99.9, 100.0"), ("95.0, 99.0, 94.0, 98.0", "100.0, 102.0, 100.0, 101.0")
+    )
+    assert load(build_file(path)).cadence == ((0, 20_000_000_000), (MINUTE, 5_000_000_000))
 
 
 def test_volume_becomes_intensity_and_held_columns_drop_repeats(tmp_path: Path) -> None:
@@ -109,7 +127,8 @@ def test_volume_becomes_intensity_and_held_columns_drop_repeats(tmp_path: Path) 
 
 def test_the_low_can_be_put_where_it_was(tmp_path: Path) -> None:
     path = small(tmp_path, ('source = "K"\nrows', 'source = "K"\nlow_at = { "10:00:00" = "10:00:50" }\nrows'))
-    assert values(load(build_file(path)), "price_ratio")[50_000_000_000] < 0.91
+    line = perp(load(build_file(path)))
+    assert line.index(min(line)) == 50
 
 
 OVERLAY = """\
@@ -160,7 +179,11 @@ def test_an_overlay_counts_its_times_from_the_low(tmp_path: Path) -> None:
             '"refill_half_life_s"',
             '"refill_half_life_s" cannot stand here\n  hint: one of bid_depth',
         ),
-        ("[window]", 'cadence = [["0s", 1]]\n[window]', "cadence: cannot stand here: an overlay has no prices"),
+        (
+            "[window]",
+            '[prices]\nbaseline = []\nwhy = ""\n[window]',
+            "prices: cannot stand here: an overlay has no prices",
+        ),
     ],
 )
 def test_what_is_wrong_with_an_overlay(tmp_path: Path, old: str, new: str, fault: str) -> None:
@@ -195,14 +218,12 @@ def test_spread_in_bps_becomes_a_multiple(tmp_path: Path) -> None:
         ('"10:02:00", -100.0', '"10:00:00", -100.0', "times must ascend"),
         ("100.0, 101.0, 90.0", "100.0, 99.0, 90.0", "needs 0 < low ≤ open, close ≤ high"),
         ('"10:01:00", 95.0, 99.0', '"10:00:30", 95.0, 99.0', "BTC candles overlap at 30 s"),
-        ('  ["10:00:00", 100.0, 101.0, 90.0, 95.0, 10.0],\n', "", "BTC candles leave a gap at 60 s"),
+        ('  ["10:00:00", 100.0, 101.0, 90.0, 95.0, 10.0],\n', "", "BTC candles leave a gap at 0 s"),
         ('  ["10:01:00", 95.0, 99.0, 94.0, 98.0, 30.0],\n', "", "BTC candles end at 60 s, the window at 120"),
         ('"bid_depth_near", "vol', '"adl_pressure", "vol', '"adl_pressure" cannot stand here'),
         ("0.1, 1.0", "-0.1, 1.0", "bid_depth_near is -0.1, must be ≥ 0"),
-        ("[0.25, 0.75]", "[0.75, 0.25]", "two ascending shares"),
         ('["10:00:00", "10:01:00"]', '["10:01:00", "10:00:00"]', "two ascending times"),
-        ('[["10:00:00", 1]]', '[["10:01:00", 1]]', "must begin at the window's start and ascend"),
-        ('[["10:00:00", 1]]', '[["10:00:00", 0]]', "the step must be more than 0 s"),
+        ('why = "short"', 'why = "short"\nstep_s = 7', "must divide a minute, as 5, 20 and 60 do"),
         ("interval_s = 60", "interval_s = 0", "must be more than 0"),
     ],
 )
@@ -212,11 +233,14 @@ def test_a_wrong_fact_is_named(tmp_path: Path, old: str, new: str, message: str)
 
 def test_all_wrong_facts_are_named_with_their_lines(tmp_path: Path) -> None:
     path = small(
-        tmp_path, ('0.0, "K"]', '0.0, "Q"]'), ("interval_s = 60", "interval_s = 0"), ('[["10:00:00", 1]]', "[]")
+        tmp_path,
+        ('0.0, "K"]', '0.0, "Q"]'),
+        ("interval_s = 60", "interval_s = 0"),
+        ('why = "short"', 'why = "short"\nstep_s = 7'),
     )
     lines = messages(path).splitlines()
     assert [line.split(" ")[1] for line in lines if line.startswith("error")] == [
-        f"{path}:{number}" for number in (5, 18, 26)
+        f"{path}:{number}" for number in (9, 17, 25)
     ]
 
 
@@ -251,14 +275,14 @@ def test_unknown_scenarios_get_a_suggestion() -> None:
 def test_2025_10_10_lows() -> None:
     """Spot 102,000, 3,435 and 168.8; Binance's perp 101,516.5, 3,400 and 141.28; Bybit's BTC perp 101,045.9."""
     scenario = find("2025-10-10")
-    low = np.array([50 * MINUTE + 15_000_000_000])  # 21:20:15
-    for symbol, venue, start, spot, perp in (
-        ("BTC", "binance", 117_066, 102_000, 101_516.5),
-        ("BTC", "bybit", 117_066, 102_000, 101_045.9),
-        ("ETH", "binance", 4_021.28 / (1 - 4.4e-4), 3_435, 3_400.0),
-        ("SOL", "binance", 207.44 / (1 - 4.4e-4), 168.8, 141.28),
-        ("SOL", "hyperliquid", 207.44 / (1 - 4.4e-4), 168.8, 164.961),
+    for symbol, venue, start, second, spot, perp in (
+        ("BTC", "binance", 117_014 / (1 - 4.4e-4), 15, 102_000, 101_516.5),
+        ("BTC", "bybit", 117_014 / (1 - 4.4e-4), 15, 102_000, 101_045.9),
+        ("ETH", "binance", 4_021.28 / (1 - 4.4e-4), 15, 3_435, 3_400.0),
+        ("SOL", "binance", 207.44 / (1 - 4.4e-4), 75, 168.8, 141.28),
+        ("SOL", "hyperliquid", 207.44 / (1 - 4.4e-4), 15, 168.8, 164.961),
     ):
+        low = np.array([50 * MINUTE + second * 1_000_000_000])  # after 21:20
         ratio, basis = scenario.find("price_ratio", venue, symbol), scenario.find("basis_bps", venue, symbol)
         assert ratio is not None and basis is not None
         index = float(ratio.at(low)[0]) * start
@@ -266,9 +290,12 @@ def test_2025_10_10_lows() -> None:
         assert index * (1 + float(basis.at(low)[0]) / 1e4) == pytest.approx(perp, rel=1e-5)
 
 
-def test_2025_10_10_steps_every_second_in_the_worst_hour() -> None:
-    scenario = find("2025-10-10")
-    assert [(start // MINUTE, step // 1_000_000_000) for start, step in scenario.cadence] == [(0, 5), (20, 1), (80, 5)]
+def test_2025_10_10_steps_every_second_where_minutes_range_over_two_and_a_half_per_cent() -> None:
+    cadence = find("2025-10-10").cadence
+    assert cadence[0] == (0, 20_000_000_000)
+    assert {step // 1_000_000_000 for _, step in cadence} == {1, 5, 20}
+    worst = max(start for start, _ in cadence if start <= 50 * MINUTE)
+    assert dict(cadence)[worst] == 1_000_000_000  # 21:20, the low
 
 
 def test_2025_10_10_candles_are_the_published_ones() -> None:
@@ -280,7 +307,7 @@ def test_2025_10_10_candles_are_the_published_ones() -> None:
             for row in csv.DictReader(file)
         ]
     minutes = next(part for part in read_facts(SHIPPED).candles if part.symbol == "BTC" and part.interval_ns == MINUTE)
-    assert [tuple(row[1:]) for row in minutes.rows] == published
+    assert [tuple(row[1:]) for row in minutes.rows[20:80]] == published
 
 
 def test_the_table_says_where_it_comes_from() -> None:

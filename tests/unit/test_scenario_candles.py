@@ -2,93 +2,124 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 
-from backtester.scenario.candles import Habits, Knots, Lines, price_lines
+from backtester.scenario.bridge import Knots, Piece
+from backtester.scenario.candles import Lines, finest, price_lines
 from backtester.scenario.facts import Candle, Candles, Price
 
 S = 1_000_000_000
-HABITS = Habits((0.2, 0.8), 20 * S)
+Row = tuple[float, float, float, float]
 
 
-def table(price: Price, interval_s: int, *rows: tuple[float, float, float, float], like: str = "") -> Candles:
+def table(price: Price, interval_s: int, *rows: Row, like: str = "", start: int = 0) -> Candles:
     """Candles one after the other: (open, high, low, close)."""
-    candles = tuple(Candle(k * interval_s * S, *row, 1.0) for k, row in enumerate(rows))
+    candles = tuple(Candle((start + k * interval_s) * S, *row, 1.0) for k, row in enumerate(rows))
     return Candles("X", price, like, interval_s * S, "K", candles, (), ())
 
 
-def seconds(line: Knots) -> dict[int, float]:
-    return {t // S: round(value, 9) for t, value in sorted(line.items())}
+def lines(
+    *parts: Candles, rows: Knots | None = None, models: Mapping[str, Lines] | None = None, until: int = 120
+) -> Lines:
+    return price_lines(parts, rows or {}, models or {}, [second * S for second in range(until + 1)], 0)
 
 
-def lines(*parts: Candles, rows: Knots | None = None, perps: dict[str, Knots] | None = None) -> Lines:
-    return price_lines(parts, HABITS, rows or {}, perps or {})
+def where(line: Knots, price: float) -> list[int]:
+    return [t // S for t, value in line.items() if value == pytest.approx(price, rel=1e-12)]
 
 
-#: Two minutes of the index: down from 100 to 90 at second 48, and back.
-INDEX = table(Price.INDEX, 60, (100.0, 100.0, 90.0, 91.0), (91.0, 100.0, 91.0, 100.0))
+PERP = table(Price.PERP, 60, (100.0, 100.0, 90.0, 91.0), (91.0, 100.0, 91.0, 100.0))
 
 
-def test_the_finer_index_draws_and_the_perp_says_the_basis() -> None:
-    """Perp 99 at the start, 84.6 where the index has its 90, 100 at the end; a wick has 10 s to each side."""
-    index, basis = lines(INDEX, table(Price.PERP, 120, (99.0, 101.0, 84.6, 100.0)))
-    assert seconds(index) == {0: 100.0, 12: 100.0, 48: 90.0, 60: 91.0, 72: 91.0, 108: 100.0, 120: 100.0}
-    knots = seconds(basis)
-    assert (knots[0], knots[48], knots[120]) == (-0.01, -0.06, 0.0)
-    assert knots[38] == pytest.approx(-0.01 * (1 - 38 / 120))  # the line between open and close
-    assert knots[58] == pytest.approx(-0.01 * (1 - 58 / 120))
+def test_a_perp_alone_draws_itself_and_the_index_leaves_its_wicks_out() -> None:
+    """Bodies from 91 to 100: the low of 90 is a wick of 1 %, which the index goes with; a low of 80 is not."""
+    deep = table(Price.PERP, 60, (100.0, 100.0, 80.0, 91.0), (91.0, 100.0, 91.0, 100.0))
+    for perp, low in ((PERP, 90.0), (deep, 90.0)):
+        both = lines(perp)
+        assert min(both.spot.values()) == pytest.approx(low)
+        assert min(both.perp().values()) == pytest.approx(perp.rows[0].low)
+    assert min(lines(deep).basis.values()) == pytest.approx(80.0 / 90.0 - 1.0)
+    assert max(lines(PERP).basis.values()) == 0.0
 
 
-def test_the_perp_hits_its_own_low_and_high() -> None:
-    both = lines(INDEX, table(Price.PERP, 120, (99.0, 103.0, 84.6, 100.0)))
-    perp = both.perp()
-    assert min(perp.values()) == pytest.approx(84.6)
-    assert max(perp.values()) == pytest.approx(103.0)
-    assert perp[0] == pytest.approx(99.0) and perp[120 * S] == pytest.approx(100.0)
+def test_an_hour_has_no_wicks_of_its_own() -> None:
+    assert not any(lines(table(Price.PERP, 3600, (100.0, 101.0, 80.0, 100.0)), until=3600).basis.values())
 
 
-def test_a_candle_is_never_left() -> None:
-    """The index's second low of 90 would drag the perp to 90 · 1.02 = 91.8; its candle ends at 93."""
-    index = table(Price.INDEX, 60, (100.0, 100.0, 89.0, 95.0), (95.0, 100.0, 90.0, 100.0))
-    both = lines(index, table(Price.PERP, 120, (102.0, 103.0, 93.0, 102.0)))
-    assert 93.0 <= min(both.perp().values()) == pytest.approx(93.0)
-    assert both.perp()[72 * S] == pytest.approx(93.0)
-
-
-def test_a_finer_perp_draws_and_the_index_follows() -> None:
-    perp = table(Price.PERP, 60, (100.0, 100.0, 90.0, 91.0), (91.0, 100.0, 91.0, 100.0))
-    both = lines(perp, table(Price.INDEX, 120, (101.0, 101.0, 95.0, 100.0)))
-    assert seconds(both.perp())[48] == 90.0
-    assert min(both.spot.values()) == pytest.approx(95.0)
-    assert seconds(both.basis)[48] == round(90 / 95 - 1, 9)
-
-
-def test_without_an_index_the_rows_give_it() -> None:
-    """Perp 90 and a basis of −10 % make an index of 100."""
-    index, basis = lines(table(Price.PERP, 60, (90.0, 90.0, 81.0, 81.0)), rows={0: -0.1})
-    assert seconds(index) == {0: 100.0, 12: 100.0, 48: 90.0, 60: 90.0}
-    assert basis == {0: -0.1}
+def test_rows_put_the_index_where_they_say() -> None:
+    """Perp 90 at the start and a basis of −10 % make an index of 100; half a minute on −5 %, and so to the end."""
+    both = lines(table(Price.PERP, 60, (90.0, 90.0, 81.0, 81.0)), rows={0: -0.1, 30 * S: -0.05}, until=60)
+    assert both.spot[0] == pytest.approx(100.0)
+    assert (both.basis[0], both.basis[30 * S], both.basis[60 * S]) == pytest.approx((-0.1, -0.05, -0.05))
 
 
 def test_an_index_alone_needs_no_perp() -> None:
-    index, basis = lines(INDEX, rows={0: -0.001})
-    assert seconds(index)[48] == 90.0 and basis == {0: -0.001}
+    index = table(Price.INDEX, 60, (100.0, 100.0, 90.0, 91.0), (91.0, 100.0, 91.0, 100.0))
+    both = lines(index, rows={0: -0.001})
+    assert min(both.spot.values()) == 90.0 and both.basis == {0: -0.001}
 
 
-def test_where_the_finer_candles_end_the_others_draw() -> None:
-    perp = table(Price.PERP, 120, (100.0, 100.0, 90.0, 99.0), (99.0, 99.0, 80.0, 98.0))
-    both = lines(INDEX, perp)
-    assert seconds(both.spot)[216] == round(80.0 / (1 + 99 / 100 - 1), 9)  # the last basis known is held
-    assert min(both.perp().values()) == pytest.approx(80.0)
+def test_candles_of_both_keep_their_own_lows_and_highs() -> None:
+    """An index of the same minutes falls to 95 where the perp falls to 90, and of coarser candles too."""
+    for interval, rows in (
+        (60, [(101.0, 101.0, 95.0, 96.0), (96.0, 102.0, 96.0, 100.0)]),
+        (120, [(101.0, 102.0, 95.0, 100.0)]),
+    ):
+        both = lines(PERP, table(Price.INDEX, interval, *rows))
+        perp = both.perp()
+        assert (min(perp.values()), max(perp.values())) == pytest.approx((90.0, 100.0))
+        assert (min(both.spot.values()), max(both.spot.values())) == pytest.approx((95.0, 102.0))
+        assert where(perp, 90.0)[0] in where(both.spot, 95.0)
+
+
+def test_a_coarse_perp_copies_its_finer_index() -> None:
+    index = table(Price.INDEX, 60, (100.0, 100.0, 90.0, 91.0), (91.0, 100.0, 91.0, 100.0))
+    both = lines(index, table(Price.PERP, 120, (99.0, 103.0, 84.6, 100.0)))
+    perp = both.perp()
+    assert min(perp.values()) == pytest.approx(84.6) and max(perp.values()) == pytest.approx(103.0)
+    assert where(perp, 84.6) == where(both.spot, 90.0)
+    assert perp[0] == pytest.approx(99.0) and perp[120 * S] == pytest.approx(100.0)
+
+
+def test_where_the_index_ends_its_distance_is_held() -> None:
+    """The index ends 1 % over the perp, so it goes on 1 % over it."""
+    both = lines(PERP, table(Price.INDEX, 60, (101.0, 101.0, 92.0, 91.91)))
+    assert both.spot[120 * S] == pytest.approx(101.0)
+    assert both.basis[90 * S] == pytest.approx(1 / 1.01 - 1)
 
 
 def test_like_another_symbol() -> None:
     """The model falls from 10 to 5 at second 30 and ends at 8; the copy from 100 to 60, where the model has its low."""
-    model: Knots = {0: 10.0, 10 * S: 10.0, 20 * S: 8.0, 30 * S: 5.0, 60 * S: 8.0}
-    index, _ = lines(table(Price.INDEX, 60, (100.0, 100.0, 60.0, 90.0), like="M"), perps={"M": model})
-    assert seconds(index) == {0: 100.0, 10: 100.0, 20: 88.0, 30: 60.0, 60: 90.0}  # 8 · (10 + 12) / 2 = 88
+    perp: Knots = {0: 10.0, 10 * S: 10.0, 20 * S: 8.0, 30 * S: 5.0, 60 * S: 8.0}
+    model = Lines({t: price / 0.99 for t, price in perp.items()}, dict.fromkeys(perp, -0.01))
+    both = lines(table(Price.PERP, 300, (100.0, 100.0, 60.0, 90.0), like="M"), models={"M": model}, until=300)
+    copied = both.perp()
+    assert (copied[0], copied[30 * S], copied[300 * S]) == pytest.approx((100.0, 60.0, 90.0))
+    assert copied[20 * S] == pytest.approx(8.0 * (10.0 + 12.0) / 2.0)
+    assert both.basis[30 * S] == pytest.approx(-0.01)  # and its basis
 
 
 def test_a_model_without_a_shape_is_no_model() -> None:
-    index, _ = lines(table(Price.INDEX, 60, (100.0, 100.0, 60.0, 90.0), like="M"), perps={"M": {0: 10.0, 60 * S: 8.0}})
-    assert seconds(index) == {0: 100.0, 12: 100.0, 48: 60.0, 60: 90.0}
+    flat = Lines({0: 10.0, 60 * S: 8.0}, {})
+    both = lines(table(Price.PERP, 60, (100.0, 100.0, 60.0, 90.0), like="M"), models={"M": flat}, until=60)
+    assert min(both.perp().values()) == 60.0
+
+
+def test_of_a_coarse_candle_counts_what_finer_ones_leave_open() -> None:
+    """An hour from 100 to 90, with minutes 10 to 19 known: its high of 105 lies in the rest, its low of 80 does not."""
+    known = table(Price.PERP, 600, (98.0, 99.0, 80.0, 85.0), start=600)
+    hour = table(Price.PERP, 3600, (100.0, 105.0, 80.0, 90.0))
+    before, told, after = finest([hour, known])
+    assert before[:6] == (0, 600 * S, 100.0, 100.0, 98.0, 98.0)
+    assert (told.low, told.close) == (80.0, 85.0)
+    assert after[:6] == (1200 * S, 3600 * S, 85.0, 105.0, 85.0, 90.0)
+    assert before.volume + after.volume == 0.0  # all of the hour's was the minutes'
+
+
+def test_a_candle_that_finer_ones_fill_says_nothing() -> None:
+    minutes = table(Price.PERP, 60, *[(100.0, 101.0, 99.0, 100.0)] * 2)
+    pieces = finest([table(Price.PERP, 120, (100.0, 110.0, 90.0, 100.0)), minutes])
+    assert [(piece.start, piece.end) for piece in pieces] == [(0, 60 * S), (60 * S, 120 * S)]
+    assert all(isinstance(piece, Piece) and piece.high == 101.0 for piece in pieces)

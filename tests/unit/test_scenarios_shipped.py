@@ -11,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from backtester.enums import EventKind as Kind
+from backtester.scenario.candles import finest
 from backtester.scenario.facts import Candles, Facts, Price
 from backtester.scenario.grid import Target, make_grid, step_times
 from backtester.scenario.library import find
@@ -21,6 +22,7 @@ from tests.unit.scenario_tapes import Row, S, events, only, run, snapshot
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 KLINES = DATA / "klines" / "event_windows.parquet"
+MINUTES = DATA / "minutes" / "minutes.parquet"
 FUNDING = DATA / "funding" / "rates.parquet"
 DAYS = ("2020-03-12", "2024-08-05", "2025-10-10")
 SYMBOLS = [(day, symbol) for day in DAYS for symbol in ("BTC", "ETH", "SOL") if (day, symbol) != (DAYS[0], "SOL")]
@@ -50,15 +52,19 @@ def on_steps(day: str, symbol: str, price: Price) -> tuple[NDArray[np.int64], ND
 
 
 @pytest.mark.parametrize(("day", "symbol"), SYMBOLS)
-def test_every_candle_has_its_low_and_its_high_on_a_step(day: str, symbol: str) -> None:
-    for part in parts(day, symbol):
-        steps, line = on_steps(day, symbol, part.price)
-        for row in part.rows:
-            inside = line[(steps >= row.t_ns) & (steps < row.t_ns + part.interval_ns)]
-            if inside.size == 0 or row.t_ns >= facts(day).span_ns:
-                continue
-            assert inside.min() == pytest.approx(row.low, rel=TOLERANCE), row
-            assert inside.max() == pytest.approx(row.high, rel=TOLERANCE), row
+@pytest.mark.parametrize("price", [*Price])
+def test_every_candle_has_its_low_and_its_high_on_a_step(day: str, symbol: str, price: Price) -> None:
+    if price is Price.INDEX and any(t[:3] == (ANY, symbol, ("basis_bps",)) for t in facts(day).tables):
+        pytest.skip("rows of basis move this index off its candles")
+    steps, line = on_steps(day, symbol, price)
+    told = 0
+    for piece in finest(part for part in parts(day, symbol) if part.price is price):
+        inside = line[(steps >= piece.start) & (steps < piece.end)]
+        if inside.size > 2 and piece.end <= facts(day).span_ns:
+            told += 1
+            assert inside.min() == pytest.approx(piece.low, rel=TOLERANCE), piece
+            assert inside.max() == pytest.approx(piece.high, rel=TOLERANCE), piece
+    assert told > 10 or price is Price.INDEX
 
 
 @pytest.mark.parametrize(("day", "symbol"), SYMBOLS)
@@ -74,9 +80,9 @@ def test_every_knot_of_the_price_is_a_step(day: str, symbol: str) -> None:
     [
         ("2020-03-12", "BTC", 3_782.13, 3_621.81),
         ("2020-03-12", "ETH", 86.0, 84.23),
-        ("2024-08-05", "BTC", 49_000.0, 48_914.1),
-        ("2024-08-05", "ETH", 2_111.0, 2_086.92),
-        ("2025-10-10", "BTC", 102_000.0, 101_516.5),
+        ("2024-08-05", "BTC", 49_000.0, 48_888.0),
+        ("2024-08-05", "ETH", 2_111.0, 2_112.0),
+        ("2025-10-10", "BTC", 101_980.2, 101_516.5),  # spot's 102,000 stand at the perp's low, two bps lower beside it
         ("2025-10-10", "ETH", 3_435.0, 3_400.0),
     ],
 )
@@ -91,6 +97,7 @@ def test_candles_are_the_published_ones(day: str, symbol: str) -> None:
     if not KLINES.exists():
         pytest.skip(f"needs {KLINES}")
     venues = {
+        "BN-1M": ("usdm", "1m"),
         "BN-1H": ("usdm", "1h"),
         "BY-15M": ("bybit", "15m"),
         "BN-SPOT-5M": ("spot", "5m"),
@@ -99,6 +106,10 @@ def test_candles_are_the_published_ones(day: str, symbol: str) -> None:
     window = pl.read_parquet(KLINES).filter(
         pl.col("event").str.starts_with(day), pl.col("symbol") == symbol, pl.col("price") == "trade"
     )
+    minutes = pl.read_parquet(MINUTES).filter(
+        pl.col("event").str.starts_with(day), pl.col("symbol") == symbol, pl.col("venue") == "binance_usdm"
+    )
+    window = pl.concat([window, minutes.with_columns(price=pl.lit("trade"), interval=pl.lit("1m"))], how="diagonal")
     compared = 0
     for part in (part for part in parts(day, symbol) if part.source in venues):
         venue, interval = venues[part.source]
@@ -111,7 +122,7 @@ def test_candles_are_the_published_ones(day: str, symbol: str) -> None:
             stamp = np.datetime64(facts(day).start_ns + row.t_ns, "ns").astype("datetime64[us]").item()
             assert tuple(row[1:]) == pytest.approx(taken[stamp], rel=1e-9, abs=6e-4), row
             compared += 1
-    assert compared > 20
+    assert compared > 300
 
 
 def _together(candles: pl.DataFrame, interval_ns: int) -> list[dict[str, object]]:

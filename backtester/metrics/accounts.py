@@ -81,7 +81,7 @@ def _account_report(
         buffer_min_ts=worst.buffer_min_ts if worst else None,
         margin_ratio_max=known(max(ratios, default=math.nan)),
         required_topup=math.fsum(needed) if len(needed) == len(pools) else None,
-        required_topup_by=Instant(result.start_ts) if any(needed) else None,
+        required_topup_by=min((pool.required_topup_by for pool in pools if pool.required_topup_by), default=None),
         pnl_total=after - before,
         pnl_price=math.fsum(position.pnl_price for position in positions),
         pnl_funding=paid[LedgerKind.FUNDING],
@@ -121,7 +121,7 @@ def _paid_by_kind(result: RunResult, account: int) -> list[float]:
 def _pool_reports(result: RunResult, names: Names, account: int) -> Iterator[PoolReport]:
     """Each pool, with its part of what would have saved the account."""
     first = int(result.state.accounts[account]["pool_first"])
-    topup, start = result.topups[account], Instant(result.start_ts)
+    topup = result.topups[account]
     for number in range(first, first + int(result.state.accounts[account]["pool_count"])):
         row = result.state.pools[number]
         needed = _needed(topup, number - first)
@@ -132,7 +132,7 @@ def _pool_reports(result: RunResult, names: Names, account: int) -> Iterator[Poo
             margin_ratio_max=known(row["margin_ratio_max"]),
             breach_ts=moment(row["breach_ts"]),
             required_topup=needed,
-            required_topup_by=start if needed else None,
+            required_topup_by=_needed_by(topup, number - first, result.start_ts) if needed else None,
             deficit=float(row["deficit"]),
             drags=tuple(_drags(result, names, row)),
         )
@@ -161,6 +161,12 @@ def _needed(topup: TopUp | None, pool: int) -> float | None:
     if topup is None:
         return 0.0
     return topup.amounts[pool] if topup.amounts is not None else None
+
+
+def _needed_by(topup: TopUp | None, pool: int, start_ts: int) -> Instant:
+    """The last moment for the part of a pool; the start where none was shown."""
+    ts = topup.by[pool] if topup is not None and topup.by is not None else None
+    return Instant(start_ts if ts is None else ts)
 
 
 class _Stand(NamedTuple):

@@ -84,7 +84,7 @@ def _document(model: ReportModel, cell: Cell) -> dict[str, Any]:
         "cell": cell_name(cell),
         "sentence": sentence(cell, model.reporting_currency),
         "events": [plain(event) for event in timeline(cell)],
-        "helps": [_help(each) for account in cell.accounts for each in helps(account)],
+        "helps": [_help(each) for account in cell.accounts for each in helps(account, cell.start_ts)],
         "assumptions": list(model.assumptions),
         "warnings": list(model.warnings),
     }

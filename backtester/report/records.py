@@ -142,7 +142,7 @@ class PoolReport(NamedTuple):
     margin_ratio_max: float | None
     breach_ts: Instant | None
     required_topup: float | None  # as of the account: its part in this pool
-    required_topup_by: Instant | None
+    required_topup_by: Instant | None  # last moment at which its part saves, the start where none was shown
     deficit: float
     drags: tuple[DragReport, ...]  # in the order of its positions; none where it never fell, or has only one
 
@@ -172,7 +172,7 @@ class AccountReport(NamedTuple):
     buffer_min_ts: Instant | None
     margin_ratio_max: float | None
     required_topup: float | None  # smallest that was seen to save it; None: nothing up to `topup_limit` does
-    required_topup_by: Instant | None  # from when on the account holds it: the start
+    required_topup_by: Instant | None  # the first of its pools'
     pnl_total: float
     pnl_price: float
     pnl_funding: float
@@ -186,7 +186,7 @@ class AccountReport(NamedTuple):
     fees_maker: float  # of resting orders; a rebate is positive
     fees_taker: float
     topup_too_little: float | None  # largest amount below it that was seen not to save it
-    topup_equity_end: float | None  # with the required top-up, less what it added
+    topup_equity_end: float | None  # with the required top-up by then, less what it added
     topup_limit: float | None  # what its positions and orders are worth: more was not tried
     notional: float  # gross: what its positions at the start are worth at the first mark, longs and shorts added
     remedies: tuple[RemedyReport, ...]  # that save it without more money

@@ -1,14 +1,18 @@
-"""What would have helped: for every account that was lost all that was seen to save it, the best end first."""
+"""What would have helped: for every account that was lost all that was seen to save it, the best end first.
+
+Each with what it costs where no crash comes.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
-from backtester.report.records import AccountReport, Cell, PoolReport, RemedyReport
+from backtester.config.values import Instant
+from backtester.report.records import CROSS, AccountReport, Cell, PoolReport, RemedyReport
 from backtester.report.sheet import Column, Sheet
-from backtester.report.text import NONE, money, pool_name
+from backtester.report.text import NONE, clock, money, pool_name, when
 
 
 class Help(NamedTuple):
@@ -18,51 +22,73 @@ class Help(NamedTuple):
     words: str
     equity_end: float | None
     better_by: float | None  # than doing nothing
+    cost: str  # where no crash comes, in words
     not_enough: str  # the nearest that was seen not to help
     settings: str  # as --set takes them; nothing for money
 
 
-def helps(account: AccountReport) -> list[Help]:
-    """All of them, the best end first. An account that needed nothing has none."""
+def helps(account: AccountReport, start: Instant) -> list[Help]:
+    """All of them, the best end first; `start` of the run. An account that needed nothing has none."""
     if account.topup_limit is None:
         return []
-    found = [_topup(account), *(_remedy(account, each) for each in account.remedies)]
+    found = [_topup(account, start), *(_remedy(account, each) for each in account.remedies)]
     return sorted(found, key=lambda each: -each.better_by if each.better_by is not None else float("inf"))
 
 
-def _topup(account: AccountReport) -> Help:
+def _topup(account: AccountReport, start: Instant) -> Help:
     if account.required_topup is None or account.topup_equity_end is None:
         most = f"no money up to {money(account.topup_limit)}, all that it trades"
-        return Help(account.name, most, None, None, "", "")
+        return Help(account.name, most, None, None, "", "", "")
     short = [pool for pool in account.pools if pool.required_topup]
     enough, too_little = _apart(account.required_topup, account.topup_too_little or 0.0)
-    where = f": {', '.join(map(_pool_need, short))}" if len(short) > 1 else ""
-    words = f"{enough} more from the start{where}"
-    end = account.topup_equity_end
-    return Help(account.name, words, end, end - account.equity_end, too_little, "")
+    by = account.required_topup_by
+    if by is None or by == start:
+        where = f" from the start{_each(short, _pool_need)}"
+    else:
+        where = _each(short, _pool_need_by) or f" by {when(by, start)}"
+    end, cost = account.topup_equity_end, f"{money(account.required_topup)} tied up"
+    return Help(account.name, f"{enough} more{where}", end, end - account.equity_end, cost, too_little, "")
+
+
+def _each(short: Sequence[PoolReport], told: Callable[[PoolReport], str]) -> str:
+    """The parts of several pools, the one that is wanted first ahead."""
+    ordered = sorted(short, key=lambda pool: pool.required_topup_by.ts_ns if pool.required_topup_by else 0)
+    return f": {', '.join(map(told, ordered))}" if len(short) > 1 else ""
 
 
 def _remedy(account: AccountReport, each: RemedyReport) -> Help:
-    words, not_enough = _WORDS.get(each.id, _in_mode)(each)
-    return Help(account.name, words, each.equity_end, each.equity_end - account.equity_end, not_enough, each.settings)
+    words, cost, not_enough = _WORDS.get(each.id, _in_mode)(account, each)
+    end = each.equity_end
+    return Help(account.name, words, end, end - account.equity_end, cost, not_enough, each.settings)
 
 
-def _smaller(each: RemedyReport) -> tuple[str, str]:
+def _smaller(account: AccountReport, each: RemedyReport) -> tuple[str, str, str]:
     rest = ", the rest closed at the first mark" if ".collateral." in each.settings else ""
-    return f"{each.value:g} of every size{rest}", f"{each.not_enough:g}"
+    given_up = f"{100 * (1.0 - (each.value or 0.0)):.3g} % of every gain"
+    return f"{each.value:g} of every size{rest}", given_up, f"{each.not_enough:g}"
 
 
-def _stopped(each: RemedyReport) -> tuple[str, str]:
-    """Example: stops up to 6 % from the first mark, beside its orders; 7 %."""
-    words = f"stops up to {100 * (each.value or 0.0):g} % from the first mark, beside its orders"
-    return words, NONE if each.not_enough is None else f"{100 * each.not_enough:g} %"
+def _stopped(account: AccountReport, each: RemedyReport) -> tuple[str, str, str]:
+    """Example: stops up to 6 % from the first mark, beside its orders; sold at −6 %, whatever comes after; 7 %."""
+    far = f"{100 * (each.value or 0.0):g} %"
+    words = f"stops up to {far} from the first mark, beside its orders"
+    sides = {place.size_start > 0.0 for place in account.positions if place.size_start}
+    sold = [f"{_CLOSED[is_long]}{far}" for is_long in sorted(sides, reverse=True)]
+    cost = f"{', '.join(sold)}, whatever comes after"
+    return words, cost, NONE if each.not_enough is None else f"{100 * each.not_enough:g} %"
 
 
-def _in_mode(each: RemedyReport) -> tuple[str, str]:
-    return f"all positions {each.id}", NONE
+#: What a stop does, by whether its position is long.
+_CLOSED = {True: "sold at −", False: "bought at +"}
 
 
-_WORDS: Mapping[str, Callable[[RemedyReport], tuple[str, str]]] = MappingProxyType({"size": _smaller, "stop": _stopped})
+def _in_mode(account: AccountReport, each: RemedyReport) -> tuple[str, str, str]:
+    at_stake = f"all {money(account.collateral)} at stake" if each.id == CROSS else "margin set apart"
+    return f"all positions {each.id}", at_stake, NONE
+
+
+_Words = Callable[[AccountReport, RemedyReport], tuple[str, str, str]]
+_WORDS: Mapping[str, _Words] = MappingProxyType({"size": _smaller, "stop": _stopped})
 
 
 def remedies_sheet(cell: Cell, currency: str) -> Sheet:
@@ -75,17 +101,17 @@ _HELPS = (
     Column("with", is_text=True),
     Column("ends with"),
     Column("better by"),
+    Column("if no crash comes", is_text=True),
     Column("not enough", rank=2),
-    Column("", rank=1, is_text=True),
 )
 
 
 def _rows(cell: Cell) -> Iterator[tuple[str, ...]]:
     for account in cell.accounts:
-        for each in helps(account):
-            worth_it = "" if each.better_by is None or each.better_by > 0.0 else "not worth it"
+        for each in helps(account, cell.start_ts):
+            worth_it = "" if each.better_by is None or each.better_by > 0.0 else " (not worth it)"
             figures = (money(each.equity_end), money(each.better_by))
-            yield (each.account, each.words, *figures, each.not_enough, worth_it)
+            yield (each.account, f"{each.words}{worth_it}", *figures, each.cost, each.not_enough)
 
 
 def _apart(more: float, less: float) -> tuple[str, str]:
@@ -98,3 +124,8 @@ def _apart(more: float, less: float) -> tuple[str, str]:
 
 def _pool_need(pool: PoolReport) -> str:
     return f"{pool_name(pool.pool)} {money(pool.required_topup)}"
+
+
+def _pool_need_by(pool: PoolReport) -> str:
+    """Example: cross 13,824.93 by 21:19:45."""
+    return f"{_pool_need(pool)} by {clock(pool.required_topup_by)}"

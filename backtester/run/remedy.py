@@ -16,7 +16,7 @@ from backtester.config.values import PositionShare
 from backtester.engine import spec
 from backtester.enums import Side
 from backtester.run.result import Remedy
-from backtester.run.tries import Fared, Search
+from backtester.run.tries import Fared, Search, Trial
 from backtester.run.variants import Change
 
 #: The world with this change, or nothing where the portfolio cannot have it.
@@ -41,7 +41,7 @@ def smaller(given: Account, carried_in: float, turn: Turn) -> Search[list[Remedy
     for _ in range(2):
         shares = [low + (high - low) * n / _STEPS for n in range(1, _STEPS)]
         worlds = _worlds(turn, {share: Change(scaled(given, carried_in, share)) for share in shares})
-        fared = yield [*worlds.values()]
+        fared = yield [*map(Trial, worlds.values())]
         for share, each in zip(worlds, fared, strict=True):
             if not each.survived:
                 high = share
@@ -57,7 +57,7 @@ def other_modes(given: Account, turn: Turn) -> Search[list[Remedy]]:
     """Whether an account survives with all of its positions in one margin mode that not all are in."""
     modes = [mode for mode in MODES if any(place.margin_mode != mode for place in given.positions)]
     worlds = _worlds(turn, {mode: Change(_in_mode(given, mode)) for mode in modes})
-    fared = yield [*worlds.values()]
+    fared = yield [*map(Trial, worlds.values())]
     return [
         Remedy(mode, _in_mode(given, mode), None, None, each.equity_end)
         for mode, each in zip(worlds, fared, strict=True)
@@ -73,7 +73,7 @@ def stopped(account: int, given: Account, turn: Turn) -> Search[list[Remedy]]:
     """
     wanted = range(1, _WIDEST_STOP + 1)
     worlds = _worlds(turn, {percent: Change(orders={account: _stops(given, percent)}) for percent in wanted})
-    fared = yield [*worlds.values()]
+    fared = yield [*map(Trial, worlds.values())]
     lived = [*takewhile(lambda pair: pair[1].survived, zip(worlds, fared, strict=True))]
     if not lived:
         return []

@@ -59,15 +59,16 @@ class Instrument(NamedTuple):
 
 
 class TopUp(NamedTuple):
-    """The smallest top-up that was seen to save an account (`run.topup`), held from the start of the run.
+    """The smallest top-up that was seen to save an account, held from the start (`run.topup`), and by when it saves.
 
     `amounts` per pool as they are numbered (RULES 6.2), quote; None where nothing up to `limit` saves it.
     """
 
     amounts: tuple[float, ...] | None
     too_little: float  # the largest amount below it that was seen not to save the account
-    equity_end: float | None  # with it, less what it added
+    equity_end: float | None  # with it, less what it added; paid at `by` where that is known
     limit: float  # what its positions and orders are worth at the start: more than that is no answer
+    by: tuple[int | None, ...] | None = None  # per pool, ns: the last moment at which its part saves (`run.deadline`)
 
 
 class Remedy(NamedTuple):

@@ -10,6 +10,7 @@ import numpy as np
 from backtester.config.portfolio import Account
 from backtester.engine import spec
 from backtester.engine.state import Capacities
+from backtester.run.deadline import last_moments
 from backtester.run.drive import Engine
 from backtester.run.remedy import Turn, other_modes, smaller, stopped
 from backtester.run.result import ACTUAL, WORLDS, Remedy, TopUp
@@ -64,8 +65,13 @@ def _searches(engine: Engine, n: int, ridden: Ridden, account: int) -> tuple[Sea
     given, world = ridden.accounts[account], ridden.world
     carried = carried_in(engine, WORLDS * n + ACTUAL, account)
     return (
-        topup(engine, n, world, account),
+        _topup(engine, n, world, account),
         smaller(given, carried, ridden.turn),
         stopped(account, given, ridden.turn),
         other_modes(given, ridden.turn),
     )
+
+
+def _topup(engine: Engine, n: int, world: spec.World, account: int) -> Search[TopUp]:
+    found = yield from topup(engine, n, world, account)
+    return (yield from last_moments(world, account, found, engine.start_ts))

@@ -17,10 +17,7 @@ from backtester.engine import spec
 from backtester.formulas.value import worth
 from backtester.run.drive import Engine
 from backtester.run.result import ACTUAL, UNLIQUIDATED, WORLDS, TopUp
-from backtester.run.tries import Fared, Search, pools_of, rows_of
-
-#: Quote, for each pool of an account as its pools are numbered (RULES 6.2).
-Amounts = tuple[float, ...]
+from backtester.run.tries import Amounts, Fared, Search, Trial, pools_of, richer, rows_of
 
 #: Passes through the tape at most; two are enough unless an account's need goes in steps.
 PASSES = 6
@@ -82,7 +79,7 @@ class _TopUps:
             asked = self._wanted()
             if not asked:
                 break
-            fared = yield [richer(self.world, self.account, amounts) for amounts in asked]
+            fared = yield [Trial(richer(self.world, self.account, amounts)) for amounts in asked]
             self._learn(asked, fared)
         return self._answer()
 
@@ -170,18 +167,6 @@ def topup(engine: Engine, n: int, world: spec.World, account: int) -> Search[Top
     missing = tuple(max(0.0, -buffer) for buffer in engine.worlds.pools["buffer_min"][free].tolist())
     points = max(FEWEST_POINTS, min(POINTS, ROWS_OF_AN_ACCOUNT // rows_of(world)))
     return _TopUps(world, account, missing, _worth(engine, WORLDS * n + ACTUAL, account), points).search()
-
-
-def richer(world: spec.World, account: int, amounts: Amounts) -> spec.World:
-    """The world with more money in one account from the start, in its cross pool and in its isolated positions."""
-    given = world.accounts[account]
-    margins = iter(amounts[1:])
-    positions = tuple(
-        place._replace(margin=place.margin + next(margins)) if place.isolated else place for place in given.positions
-    )
-    more = given._replace(balance=given.balance + math.fsum(amounts), positions=positions)
-    accounts = (*world.accounts[:account], more, *world.accounts[account + 1 :])
-    return world._replace(accounts=accounts)
 
 
 def _worth(engine: Engine, world: int, account: int) -> Amounts:

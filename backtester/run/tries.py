@@ -1,6 +1,6 @@
 """Worlds that were not: the same tape with something else held, to see who would have lived.
 
-A search is a generator: it yields worlds, is sent how its account fared in each, yields others, and returns its answer.
+A search is a generator: it yields trials, is sent how its account fared in each, yields others, and returns its answer.
 All searches of a pass ask together, and whatever they ask for goes through the tape at once, on every core. What rides
 along changes no answer.
 """
@@ -16,35 +16,61 @@ from typing import Generic, NamedTuple, TypeVar
 import numpy as np
 
 from backtester.engine import spec
+from backtester.engine.events import EVENT
 from backtester.engine.state import Capacities
-from backtester.enums import Advance
+from backtester.enums import Advance, EventKind
 from backtester.run.drive import Engine
 from backtester.run.equity import account_equity, uncovered, unrealised
 from backtester.run.threads import threads
 
+A = TypeVar("A")
 T = TypeVar("T")
 
 #: Accounts, positions and orders that go through the tape at a time: their worlds lie in memory together.
 ROWS_AT_A_TIME = 20_000
 
 
+#: Quote, for each pool of an account as its pools are numbered (RULES 6.2).
+Amounts = tuple[float, ...]
+
+
+class Payment(NamedTuple):
+    """Money that comes to a pool of an account from outside, ahead of everything that happens at `ts_ns`."""
+
+    ts_ns: int
+    pool: int  # as the account's pools are numbered
+    amount: float
+
+
+class Trial(NamedTuple):
+    """A world to be tried, and what is paid to the account that is asked about on the way, after the start."""
+
+    world: spec.World
+    payments: tuple[Payment, ...] = ()
+
+
 class Fared(NamedTuple):
-    """How an account came out of a world; `spare` is the smallest buffer of each pool, infinite where unused."""
+    """How an account came out of a world, and each of its pools."""
 
     survived: bool
-    spare: tuple[float, ...]
+    spare: Amounts  # smallest buffer, infinite where unused
     equity_end: float
+    breach_ts: tuple[int | None, ...] = ()  # first check below maintenance
 
 
-#: Yields worlds, is sent how an account fared in them, returns an answer.
-Search = Generator[Sequence[spec.World], Sequence[Fared], T]
+#: Yields trials, is sent how an account fared in them, returns an answer.
+Search = Generator[Sequence[Trial], Sequence[Fared], T]
 
 
 class Question(NamedTuple, Generic[T]):
-    """A search about an account, by its number in every world that is asked for."""
+    """A search about an account, by its number in every world that is tried."""
 
     account: int
     search: Search[T]
+
+
+#: The account that a trial is about, and the trial.
+_Asked = tuple[int, Trial]
 
 
 def answers(
@@ -54,18 +80,44 @@ def answers(
     room: Capacities,
 ) -> list[T]:
     """The answers to all questions, pass after pass until the last is known. `chunks`: the tape, anew at every call."""
+    search, fared = together([_about(each) for each in questions]), None
+    while True:
+        try:
+            asked = next(search) if fared is None else search.send(fared)
+        except StopIteration as over:
+            found: list[T] = over.value
+            return found
+        fared = _try(data, chunks, asked, room)
+
+
+def together(
+    searches: Sequence[Generator[Sequence[A], Sequence[Fared], T]],
+) -> Generator[Sequence[A], Sequence[Fared], list[T]]:
+    """Several searches as one: all that they ask for at a time, until the last has its answer."""
     found: dict[int, T] = {}
-    told: dict[int, Sequence[Fared] | None] = dict.fromkeys(range(len(questions)))
+    told: dict[int, Sequence[Fared] | None] = dict.fromkeys(range(len(searches)))
     while told:
         asked = {}
         for n, fared in told.items():
             try:
-                asked[n] = next(questions[n].search) if fared is None else questions[n].search.send(fared)
+                asked[n] = next(searches[n]) if fared is None else searches[n].send(fared)
             except StopIteration as over:
                 found[n] = over.value
-        tried = iter(_try(data, chunks, [(questions[n].account, them) for n, them in asked.items()], room))
+        tried = iter((yield [*chain.from_iterable(asked.values())]) if asked else ())
         told = {n: [*islice(tried, len(them))] for n, them in asked.items()}
-    return [found[n] for n in range(len(questions))]
+    return [found[n] for n in range(len(searches))]
+
+
+def _about(question: Question[T]) -> Generator[Sequence[_Asked], Sequence[Fared], T]:
+    """The search of a question, every trial with the account that it is about."""
+    fared = None
+    while True:
+        try:
+            asked = next(question.search) if fared is None else question.search.send(fared)
+        except StopIteration as over:
+            found: T = over.value
+            return found
+        fared = yield [(question.account, trial) for trial in asked]
 
 
 def lacked(engine: Engine, world: int, account: int) -> bool:
@@ -88,6 +140,18 @@ def pools_of(engine: Engine, world: int, account: int) -> slice:
     return slice(int(row["pool_first"]), int(row["pool_first"] + row["pool_count"]))
 
 
+def richer(world: spec.World, account: int, amounts: Amounts) -> spec.World:
+    """The world with more money in one account from the start, in its cross pool and in its isolated positions."""
+    given = world.accounts[account]
+    margins = iter(amounts[1:])
+    positions = tuple(
+        place._replace(margin=place.margin + next(margins)) if place.isolated else place for place in given.positions
+    )
+    more = given._replace(balance=given.balance + math.fsum(amounts), positions=positions)
+    accounts = (*world.accounts[:account], more, *world.accounts[account + 1 :])
+    return world._replace(accounts=accounts)
+
+
 def rows_of(world: spec.World) -> int:
     """Accounts, positions and orders of a world."""
     return sum(1 + len(account.positions) + len(account.orders) for account in world.accounts)
@@ -100,44 +164,90 @@ def _equity(engine: Engine, world: int, account: int) -> float:
 def _try(
     data: spec.MarketData,
     chunks: Callable[[], Iterable[np.ndarray]],
-    asked: Iterable[tuple[int, Sequence[spec.World]]],
+    asked: Iterable[_Asked],
     room: Capacities,
 ) -> list[Fared]:
-    """How the account of every world that is asked for fared: some at a time, on every core."""
+    """How the account of every trial that is asked for fared: some at a time, on every core."""
 
-    def fare(them: Sequence[tuple[int, spec.World]]) -> list[Fared]:
-        engine = _run(data, chunks(), [world for _, world in them], room)
+    def fare(them: Sequence[_Asked]) -> list[Fared]:
+        engine = _run(data, chunks(), them, room)
         return [_fared(engine, number, account) for number, (account, _) in enumerate(them)]
 
     with threads(os.cpu_count()) as pool:
         return [*chain.from_iterable(pool.map(fare, _parts(asked)))]
 
 
-def _parts(asked: Iterable[tuple[int, Sequence[spec.World]]]) -> Iterator[list[tuple[int, spec.World]]]:
-    """Worlds with the account that each is about, as many at a time as have ROWS_AT_A_TIME."""
-    part, rows = list[tuple[int, spec.World]](), 0
-    for account, them in asked:
-        for world in them:
-            part.append((account, world))
-            rows += rows_of(world)
-            if rows >= ROWS_AT_A_TIME:
-                yield part
-                part, rows = [], 0
+def _parts(asked: Iterable[_Asked]) -> Iterator[list[_Asked]]:
+    """As many at a time as have ROWS_AT_A_TIME."""
+    part, rows = list[_Asked](), 0
+    for each in asked:
+        part.append(each)
+        rows += rows_of(each[1].world)
+        if rows >= ROWS_AT_A_TIME:
+            yield part
+            part, rows = [], 0
     if part:
         yield part
 
 
-def _run(data: spec.MarketData, chunks: Iterable[np.ndarray], worlds: Sequence[spec.World], room: Capacities) -> Engine:
-    engine, stream = Engine(data, room), iter(chunks)
-    for chunk in stream:
-        if engine.feed(chunk) == Advance.STARTED:
-            engine.attach([world._replace(liquidation=True, record=False) for world in worlds])
+def _run(data: spec.MarketData, chunks: Iterable[np.ndarray], asked: Sequence[_Asked], room: Capacities) -> Engine:
+    engine, due = Engine(data, room), _due(asked)
+    worlds = [trial.world._replace(liquidation=True, record=False) for _, trial in asked]
+
+    def feed(events: np.ndarray) -> None:
+        if engine.feed(events) == Advance.STARTED:
+            engine.attach(worlds)
             engine.resume()
-            break
-    engine.run(stream)
+
+    for events, ts in _pieces(chunks, sorted(due)):
+        if ts is not None:
+            feed(_nothing_new(engine, ts))
+            _pay(engine, due[ts])
+        feed(events)
+    engine.finish()
     return engine
 
 
+def _due(asked: Sequence[_Asked]) -> dict[int, list[tuple[int, int, Payment]]]:
+    """By its moment all that is paid, and to which account of which world."""
+    due: dict[int, list[tuple[int, int, Payment]]] = {}
+    for number, (account, trial) in enumerate(asked):
+        for payment in trial.payments:
+            due.setdefault(payment.ts_ns, []).append((number, account, payment))
+    return due
+
+
+def _pieces(chunks: Iterable[np.ndarray], moments: Sequence[int]) -> Iterator[tuple[np.ndarray, int | None]]:
+    """The tape in pieces that begin at a chunk's beginning, or with what comes at or after a moment, which is named.
+
+    A moment behind the last record comes too late for anything.
+    """
+    left = [*moments]
+    for chunk in chunks:
+        first, begin = None, 0
+        while left and left[0] <= chunk["ts"][-1]:
+            place = int(np.searchsorted(chunk["ts"], left[0]))
+            yield chunk[begin:place], first
+            first, begin = left.pop(0), place
+        yield chunk[begin:], first
+
+
+def _nothing_new(engine: Engine, ts_ns: int) -> np.ndarray:
+    """A record that tells nothing new: what is due before its time is worked, nothing that is of its time."""
+    record = np.zeros(1, EVENT)
+    record["ts"], record["kind"], record["lots"] = ts_ns, EventKind.STATUS, engine.market.instruments["status"][0]
+    return record
+
+
+def _pay(engine: Engine, payments: Sequence[tuple[int, int, Payment]]) -> None:
+    """Raise balances, and have every account looked at when the next mark comes."""
+    for world, account, payment in payments:
+        engine.worlds.pools["balance"][pools_of(engine, world, account).start + payment.pool] += payment.amount
+    engine.worlds.calm[:, 0]["low"] = np.inf
+
+
 def _fared(engine: Engine, world: int, account: int) -> Fared:
-    spare = engine.worlds.pools["buffer_min"][pools_of(engine, world, account)]
-    return Fared(not lacked(engine, world, account), tuple(spare.tolist()), _equity(engine, world, account))
+    pools = engine.worlds.pools[pools_of(engine, world, account)]
+    breaches = (ts if ts >= 0 else None for ts in pools["breach_ts"].tolist())
+    spare, survived = tuple(pools["buffer_min"].tolist()), not lacked(engine, world, account)
+    return Fared(survived, spare, _equity(engine, world, account), tuple(breaches))

@@ -91,7 +91,7 @@ POOL = PoolReport(
     margin_ratio_max=1.25,
     breach_ts=at(30),
     required_topup=3_500.5,
-    required_topup_by=at(0),
+    required_topup_by=at(30),
     deficit=0.0,
     drags=(DragReport("BTC", -7_320.0, -7_320.0, 1.0), DragReport("ETH", 250.5, -12.25, None)),
 )
@@ -109,7 +109,7 @@ MAIN = AccountReport(
     buffer_min_ts=at(30),
     margin_ratio_max=1.25,
     required_topup=3_500.5,
-    required_topup_by=at(0),
+    required_topup_by=at(30),
     pnl_total=-9_706.31,
     pnl_price=-9_600.0,
     pnl_funding=-20.0,

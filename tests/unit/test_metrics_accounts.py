@@ -122,17 +122,17 @@ def test_a_flat_place_breaks_nowhere() -> None:
     assert (found.buffer_min, found.margin_ratio_max) == (None, None)
 
 
-def test_the_top_up_is_what_each_pool_lacked_from_the_start_on() -> None:
+def test_the_top_up_is_what_each_pool_lacked_until_it_broke() -> None:
     # Fenced 8 with 50: at 95 equity 10, maintenance 23.75; at 90 equity -30, maintenance 22.5 → 52.5 lacking.
     # Cross 8 with 100: at 90 equity 20, maintenance 22.5 → 2.5 lacking.
     places = [cross(8), isolated(8, 50.0)]
     tape = [*START, ladder(2.5, {95: 90}, {97: 90}), mark(3.0, 95.0), mark(6.0, 90.0), *END]
     [found] = cell([account(150.0, places)], tape).accounts
     assert [(pool.pool, pool.required_topup, pool.required_topup_by) for pool in found.pools] == [
-        ("cross", 2.5, at(1)),
-        ("X", 52.5, at(1)),
+        ("cross", 2.5, at(6)),
+        ("X", 52.5, at(3)),
     ]
-    assert (found.required_topup, found.required_topup_by) == (55.0, at(1))
+    assert (found.required_topup, found.required_topup_by) == (55.0, at(3))
     assert (found.topup_equity_end, found.topup_limit) == (150 - 160, 1_600.0)
     assert found.equity_end_unliquidated == 150 - 160
 

@@ -28,7 +28,7 @@ def test_a_reader_gets_sentence_events_and_remedies(format: str) -> None:
     text = " ".join(rendered(format).replace("&#x27;", "'").split())
     assert " ".join(sentence(CRASH, "USDC").split()) in text
     assert "stop-limit fires at 97,950.50" in text
-    assert "3,500.50 more from the start" in text
+    assert "3,500.50 more by 21:30:00 +30:00" in text
     assert MODEL.receipt.results in text
 
 
@@ -36,7 +36,9 @@ def test_a_program_gets_them_as_data() -> None:
     found = json.loads(rendered("json"))
     assert found["kind"] == "postmortem" and found["sentence"] == sentence(CRASH, "USDC")
     assert [event["text"] for event in found["events"]] == [event.text for event in timeline(CRASH)]
-    assert [each["words"] for each in found["helps"]] == [each.words for each in helps(CRASH.accounts[0])]
+    assert [each["words"] for each in found["helps"]] == [
+        each.words for each in helps(CRASH.accounts[0], CRASH.start_ts)
+    ]
 
 
 def test_a_spreadsheet_gets_a_row_an_event() -> None:

@@ -15,20 +15,27 @@ def rows(main: AccountReport) -> tuple[tuple[str, ...], ...]:
 
 def test_the_best_end_stands_first() -> None:
     assert [row[1] for row in rows(MAIN)] == [
-        "3,500.50 more from the start",
+        "3,500.50 more by 21:30:00 +30:00",
         "0.62 of every size",
         "stops up to 3 % from the first mark, beside its orders",
-        "all positions isolated",
+        "all positions isolated (not worth it)",
     ]
-    assert rows(MAIN)[0][2:5] == ("6,120.00", "5,826.31", "3,465.50")
-    assert rows(MAIN)[1][2:5] == ("4,120.50", "3,826.81", "0.63")
-    assert rows(MAIN)[2][2:5] == ("2,100.75", "1,807.06", "4 %")
+    assert rows(MAIN)[0][2:4] == ("6,120.00", "5,826.31")
+    assert rows(MAIN)[1][2:4] == ("4,120.50", "3,826.81")
+    assert [row[-1] for row in rows(MAIN)] == ["3,465.50", "0.63", "4 %", "–"]
 
 
 def test_what_leads_to_a_worse_end_says_so() -> None:
-    assert [row[-1] for row in rows(MAIN)] == ["", "", "", "not worth it"]
+    assert ["not worth it" in row[1] for row in rows(MAIN)] == [False, False, False, True]
     worse = MAIN._replace(topup_equity_end=293.5, remedies=())
-    assert rows(worse) == (("main", "3,500.50 more from the start", "293.50", "−0.19", "3,465.50", "not worth it"),)
+    words, *figures = (
+        "3,500.50 more by 21:30:00 +30:00 (not worth it)",
+        "293.50",
+        "−0.19",
+        "3,500.50 tied up",
+        "3,465.50",
+    )
+    assert rows(worse) == (("main", words, *figures),)
 
 
 def test_an_account_that_no_money_saves_says_so_last() -> None:
@@ -39,12 +46,34 @@ def test_an_account_that_no_money_saves_says_so_last() -> None:
 def test_money_for_several_pools_says_where_it_belongs() -> None:
     [pool] = MAIN.pools
     fenced = pool._replace(pool="ETH", required_topup=500.25)
-    [first, *_] = helps(MAIN._replace(pools=(pool, fenced), required_topup=4_000.75))
-    assert first.words == "4,000.75 more from the start: cross 3,500.50, ETH isolated 500.25"
+    [first, *_] = helps(MAIN._replace(pools=(pool, fenced), required_topup=4_000.75), CRASH.start_ts)
+    assert first.words == "4,000.75 more: cross 3,500.50 by 21:30:00, ETH isolated 500.25 by 21:30:00"
+
+
+def test_money_without_a_last_moment_is_there_from_the_start() -> None:
+    begun = MAIN._replace(required_topup_by=CRASH.start_ts)
+    assert rows(begun)[0][1] == "3,500.50 more from the start"
+
+
+def test_each_says_what_it_costs_where_no_crash_comes() -> None:
+    assert [each.cost for each in helps(MAIN, CRASH.start_ts)] == [
+        "3,500.50 tied up",
+        "38 % of every gain",
+        "sold at −3 %, whatever comes after",
+        "margin set apart",
+    ]
+    [place, *_] = MAIN.positions
+    short = MAIN._replace(positions=(place._replace(size_start=-2.0), place))
+    stop, across = MAIN.remedies[1], MAIN.remedies[2]._replace(id="cross")
+    turned = helps(short._replace(remedies=(stop, across)), CRASH.start_ts)
+    assert [each.cost for each in turned[1:]] == [
+        "sold at −3 %, bought at +3 %, whatever comes after",
+        "all 10,000.00 at stake",
+    ]
 
 
 def test_an_account_that_lives_needs_no_help() -> None:
-    assert helps(CALM._replace(topup_limit=None)) == []
+    assert helps(CALM._replace(topup_limit=None), CRASH.start_ts) == []
 
 
 def test_amounts_have_as_many_digits_as_tell_them_apart() -> None:

@@ -51,7 +51,10 @@ def _figures(cell: Cell, currency: str) -> Iterator[Figure]:
         yield "First liquidation", f"{clock(first.ts)} UTC", said
     for account in cell.accounts:
         if account.topup_limit is not None:
-            yield _saved(account.name, next((each for each in helps(account) if (each.better_by or 0.0) > 0.0), None))
+            yield _saved(
+                account.name,
+                next((each for each in helps(account, cell.start_ts) if (each.better_by or 0.0) > 0.0), None),
+            )
     funding = money(math.fsum(account.pnl_funding for account in cell.accounts))
     yield f"All fees, {currency}", money(whole.fees), f"funding {funding}"
 

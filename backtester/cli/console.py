@@ -153,17 +153,20 @@ def render(settings: Settings, *renderables: RenderableType) -> str:
 
 
 def emit_rows(kind: str, columns: Sequence[str], rows: Iterable[Sequence[Cell]], settings: Settings) -> None:
-    """Write a list in the chosen format. JSON: {kind, schema_version, engine_version, rows: [{column: value}]}."""
+    """Write a list in the chosen format."""
+    emit(rows_text(kind, columns, rows, settings), settings)
+
+
+def rows_text(kind: str, columns: Sequence[str], rows: Iterable[Sequence[Cell]], settings: Settings) -> str:
+    """A list in the chosen format. JSON: {kind, schema_version, engine_version, rows: [{column: value}]}."""
     listed = [tuple(row) for row in rows]
     if settings.format == "json":
-        text = _json_text(kind, [dict(zip(columns, row, strict=True)) for row in listed])
-    elif settings.format == "csv":
-        text = _csv_text(columns, listed)
-    elif settings.format == "markdown":
-        text = _markdown_text(columns, listed)
-    else:
-        text = _table_text(columns, listed, settings)
-    emit(text, settings)
+        return _json_text(kind, [dict(zip(columns, row, strict=True)) for row in listed])
+    if settings.format == "csv":
+        return _csv_text(columns, listed)
+    if settings.format == "markdown":
+        return _markdown_text(columns, listed)
+    return _table_text(columns, listed, settings)
 
 
 def _json_text(kind: str, rows: list[dict[str, Any]]) -> str:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from backtester.cli.completion import scenarios
-from backtester.cli.console import Cell, Settings, check_file, emit_rows, settings, talk
+from backtester.cli.console import Cell, Settings, check_file, emit, emit_rows, rows_text, settings, talk
 
 if TYPE_CHECKING:
     from backtester.scenario.path import Scenario
@@ -30,16 +30,19 @@ Name = Annotated[
 
 @app.command("list")
 def list_scenarios(ctx: typer.Context) -> None:
-    """List the scenarios that come with the program."""
+    """List the scenarios that come with the program; `grade` has a letter for each symbol (README)."""
+    from backtester.cli.fidelity import graded
+    from backtester.scenario.fidelity import grades, worst_fall
     from backtester.scenario.library import find, ids
 
     rows = []
     for name in ids():
-        scenario = find(name)
-        start, minutes = _start(scenario.start_ns or 0), scenario.span_ns / 60e9
-        symbols = " ".join(scenario.symbols)
-        rows.append((scenario.id, scenario.type, start, minutes, symbols, scenario.assumed_share, scenario.title))
-    columns = ("id", "type", "start", "minutes", "symbols", "assumed_share", "title")
+        path = find(name)
+        start, minutes = _start(path.start_ns or 0), path.span_ns / 60e9
+        fall = None if path.is_overlay else round(worst_fall(path), 4)
+        symbols, letters, assumed = " ".join(path.symbols), graded(grades(path).values()), round(path.assumed_share, 4)
+        rows.append((path.id, path.type, start, minutes, symbols, letters, fall, assumed, path.title))
+    columns = ("id", "type", "start", "minutes", "symbols", "grade", "worst_fall", "assumed_share", "title")
     emit_rows("scenarios", columns, rows, settings(ctx))
 
 
@@ -51,8 +54,12 @@ def show(
     figures: Annotated[
         bool, typer.Option("--figures", help="Every figure of the facts with its source, and what the path leaves out.")
     ] = False,
+    fidelity: Annotated[
+        bool, typer.Option("--fidelity", help="How near the path is to the candles that it was made from.")
+    ] = False,
 ) -> None:
-    """Show what a scenario does to each symbol; with --figures or --sources, why."""
+    """Show what a scenario does to each symbol, and how near it is to what happened; --figures, --sources: why."""
+    from backtester.cli.fidelity import measured_text
     from backtester.scenario.library import find, locate_parts
 
     scenario = find(name)
@@ -62,8 +69,28 @@ def show(
         rows = [row for path in locate_parts(name) for row in _figures(path.with_suffix(".toml"))]
         columns = ("symbol", "venue", "column", "time", "value", "source", "note")
         emit_rows("scenario_figures", columns, rows, settings(ctx))
+    elif fidelity:
+        emit(measured_text(scenario.fidelity, settings(ctx)), settings(ctx))
+    elif settings(ctx).format in ("json", "csv"):
+        emit(_series_text(scenario, settings(ctx)), settings(ctx))
     else:
-        _emit_series(scenario, settings(ctx))
+        emit("\n".join(_blocks(scenario, settings(ctx))), settings(ctx))
+
+
+def _blocks(scenario: Scenario, options: Settings) -> Iterator[str]:
+    """All that is shown of a scenario to a reader."""
+    from backtester.cli.fidelity import measured_text
+    from backtester.scenario.fidelity import grades, missed
+
+    yield _series_text(scenario, options)
+    if scenario.fidelity:
+        yield measured_text(scenario.fidelity, options)
+        letters = ", ".join(f"{symbol} {grade}" for symbol, grade in grades(scenario).items())
+        faults = [f"\n{fault}" for each in scenario.fidelity for fault in missed(each)]
+        yield f"grade {letters}; a pair is candles/path, in per cent{''.join(faults)}\n"
+    if scenario.assumed:
+        shares = ", ".join(f"{name} {share:.0%}" for name, share in scenario.assumed.items())
+        yield f"assumed {scenario.assumed_share:.0%}, the mean of {shares}\n"
 
 
 def _figures(path: Path) -> Iterator[tuple[Cell, ...]]:
@@ -81,7 +108,7 @@ def _figures(path: Path) -> Iterator[tuple[Cell, ...]]:
         yield None, None, "not applied", None, None, each.source, f"{each.figure}: {each.why}"
 
 
-def _emit_series(scenario: Scenario, options: Settings) -> None:
+def _series_text(scenario: Scenario, options: Settings) -> str:
     rows: list[tuple[Cell, ...]] = []
     for s in scenario.series:
         low, high = int(s.values.argmin()), int(s.values.argmax())
@@ -91,7 +118,7 @@ def _emit_series(scenario: Scenario, options: Settings) -> None:
         highest = (float(s.values[high]), _clock(start, int(s.t_ns[high])))
         rows.append((s.symbol, s.venue, s.column, int(s.values.size), edge[0], *lowest, *highest, edge[1]))
     columns = ("symbol", "venue", "column", "knots", "start", "low", "low_at", "high", "high_at", "end")
-    emit_rows("scenario", columns, rows, options)
+    return rows_text("scenario", columns, rows, options)
 
 
 @app.command()
@@ -101,7 +128,7 @@ def build(
 ) -> None:
     """Compile facts into the path table beside them (<id>.parquet); another file of that name stays but for --force."""
     from backtester.scenario.build import build_file, is_compiled
-    from backtester.scenario.path import load
+    from backtester.scenario.stored import load
 
     rows, options = [], settings(ctx)
     for path in facts:
@@ -120,13 +147,26 @@ def check(
         list[str] | None,
         typer.Argument(metavar="[ID|FILE]…", autocompletion=scenarios, help="Default: all shipped ones."),
     ] = None,
+    against: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Measure one path against the candles of a second source, Parquet or CSV."),
+    ] = None,
+    symbol: Annotated[str, typer.Option(help="Whose candles --against has, if it does not say.")] = "",
+    price: Annotated[
+        Literal["perp", "index", "mark"], typer.Option(help="Of which price --against has candles, if it does not say.")
+    ] = "perp",
 ) -> None:
-    """Check that path tables are valid and are what their facts compile to."""
+    """Check that path tables are what their facts compile to, and as near to the candles as the bars ask."""
+    from backtester.cli.fidelity import graded
     from backtester.errors import BacktesterError, Diagnostic
     from backtester.scenario.build import check_file
+    from backtester.scenario.fidelity import grades, missed
     from backtester.scenario.library import ids, locate
-    from backtester.scenario.path import load
+    from backtester.scenario.stored import load
 
+    if against is not None:
+        _check_against(names or [], against, symbol, price, settings(ctx))
+        return
     rows, problems = [], list[Diagnostic]()
     for name in names or ids():
         try:
@@ -135,12 +175,31 @@ def check(
             facts = path.with_suffix(".toml")
             if facts.exists():
                 check_file(facts)
-            rows.append((scenario.id, "ok", "compiled from its facts" if facts.exists() else "no facts beside it"))
+            problems += [Diagnostic("data", scenario.id, text) for each in scenario.fidelity for text in missed(each)]
+            detail = "compiled from its facts" if facts.exists() else "no facts beside it"
+            rows.append((scenario.id, "ok", graded(grades(scenario).values()), detail))
         except BacktesterError as error:
             problems += error.diagnostics
     if problems:
         raise BacktesterError(problems)
-    emit_rows("scenarios_check", ("id", "status", "detail"), rows, settings(ctx))
+    emit_rows("scenarios_check", ("id", "status", "grade", "detail"), rows, settings(ctx))
+
+
+def _check_against(names: list[str], file: Path, symbol: str, price: str, options: Settings) -> None:
+    """Measure one path against a file of candles. Raises BacktesterError with the bars that are missed."""
+    from backtester.cli.fidelity import measured_text
+    from backtester.errors import BacktesterError, Diagnostic, usage_error
+    from backtester.scenario.against import read_candles
+    from backtester.scenario.fidelity import measure, missed
+    from backtester.scenario.library import find
+
+    if len(names) != 1:
+        raise usage_error("--against", "measures one scenario", "backtester scenarios check ID --against FILE")
+    scenario = find(names[0])
+    measured = measure(scenario, read_candles(file, scenario, symbol, price))
+    emit(measured_text(measured, options), options)
+    if faults := [Diagnostic("data", scenario.id, text) for each in measured for text in missed(each)]:
+        raise BacktesterError(faults)
 
 
 def _start(start_ns: int) -> str:

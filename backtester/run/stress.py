@@ -143,7 +143,8 @@ def stress_assumptions(name: str | None, tape: Tape, stressed: StressedTape, pro
     """What a reader of the result should know of the scenario and of its tape."""
     path, summary = stressed.scenario, stressed.summary
     if name:
-        yield f"scenario {path.id}: {path.assumed_share:.0%} of its figures are assumed (`scenarios show`)"
+        share = f"{path.assumed_share:.0%} of its figures are assumed, each quantity counted alike"
+        yield f"scenario {path.id}: {share} (`scenarios show`)"
     yield from path.notes
     if not name:
         for number in _lost_funding(tape, stressed):

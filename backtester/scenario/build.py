@@ -3,7 +3,7 @@
     steps     when the path moves: every 1 to 60 s, the faster the candles are (`bridge`)
     perp(t)   through the candles' open, extremes and close (`bridge`, `candles`)
     index(t)  through candles of its own, or perp(t) without its wicks and the basis of the symbol's table (`candles`)
-    ratio(t)  index(t) / index(0), rounded to 1e-9
+    ratio(t)  index(t) / index(0), rounded to 1e-8
     trade intensity = volume per second of the candle / volume per second of the calm baseline
 
 Example: perp 101,516.5 and basis −47.4 bps give an index of 102,000; from 117,066 at the start that is the ratio
@@ -12,38 +12,40 @@ Example: perp 101,516.5 and basis −47.4 bps give an index of 102,000; from 117
 
 from __future__ import annotations
 
-import json
 import math
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
 from backtester.errors import BacktesterError, Diagnostic
 from backtester.files import replacing
-from backtester.scenario.bridge import Cadence, Knots, Piece, cadence
+from backtester.scenario.bridge import Knots, Piece, cadence
 from backtester.scenario.candles import Lines, finest, price_lines
 from backtester.scenario.facts import Candles, Facts, Price
+from backtester.scenario.fidelity import measure
 from backtester.scenario.grid import moments
-from backtester.scenario.path import ANY, COLUMNS, LINEAR, PREFIX, SCHEMA_VERSION, Series, load, series_faults
+from backtester.scenario.path import ANY, COLUMNS, LINEAR, Scenario, Series, series_faults
 from backtester.scenario.reader import read_facts
+from backtester.scenario.stored import PLACES, load, to_table, write
 
-#: Decimal places that are kept: ratios and factors 1e-9, bps, ms and money are coarse enough with fewer.
-PLACES = 9
+#: Decimal places that are kept of a column that has none of its own (`stored`).
+FEWEST = 9
+#: Significant digits of the price that a path starts from.
+DIGITS = 10
 
 
-def build(facts: Facts) -> pa.Table:
-    """The path table of a facts file. Raises BacktesterError when figures contradict each other."""
+def build(facts: Facts) -> Scenario:
+    """The path of a facts file, and how near it is to them. Raises BacktesterError when figures contradict."""
     problems: list[Diagnostic] = []
     series: list[Series] = []
     for table in facts.tables:
         for position, column in enumerate(table.columns):
             knots = {figure.t_ns: figure.values[position] * table.scale for figure in table.figures}
             series.append(_series(table.venue, table.symbol, column, knots))
-    parts_of = {candles.symbol: [c for c in facts.candles if c.symbol == candles.symbol] for candles in facts.candles}
+    parts_of = {candles.symbol: [c for c in facts.drawn if c.symbol == candles.symbol] for candles in facts.drawn}
     problems += [fault for symbol, parts in parts_of.items() for fault in _coverage_faults(facts, symbol, parts)]
     pieces = [_prices(parts) for parts in parts_of.values()]
     steps = cadence(pieces, facts.span_ns, facts.calm_ns) if pieces else ()
@@ -64,7 +66,21 @@ def build(facts: Facts) -> pa.Table:
     problems += [_problem(facts, message, hint) for s in series for message, hint in series_faults(s)]
     if problems:
         raise BacktesterError(problems)
-    return _table(series).replace_schema_metadata(_metadata(facts, steps))
+    scenario = Scenario(
+        id=facts.id,
+        title=facts.title,
+        type=facts.type,
+        start_ns=facts.start_ns,
+        end_ns=facts.end_ns,
+        cadence=steps,
+        series=tuple(sorted(series, key=lambda s: (s.venue, s.symbol, COLUMNS.index(s.column)))),
+        sources=facts.sources,
+        calibration=facts.calibration,
+        assumed=facts.assumed(),
+        start_prices={symbol: float(f"{lines.spot[0]:.{DIGITS}g}") for symbol, lines in sorted(drawn.items())},
+        facts_sha256=facts.sha256,
+    )
+    return replace(scenario, fidelity=measure(scenario, facts.candles))
 
 
 def build_file(toml: Path) -> Path:
@@ -74,7 +90,7 @@ def build_file(toml: Path) -> Path:
         raise BacktesterError(_problem(facts, f"the id must be the file's name, {toml.stem!r}"))
     target = toml.with_suffix(".parquet")
     with replacing(target) as written:
-        pq.write_table(build(facts), written, compression="zstd", version="2.6")
+        write(build(facts), written)
     return target
 
 
@@ -90,7 +106,7 @@ def check_file(toml: Path) -> None:
     """Prove that the Parquet beside a facts file is what the facts compile to. Raises BacktesterError otherwise."""
     facts = read_facts(toml)
     target = toml.with_suffix(".parquet")
-    fresh = build(facts)
+    fresh = to_table(build(facts))
     if not target.exists():
         problem = _problem(facts, f"{target.name} is missing", f"backtester scenarios build {toml}")
         raise BacktesterError(problem)
@@ -109,7 +125,7 @@ def _series(venue: str, symbol: str, column: str, knots: Knots) -> Series:
     times: list[int] = []
     values: list[float] = []
     for t, value in sorted(knots.items()):
-        rounded = round(value, PLACES)
+        rounded = round(value, PLACES.get(column, FEWEST))
         if column in LINEAR or column == "forced_flow_quote" or not values or rounded != values[-1]:
             times.append(t)
             values.append(rounded)
@@ -170,34 +186,3 @@ def _intensity(facts: Facts, parts: list[Candles]) -> Knots:
         if mean := math.fsum(calm) / max(1, len(calm)):
             return {0: 1.0} | {t: rate / mean for t, rate in rates.items() if t <= facts.span_ns}
     return {0: math.nan}
-
-
-def _table(series: list[Series]) -> pa.Table:
-    rows = sorted({(s.venue, s.symbol, int(t)) for s in series for t in s.t_ns})
-    place = {row: number for number, row in enumerate(rows)}
-    columns: dict[str, NDArray[np.float64]] = {name: np.full(len(rows), np.nan) for name in COLUMNS}
-    for s in series:
-        for t, value in zip(s.t_ns.tolist(), s.values.tolist(), strict=True):
-            columns[s.column][place[s.venue, s.symbol, t]] = value
-    keys = {
-        "t_ns": pa.array([t for _, _, t in rows], pa.int64()),
-        "venue": pa.array([venue for venue, _, _ in rows], pa.string()),
-        "symbol": pa.array([symbol for _, symbol, _ in rows], pa.string()),
-    }
-    return pa.table(keys | {name: pa.array(column, from_pandas=True) for name, column in columns.items()})
-
-
-def _metadata(facts: Facts, steps: Cadence) -> dict[str, str]:
-    values = {
-        "schema_version": SCHEMA_VERSION,
-        "id": facts.id,
-        "title": facts.title,
-        "type": facts.type,
-        "window": json.dumps([facts.start_ns, facts.end_ns]),
-        "cadence": json.dumps(steps),
-        "sources": json.dumps([list(source) for source in facts.sources], ensure_ascii=False),
-        "calibration": facts.calibration,
-        "assumed_share": f"{facts.assumed_share():.4f}",
-        "sha256": facts.sha256,
-    }
-    return {PREFIX + key: value for key, value in values.items()}

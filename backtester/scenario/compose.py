@@ -105,7 +105,7 @@ def scale_prices(scenario: Scenario, factor: float) -> Scenario:
             f"scenario {scenario.id}", "has no crash that could be scaled", "--shock price=-10% is a gap"
         )
     scaled = tuple(s._replace(values=1.0 + factor * (s.values - 1.0)) if s in moving else s for s in scenario.series)
-    return _within_bounds(replace(scenario, type="HYPT", series=scaled))
+    return _within_bounds(replace(scenario, type="HYPT", series=scaled, fidelity=()))
 
 
 def set_columns(scenario: Scenario, settings: Iterable[Setting]) -> Scenario:
@@ -122,7 +122,7 @@ def set_columns(scenario: Scenario, settings: Iterable[Setting]) -> Scenario:
         note = f"{setting.key} of the scenario is {setting.value} all the time (--set)"
         kept = tuple(series for series in scenario.series if series.column != setting.key)
         series = (*kept, *_everywhere(scenario, setting))
-        scenario = replace(scenario, type="HYPT", series=series, notes=(*scenario.notes, note))
+        scenario = replace(scenario, type="HYPT", series=series, fidelity=(), notes=(*scenario.notes, note))
     if problems:
         raise BacktesterError(problems)
     return scenario
@@ -174,8 +174,9 @@ def _lay_over(base: Scenario, part: Scenario) -> Scenario:
         series=tuple(_layers(base, placed)),
         sources=tuple(dict.fromkeys((*base.sources, *part.sources))),
         calibration=" + ".join(filter(None, (base.calibration, part.calibration))),
-        assumed_share=_assumed_share((base, part)),
+        assumed=_assumed(base, part),
         facts_sha256="",
+        fidelity=(),
         notes=(*base.notes, *notes),
     )
 
@@ -240,13 +241,9 @@ def _value(column: str, below: Values, above: Values) -> Values:
     return above
 
 
-def _assumed_share(parts: Iterable[Scenario]) -> float:
-    """The shares of the parts, weighed by the knots at which they change anything."""
-    weighed = [(part.assumed_share, sum(_changes(series) for series in part.series)) for part in parts]
-    return math.fsum(share * knots for share, knots in weighed) / max(1, sum(knots for _, knots in weighed))
-
-
-def _changes(series: Series) -> int:
-    """Number of knots, none for a series that is neutral throughout."""
-    neutral = 1.0 if series.column == "price_ratio" else NEUTRAL[series.column]
-    return int(series.t_ns.size) if (series.values != neutral).any() else 0
+def _assumed(base: Scenario, part: Scenario) -> dict[str, float]:
+    """Of every quantity the share that is assumed: of the parts that speak of it, each counted alike."""
+    both = [each.assumed for each in (base, part)]
+    names = dict.fromkeys(name for assumed in both for name in assumed)
+    said = {name: [assumed[name] for assumed in both if name in assumed] for name in names}
+    return {name: math.fsum(shares) / len(shares) for name, shares in said.items()}

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
-from backtester.scenario.path import Source
+from backtester.scenario.path import QUANTITY, Source
 
 ASSUMED = "assumed"
 
 
 class Price(StrEnum):
-    """Whose price a candle tells."""
+    """Whose price a candle tells. The mark is what the venue makes of the others: it is compared, never drawn."""
 
     PERP = "perp"
     INDEX = "index"
+    MARK = "mark"
 
 
 class Candle(NamedTuple):
@@ -95,10 +97,25 @@ class Facts:
         """Length of the window."""
         return self.end_ns - self.start_ns
 
-    def assumed_share(self) -> float:
-        """Share of figures that rest on an assumption, in whole or in part; a candle counts as one figure."""
-        sources = [figure.source for table in self.tables for figure in table.figures]
-        sources += [
-            f"{part.source}+{ASSUMED}" if part.like else part.source for part in self.candles for _ in part.rows
-        ]
-        return sum(ASSUMED in source for source in sources) / max(1, len(sources))
+    @property
+    def drawn(self) -> tuple[Candles, ...]:
+        """The candles that the path goes through."""
+        return tuple(part for part in self.candles if part.price is not Price.MARK)
+
+    def assumed(self) -> Mapping[str, float]:
+        """Quantity -> the share of its figures that rest on an assumption, in whole or in part, in order.
+
+        A candle is one figure of the prices; so is a row of a table, of each quantity that it speaks of.
+        """
+        sources: dict[str, list[str]] = {name: [] for name in dict.fromkeys(QUANTITY.values())}
+        for part in self.drawn:
+            source = f"{part.source}+{ASSUMED}" if part.like else part.source
+            sources[QUANTITY["price_ratio"]] += [source] * len(part.rows)
+        for table in self.tables:
+            for name in {QUANTITY[column] for column in table.columns}:
+                sources[name] += [figure.source for figure in table.figures]
+        return {
+            name: round(sum(ASSUMED in source for source in listed) / len(listed), 4)
+            for name, listed in sources.items()
+            if listed
+        }

@@ -11,7 +11,8 @@ from pathlib import Path
 from backtester.config.command import FILES, parts_of
 from backtester.errors import BacktesterError, Diagnostic, config_error, usage_error
 from backtester.scenario.compose import compose
-from backtester.scenario.path import Scenario, load
+from backtester.scenario.path import Scenario
+from backtester.scenario.stored import load
 from backtester.shipped import scenarios_dir
 
 

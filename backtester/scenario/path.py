@@ -1,9 +1,8 @@
-"""Stress paths in Parquet: one row per (t_ns, venue, symbol), and the scenario they load into.
+"""Stress paths: what each column says, how far its values may go, and the scenario that they make.
 
-A row says something about the columns it fills; an empty cell says nothing. So each (venue, symbol, column) is a series
-of knots of its own. Prices and basis are linear between knots, everything else is held; `forced_flow_quote` happens
-once, at its knot. A value is looked up under (venue, symbol), then (*, symbol), (venue, *), (*, *), then it is neutral.
-A price is never looked up under symbol `*`.
+Each (venue, symbol, column) is a series of knots of its own. Prices and basis are linear between knots, everything
+else is held; `forced_flow_quote` happens once, at its knot. A value is looked up under (venue, symbol), then
+(*, symbol), (venue, *), (*, *), then it is neutral. A price is never looked up under symbol `*`.
 
 A path without any price is an *overlay*: it cannot run alone and is laid over another one (`compose`). Its window
 counts from the lowest price of that other path, so it begins at or before 0, and outside of it nothing is said.
@@ -11,12 +10,10 @@ counts from the lowest price of that other path, so it begins at or before 0, an
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from itertools import pairwise
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,23 +24,16 @@ from backtester.bounds import (
     LARGEST_FLOW,
     LARGEST_RATIO,
     LARGEST_SPREAD,
-    LAST_NS,
     LONGEST_HELD_NS,
     LONGEST_NS,
 )
 from backtester.enums import Outage
-from backtester.errors import BacktesterError, Diagnostic, config_error
-from backtester.filekinds import PARQUET, foreign
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
-T = TypeVar("T")
+    from backtester.scenario.fidelity import Fidelity
 
 ANY = "*"
-PREFIX = "backtester."
 SECOND_NS = 1_000_000_000
-SCHEMA_VERSION = "1"
 
 #: Every value column of a path and the value that changes nothing (NaN: the scenario has no say).
 NEUTRAL = {
@@ -71,6 +61,19 @@ NEUTRAL = {
 }
 COLUMNS = tuple(NEUTRAL)
 DEPTH = COLUMNS[3:9]
+#: What a column is a figure of: the quantities of which it is told how much is assumed.
+QUANTITY = {
+    "price_ratio": "prices",
+    "basis_bps": "basis",
+    "spread_mult": "spread",
+    **dict.fromkeys(DEPTH, "depth"),
+    **dict.fromkeys(("volume_mult", "trade_intensity"), "volume"),
+    "forced_flow_quote": "flow",
+    **dict.fromkeys(("funding_rate", "funding_interval_s"), "funding"),
+    "extra_latency_ms": "latency",
+    "refill_half_life_s": "refill",
+    "outage": "outage",
+}
 LINEAR = frozenset({"price_ratio", "basis_bps"})
 FUNDING = ("funding_rate", "funding_interval_s")
 #: Columns of the format that this version does not act on: anything but neutral is refused, never ignored.
@@ -153,7 +156,9 @@ class Scenario:
     series: tuple[Series, ...]
     sources: tuple[Source, ...] = ()
     calibration: str = ""
-    assumed_share: float = 0.0  # of the figures behind the path
+    assumed: Mapping[str, float] = field(default_factory=dict)  # quantity -> share of the figures behind it
+    start_prices: Mapping[str, float] = field(default_factory=dict)  # symbol -> index at the start, in quote currency
+    fidelity: tuple[Fidelity, ...] = ()  # as it was built; none for what was changed since
     facts_sha256: str = ""
     notes: tuple[str, ...] = ()  # what was changed on the way from the file to the run
 
@@ -166,6 +171,11 @@ class Scenario:
     def span_ns(self) -> int:
         """Length of the window; 0 without one."""
         return (self.end_ns or 0) - (self.start_ns or 0)
+
+    @property
+    def assumed_share(self) -> float:
+        """Mean over the quantities of the share of their figures that is assumed; 0 where nothing is said of it."""
+        return math.fsum(self.assumed.values()) / max(1, len(self.assumed))
 
     @property
     def symbols(self) -> tuple[str, ...]:
@@ -193,157 +203,6 @@ def neutral(bases: Iterable[str], window: tuple[int, int] | None = None) -> Scen
     start_ns, end_ns = window or (None, None)
     cadence = ((0, SECOND_NS),) if window else ()
     return Scenario("neutral", "The base tape as it is", "HYPT", start_ns, end_ns, cadence, flat)
-
-
-def load(path: Path) -> Scenario:
-    """Read a path table. Raises BacktesterError with every problem of the file."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    if problems := foreign(path, "config", PARQUET):
-        raise BacktesterError(problems)
-    try:
-        table = pq.read_table(path)
-    except (OSError, pa.ArrowException) as error:
-        raise config_error(str(path), f"cannot be read as a scenario: {error}") from error
-    try:
-        metadata = {
-            key.decode().removeprefix(PREFIX): value.decode()
-            for key, value in (table.schema.metadata or {}).items()
-            if key.startswith(PREFIX.encode())
-        }
-    except UnicodeDecodeError as error:
-        raise config_error(str(path), f"metadata is not UTF-8: {error.reason}") from error
-    missing = [f"column {name}" for name in ("t_ns", "venue", "symbol") if name not in table.column_names]
-    missing += [f"metadata {PREFIX}{name}" for name in ("id", "type", "window", "cadence") if name not in metadata]
-    if missing:
-        raise BacktesterError(Diagnostic("config", str(path), f"{what} is missing") for what in missing)
-    if metadata.get("schema_version") != SCHEMA_VERSION:
-        found = metadata.get("schema_version", "none")
-        raise config_error(str(path), f"schema_version is {found}, this version reads {SCHEMA_VERSION}")
-    misfits = _misfits(table)
-    if misfits:
-        raise BacktesterError(Diagnostic("config", str(path), misfit) for misfit in misfits)
-    return _checked(_scenario(_series_of(table), metadata, str(path)), path)
-
-
-def _misfits(table: pa.Table) -> list[str]:
-    """Columns that are no numbers or words, or are said twice."""
-    import pyarrow as pa
-
-    wanted = {
-        "t_ns": (pa.types.is_integer, "an integer"),
-        **dict.fromkeys(("venue", "symbol"), (_is_word, "a word in each row")),
-        **dict.fromkeys(COLUMNS, (_is_number, "a number")),
-    }
-    faults = []
-    for name in dict.fromkeys(name for name in table.column_names if name in wanted):
-        accepts, what = wanted[name]
-        if table.column_names.count(name) > 1:
-            faults.append(f"column {name} is there twice")
-        elif not accepts(table[name].type) or (name in ("t_ns", "venue", "symbol") and table[name].null_count):
-            faults.append(f"column {name} must be {what}")
-    return faults
-
-
-def _is_number(type_: pa.DataType) -> bool:
-    import pyarrow as pa
-
-    return bool(pa.types.is_integer(type_) or pa.types.is_floating(type_) or pa.types.is_null(type_))
-
-
-def _is_word(type_: pa.DataType) -> bool:
-    import pyarrow as pa
-
-    return bool(pa.types.is_string(type_) or pa.types.is_large_string(type_) or pa.types.is_dictionary(type_))
-
-
-def _scenario(series: tuple[Series, ...], metadata: dict[str, str], where: str) -> Scenario:
-    def said(key: str, default: str, read: Callable[[Any], T]) -> T:
-        try:
-            return read(json.loads(metadata.get(key, default)))
-        except (ValueError, TypeError, OverflowError, RecursionError) as error:
-            raise config_error(where, f"metadata {PREFIX}{key} is not what it should be", "build it again") from error
-
-    start_ns, end_ns = said("window", "", _whole_pair)
-    return Scenario(
-        id=metadata["id"],
-        title=metadata.get("title", metadata["id"]),
-        type=metadata["type"],
-        start_ns=start_ns,
-        end_ns=end_ns,
-        cadence=said("cadence", "", lambda pairs: tuple(map(_whole_pair, pairs))),
-        series=series,
-        sources=said("sources", "[]", lambda pairs: tuple(Source(str(key), str(text)) for key, text in pairs)),
-        calibration=metadata.get("calibration", ""),
-        assumed_share=said("assumed_share", "0", _share),
-        facts_sha256=metadata.get("sha256", ""),
-    )
-
-
-def _whole_pair(pair: Any) -> tuple[int, int]:
-    """Two whole numbers that are times. Raises ValueError or TypeError."""
-    first, second = pair
-    if not all(isinstance(each, int) and not isinstance(each, bool) and abs(each) < LAST_NS for each in pair):
-        raise ValueError("expected two times in ns")
-    return first, second
-
-
-def _share(value: Any) -> float:
-    """A number from 0 to 1. Raises ValueError or TypeError."""
-    if isinstance(value, bool) or not 0 <= value <= 1:
-        raise ValueError("expected a share")
-    return float(value)
-
-
-def _series_of(table: pa.Table) -> tuple[Series, ...]:
-    """Split the rows of an Arrow table into one series per (venue, symbol, column), sorted by that key."""
-    t_ns = table["t_ns"].to_numpy()
-    keys = list(zip(table["venue"].to_pylist(), table["symbol"].to_pylist(), strict=True))
-    series = []
-    for key in sorted(set(keys)):
-        rows = np.array([k == key for k in keys])
-        for column in COLUMNS:
-            if column not in table.column_names:
-                continue
-            values = table[column].to_numpy().astype(np.float64)
-            said = rows & ~np.isnan(values)
-            if said.any():
-                series.append(Series(*key, column, t_ns[said].astype(np.int64), values[said]))
-    return tuple(series)
-
-
-def _checked(scenario: Scenario, path: Path) -> Scenario:
-    problems = [Diagnostic("config", str(path), *fault) for s in scenario.series for fault in series_faults(s)]
-    if scenario.span_ns <= 0:
-        problems.append(Diagnostic("config", str(path), "the window is empty"))
-    elif scenario.span_ns > LONGEST_NS or (scenario.symbols and (scenario.start_ns or 0) < 0):
-        problems.append(Diagnostic("config", str(path), "the window is no time that a path could tell of"))
-    if scenario.is_overlay:
-        problems += [Diagnostic("config", str(path), *fault) for fault in _overlay_faults(scenario)]
-    elif not scenario.cadence or scenario.cadence[0][0] != 0 or any(step <= 0 for _, step in scenario.cadence):
-        problems.append(Diagnostic("config", str(path), "the cadence must begin at 0 with steps above 0"))
-    elif any(later <= earlier for (earlier, _), (later, _) in pairwise(scenario.cadence)):
-        problems.append(Diagnostic("config", str(path), "the times of the cadence must ascend"))
-    pairs = {(s.venue, s.symbol, s.column) for s in scenario.series if s.column in FUNDING}
-    for venue, symbol, column in sorted(pairs):
-        other = FUNDING[1 - FUNDING.index(column)]
-        if (venue, symbol, other) not in pairs:
-            problems.append(Diagnostic("config", str(path), f"{venue}/{symbol} has {column} but no {other}"))
-    if problems:
-        raise BacktesterError(problems)
-    return scenario
-
-
-def _overlay_faults(scenario: Scenario) -> list[tuple[str, str]]:
-    """Why a path without prices cannot be laid over another: (message, hint) pairs."""
-    faults = []
-    if (scenario.start_ns or 0) > 0:
-        hint = "without prices a path is laid over another, and its window counts from the low of that one"
-        faults.append(("has no price path", hint))
-    for column in sorted({s.column for s in scenario.series} - {*OVERLAY}):
-        faults.append((f"{column} needs a price path beside it", f"without one a path may say {', '.join(OVERLAY)}"))
-    return faults
 
 
 def series_faults(series: Series) -> list[tuple[str, str]]:

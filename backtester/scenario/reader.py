@@ -50,11 +50,11 @@ class PricesTable(Record):
 class CandlesTable(Record):
     """rows: [time, open, high, low, close, volume]; low_at, high_at: a candle's time -> the time of its extreme.
 
-    like: the symbol whose perp they are assumed to look like inside.
+    like: the symbol whose perp they are assumed to look like inside. Candles of a mark are compared, never drawn.
     """
 
     symbol: str
-    price: Literal["perp", "index"] = "perp"
+    price: Literal["perp", "index", "mark"] = "perp"
     like: str = ""
     interval_s: int
     source: str

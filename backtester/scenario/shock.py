@@ -21,7 +21,7 @@ from backtester.config.toml import did_you_mean
 from backtester.config.values import parse_duration_ns
 from backtester.errors import BacktesterError, Diagnostic, usage_error
 from backtester.scenario.compose import compose, scale_prices
-from backtester.scenario.path import ANY, DEPTH, SECOND_NS, Scenario, Series, constant, out_of_bounds
+from backtester.scenario.path import ANY, DEPTH, QUANTITY, SECOND_NS, Scenario, Series, constant, out_of_bounds
 
 _FACTORS = {
     "depth": DEPTH,
@@ -102,9 +102,8 @@ def shock_path(shock: Shock, base: Scenario) -> Scenario:
     if any(change.column == "price_ratio" for change in shock.changes):
         note += "; its price gap comes one minute after the start"
     title = f"shock {shock.text}"
-    return Scenario(
-        shock.text, title, "HYPT", None, None, (), tuple(series), assumed_share=1.0, notes=(note,)
-    )  # fmt: skip
+    assumed = {QUANTITY[each.column]: 1.0 for each in series}
+    return Scenario(shock.text, title, "HYPT", None, None, (), tuple(series), assumed=assumed, notes=(note,))
 
 
 def _read(group: str, value: str) -> list[Change]:

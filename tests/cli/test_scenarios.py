@@ -23,13 +23,27 @@ def rows_of(capsys: pytest.CaptureFixture[str], *args: str) -> list[dict[str, An
 def test_list(capsys: pytest.CaptureFixture[str]) -> None:
     row = next(row for row in rows_of(capsys, "list") if row["id"] == "2025-10-10")
     assert row["symbols"] == "BTC ETH SOL" and row["minutes"] == 120.0 and row["start"] == "2025-10-10T20:30:00Z"
-    assert 0.0 < row["assumed_share"] < 0.5
+    assert row["grade"] == "B C B" and row["worst_fall"] == pytest.approx(-0.3195, abs=1e-3)  # SOL
+    assert 0.0 < row["assumed_share"] < 1.0
 
 
 def test_show(capsys: pytest.CaptureFixture[str]) -> None:
     rows = rows_of(capsys, "show", "2025-10-10")
     price = next(row for row in rows if (row["symbol"], row["column"]) == ("BTC", "price_ratio"))
     assert price["low_at"] == "21:19:52" and price["low"] == pytest.approx(102_000 / 117_066, rel=1e-3)  # of spot
+
+
+def test_show_tells_how_near_a_path_is(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = rows_of(capsys, "show", "2025-10-10", "--fidelity")
+    sol = next(row for row in rows if (row["symbol"], row["price"]) == ("SOL", "perp"))
+    assert (sol["worst_1m"], sol["worst_1m_path"]) == pytest.approx((-0.1135, -0.1135), abs=1e-4)
+    assert main(["scenarios", "show", "2025-10-10"]) == ExitCode.OK
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.startswith("SOL     perp") and "-11.35/-11.35" in line for line in lines)
+    assert "grade BTC B, ETH C, SOL B; a pair is candles/path, in per cent" in lines
+    assert lines[-1].startswith("assumed 76%, the mean of prices 9%, basis 68%, spread 88%")
+    assert main(["scenarios", "show", "2025-10-10+outage"]) == ExitCode.OK
+    assert "grade" not in capsys.readouterr().out
 
 
 def test_show_a_composition(capsys: pytest.CaptureFixture[str]) -> None:
@@ -89,6 +103,32 @@ def test_check_tells_a_stale_table(tmp_path: Path, capsys: pytest.CaptureFixture
     facts.write_text(facts.read_text("utf-8").replace('"21:00:00", 114200.4', '"21:00:00", 114200.5'), "utf-8")
     assert main(["scenarios", "check", str(facts)]) == ExitCode.CONFIG
     assert "2025-10-10.parquet is not what it compiles to" in capsys.readouterr().err
+
+
+def test_check_fails_where_a_bar_is_missed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("backtester.scenario.fidelity.EXTREME", -1.0)
+    assert main(["scenarios", "check", "2025-10-10"]) == ExitCode.DATA
+    assert "error[data] 2025-10-10: BTC perp: the low is +0.00% off" in capsys.readouterr().err
+
+
+SECOND = """open_time,open,high,low,close
+1760130000000,117000,117020,116980,117000
+1760130060000,117000,117020,{low},117000
+"""
+
+
+def test_check_against_a_second_source(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    candles = tmp_path / "c.csv"
+    candles.write_text(SECOND.format(low=110_000))
+    args = ["2025-10-10", "--against", str(candles), "--symbol", "BTC"]
+    assert main(["scenarios", "check", *args]) == ExitCode.DATA
+    told = capsys.readouterr()
+    assert told.out.splitlines()[1].startswith("BTC     perp")
+    assert "error[data] 2025-10-10: BTC perp: the low is +" in told.err
+    assert main(["scenarios", "check", *args[:3]]) == ExitCode.DATA
+    assert "does not say whose candles these are" in capsys.readouterr().err
+    assert main(["scenarios", "check", "--against", str(candles)]) == ExitCode.USAGE
+    assert "measures one scenario" in capsys.readouterr().err
 
 
 def test_unknown(capsys: pytest.CaptureFixture[str]) -> None:

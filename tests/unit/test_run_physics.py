@@ -24,7 +24,7 @@ from backtester.run.result import ACTUAL, UNLIQUIDATED, RunResult
 from backtester.run.session import run_cell
 from backtester.scenario.apply import StressedTape
 from backtester.scenario.grid import Target
-from backtester.scenario.path import load
+from backtester.scenario.stored import load
 from backtester.shipped import scenarios_dir
 from tests.unit.market_tapes import Row
 from tests.unit.run_cases import (

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from backtester.config.overrides import Setting
 from backtester.errors import BacktesterError, ExitCode
-from backtester.scenario.compose import compose, low_ns, set_columns
+from backtester.scenario.compose import compose, low_ns, scale_prices, set_columns
 from backtester.scenario.library import find
 from backtester.scenario.path import ANY, NEUTRAL, Scenario, Series, neutral
 from tests.unit.scenario_tapes import S, scenario
@@ -31,7 +31,7 @@ def saying(*said: Series) -> Scenario:
 
 def overlay(start_s: float, end_s: float, *said: Series) -> Scenario:
     """A path without prices whose window counts from the low."""
-    return Scenario("over", "An overlay", "HYPT", int(start_s * S), int(end_s * S), (), said, assumed_share=1.0)
+    return Scenario("over", "An overlay", "HYPT", int(start_s * S), int(end_s * S), (), said, assumed={"spread": 1.0})
 
 
 def value(path: Scenario, column: str, second: float, venue: str = "paper", symbol: str = "BTC") -> float:
@@ -143,12 +143,19 @@ def test_a_composition_finds_what_its_parts_find(below: set[tuple[str, str]], ab
             assert value(both, "spread_mult", 0, venue, symbol) == product
 
 
-def test_the_share_of_assumed_figures_is_weighed_by_knots() -> None:
-    """Three knots of which a third is assumed, and one that is: half. What changes nothing has no weight."""
-    below = replace(scenario(10, {"price_ratio": [(0, 1.0), (5, 0.9), (9, 0.8)]}), assumed_share=1 / 3)
-    above = replace(neutral(["BTC"]), series=(series("spread_mult", (0, 3.0)),), assumed_share=1.0)
-    assert compose((below, above)).assumed_share == pytest.approx(0.5)
+def test_of_each_quantity_the_parts_count_alike_that_speak_of_it() -> None:
+    """Prices: a third and all of them make two thirds; the spread is assumed: 5/6 on the mean of both."""
+    below = replace(scenario(10, {"price_ratio": [(0, 1.0), (5, 0.9), (9, 0.8)]}), assumed={"prices": 1 / 3})
+    above = replace(neutral(["BTC"]), series=(series("spread_mult", (0, 3.0)),), assumed={"prices": 1.0, "spread": 1.0})
+    assert compose((below, above)).assumed == pytest.approx({"prices": 2 / 3, "spread": 1.0})
+    assert compose((below, above)).assumed_share == pytest.approx(5 / 6)
     assert compose((neutral(["BTC"], (0, S)), above)).assumed_share == 1.0
+
+
+def test_what_is_laid_over_a_measured_path_is_not_measured() -> None:
+    measured = find("2025-10-10")
+    assert measured.fidelity and not compose((measured, find("outage"))).fidelity
+    assert not scale_prices(measured, 1.2).fidelity
 
 
 # --- overlays ------------------------------------------------------------------------------------------------------

@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from backtester.errors import BacktesterError, ExitCode
-from backtester.scenario.path import ANY, NEUTRAL, NOT_APPLIED, Scenario, Series, load, neutral
+from backtester.scenario.path import ANY, NEUTRAL, NOT_APPLIED, Scenario, Series, neutral
+from backtester.scenario.stored import load
 
 S = 1_000_000_000
 METADATA = {
@@ -195,7 +196,12 @@ def test_the_neutral_scenario_has_every_symbol() -> None:
         (rows(), {"window": "[" * 10_000}, "window is not what it should be"),
         (rows(), {"window": "[0, 9e18]"}, "window is not what it should be"),
         (rows(), {"cadence": "[[0, null]]"}, "cadence is not what it should be"),
-        (rows(), {"assumed_share": "NaN"}, "assumed_share is not what it should be"),
+        (rows(), {"assumed": '{"prices": NaN}'}, "assumed is not what it should be"),
+        (rows(), {"assumed": "[0.5]"}, "assumed is not what it should be"),
+        (rows(), {"start_prices": '{"BTC": 0}'}, "start_prices is not what it should be"),
+        (rows(), {"fidelity": '[{"symbol": "BTC"}]'}, "fidelity is not what it should be"),
+        (rows(), {"fidelity": "[3]"}, "fidelity is not what it should be"),
+        (rows(), {"assumed_share": "0.5"}, "was built by an earlier version"),
     ],
 )
 def test_hostile_numbers(tmp_path: Path, columns: dict[str, list[object]], metadata: dict[str, str], said: str) -> None:

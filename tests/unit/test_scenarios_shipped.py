@@ -11,10 +11,12 @@ import pytest
 from numpy.typing import NDArray
 
 from backtester.enums import EventKind as Kind
+from backtester.scenario.against import read_candles
 from backtester.scenario.candles import finest
 from backtester.scenario.facts import Candles, Facts, Price
+from backtester.scenario.fidelity import measure, missed
 from backtester.scenario.grid import Target, make_grid, step_times
-from backtester.scenario.library import find
+from backtester.scenario.library import find, ids, locate
 from backtester.scenario.path import ANY, NOT_APPLIED, Scenario
 from backtester.scenario.reader import read_facts
 from backtester.shipped import scenarios_dir
@@ -27,6 +29,8 @@ FUNDING = DATA / "funding" / "rates.parquet"
 DAYS = ("2020-03-12", "2024-08-05", "2025-10-10")
 SYMBOLS = [(day, symbol) for day in DAYS for symbol in ("BTC", "ETH", "SOL") if (day, symbol) != (DAYS[0], "SOL")]
 MINUTE = 60 * S
+#: One print of 323 at 02:39, with neighbours from 110 to 140: the facts leave it out, and say so.
+LEFT_OUT = {DAYS[0]: "ETH perp: the high"}
 #: Between two knots the perp is the product of two lines, not a line.
 TOLERANCE = 2e-5
 
@@ -52,7 +56,7 @@ def on_steps(day: str, symbol: str, price: Price) -> tuple[NDArray[np.int64], ND
 
 
 @pytest.mark.parametrize(("day", "symbol"), SYMBOLS)
-@pytest.mark.parametrize("price", [*Price])
+@pytest.mark.parametrize("price", [Price.PERP, Price.INDEX])
 def test_every_candle_has_its_low_and_its_high_on_a_step(day: str, symbol: str, price: Price) -> None:
     if price is Price.INDEX and any(t[:3] == (ANY, symbol, ("basis_bps",)) for t in facts(day).tables):
         pytest.skip("rows of basis move this index off its candles")
@@ -65,6 +69,30 @@ def test_every_candle_has_its_low_and_its_high_on_a_step(day: str, symbol: str, 
             assert inside.min() == pytest.approx(piece.low, rel=TOLERANCE), piece
             assert inside.max() == pytest.approx(piece.high, rel=TOLERANCE), piece
     assert told > 10 or price is Price.INDEX
+
+
+@pytest.mark.parametrize("name", ids())
+def test_every_bar_is_met(name: str) -> None:
+    assert [fault for each in find(name).fidelity for fault in missed(each)] == []
+
+
+@pytest.mark.parametrize("day", DAYS)
+def test_the_real_minutes_meet_the_bars(day: str) -> None:
+    """Measured against the recorded minutes themselves, not against the facts."""
+    if not MINUTES.exists():
+        pytest.skip(f"needs {MINUTES}")
+    scenario = find(day)
+    measured = measure(scenario, read_candles(MINUTES, scenario))
+    assert {each.symbol for each in measured} <= {*scenario.symbols} and sum(each.candles for each in measured) > 170
+    told = [fault for each in measured for fault in missed(each)]
+    assert [fault for fault in told if not fault.startswith(LEFT_OUT.get(day, "none"))] == []
+    assert all(each.worst_1m and each.long == 0 for each in measured)
+
+
+def test_the_library_is_small() -> None:
+    """45 scenarios are to fit 12 MB."""
+    sizes = [locate(name).stat().st_size for name in ids()]
+    assert sum(sizes) / len(sizes) < 12e6 / 45
 
 
 @pytest.mark.parametrize(("day", "symbol"), SYMBOLS)

@@ -150,7 +150,7 @@ class PoolReport(NamedTuple):
 class RemedyReport(NamedTuple):
     """Another portfolio with which the account was seen to survive."""
 
-    id: str  # size, stop (the loosest), or the margin mode that all of its positions are in
+    id: str  # size, stop (the loosest), or the margin mode that all of its positions are in; of one that lives: larger
     value: float | None  # share of every size of the account; distance of its stops from the mark at the start
     not_enough: float | None  # next value tried, with which it does not survive
     equity_end: float

@@ -1,6 +1,5 @@
-"""What would have helped: for every account that was lost all that was seen to save it, the best end first.
-
-Each with what it costs where no crash comes.
+"""What would have helped: for every account that was lost all that was seen to save it, the best end first, each with
+what it costs where no crash comes; and how much more of everything those that lived would have borne.
 """
 
 from __future__ import annotations
@@ -96,6 +95,34 @@ def remedies_sheet(cell: Cell, currency: str) -> Sheet:
     return Sheet(f"What would have helped, {currency} net of money put in; each was run", _HELPS, tuple(_rows(cell)))
 
 
+def sizing_sheet(cell: Cell, currency: str) -> Sheet:
+    """A row for every account that lived: how far all of its sizes could have been larger."""
+    rows = [
+        (
+            account.name,
+            f"{each.value:g}",
+            _dies_at(each),
+            money(each.equity_end),
+        )
+        for account in cell.accounts
+        for each in account.remedies
+        if each.id == LARGER
+    ]
+    return Sheet(f"How far you may size up, times every size; each was run, {currency}", _SIZES, tuple(rows))
+
+
+def _dies_at(each: RemedyReport) -> str:
+    """Where it dies; where more cannot be had, or was not tried, that."""
+    if each.not_enough is not None:
+        return f"{each.not_enough:g}"
+    return "not tried" if each.value == MOST else "refused"
+
+
+#: The largest multiple that is tried (run.remedy).
+MOST = 10.0
+#: What `remedies` of an account that lived are called.
+LARGER = "larger"
+_SIZES = (Column("account", is_text=True), Column("lives at"), Column("not at"), Column("ends with"))
 _HELPS = (
     Column("account", is_text=True),
     Column("with", is_text=True),

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from backtester.report.executions import TradeReport
 from backtester.report.pools import Fate, fates, pool_of
 from backtester.report.records import AccountReport, Cell, PositionReport
-from backtester.report.remedies import remedies_sheet
+from backtester.report.remedies import remedies_sheet, sizing_sheet
 from backtester.report.sheet import Column, Sheet
 from backtester.report.sheets import sheets
 from backtester.report.text import money, percent, pool_name, price, size, when
@@ -19,9 +19,10 @@ MOST_EVENTS = 20
 
 
 def near_sheets(cell: Cell, currency: str, whole: bool) -> Iterator[Sheet]:
-    """Who lived and how near it was, what would have helped; positions where no table further down has them."""
+    """Who lived and how near it was, what would have helped, how far to size up; positions where no later table is."""
     held = () if whole else (holdings_sheet(cell, currency),)
-    yield from (sheet for sheet in (pools_sheet(cell, currency), *held, remedies_sheet(cell, currency)) if sheet.rows)
+    told = (pools_sheet(cell, currency), *held, remedies_sheet(cell, currency), sizing_sheet(cell, currency))
+    yield from (sheet for sheet in told if sheet.rows)
 
 
 def later_sheets(cell: Cell, currency: str, whole: bool) -> Iterator[Sheet]:

@@ -17,8 +17,8 @@ from backtester.run.result import TopUp
 from backtester.run.tries import Fared, Payment, Search, Trial, richer, together
 
 _SECOND_NS, _NEVER_NS = 1_000_000_000, sys.maxsize
-#: Passes at most that look for the second between two leads, and how many more leads each tries.
-_PASSES, _STEPS = 4, 16
+#: How many more leads are tried between two, once: a pass costs more than an answer to the second is worth.
+_STEPS = 16
 #: How long after a breach money is tried: 1, 2, 4, … seconds.
 _LATE = tuple(-(2**n) for n in range(13))
 
@@ -55,8 +55,8 @@ def last_moments(world: spec.World, account: int, found: TopUp, start_ns: int) -
 def _last(paid: Callable[[Mapping[int, int]], Trial], pool: int, start_ns: int) -> Search[int | None]:
     """The last moment for the part of one pool, the others there from the start; None where none could be shown.
 
-    It saves at that moment, as at all earlier ones tried. A second later it does not: if it is that of the breach, a
-    nanosecond later.
+    It saves at that moment, as at all earlier ones tried, and not at the next later one that was tried: a nanosecond
+    after the breach if it is that of the breach, otherwise later by a seventeenth of what doubling leads left between.
     """
     [without] = yield [paid({pool: _NEVER_NS})]
     end = without.breach_ts[pool]
@@ -69,9 +69,7 @@ def _last(paid: Callable[[Mapping[int, int]], Trial], pool: int, start_ns: int) 
     leads = _doubling((end - start_ns) // _SECOND_NS)
     behind, *tried = yield [paid({pool: end + 1}), *earlier(leads)]
     saved, failed = _edge(leads, tried)
-    for _ in range(_PASSES):
-        if saved is None or failed is None or saved - failed <= 1 or saved == 0:
-            break
+    if saved is not None and failed is not None and saved - failed > 1 and saved != 0:
         leads = _between(failed, saved)
         closer, nearer = _edge(leads, (yield earlier(leads)))
         saved, failed = saved if closer is None else closer, failed if nearer is None else nearer

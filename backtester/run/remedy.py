@@ -1,4 +1,5 @@
-"""What else would have saved an account: less of everything it holds and orders, another margin mode, stops.
+"""What else would have saved an account: less of everything it holds and orders, another margin mode, stops; and how
+much more of everything one that lives would have borne.
 
 As with money (run.topup) nothing is inferred: every answer is a world that was run. What is changed is said as `--set`
 says it, or as the keys of an order, so that a `run` with it shows the same.
@@ -29,6 +30,8 @@ _WIDEST_STOP = 15  # per cent of the mark
 _STOPS = {Side.BUY: ("long", "sell", "-"), Side.SELL: ("short", "buy", "+")}
 _STOP_ID = "proposed stop"
 _STEPS = 10  # that a span is parted into, twice: sizes are found to a hundredth of what they are
+#: Multiples of its sizes that are tried on an account that lives, before the span that holds the edge is parted.
+_MORE = tuple(map(Decimal, ("1.25", "1.5", "2", "3", "4", "6", "8", "10")))
 
 
 def smaller(given: Account, carried_in: float, turn: Turn) -> Search[list[Remedy]]:
@@ -51,6 +54,32 @@ def smaller(given: Account, carried_in: float, turn: Turn) -> Search[list[Remedy
     if low not in saved:
         return []
     return [Remedy("size", scaled(given, carried_in, low), float(low), float(high), saved[low].equity_end)]
+
+
+def larger(given: Account, carried_in: float, turn: Turn) -> Search[list[Remedy]]:
+    """The largest multiple of an account's sizes with which it still lives, as with all smaller ones tried.
+
+    Nothing where no larger one can be had. `not_enough` is None if it lives with all that were tried.
+    """
+    low, high, lived = Decimal(1), None, None
+    if not scaled(given, carried_in, low):
+        return []
+    multiples: Sequence[Decimal] = _MORE
+    for _ in range(2):
+        worlds = _worlds(turn, {multiple: Change(scaled(given, carried_in, multiple)) for multiple in multiples})
+        fared = yield [*map(Trial, worlds.values())]
+        for multiple, each in zip(worlds, fared, strict=True):
+            if not each.survived:
+                high = multiple
+                break
+            low, lived = multiple, each
+        if high is None:
+            break
+        multiples = [low + (high - low) * n / _STEPS for n in range(1, _STEPS)]
+    if lived is None:
+        return []
+    not_enough = None if high is None else float(high)
+    return [Remedy("larger", scaled(given, carried_in, low), float(low), not_enough, lived.equity_end)]
 
 
 def other_modes(given: Account, turn: Turn) -> Search[list[Remedy]]:

@@ -12,10 +12,14 @@ from backtester.engine.state import DEFAULT_CAPACITIES, Capacities
 from backtester.errors import usage_error
 from backtester.market.schema import InstrumentFacts, parse_instruments
 from backtester.run.prices import Price, parse_price
+from backtester.run.variants import count_combinations
 from backtester.scenario.grid import Proxy, parse_proxies
 from backtester.scenario.library import find_runnable, runnable_ids
 from backtester.scenario.shock import Shock, parse_shock
 from backtester.venue.loader import VenueRef, load_profile
+
+#: Variants of a portfolio beyond which nobody looks for what would have helped each of them: it takes many worlds more.
+MOST_HELPED = 16
 
 
 class Request(NamedTuple):
@@ -35,7 +39,7 @@ class Request(NamedTuple):
     accept: Acceptances = Acceptances()
     stale_after_ns: int | None = None  # age beyond which an order book is old; None: by the rate of its messages
     rebase: bool = False
-    topups: bool = True  # look for what would have saved each account
+    topups: bool = True  # look for what would have saved each account, and how much more one that lives would bear
     seed: int = 0
     capacities: Capacities = DEFAULT_CAPACITIES
     chunk_rows: int = 262_144
@@ -58,6 +62,7 @@ def requests(command: Command, seed: int = 0) -> tuple[Request, ...]:
         accept=command.accept,
         stale_after_ns=None if command.stale_after is None else round(command.stale_after * 1e9),
         rebase=command.rebase,
+        topups=count_combinations(command.compare) <= MOST_HELPED,
         seed=seed,
     )
     scenarios, venues = _scenarios(command.scenarios), _venues(command.venues)

@@ -15,10 +15,11 @@ from backtester.market.feed import ASSUME_FROZEN, bound_ns, frozen_feeds
 from backtester.market.schema import TapeInstrument
 from backtester.run.assumed import assumptions, foresight
 from backtester.run.drive import Engine
+from backtester.run.kept import Kept
 from backtester.run.outcome import Outcome
 from backtester.run.plan import Rider
 from backtester.run.rebase import Rebased, rebase
-from backtester.run.request import Request
+from backtester.run.request import MOST_HELPED, Request
 from backtester.run.resolve import resolve_world
 from backtester.run.resolve_orders import Curve
 from backtester.run.resolve_values import Resolved, Start
@@ -66,7 +67,8 @@ def ride(riders: Sequence[Rider], progress: Progress) -> Iterator[RunResult | Ru
     `progress` hears the fraction of the tape's time. Raises what is wrong for all of them.
     """
     stage = set_stage(riders)
-    engine, chunks = Engine(stage.resolved[0].data, stage.request.capacities), stage.chunks()
+    engine, events = Engine(stage.resolved[0].data, stage.request.capacities), Kept(stage.chunks)
+    chunks = events.first()
     started = _start(engine, chunks, stage)
     worlds = [each.world for each in started if isinstance(each, Started)]
     if not worlds:
@@ -78,7 +80,7 @@ def ride(riders: Sequence[Rider], progress: Progress) -> Iterator[RunResult | Ru
         progress((int(chunk["ts"][-1]) - begin) / max(1, end - begin))
     engine.finish()
     _refuse_frozen(engine, stage)
-    saved = _saved(engine, [each for each in started if isinstance(each, Started)], stage)
+    saved = _saved(engine, [each for each in started if isinstance(each, Started)], stage.request, events)
     source = _scenario_source(stage)
     outcome = Outcome(engine)
     numbered = iter(zip(range(0, WORLDS * len(worlds), WORLDS), saved, strict=True))
@@ -86,12 +88,12 @@ def ride(riders: Sequence[Rider], progress: Progress) -> Iterator[RunResult | Ru
         yield each if isinstance(each, RunFailure) else _result(outcome, each, stage, source, *next(numbered))
 
 
-def _saved(engine: Engine, started: Sequence[Started], stage: Stage) -> list[Saved]:
+def _saved(engine: Engine, started: Sequence[Started], request: Request, events: Kept) -> list[Saved]:
     """What would have saved each account of each world, where somebody wants to know."""
-    if not stage.request.topups:
+    if not request.topups:
         return [Saved((None,) * len(each.world.accounts), ((),) * len(each.world.accounts)) for each in started]
     ridden = [Ridden(each.world, each.accounts, each.turned) for each in started]
-    return find_saved(engine, ridden, stage.chunks, stage.request.capacities)
+    return find_saved(engine, ridden, events.again, request.capacities)
 
 
 def _start(engine: Engine, chunks: Iterator[np.ndarray], stage: Stage) -> list[Started | RunFailure]:
@@ -169,7 +171,12 @@ def _result(
         end_ts=int(engine.control["now"][0]),
         path_width_ns=int(engine.control["path_width"][0]),
         book_bounds_ns=_book_bounds(engine, request),
-        assumptions=(*assumptions(stage, variant, resolved, world), *map(str, moved), *foresight(variant)),
+        assumptions=(
+            *assumptions(stage, variant, resolved, world),
+            *map(str, moved),
+            *foresight(variant),
+            *_unhelped(request),
+        ),
         warnings=(),
         variant=named(variant.overrides),
         reached=variant.portfolio.document.reached,
@@ -177,6 +184,13 @@ def _result(
         topups=saved.topups,
         remedies=saved.remedies,
     )
+
+
+def _unhelped(request: Request) -> tuple[str, ...]:
+    """What the report does not look for, so that silence is not taken for an answer."""
+    if request.topups:
+        return ()
+    return (f"what would have helped is sought for at most {MOST_HELPED} variants at a time: run one of these alone",)
 
 
 def _book_bounds(engine: Engine, request: Request) -> tuple[int, ...]:

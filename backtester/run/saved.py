@@ -1,4 +1,5 @@
-"""What would have saved the accounts of a pass: money, less size, stops, another margin mode, together."""
+"""What would have saved the accounts of a pass: money, less size, stops, another margin mode; and how much more size
+those that lived would have borne. All searches go through the tape together."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ from backtester.engine import spec
 from backtester.engine.state import Capacities
 from backtester.run.deadline import last_moments
 from backtester.run.drive import Engine
-from backtester.run.remedy import Turn, other_modes, smaller, stopped
+from backtester.run.remedy import Turn, larger, other_modes, smaller, stopped
 from backtester.run.result import ACTUAL, WORLDS, Remedy, TopUp
 from backtester.run.topup import topup
 from backtester.run.tries import Question, Search, answers, carried_in, lacked
@@ -41,19 +42,19 @@ def find_saved(
     engine  finished; it ran each world as ACTUAL and as UNLIQUIDATED, one behind the other
     chunks  the tape from its beginning, anew at every call
     """
-    lost = [
-        (n, account)
-        for n, each in enumerate(ridden)
-        for account in range(len(each.world.accounts))
-        if lacked(engine, WORLDS * n + ACTUAL, account)
-    ]
+    every = [(n, account) for n, each in enumerate(ridden) for account in range(len(each.world.accounts))]
+    lost = [place for place in every if lacked(engine, WORLDS * place[0] + ACTUAL, place[1])]
+    lived = [place for place in every if place not in lost]
     asked = [Question(account, search) for n, account in lost for search in _searches(engine, n, ridden[n], account)]
+    asked += [Question(account, _larger(engine, n, ridden[n], account)) for n, account in lived]
     found = iter(answers(asked, engine.data, chunks, room))
     topups: dict[tuple[int, int], TopUp] = {}
     remedies: dict[tuple[int, int], tuple[Remedy, ...]] = {}
     for place in lost:
         topups[place] = next(found)
         remedies[place] = (*next(found), *next(found), *next(found))
+    for place in lived:
+        remedies[place] = tuple(next(found))
     return [
         Saved(tuple(topups.get((n, a)) for a in accounts), tuple(remedies.get((n, a), ()) for a in accounts))
         for n, accounts in enumerate(range(len(each.world.accounts)) for each in ridden)
@@ -70,6 +71,10 @@ def _searches(engine: Engine, n: int, ridden: Ridden, account: int) -> tuple[Sea
         stopped(account, given, ridden.turn),
         other_modes(given, ridden.turn),
     )
+
+
+def _larger(engine: Engine, n: int, ridden: Ridden, account: int) -> Search[list[Remedy]]:
+    return larger(ridden.accounts[account], carried_in(engine, WORLDS * n + ACTUAL, account), ridden.turn)
 
 
 def _topup(engine: Engine, n: int, world: spec.World, account: int) -> Search[TopUp]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from backtester.report.records import AccountReport
-from backtester.report.remedies import _apart, helps, remedies_sheet
+from backtester.report.records import AccountReport, RemedyReport
+from backtester.report.remedies import _apart, helps, remedies_sheet, sizing_sheet
 from tests.golden.handmade import CRASH
 
 [MAIN, CALM] = CRASH.accounts
@@ -80,3 +80,12 @@ def test_amounts_have_as_many_digits_as_tell_them_apart() -> None:
     assert _apart(11_020.8, 11_020.799) == ("11,020.800", "11,020.799")
     assert _apart(2.5, 2.4) == ("2.50", "2.40")
     assert _apart(2.5, 2.5) == ("2.50", "2.50")
+
+
+def test_one_that_lives_says_how_far_it_may_size_up() -> None:
+    """To 3.1, or as far as was tried or can be had; in no table of what would have helped."""
+    for value, not_enough, dies_at in ((3.1, 3.2, "3.2"), (10.0, None, "not tried"), (8.0, None, "refused")):
+        larger = RemedyReport("larger", value, not_enough, 5_000.0, f"accounts[calm].positions.size=*{value}")
+        cell = CRASH._replace(accounts=(MAIN, CALM._replace(remedies=(larger,))))
+        assert sizing_sheet(cell, "USDT").rows == ((CALM.name, f"{value:g}", dies_at, "5,000.00"),)
+        assert all(row[0] == MAIN.name for row in remedies_sheet(cell, "USDT").rows)

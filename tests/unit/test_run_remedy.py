@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +13,7 @@ from backtester.config.portfolio import Account
 from backtester.config.values import Collateral, PositionShare
 from backtester.engine import spec
 from backtester.metrics.reconcile import account_equity
-from backtester.run.remedy import other_modes, scaled, smaller, stopped
+from backtester.run.remedy import larger, other_modes, scaled, smaller, stopped
 from backtester.run.request import Request
 from backtester.run.result import Remedy, RunResult
 from backtester.run.session import run_cell
@@ -27,26 +29,31 @@ SIZED = type("Sized", (), {"size": 1.0})
 class Asked:
     """Hears which shares of sizes a search makes worlds of."""
 
-    def __init__(self) -> None:
-        self.shares = list[Decimal]()
+    def __init__(self, can_be_had: float) -> None:
+        self.shares, self.can_be_had = list[Decimal](), can_be_had
 
     def turn(self, change: Change) -> spec.World | None:
         [text] = change.settings
-        self.shares.append(Decimal(text.rpartition("*")[2]))
+        share = Decimal(text.rpartition("*")[2])
+        if share > self.can_be_had:
+            return None
+        self.shares.append(share)
         return WORLD
 
 
-def found(lives: set[Decimal]) -> tuple[list[Remedy], list[Decimal]]:
+def found(
+    lives: Callable[[Decimal], bool], searched: Any = smaller, can_be_had: float = 100.0
+) -> tuple[list[Remedy], list[Decimal]]:
     """What a search finds, and all shares that it tried."""
-    asked = Asked()
+    asked = Asked(can_be_had)
     given = Account.model_construct(name="main", positions=(SIZED,), orders=(), plans=())
-    search, tried = smaller(given, 0.0, asked.turn), list[Decimal]()
+    search, tried = searched(given, 0.0, asked.turn), list[Decimal]()
     next(search)
     while True:
         shares, asked.shares = asked.shares, []
         tried += shares
         try:
-            search.send([Fared(share in lives, (), float(1000 * share)) for share in shares])
+            search.send([Fared(lives(share), (), float(1000 * share)) for share in shares])
         except StopIteration as over:
             return over.value, tried
 
@@ -57,7 +64,7 @@ def hundredths(last: int) -> set[Decimal]:
 
 @pytest.mark.parametrize("last", [5, 10, 62, 69, 90, 99])
 def test_the_largest_share_that_lives_is_found_to_a_hundredth(last: int) -> None:
-    [answer], tried = found(hundredths(last))
+    [answer], tried = found(hundredths(last).__contains__)
     assert (answer.value, answer.not_enough) == (last / 100, (last + 1) / 100)
     assert answer.settings == (f"accounts[main].positions.size=*{Decimal(last) / 100:f}".rstrip("0"),)
     assert answer.equity_end == 10.0 * last
@@ -66,12 +73,39 @@ def test_the_largest_share_that_lives_is_found_to_a_hundredth(last: int) -> None
 
 def test_a_share_beyond_one_that_dies_is_no_answer() -> None:
     """It lives with 0.9 of its sizes, but not with 0.4: below that is the edge."""
-    [answer], _ = found(hundredths(100) - {Decimal("0.4")})
+    [answer], _ = found((hundredths(100) - {Decimal("0.4")}).__contains__)
     assert (answer.value, answer.not_enough) == (0.39, 0.4)
 
 
 def test_no_share_saves() -> None:
-    assert found(set())[0] == []
+    assert found(set[Decimal]().__contains__)[0] == []
+
+
+@pytest.mark.parametrize(
+    ("edge", "can_be_had", "lives_at", "not_at"),
+    [
+        (3.14, 100.0, 3.1, 3.2),
+        (1.1, 100.0, 1.1, 1.125),
+        (12.0, 100.0, 10.0, None),
+        (12.0, 8.5, 8.0, None),  # 10 times it is refused
+        (9.0, 100.0, 8.8, 9.0),
+    ],
+)
+def test_the_largest_multiple_with_which_one_that_lives_still_does(
+    edge: float, can_be_had: float, lives_at: float, not_at: float | None
+) -> None:
+    [answer], tried = found(lambda multiple: multiple <= edge and multiple != 9, larger, can_be_had)
+    assert (answer.id, answer.value, answer.not_enough) == ("larger", lives_at, not_at)
+    assert answer.settings == (f"accounts[main].positions.size=*{lives_at:g}",)
+    assert len(tried) <= 17
+
+
+def test_one_that_bears_no_more_or_has_nothing_has_no_answer() -> None:
+    assert found(lambda multiple: False, larger)[0] == []
+    assert found(lambda multiple: True, larger, 1.0)[0] == []
+    with pytest.raises(StopIteration) as over:
+        next(larger(GIVEN, 0.0, lambda change: WORLD))
+    assert over.value.value == []
 
 
 def test_everything_that_has_a_size_is_scaled() -> None:
@@ -210,9 +244,12 @@ def test_in_hedge_mode_stops_close_their_own_side(tmp_path: Path) -> None:
 
 
 @pytest.mark.compiled
-def test_an_account_that_lives_has_no_remedies(tmp_path: Path) -> None:
+def test_an_account_that_lives_says_how_much_more_it_would_have_borne(tmp_path: Path) -> None:
     book = portfolio(tmp_path, account(position(size=0.1), order(size=0.05)))
-    assert run_cell(Request(book, scenario=CRASH)).remedies == ((),)
+    [[more]] = run_cell(Request(book, scenario=CRASH)).remedies
+    assert (more.id, more.value, more.not_enough) == ("larger", 10.0, None)
+    shown = run_cell(Request(book, overrides=more.settings, scenario=CRASH))
+    assert account_equity(shown, 0) == more.equity_end
 
 
 @pytest.mark.compiled

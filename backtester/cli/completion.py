@@ -19,8 +19,10 @@ def scenarios(incomplete: str) -> list[str]:
 
 
 def scenarios_or_all(incomplete: str) -> list[str]:
-    """The same, and `all` of them."""
-    return ["all", *scenarios(incomplete)]
+    """The same, and the groups: `all`, `crashes`, …"""
+    from backtester.scenario.library import groups
+
+    return [*groups(), *scenarios(incomplete)]
 
 
 def venues() -> list[str]:

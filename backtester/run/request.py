@@ -14,7 +14,7 @@ from backtester.market.schema import InstrumentFacts, parse_instruments
 from backtester.run.prices import Price, parse_price
 from backtester.run.variants import count_combinations
 from backtester.scenario.grid import Proxy, parse_proxies
-from backtester.scenario.library import find_runnable, runnable_ids
+from backtester.scenario.library import find_runnable, members
 from backtester.scenario.shock import Shock, parse_shock
 from backtester.venue.loader import VenueRef, load_profile
 
@@ -84,19 +84,19 @@ def _portfolios(names: Sequence[str]) -> tuple[Path, ...]:
 
 
 def _scenarios(texts: Sequence[str]) -> dict[str | None, bool]:
-    """The scenarios that are named, each once, and whether `all` alone named it; None, the tape as it is, if none is.
+    """The scenarios that are named, each once, and whether a group alone named it; None, the tape as it is, if none is.
 
-    All of them are there. `all+outage` is an outage in each.
+    All of them are there. `all+outage` is an outage in each, `crashes` are those of a group (library.members).
     """
     if not texts:
         return {None: False}
     names: dict[str | None, bool] = {}
     for name in filter(None, (each for text in texts for each in scenarios_of(text))):
         first, plus, more = name.partition("+")
-        is_all = first == "all"
-        for each in runnable_ids() if is_all else [first]:
+        group = members(first)
+        for each in (first,) if group is None else group:
             found = f"{each}{plus}{more}"
-            names[found] = is_all and names.get(found, True)
+            names[found] = group is not None and names.get(found, True)
     if not names:
         raise usage_error("--scenario", "names none", "see `backtester scenarios list`")
     for each in filter(None, names):

@@ -79,6 +79,7 @@ def build(facts: Facts) -> Scenario:
         assumed=facts.assumed(),
         start_prices={symbol: float(f"{lines.spot[0]:.{DIGITS}g}") for symbol, lines in sorted(drawn.items())},
         facts_sha256=facts.sha256,
+        tags=facts.tags,
     )
     return replace(scenario, fidelity=measure(scenario, facts.candles))
 

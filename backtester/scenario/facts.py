@@ -81,6 +81,7 @@ class Facts:
     id: str
     title: str
     type: str
+    tags: tuple[str, ...]  # groups that it is one of
     calibration: str
     start_ns: int
     end_ns: int

@@ -6,14 +6,20 @@ A name may join several with `+`: `2025-10-10+outage`, `mine.parquet+outage`; `c
 from __future__ import annotations
 
 import difflib
+import json
+import re
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from backtester.config.command import FILES, parts_of
 from backtester.errors import BacktesterError, Diagnostic, config_error, usage_error
 from backtester.scenario.compose import compose
-from backtester.scenario.path import Scenario
-from backtester.scenario.stored import load
+from backtester.scenario.path import GROUPS, Scenario
+from backtester.scenario.stored import PREFIX, load
 from backtester.shipped import scenarios_dir
+
+_YEARS = re.compile(r"(\d{4})\.\.(\d{4})")
 
 
 def ids() -> tuple[str, ...]:
@@ -31,8 +37,8 @@ def locate(name: str) -> Path:
         return path
     path = scenarios_dir() / f"{name}.parquet"
     if name not in ids():
-        near = difflib.get_close_matches(name, ids(), 1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(ids())}"
+        near = difflib.get_close_matches(name, (*groups(), *ids()), 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join((*groups(), *ids()))}"
         raise config_error(f"scenario {name}", "is not known", hint)
     return path
 
@@ -75,6 +81,57 @@ def find_runnable(name: str) -> Scenario:
     return scenario
 
 
-def runnable_ids() -> tuple[str, ...]:
-    """Ids of the shipped scenarios that run alone, in order."""
-    return tuple(name for name in ids() if not find(name).is_overlay)
+class Entry(NamedTuple):
+    """What is known of a shipped scenario without its path."""
+
+    id: str
+    start_ns: int
+    tags: tuple[str, ...]
+
+    @property
+    def is_overlay(self) -> bool:
+        """Whether its window counts from the low of another path."""
+        return self.start_ns <= 0
+
+    @property
+    def year(self) -> int:
+        """Of its first day, UTC."""
+        return datetime.fromtimestamp(self.start_ns // 1_000_000_000, UTC).year
+
+
+def entries() -> tuple[Entry, ...]:
+    """All shipped scenarios, in order, from the metadata of their files."""
+    return tuple(_entry(scenarios_dir() / f"{name}.parquet") for name in ids())
+
+
+def _entry(path: Path) -> Entry:
+    import pyarrow.parquet as pq
+
+    metadata = pq.read_schema(path).metadata
+
+    def said(key: str) -> Any:
+        return json.loads(metadata[f"{PREFIX}{key}".encode()])
+
+    return Entry(path.stem, said("window")[0], tuple(said("tags")))
+
+
+def groups() -> tuple[str, ...]:
+    """`all` and the groups that shipped scenarios belong to."""
+    return ("all", *sorted({tag for entry in entries() for tag in entry.tags}))
+
+
+def members(word: str) -> tuple[str, ...] | None:
+    """The shipped scenarios that run alone and belong to a group, or began in the years; None for another word.
+
+    Examples: `all`, `crashes`, `2020..2022`, `2021..2021`.
+    """
+    alone = [entry for entry in entries() if not entry.is_overlay]
+    if years := _YEARS.fullmatch(word):
+        first, last = int(years[1]), int(years[2])
+        found = [entry.id for entry in alone if GROUPS["HIST"] in entry.tags and first <= entry.year <= last]
+        if not found:
+            raise usage_error(f"scenario {word}", "no shipped scenario is of these years", "see scenarios list")
+        return tuple(found)
+    if word not in groups():
+        return None
+    return tuple(entry.id for entry in alone if word in ("all", *entry.tags))

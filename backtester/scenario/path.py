@@ -60,6 +60,8 @@ NEUTRAL = {
     "socialised_loss_rate": 0.0,
 }
 COLUMNS = tuple(NEUTRAL)
+#: The group that every scenario of a type belongs to (ISO 20022 scenario types, and the reverse test).
+GROUPS = {"HIST": "history", "HYPT": "hypothetical", "REVERSE": "reverse"}
 DEPTH = COLUMNS[3:9]
 #: What a column is a figure of: the quantities of which it is told how much is assumed.
 QUANTITY = {
@@ -160,6 +162,7 @@ class Scenario:
     start_prices: Mapping[str, float] = field(default_factory=dict)  # symbol -> index at the start, in quote currency
     fidelity: tuple[Fidelity, ...] = ()  # as it was built; none for what was changed since
     facts_sha256: str = ""
+    tags: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()  # what was changed on the way from the file to the run
 
     @property

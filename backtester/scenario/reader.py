@@ -7,6 +7,7 @@ has no prices (`path`), they are offsets from the low of the path that it is lai
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -17,12 +18,15 @@ from backtester.config.lines import Place
 from backtester.config.toml import Document, Fault, Record, faults_error, read_document, shown, validate
 from backtester.config.values import parse_duration_ns
 from backtester.scenario.facts import ASSUMED, Candle, Candles, Facts, Figure, Price, Table, Unused
-from backtester.scenario.path import ANY, COLUMNS, LINEAR, NOT_APPLIED, OVERLAY, Source
+from backtester.scenario.path import ANY, COLUMNS, GROUPS, LINEAR, NOT_APPLIED, OVERLAY, Source
 
 NS = 1_000_000_000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 #: What a [[held]] table may fill. Prices, basis and spread have tables of their own.
 HELD = tuple(name for name in COLUMNS if name not in LINEAR and name not in NOT_APPLIED and name != "spread_mult")
+
+#: What a group of scenarios may be called: nothing that could be a file, a date or `all`.
+TAG = re.compile(r"(?!all$)[a-z]+(-[a-z]+)*")
 
 Row = list[Any]
 
@@ -104,6 +108,7 @@ class FactsFile(Record):
     id: str
     title: str
     type: Literal["HIST", "HYPT", "REVERSE"]
+    tags: Sequence[str] = ()
     calibration: str
     window: WindowTable
     sources: dict[str, str]
@@ -165,6 +170,7 @@ class _Reader:
             id=file.id,
             title=file.title,
             type=file.type,
+            tags=self.tags(),
             calibration=file.calibration,
             start_ns=_ns(self.start),
             end_ns=_ns(self.end),
@@ -218,6 +224,12 @@ class _Reader:
             if key != ASSUMED and key not in self.file.sources:
                 self.fault(place, f"unknown source {shown(key)}", "add it to [sources], or write assumed")
         return str(text)
+
+    def tags(self) -> tuple[str, ...]:
+        for number, tag in enumerate(self.file.tags):
+            if not TAG.fullmatch(tag):
+                self.fault(("tags", number), f"{shown(tag)} is no group", "write it in small letters, like crashes")
+        return tuple(sorted({*self.file.tags, GROUPS[self.file.type]}))
 
     def calm_ns(self) -> int:
         step = self.file.window.step_s

@@ -82,6 +82,7 @@ def _metadata(scenario: Scenario) -> dict[str, str]:
         "id": scenario.id,
         "title": scenario.title,
         "type": scenario.type,
+        "tags": json.dumps(scenario.tags),
         "window": json.dumps([scenario.start_ns, scenario.end_ns]),
         "cadence": json.dumps(scenario.cadence),
         "sources": json.dumps([list(source) for source in scenario.sources], ensure_ascii=False),
@@ -172,6 +173,7 @@ def _scenario(series: tuple[Series, ...], metadata: dict[str, str], where: str) 
         start_prices=said("start_prices", "{}", lambda prices: {str(name): _price(p) for name, p in prices.items()}),
         fidelity=said("fidelity", "[]", lambda rows: tuple(map(Fidelity.of, rows))),
         facts_sha256=metadata.get("sha256", ""),
+        tags=said("tags", "[]", lambda names: tuple(map(str, names))),
     )
 
 

@@ -27,6 +27,7 @@ SMALL = """\
 id = "small"
 title = "Two candles"
 type = "HYPT"
+tags = ["crashes", "alts"]
 calibration = "1"
 [window]
 start = 2025-01-01T10:00:00Z
@@ -117,6 +118,11 @@ def test_calm_minutes_move_every_twenty_seconds(tmp_path: Path) -> None:
         tmp_path, ("101.0, 90.0, 95.0", "100.2, 99.9, 100.0"), ("95.0, 99.0, 94.0, 98.0", "100.0, 102.0, 100.0, 101.0")
     )
     assert load(build_file(path)).cadence == ((0, 20_000_000_000), (MINUTE, 5_000_000_000))
+
+
+def test_groups_are_kept_in_order(tmp_path: Path) -> None:
+    assert load(build_file(small(tmp_path))).tags == ("alts", "crashes", "hypothetical")
+    assert '"all" is no group' in messages(small(tmp_path, ('"alts"', '"all"')))
 
 
 def test_volume_becomes_intensity_and_held_columns_drop_repeats(tmp_path: Path) -> None:
@@ -273,7 +279,7 @@ def test_all_wrong_facts_are_named_with_their_lines(tmp_path: Path) -> None:
     )
     lines = messages(path).splitlines()
     assert [line.split(" ")[1] for line in lines if line.startswith("error")] == [
-        f"{path}:{number}" for number in (9, 17, 25)
+        f"{path}:{number}" for number in (10, 18, 26)
     ]
 
 

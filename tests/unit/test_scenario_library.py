@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from backtester.errors import BacktesterError
-from backtester.scenario.library import called, find, find_runnable, ids, locate_parts, runnable_ids
+from backtester.scenario.library import called, entries, find, find_runnable, groups, ids, locate_parts, members
 from backtester.shipped import scenarios_dir
 from tests.unit.run_cases import crash
 
@@ -56,4 +56,23 @@ def test_an_overlay_alone_cannot_run() -> None:
         "error[config] scenario outage: has no prices of its own\n"
         "  hint: lay it over another: --scenario 2025-10-10+outage"
     ]
-    assert set(ids()) - set(runnable_ids()) == {"outage"}
+    assert set(ids()) - set(members("all") or ()) == {"outage"}
+
+
+def test_groups_have_members_that_run_alone() -> None:
+    assert {"2020-03-12", "2024-08-05", "2025-10-10"} <= set(members("crashes") or ()) <= set(members("all") or ())
+    assert {"all", "crashes", "history"} <= set(groups())
+    assert members("2025-10-10") is None and members("crash") is None
+
+
+def test_years_are_those_in_which_history_began() -> None:
+    assert {"2024-08-05", "2025-10-10"} <= set(members("2024..2025") or ())
+    assert "2020-03-12" not in (members("2021..2025") or ())
+    with pytest.raises(BacktesterError, match="no shipped scenario is of these years"):
+        members("1999..2001")
+
+
+def test_an_entry_says_what_its_path_does() -> None:
+    for entry in entries():
+        scenario = find(entry.id)
+        assert (entry.start_ns, entry.tags, entry.is_overlay) == (scenario.start_ns, scenario.tags, scenario.is_overlay)

@@ -101,10 +101,10 @@ class Entry(NamedTuple):
 
 def entries() -> tuple[Entry, ...]:
     """All shipped scenarios, in order, from the metadata of their files."""
-    return tuple(_entry(scenarios_dir() / f"{name}.parquet") for name in ids())
+    return tuple(_entry(name, locate(name)) for name in ids())
 
 
-def _entry(path: Path) -> Entry:
+def _entry(name: str, path: Path) -> Entry:
     import pyarrow.parquet as pq
 
     metadata = pq.read_schema(path).metadata
@@ -112,7 +112,7 @@ def _entry(path: Path) -> Entry:
     def said(key: str) -> Any:
         return json.loads(metadata[f"{PREFIX}{key}".encode()])
 
-    return Entry(path.stem, said("window")[0], tuple(said("tags")))
+    return Entry(name, said("window")[0], tuple(said("tags")))
 
 
 def groups() -> tuple[str, ...]:

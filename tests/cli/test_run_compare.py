@@ -56,7 +56,7 @@ def test_compare_says_its_size_and_has_a_bound(shell: Shell, small: list[str], m
         "  hint: name fewer values, or run them all with --max 110\n"
     )
     assert shell(*small, *keys) == (2, "", refused)
-    both = shell(*small, *keys[:2], "--scenario", "all", "--max", 22)
+    both = shell(*small, *keys[:2], "--scenario", "2020-03-12,2024-08-05,2025-10-10", "--max", 22)
     assert both[0] == 2 and "combinations, those of portfolios, scenarios and venues counted, more than 22" in both[2]
     monkeypatch.setattr("backtester.results.produce.collect", never)
     code, _, err = shell(*small, *keys, "--max", 110, "-v")

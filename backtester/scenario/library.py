@@ -110,7 +110,7 @@ def _entry(name: str, path: Path) -> Entry:
     metadata = pq.read_schema(path).metadata
 
     def said(key: str) -> Any:
-        return json.loads(metadata[f"{PREFIX}{key}".encode()])
+        return json.loads(metadata.get(f"{PREFIX}{key}".encode(), b"[]"))
 
     return Entry(name, said("window")[0], tuple(said("tags")))
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from backtester.bounds import LONGEST_S
-from backtester.cli import completion, ingest
+from backtester.cli import completion, draft, ingest
 from backtester.cli.console import Cell, check_file, emit_rows, settings, talk, written_for
 from backtester.errors import ExitCode
 from backtester.files import write_text
@@ -25,6 +25,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(ingest.app, name="ingest")
+app.command()(draft.scan)
 
 
 Tapes = Annotated[

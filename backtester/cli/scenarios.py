@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from backtester.cli import draft
 from backtester.cli.completion import scenarios
 from backtester.cli.console import Cell, Settings, check_file, emit, emit_rows, rows_text, settings, talk
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 _SECOND_NS = 1_000_000_000
 
 app = typer.Typer(help="Stress paths: list, show, build and check them.", no_args_is_help=True)
+app.command()(draft.draft)
 
 Name = Annotated[
     str,

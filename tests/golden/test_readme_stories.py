@@ -14,7 +14,8 @@ import pytest
 from backtester.cli.app import main
 from tests.golden.test_readme import README, ROOT, printed
 
-STORIES = ("### Comparing two results\n", "## Every month\n")
+STORIES = ("### Your own crash\n", "### Comparing two results\n", "## Every month\n")
+HERE = re.compile(r"^cat > (\S+) <<'END'\n(.*?)^END$", re.MULTILINE | re.DOTALL)
 EXAMPLE = re.compile(r"```sh\n(?P<commands>.*?)```\n\n```text\n(?P<output>.*?)```\n", re.DOTALL)
 
 
@@ -36,6 +37,8 @@ def test_a_story_prints_what_readme_shows(
     (tmp_path / "data").symlink_to(ROOT / "data")
     monkeypatch.chdir(tmp_path)
     shown = example(story)
+    for name, text in HERE.findall(shown["commands"]):
+        (tmp_path / name).write_text(text, "utf-8")
     *runs, last = re.findall(r"^backtester ([^\n]*)", shown["commands"], re.MULTILINE)
     for command in runs:
         assert main(shlex.split(command, comments=True)) == 0

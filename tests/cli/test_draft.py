@@ -1,0 +1,88 @@
+"""`backtester data scan` and `backtester scenarios draft`."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from backtester.cli.app import main
+from backtester.errors import ExitCode
+from tests.unit.candle_cases import fall, flat, minutes, write
+
+
+@pytest.fixture
+def candles(tmp_path: Path) -> str:
+    return str(write(tmp_path / "a.csv", minutes(*flat(30), *fall(100, 99, 96, 92, 88, 90, 93), *flat(24, 93))))
+
+
+def draft(candles: str, out: Path, *more: str) -> int:
+    window = ("--from", "2024-01-01T10:00", "--to", "2024-01-01T11:00Z")
+    return main(["scenarios", "draft", candles, *window, "--out", str(out), *more])
+
+
+def test_scan_lists_the_crash(candles: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["data", "scan", candles, "--within", "5", "--at-least", "5%", "--format", "json"]) == 0
+    (row,) = [row for row in json.loads(capsys.readouterr().out)["rows"] if row["size"] < 0]
+    assert (row["symbol"], row["within_m"], row["price_there"], row["rank"]) == ("BTC", 5, 88.0, 1)
+    assert (row["start"], row["at"]) == ("2024-01-01T10:29:00Z", "2024-01-01T10:33:00Z")
+    assert row["a_year"] is None
+    assert main(["data", "scan", candles]) == 0
+    assert "1 in 60 minutes" in capsys.readouterr().out
+
+
+def test_a_draft_is_a_scenario(candles: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "mine.toml"
+    assert draft(candles, out, "--title", 'My "own"', "--source", "our recorder", "--format", "csv") == 0
+    (row,) = csv.DictReader(capsys.readouterr().out.splitlines())
+    assert (row["id"], row["minutes"], row["symbols"], row["title"]) == ("mine", "60.0", "BTC", 'My "own"')
+    assert main(["scenarios", "check", str(out)]) == 0
+    assert main(["scenarios", "show", str(out), "--sources"]) == 0
+    assert "our recorder" in capsys.readouterr().out
+
+
+def test_nothing_is_replaced_without_force(candles: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "mine.toml"
+    assert draft(candles, out) == 0
+    first = out.read_bytes(), out.with_suffix(".parquet").read_bytes()
+    assert draft(candles, out) == ExitCode.USAGE
+    assert capsys.readouterr().err.startswith(f"error[usage] --out: {out} exists\n")
+    assert draft(candles, out, "--force") == 0
+    assert first == (out.read_bytes(), out.with_suffix(".parquet").read_bytes())
+    out.unlink()
+    assert draft(candles, out) == ExitCode.USAGE
+
+
+@pytest.mark.parametrize(
+    "args, said",
+    [
+        (("--from", "noon"), "--from: 'noon' is no time"),
+        (("--to", "2024-01-01T10:00"), "--to: 2024-01-01T10:00 is not after"),
+        (("--symbol", "DOGE"), "no candles of --symbol DOGE"),
+        (("--to", "2024-01-01T12:00"), "BTC: no candles from 2024-01-01T11:00:00Z to 2024-01-01T12:00:00Z"),
+        (("--venue", "elsewhere"), "--venue elsewhere: has no candles"),
+        (("--out", "mine.parquet"), "--out: mine.parquet is no name of a facts file"),
+    ],
+)
+def test_what_cannot_be_drafted(
+    candles: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], args: tuple[str, ...], said: str
+) -> None:
+    out = tmp_path / "mine.toml"
+    assert draft(candles, out, *args) in (ExitCode.USAGE, ExitCode.DATA)
+    assert said in capsys.readouterr().err and not out.exists()
+
+
+@pytest.mark.parametrize("args", [("--within", "0"), ("--within", "x"), ("--at-least", "much"), ("--at-least", "-1")])
+def test_scan_refuses_what_is_no_number(
+    candles: str, capsys: pytest.CaptureFixture[str], args: tuple[str, str]
+) -> None:
+    assert main(["data", "scan", candles, *args]) == ExitCode.USAGE
+    assert capsys.readouterr().err.startswith(f"error[usage] {args[0]}: ")
+
+
+def test_a_tape_is_no_candles(capsys: pytest.CaptureFixture[str]) -> None:
+    tape = next((Path(__file__).parents[2] / "data").glob("*.parquet"))
+    assert main(["data", "scan", str(tape)]) == ExitCode.DATA
+    assert "is a tape, not candles" in capsys.readouterr().err

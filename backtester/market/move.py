@@ -21,8 +21,20 @@ from numpy.typing import NDArray
 
 from backtester.bounds import LARGEST_PRICE, MOST_LOTS, MOST_TICKS
 from backtester.enums import EventKind
-from backtester.errors import data_error
+from backtester.errors import BacktesterError, data_error
 from backtester.market.schema import TapeInstrument
+
+BPS = 1e-4
+
+
+class Stated(NamedTuple):
+    """What is stated of a market that nobody recorded, beside the one that lends it rows (market.scaled)."""
+
+    price: float  # at which it begins unless told otherwise, and at which tick and lot hold
+    tick_size: float
+    lot_size: float
+    share: float  # of the depth and the trades of the lender, in money
+    spread_bps: float  # on average
 
 
 class Move(NamedTuple):
@@ -32,6 +44,7 @@ class Move(NamedTuple):
     first: float = 1.0
     price: float = 1.0
     lent_to: str = ""  # the base that it stands for; empty: its own
+    stated: Stated | None = None  # None: on a grid that follows from its own, with all of its depth
 
     @property
     def factor(self) -> float:
@@ -54,8 +67,34 @@ class Move(NamedTuple):
         written, base = self.written, self.lent_to or self.written.base
         names_base = written.symbol.startswith(written.base)
         symbol = base + written.symbol.removeprefix(written.base) if names_base else self.lent_to or written.symbol
-        tick_size, lot_size = written.tick_size / self.tick_parts, written.lot_size / self.lot_parts
+        tick_size, lot_size = self._grid
         return written._replace(symbol=symbol, base=base, tick_size=tick_size, lot_size=lot_size)
+
+    @property
+    def half_spread(self) -> float:
+        """By which fraction of its price a quote of a stated market moves away from the other side.
+
+        Rounding outward adds a tick to the spread, on average, and the lender's is taken to be one tick of its own.
+        Example: 3 bps with ticks of 0.4 bps of a lender with ticks of 0.2 bps → (3 - 0.4 - 0.2) / 2 = 1.2 bps.
+        """
+        if self.stated is None:
+            return 0.0
+        ticks = self._grid[0] / self.price + self.written.tick_size / self.first
+        return max(0.0, 0.5 * (self.stated.spread_bps * BPS - ticks))
+
+    @property
+    def plain(self) -> Move:
+        """The same instrument at the prices of its file, every row as it is there."""
+        return self._replace(first=1.0, price=1.0, stated=None)
+
+    @property
+    def _grid(self) -> tuple[float, float]:
+        """Tick and lot. Those that are stated become finer, too, where a price is far from the one they hold at."""
+        written, stated = self.written, self.stated
+        if stated is None:
+            return written.tick_size / self.tick_parts, written.lot_size / self.lot_parts
+        factor = self.price / stated.price
+        return stated.tick_size / _parts(1.0 / factor), stated.lot_size / _parts(factor)
 
 
 def lent_events(events: NDArray[Any], sources: Sequence[int]) -> NDArray[Any]:
@@ -73,7 +112,8 @@ def lent_events(events: NDArray[Any], sources: Sequence[int]) -> NDArray[Any]:
 
 
 def moved_events(events: NDArray[Any], moves: Sequence[Move]) -> NDArray[Any]:
-    """EVENT[n] with instrument i moved by `moves[i]`; statuses and funding rates stay.
+    """EVENT[n] with instrument i moved by `moves[i]`; statuses and funding rates stay, and so do depth and trades of
+    markets whose liquidity is stated (market.scaled).
 
     Raises a data error when a price or size is then larger than a ladder holds.
     """
@@ -83,7 +123,8 @@ def moved_events(events: NDArray[Any], moves: Sequence[Move]) -> NDArray[Any]:
     ticks = events["tick"] * (factors * [float(each.tick_parts) for each in moves])[number]
     lots = events["lots"] * ([float(each.lot_parts) for each in moves] / factors)[number]
     values = events["value"] * factors[number]  # all float64: what is too large is no int64 yet
-    priced, series = kind <= EventKind.TRADE, (kind == EventKind.MARK) | (kind == EventKind.INDEX)
+    priced = (kind <= EventKind.TRADE) & np.array([each.stated is None for each in moves])[number]
+    series = (kind == EventKind.MARK) | (kind == EventKind.INDEX)
     _refuse(moves, number, priced & ((ticks > MOST_TICKS) | (lots > MOST_LOTS)) | series & (values > LARGEST_PRICE))
     out["tick"][priced] = _nearest(ticks[priced])
     out["lots"][priced] = _nearest(lots[priced])
@@ -93,9 +134,13 @@ def moved_events(events: NDArray[Any], moves: Sequence[Move]) -> NDArray[Any]:
 
 def _refuse(moves: Sequence[Move], number: NDArray[np.int32], too_large: NDArray[np.bool_]) -> None:
     if too_large.any():
-        move = moves[int(number[np.argmax(too_large)])]
-        message = f"a price or size of the tape is too large once its prices are multiplied by {move.factor:.6g}"
-        raise data_error(move.written.symbol, message, "is the price that was asked for one of this symbol?")
+        raise too_large_error(moves[int(number[np.argmax(too_large)])])
+
+
+def too_large_error(move: Move) -> BacktesterError:
+    """Prices or sizes that no ladder holds."""
+    message = f"a price or size of the tape is too large once its prices are multiplied by {move.factor:.6g}"
+    return data_error(move.written.symbol, message, "is the price that was asked for one of this symbol?")
 
 
 def _nearest(amounts: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -20,8 +20,9 @@ from backtester.filekinds import PARQUET, foreign
 from backtester.market.encode import NO_TIME, is_in_order
 from backtester.market.funding import Funding, placed
 from backtester.market.merge import merge_by_time
-from backtester.market.move import Move, lent_events, moved_events
+from backtester.market.move import Move, lent_events
 from backtester.market.rows import COLUMNS, Ranking, encode_batch, rank, row_fault, sequence, times
+from backtester.market.scaled import Mover
 from backtester.market.schema import (
     FLAG,
     InstrumentFacts,
@@ -111,13 +112,13 @@ class Tape(NamedTuple):
         previous = None
         sources = [_laid(file, _ordered(file, self.ranking(file), max_rows)) for file in self.files]
         stream = sources[0] if len(sources) == 1 else map(_in_order, merge_by_time(sources))
-        places = self._places
+        places, mover = self._places, Mover(self.moves)
         for ts, events, _ in stream:
             self._refuse_hole(ts, previous)
             previous = ts[-1]
             kept = _without_memos(lent_events(events, places), self.wanted)
             if len(kept):
-                yield moved_events(kept, self.moves) if self.moves else kept
+                yield mover.moved(kept)
 
     def funding_rows(self) -> Iterator[tuple[str, np.void]]:
         """Place and EVENT of every `funding` row that is sound, file by file."""

@@ -15,6 +15,7 @@ from backtester.config.toml import Document, Placed, Where
 from backtester.errors import BacktesterError, Diagnostic
 from backtester.market.read import open_tape
 from backtester.market.schema import InstrumentFacts, TapeInstrument
+from backtester.run.liquidity import liquidity
 from backtester.run.resolve import base_meant, find_instrument, not_found
 from backtester.scenario.grid import Proxy
 from backtester.shipped import data_dir
@@ -71,19 +72,29 @@ class Names:
         if not self.tapes:
             return None if shipped_for(market, lent) else _not_shipped(market, where)
         known, venue = self.instruments, market.profile.id
-        is_added = market.base in lent or (self.any_time and shipped_for(market, lent) is not None)
-        if known is None or is_added or find_instrument(market.symbol, venue, known, self.any_venue) is not None:
+        if known is None or market.base in lent or (self.any_time and shipped_for(market, lent) is not None):
+            return None
+        if _is_lent(market, known) or find_instrument(market.symbol, venue, known, self.any_venue) is not None:
             return None
         return not_found(where, market.symbol, venue, known)
 
 
 def shipped_for(market: Market, proxies: Mapping[str, str], has: Collection[str] = ()) -> str | None:
-    """Name of the shipped tape of a market, else of its proxy unless a tape `has` that already."""
-    own, source = _shipped_name(market.profile, market.base), proxies.get(market.base, market.base)
+    """Name of the shipped tape of a market, else of the one that lends it, unless a tape `has` that already."""
+    own = _shipped_name(market.profile, market.base)
     if _is_shipped(own):
         return own
-    lent = _shipped_name(market.profile, source)
-    return lent if source not in has and _is_shipped(lent) else None
+    for source in liquidity().lenders(market.profile.id, market.base, proxies):
+        lent = _shipped_name(market.profile, source)
+        if source in has or _is_shipped(lent):
+            return None if source in has else lent
+    return None
+
+
+def _is_lent(market: Market, known: Sequence[TapeInstrument]) -> bool:
+    """Whether an instrument of a tape has the order book of a market whose liquidity is stated."""
+    lenders = liquidity().lenders(market.profile.id, market.base, {})
+    return any(each.venue == market.profile.id and each.base in lenders for each in known)
 
 
 def _shipped_name(profile: VenueProfile, base: str) -> str:
@@ -96,7 +107,9 @@ def _is_shipped(name: str) -> bool:
 
 def _not_shipped(market: Market, where: Where) -> Diagnostic:
     meant = base_meant(market.symbol)
+    known = ", ".join(sorted(liquidity().bases_at(market.profile.id)))
     hint = f"give one with --tape, or lend it another's: --proxy {meant}=BTC --price {meant}=PRICE"
+    hint = f"{hint}; those of {known} are scaled from {liquidity().lender}" if known else hint
     if _is_shipped(_shipped_name(market.profile, meant)):
         hint = f'did you mean "{meant}"?'
     return Diagnostic("data", str(where), f"no base tape is shipped for {market.symbol} on {market.profile.id}", hint)

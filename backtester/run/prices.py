@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,8 +21,9 @@ from backtester.config.portfolio import PortfolioFile
 from backtester.config.toml import Where
 from backtester.enums import EventKind
 from backtester.errors import BacktesterError, Diagnostic, data_error, usage_error
-from backtester.market.move import Move
+from backtester.market.move import Move, Stated
 from backtester.market.read import Tape
+from backtester.run.liquidity import liquidity
 
 FLAG = "--price"
 #: What says where an instrument begins, the best first; a better one counts if it comes so soon after the first of all.
@@ -65,7 +67,7 @@ def prices_of(portfolio: PortfolioFile) -> tuple[Price, ...]:
 
 def move_tape(tape: Tape, prices: Iterable[Price]) -> Tape:
     """The tape at these prices, later ones over earlier ones. Raises errors for names that it does not have."""
-    wanted = dict[int, float]()
+    wanted = {number: move.price for number, move in enumerate(tape.moves) if move.stated}
     problems = list[Diagnostic]()
     for each in prices:
         found = _called(each.name, tape)
@@ -97,11 +99,27 @@ def moves_of(tape: Tape) -> Iterator[str]:
     for move in tape.moves:
         said = f"begins at {move.price:.10g} instead of {move.first:.10g}"
         said = f"{said}, its prices × and its sizes ÷ {move.factor:.6g}"
-        if move.lent_to:
+        if move.stated:
+            yield _scaled(move, move.stated)
+        elif move.lent_to:
             whose = f"{move.moved.symbol} has no order book of its own"
             yield f"{whose}, that of {move.written.symbol} stands for it: it {said} (--proxy)"
         elif move.factor != 1.0:
             yield f"{move.written.symbol}: the tape {said} ({FLAG})"
+
+
+def _scaled(move: Move, stated: Stated) -> str:
+    """Whose order book a market has whose liquidity is stated."""
+    made = move.moved
+    begins = f"its price of {liquidity().dates[move.lent_to]}" if move.price == stated.price else FLAG
+    whose = f"{made.symbol} order book: {move.written.symbol}'s, scaled: {stated.share:.3g} of its depth and trades"
+    grid = f"spread {stated.spread_bps:g} bps, tick {_plain(made.tick_size)}, lot {_plain(made.lot_size)}"
+    return f"{whose}, {grid} (assumed); it begins at {move.price:.10g} ({begins})"
+
+
+def _plain(step: float) -> str:
+    """0.00001, not 1e-05."""
+    return f"{Decimal(f'{step:.10g}'):f}"
 
 
 def _no_price(move: Move) -> Diagnostic:
@@ -119,7 +137,8 @@ def _called(name: str, tape: Tape) -> list[int]:
 def _first_prices(tape: Tape, wanted: Mapping[int, float]) -> dict[int, float]:
     """Where each instrument begins: at its first index, mark or mid, the best of those that come within a minute."""
     seen = {number: dict[EventKind, _Seen]() for number in wanted}
-    for chunk in tape.chunks():
+    as_written = tape._replace(moves=tuple(move.plain for move in tape.moves))
+    for chunk in as_written.chunks():
         for number, found in seen.items():
             rows, tick_size = chunk[chunk["instrument"] == number], tape.made[number].written.tick_size
             found |= {

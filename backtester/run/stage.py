@@ -12,6 +12,7 @@ from backtester.files import file_digest
 from backtester.market.read import Tape
 from backtester.run.ahead import ahead
 from backtester.run.lend import lend
+from backtester.run.liquidity import TABLE
 from backtester.run.plan import Rider
 from backtester.run.prices import move_tape, prices_of, refuse_both_ways
 from backtester.run.request import Request
@@ -77,4 +78,5 @@ def set_stage(riders: Sequence[Rider]) -> Stage:
 
 def _source(tape: Tape) -> Source:
     name = " + ".join(file.path.name for file in tape.files)
-    return Source(name, digest_of([file_digest(file.path) for file in tape.files]))
+    stated = [TABLE] if any(move.stated for move in tape.moves) else []
+    return Source(name, digest_of([file_digest(path) for path in (*(file.path for file in tape.files), *stated)]))

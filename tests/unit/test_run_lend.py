@@ -26,10 +26,10 @@ pytestmark = pytest.mark.compiled
 FALL = [(0.0, 1.0), (10.0, 1.0), (20.0, 0.9), (50.0, 0.9)]
 
 
-def request(directory: Path, proxy: str = "SOL=BTC", *prices: str, written: str = "") -> Request:
-    """1 BTC and 500 SOL with a stop each, on a tape of BTC that begins at 50,000 and falls by 10 %."""
-    stops = [order(f"{s}-stop", s, type="stop_market", trigger_price="mark-3%", size="all") for s in ("BTC", "SOL")]
-    path = portfolio(directory, written, account(position(), position("SOL", size=500.0), *stops))
+def request(directory: Path, proxy: str = "HYPE=BTC", *prices: str, written: str = "") -> Request:
+    """1 BTC and 500 HYPE with a stop each, on a tape of BTC that begins at 50,000 and falls by 10 %."""
+    stops = [order(f"{s}-stop", s, type="stop_market", trigger_price="mark-3%", size="all") for s in ("BTC", "HYPE")]
+    path = portfolio(directory, written, account(position(), position("HYPE", size=500.0), *stops))
     base, fall = btc_tape(directory, [50_000] * 60), crash(directory, FALL, bases=["BTC"])
     named = parse_proxies([proxy] if proxy else [])
     return Request(path, scenario=str(fall), tapes=(str(base),), proxies=named, prices=tuple(map(parse_price, prices)))
@@ -37,39 +37,39 @@ def request(directory: Path, proxy: str = "SOL=BTC", *prices: str, written: str 
 
 @pytest.mark.parametrize("how", ["flag", "portfolio"])
 def test_an_order_book_is_lent_at_the_price_that_is_asked_for(tmp_path: Path, how: str) -> None:
-    """500 SOL at 100 are worth what 1 BTC at 50,000 is: they meet the same levels and cost the same."""
-    flags, written = {"flag": (("SOL=100",), ""), "portfolio": ((), "[prices]\nSOL = 100\n")}[how]
-    result = run_cell(request(tmp_path, "SOL=BTC", *flags, written=written))
-    (btc,), (sol,) = fills_of(result, "BTC-stop"), fills_of(result, "SOL-stop")
+    """500 HYPE at 100 are worth what 1 BTC at 50,000 is: they meet the same levels and cost the same."""
+    flags, written = {"flag": (("HYPE=100",), ""), "portfolio": ((), "[prices]\nHYPE = 100\n")}[how]
+    result = run_cell(request(tmp_path, "HYPE=BTC", *flags, written=written))
+    (btc,), (sol,) = fills_of(result, "BTC-stop"), fills_of(result, "HYPE-stop")
     instruments = {each.tape.symbol: each.tape for each in result.instruments}
     assert sol["ts"] == btc["ts"]
-    assert sol["tick"] * instruments["SOL"].tick_size * 500 == pytest.approx(btc["tick"] * 1.0, rel=1e-4)
-    assert (instruments["SOL"].base, instruments["SOL"].venue) == ("SOL", "hyperliquid")
+    assert sol["tick"] * instruments["HYPE"].tick_size * 500 == pytest.approx(btc["tick"] * 1.0, rel=1e-4)
+    assert (instruments["HYPE"].base, instruments["HYPE"].venue) == ("HYPE", "hyperliquid")
 
 
 def test_the_report_says_whose_order_book_it_is(tmp_path: Path) -> None:
-    said = run_cell(request(tmp_path, "SOL=BTC", "SOL=100")).assumptions
-    lent = "SOL has no order book of its own, that of BTC stands for it: it begins at 100 instead of 50000, "
+    said = run_cell(request(tmp_path, "HYPE=BTC", "HYPE=100")).assumptions
+    lent = "HYPE has no order book of its own, that of BTC stands for it: it begins at 100 instead of 50000, "
     assert f"{lent}its prices × and its sizes ÷ 0.002 (--proxy)" in said
-    assert "SOL moves like BTC times 1 (--proxy)" in said
+    assert "HYPE moves like BTC times 1 (--proxy)" in said
 
 
 def test_a_portfolio_moves_to_a_tape_with_a_lent_order_book(tmp_path: Path) -> None:
-    """Its price is the only one that SOL has: it is no contradiction to --rebase."""
-    assert run_cell(request(tmp_path, "SOL=BTC", "SOL=200")._replace(rebase=True)).fills.size
+    """Its price is the only one that HYPE has: it is no contradiction to --rebase."""
+    assert run_cell(request(tmp_path, "HYPE=BTC", "HYPE=200")._replace(rebase=True)).fills.size
 
 
 def test_a_market_that_only_lends_has_no_prices_to_show(tmp_path: Path) -> None:
     """The scenario drives BTC as well, but nobody holds it: its ladder is not laid out."""
-    asked = request(tmp_path, "SOL=BTC", "SOL=200")
-    alone = portfolio(tmp_path, account(position("SOL", size=500.0)))
+    asked = request(tmp_path, "HYPE=BTC", "HYPE=200")
+    alone = portfolio(tmp_path, account(position("HYPE", size=500.0)))
     found = run_cell(asked._replace(portfolio=alone))
     (shown,) = build_report([found]).inputs.scenarios
-    assert [each.symbol for each in shown.realised] == ["SOL"]
+    assert [each.symbol for each in shown.realised] == ["HYPE"]
 
 
 def test_a_market_that_lends_stays_what_it_is(tmp_path: Path) -> None:
-    asked = request(tmp_path, "SOL=BTC", "SOL=100")
+    asked = request(tmp_path, "HYPE=BTC", "HYPE=100")
     alone = account(position(), order("BTC-stop", type="stop_market", trigger_price="mark-3%", size="all"))
     with_lent = fills_of(run_cell(asked), "BTC-stop")
     without = fills_of(
@@ -81,14 +81,14 @@ def test_a_market_that_lends_stays_what_it_is(tmp_path: Path) -> None:
 def test_without_a_price_it_is_refused(tmp_path: Path) -> None:
     (found,) = problems(request(tmp_path))
     assert str(found) == (
-        "error[usage] --proxy SOL=BTC: nobody says what SOL costs, to which the order book of BTC has to be moved\n"
-        "  hint: say it: --price SOL=PRICE, or in [prices]"
+        "error[usage] --proxy HYPE=BTC: nobody says what HYPE costs, to which the order book of BTC has to be moved\n"
+        "  hint: say it: --price HYPE=PRICE, or in [prices]"
     )
 
 
 def test_a_proxy_that_no_tape_has_lends_no_order_book(tmp_path: Path) -> None:
-    found = problems(request(tmp_path, "SOL=XRP"))
-    assert [each.message for each in found] == ["the tape has no SOL"]
+    found = problems(request(tmp_path, "HYPE=XRP"))
+    assert [each.message for each in found] == ["the tape has no HYPE"]
 
 
 def test_a_market_with_an_order_book_keeps_it(tmp_path: Path) -> None:
@@ -101,24 +101,24 @@ def test_a_market_with_an_order_book_keeps_it(tmp_path: Path) -> None:
 
 
 def test_a_path_of_its_own_stays(tmp_path: Path) -> None:
-    """SOL falls by 20 % as its path says, whatever the factor of its proxy, and the report says so."""
-    asked = request(tmp_path, "SOL=BTC*1.5", "SOL=100")
-    path = crash(tmp_path, [(0.0, 1.0), (10.0, 1.0), (20.0, 0.8), (50.0, 0.8)], bases=["SOL", "BTC"], name="both")
+    """HYPE falls by 20 % as its path says, whatever the factor of its proxy, and the report says so."""
+    asked = request(tmp_path, "HYPE=BTC*1.5", "HYPE=100")
+    path = crash(tmp_path, [(0.0, 1.0), (10.0, 1.0), (20.0, 0.8), (50.0, 0.8)], bases=["HYPE", "BTC"], name="both")
     result = run_cell(asked._replace(scenario=str(path)))
     assert result.market.instruments["index"].tolist() == [40_000.0, pytest.approx(80.0)]
-    assert "SOL moves on its own path, which scenario both has: not like BTC (--proxy)" in result.assumptions
+    assert "HYPE moves on its own path, which scenario both has: not like BTC (--proxy)" in result.assumptions
 
 
 def test_without_a_scenario_the_lent_order_book_runs_as_it_was_recorded(tmp_path: Path) -> None:
-    asked = request(tmp_path, "SOL=BTC", "SOL=100")._replace(scenario=None)
+    asked = request(tmp_path, "HYPE=BTC", "HYPE=100")._replace(scenario=None)
     assert run_cell(asked).market.instruments["index"].tolist() == [50_000.0, pytest.approx(100.0)]
-    (found,) = problems(asked._replace(proxies=parse_proxies(["SOL=BTC*2"])))
+    (found,) = problems(asked._replace(proxies=parse_proxies(["HYPE=BTC*2"])))
     assert found.message == "there is no path to lend"
 
 
 def test_a_shipped_tape_lends_too(tmp_path: Path) -> None:
-    path = portfolio(tmp_path, account(position("SOL", size=100.0)))
-    asked = Request(path, proxies=parse_proxies(["SOL=ETH"]), prices=(parse_price("SOL=200"),))
+    path = portfolio(tmp_path, account(position("HYPE", size=100.0)))
+    asked = Request(path, proxies=parse_proxies(["HYPE=ETH"]), prices=(parse_price("HYPE=200"),))
     result = run_cell(asked)
     assert result.tape.name == "hyperliquid-eth.parquet"
     assert (data_dir() / result.tape.name).is_file()
@@ -151,7 +151,8 @@ def test_every_row_comes_twice(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("symbol", "name"), [("BTC", "SOL"), ("BTCUSDT", "SOLUSDT"), ("BTCUSDT_250926", "SOLUSDT_250926"), ("XBT", "SOL")]
+    ("symbol", "name"),
+    [("BTC", "SOL"), ("BTCUSDT", "SOLUSDT"), ("BTCUSDT_250926", "SOLUSDT_250926"), ("XBT", "SOL")],
 )
 def test_what_it_is_called(symbol: str, name: str) -> None:
     moved = Move(market_tapes.BTC._replace(symbol=symbol), lent_to="SOL").moved

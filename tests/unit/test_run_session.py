@@ -78,21 +78,22 @@ def test_sources_are_the_digests_of_the_files(tmp_path: Path) -> None:
 
 
 def test_a_symbol_without_a_shipped_tape(tmp_path: Path) -> None:
-    path = portfolio(tmp_path, account(position("SOL"), position("DOGE"), position()))
+    stated = "; those of ADA, AVAX, BNB, DOGE, LINK, SOL, XRP are scaled from ETH"
+    path = portfolio(tmp_path, account(position("WIF"), position("PUMP"), position()))
     assert [str(each) for each in problems(Request(path))] == [
-        f"error[data] {path}:7 accounts.0.positions.0.symbol: no base tape is shipped for SOL on hyperliquid\n"
-        "  hint: give one with --tape, or lend it another's: --proxy SOL=BTC --price SOL=PRICE",
-        f"error[data] {path}:13 accounts.0.positions.1.symbol: no base tape is shipped for DOGE on hyperliquid\n"
-        "  hint: give one with --tape, or lend it another's: --proxy DOGE=BTC --price DOGE=PRICE",
+        f"error[data] {path}:7 accounts.0.positions.0.symbol: no base tape is shipped for WIF on hyperliquid\n"
+        f"  hint: give one with --tape, or lend it another's: --proxy WIF=BTC --price WIF=PRICE{stated}",
+        f"error[data] {path}:13 accounts.0.positions.1.symbol: no base tape is shipped for PUMP on hyperliquid\n"
+        f"  hint: give one with --tape, or lend it another's: --proxy PUMP=BTC --price PUMP=PRICE{stated}",
     ]
 
 
 def many_faults(tmp_path: Path) -> Path:
     """A missing key, a value that cannot be read, and names that nobody knows, each in a place of its own."""
-    first = account(position("SOL", leverage=None), position(size="many")).replace(
+    first = account(position("WIF", leverage=None), position(size="many")).replace(
         "[[accounts.", 'fee_tier = "vip"\n[[accounts.', 1
     )
-    return portfolio(tmp_path, first, account(position("DOGE"), name="b", venue="hyperliqid"))
+    return portfolio(tmp_path, first, account(position("PUMP"), name="b", venue="hyperliqid"))
 
 
 def test_one_run_tells_all_that_is_wrong(tmp_path: Path) -> None:
@@ -100,7 +101,7 @@ def test_one_run_tells_all_that_is_wrong(tmp_path: Path) -> None:
     assert [str(each).splitlines()[0] for each in problems(Request(path))] == [
         f'error[config] {path}:6 accounts.0.fee_tier: hyperliquid@2026-08-22 has no fee tier "vip"',
         f"error[config] {path}:7 accounts.0.positions.0.leverage: missing key",
-        f"error[data] {path}:8 accounts.0.positions.0.symbol: no base tape is shipped for SOL on hyperliquid",
+        f"error[data] {path}:8 accounts.0.positions.0.symbol: no base tape is shipped for WIF on hyperliquid",
         f"error[config] {path}:15 accounts.0.positions.1.size: expected a number or a notional such as "
         '"50_000 USD", was "many"',
         f"error[config] {path}:20 accounts.1.venue: venue hyperliqid: unknown venue",
@@ -110,7 +111,7 @@ def test_one_run_tells_all_that_is_wrong(tmp_path: Path) -> None:
 def test_with_a_tape_its_symbols_are_judged_beside_the_rest(tmp_path: Path) -> None:
     path, there = many_faults(tmp_path), tape(tmp_path)
     found = [str(each).splitlines()[0] for each in problems(Request(path, tapes=(str(there),)))]
-    assert f"error[config] {path}:8 accounts.0.positions.0.symbol: the tape has no SOL" in found and len(found) == 5
+    assert f"error[config] {path}:8 accounts.0.positions.0.symbol: the tape has no WIF" in found and len(found) == 5
     unread = problems(Request(path, tapes=("absent.parquet",)))  # the tape is told when the portfolio is right
     assert [str(each).splitlines()[0] for each in unread] == [each for each in found if "the tape" not in each]
 

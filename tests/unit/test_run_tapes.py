@@ -46,11 +46,11 @@ def test_a_market_that_the_named_tape_has_comes_from_it(tmp_path: Path) -> None:
 
 
 def test_a_shipped_tape_may_lend_beside_a_named_one(tmp_path: Path) -> None:
-    """BTC is neither on the named tape nor traded, and lends its order book to DOGE; SOL, if named, is enough."""
-    asked = request(tmp_path, "DOGE", "SOL")._replace(prices=(parse_price("DOGE=0.2"),))
-    lent = run_cell(asked._replace(proxies=parse_proxies(["DOGE=BTC"])))
+    """BTC is neither on the named tape nor traded, and lends its order book to HYPE; SOL, if named, is enough."""
+    asked = request(tmp_path, "HYPE", "SOL")._replace(prices=(parse_price("HYPE=0.2"),))
+    lent = run_cell(asked._replace(proxies=parse_proxies(["HYPE=BTC"])))
     assert lent.tape.name == "tape.parquet + hyperliquid-btc.parquet"
-    assert run_cell(asked._replace(proxies=parse_proxies(["DOGE=SOL"]))).tape.name == "tape.parquet"
+    assert run_cell(asked._replace(proxies=parse_proxies(["HYPE=SOL"]))).tape.name == "tape.parquet"
 
 
 def test_without_a_scenario_only_the_named_tape_is_replayed(tmp_path: Path) -> None:

@@ -89,8 +89,8 @@ def draft(
     from backtester.scenario.build import build_file
     from backtester.scenario.draft import draft as draft_of
     from backtester.scenario.facts_text import facts_text
-    from backtester.scenario.path import load
     from backtester.scenario.recorded import only_from, read_candles
+    from backtester.scenario.stored import load
 
     options = settings(ctx)
     if out.suffix != ".toml":

@@ -27,7 +27,9 @@ def place(tmp_path: Path) -> Path:
     here, there = tmp_path / "here", tmp_path / "there.git"
     assert main(["init", str(here)]) == 0
     suite = here / "suite.toml"
-    suite.write_text(suite.read_text().replace('scenarios = ["2020-03-12", "2024-08-05", "2025-10-10"]', "scenarios = []"))
+    suite.write_text(
+        suite.read_text().replace('scenarios = ["2020-03-12", "2024-08-05", "2025-10-10"]', "scenarios = []")
+    )
     subprocess.run(["git", "init", "-q", "--bare", there], check=True)
     for words in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "begin"], ["push", "-q", there, "HEAD:main"]):
         subprocess.run(["git", "-C", here, "-c", "user.name=t", "-c", "user.email=t@localhost", *words], check=True)

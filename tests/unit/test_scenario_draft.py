@@ -11,9 +11,10 @@ from backtester.scenario.build import build_file
 from backtester.scenario.draft import Draft, draft
 from backtester.scenario.facts import Facts
 from backtester.scenario.facts_text import facts_text, source_key
-from backtester.scenario.path import Scenario, load
+from backtester.scenario.path import Scenario
 from backtester.scenario.reader import read_facts
 from backtester.scenario.recorded import read_candles
+from backtester.scenario.stored import load
 from tests.unit.candle_cases import START, fall, flat, minutes, write
 
 MINUTE = 60_000_000_000

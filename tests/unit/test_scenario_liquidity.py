@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from backtester.scenario.liquidity import LEVELS, Book, books, level_of
-from backtester.scenario.path import load
+from backtester.scenario.stored import load
 from backtester.shipped import scenarios_dir
 
 HOUR = 3600
@@ -56,7 +57,7 @@ def test_the_rule_is_near_what_was_measured_on_its_day() -> None:
     measured, price = scenario.find("bid_depth_mid", "*", "*"), scenario.find("price_ratio", "*", "BTC")
     assert measured is not None and price is not None
     seconds = [t * 1_000_000_000 for t in range(0, scenario.span_ns // 1_000_000_000, 10)]
-    line = [float(price.at([t])[0]) for t in seconds]  # type: ignore[arg-type]
+    line = price.at(np.array(seconds)).tolist()
     falls = {10 * k: max(0.0, 1.0 - low / max(line[max(0, k - 30) : k + 1])) for k, low in enumerate(line)}
     course = books(falls, {}, scenario.span_ns // 1_000_000_000)
     for t, left in zip((measured.t_ns // 1_000_000_000).tolist(), measured.values.tolist(), strict=True):

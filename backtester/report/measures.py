@@ -69,7 +69,7 @@ _TABLE = {
         funding amount fee fees fees_maker fees_taker fees_liquidation""",
     Measure(_Q.MONEY, _NEITHER): """
         equity_start collateral carried_in notional topup_too_little topup_limit reconciliation_error
-        insurance_start insurance_end""",
+        insurance_start insurance_end RemedyReport.equity_end""",
     Measure(_Q.SHARE, _UP): "margin_ratio_max",
     Measure(_Q.SHARE, _DOWN): "liquidation_distance_min RemedyReport.value",
     Measure(_Q.SHARE, _NEITHER): "maker_share participation share not_enough volatility_day",

@@ -10,11 +10,11 @@ from backtester.cli.app import main
 @pytest.mark.parametrize(
     ("line", "offered"),
     [
-        ("run p.toml --scenario 2025", "2025-10-10"),
-        ("run p.toml --scenario al", "all"),
-        ("run p.toml --scenario 2024-08-05,2025-10-10+o", "2024-08-05,2025-10-10+outage"),
-        ("scenarios show 2025-10-10+o", "2025-10-10+outage"),
-        ("scenarios check 2020", "2020-03-12"),
+        ("run p.toml --scenario 2025-1", "2025-10-10 2025-11-21"),
+        ("run p.toml --scenario al", "all alts alts-fall"),
+        ("run p.toml --scenario 2024-08-05,2025-10-10+outage-", "2024-08-05,2025-10-10+outage-at-low"),
+        ("scenarios show 2025-10-10+or", "2025-10-10+oracle-outlier"),
+        ("scenarios check 2020-0", "2020-03-12 2020-05-10 2020-08-02"),
         ("run p.toml --venue hyper", "hyperliquid"),
         ("run p.toml --tape hyper", "hyperliquid-btc hyperliquid-eth"),
         ("venues show bin", "binance-usdm"),

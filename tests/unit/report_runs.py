@@ -112,7 +112,7 @@ def build_report(outcomes: Iterable[RunResult | RunFailure], command: Command = 
 
 def _written(made: spec.Account) -> Account:
     """What a report reads of the portfolio behind an account: how its plans work, all of them in slices here."""
-    plans = tuple(Plan.model_construct(algo="twap") for _ in made.plans)
+    plans = tuple(Plan.model_construct(algo="twap", size=1.0) for _ in made.plans)
     collateral = Collateral("USDC", made.balance)
     return Account.model_construct(name="test", collateral=collateral, positions=(), orders=(), plans=plans)
 

@@ -62,7 +62,7 @@ def test_the_tables_tell_them_apart(directory: Path) -> None:
     pools, *_ = near_sheets(cell, "USDT", whole=True)
     assert column(pools, "pool") == ["main BTCUSDT.long isolated", "main BTCUSDT.short isolated"]
     assert column(pools, "holds") == ["BTCUSDT.long 10", "BTCUSDT.short −4"]
-    assert column(pools, "result") == ["LIQUIDATED, 10,624.25 short", "survived"]
+    assert column(pools, "result") == ["LIQUIDATED, 10,624.26 short", "survived"]
     by_position = {each.position: each for each in cell.trades}
     assert by_position["BTCUSDT.short"].net > 0.0 > by_position["BTCUSDT.long"].net
     assert column(holdings_sheet(cell, "USDT"), "in the end") == ["liquidated", "open"]

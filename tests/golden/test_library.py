@@ -1,4 +1,4 @@
-"""Every shipped scenario, on one book that does not change: what becomes of it, when it is first liquidated, its loss."""
+"""Every shipped scenario on one book that does not change: its verdict, its first liquidation, its loss."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@
     long         straight lines between knots that are too long for the candles, or too steep (`LONG_NS`, `STEEP`)
 
 Each candle is compared over its own time: from its open up to the step before its end; its close is where the path is
-at its end. The path's mark is median(index, index + basis of the last 5 minutes, perp), as most venues have it.
+at its end. The path's mark is median(index, index + mean basis of the last 30 s, perp), Binance's since 2025-09.
 Example: candles fall from 100 to a low of 90, the path to 90.09 in the same minute: low +0.1 %, 0 s apart.
 """
 
@@ -43,7 +43,7 @@ TOUCH = 1e-4
 SAME = 1e-5
 #: A straight line longer than its candle, or longer than this and steeper than this share a minute, is drawn too long.
 LONG_NS, STEEP = MINUTE_NS, 0.01
-MARK_WINDOW_NS = 5 * MINUTE_NS
+MARK_WINDOW_NS = MINUTE_NS // 2
 #: Decimal places of what is stored.
 PLACES = 6
 

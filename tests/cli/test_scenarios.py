@@ -49,7 +49,7 @@ def test_show_tells_how_near_a_path_is(capsys: pytest.CaptureFixture[str]) -> No
 def test_show_a_composition(capsys: pytest.CaptureFixture[str]) -> None:
     rows = rows_of(capsys, "show", "2025-10-10+outage")
     (outage,) = [row for row in rows if row["column"] == "outage"]
-    assert (outage["high"], outage["high_at"], outage["symbol"]) == (7.0, "21:19:15", "*")
+    assert (outage["high"], outage["high_at"], outage["symbol"]) == (7.0, "21:19:30", "*")
     assert len(rows) == len(rows_of(capsys, "show", "2025-10-10")) + 1
     figures = rows_of(capsys, "show", "2025-10-10+outage", "--figures")
     assert [row["time"] for row in figures if row["column"] == "outage"] == ["low-02:00", "low+08:00"]
@@ -70,7 +70,7 @@ def test_figures_name_their_sources(capsys: pytest.CaptureFixture[str]) -> None:
     assert all(key in keys | {"assumed"} for row in figures for key in row["source"].split("+"))
     worst = next(row for row in figures if row["column"] == "bid_depth_near" and row["time"] == "21:19:30")
     left_out = [row for row in figures if row["column"] == "not applied"]
-    assert len(left_out) == 6 and "count twice" in "".join(row["note"] for row in left_out)
+    assert len(left_out) == 5 and "count twice" in "".join(row["note"] for row in left_out)
     assert worst["value"] == 0.0016 and worst["source"].startswith("AMB")
 
 

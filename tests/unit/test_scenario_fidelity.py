@@ -123,15 +123,15 @@ def test_coarse_candles_say_nothing_of_minutes() -> None:
 
 
 def test_a_mark_is_the_median_and_its_lows_are_judged() -> None:
-    """A basis of -10 % since 20 s: at 40 and 100 s its mean is -5 and -8 %, the mark 95 and 92, the perp 90."""
+    """A basis of -10 % since 20 s: at 40 and 60 s its mean of 30 s is -6.67 and -10 %, the mark 93.33 and 90."""
     basis = Series(ANY, "BTC", "basis_bps", np.array([0, STEP - S, STEP]), np.array([0.0, 0.0, -1000.0]))
     still = path(dict.fromkeys(range(len(LINE)), 100.0), basis)
-    mark = candles((100.0, 100.0, 95.0, 95.0), (93.3333, 93.3333, 92.0, 92.0), price=Price.MARK)
+    mark = candles((100.0, 100.0, 93.333333, 93.4), (90.0, 90.0, 90.0, 90.0), price=Price.MARK)
     told = only(still, mark)
     assert told.lows == 0.0
     assert missed(told) == []
-    off = candles((100.0, 100.0, 95.0, 95.0), (93.3333, 93.3333, 92.4, 92.5), price=Price.MARK)
-    assert missed(only(still, off)) == ["BTC mark: a low is -43.3 bps off, the bar is 30"]
+    off = candles((100.0, 100.0, 93.333333, 93.4), (90.4, 90.5, 90.4, 90.5), price=Price.MARK)
+    assert missed(only(still, off)) == ["BTC mark: a low is -44.2 bps off, the bar is 30"]
 
 
 def graded(scenario: Scenario, *parts: Candles) -> Grade:

@@ -15,6 +15,7 @@ Example: open 100, high 101, low 90, close 95 go 1 + 11 + 5 = 17 in 60 s: the hi
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from functools import cache
 from typing import NamedTuple
@@ -81,7 +82,7 @@ def walk(piece: Piece, times: Sequence[int], origin_ns: int) -> Knots:
 
     `origin_ns`: the window's start since the epoch, from which the shocks are drawn.
     """
-    inside = [t for t in times if piece.start < t < piece.end]
+    inside = times[bisect_right(times, piece.start) : bisect_left(times, piece.end)]
     moments = [piece.start, *inside, piece.end]
     corners = {0: piece.open, len(moments) - 1: piece.close} | _turns(piece, moments)
     sigma = (piece.high - piece.low) / math.sqrt(FOUR_LN_2 * (piece.end - piece.start))

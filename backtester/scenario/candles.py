@@ -18,8 +18,9 @@ that says −3 % at that second makes it 95 / 0.97 = 97.94.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence, Set
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -36,6 +37,29 @@ WICK = 0.01
 SHAPE = 3
 
 
+class Line:
+    """Knots in the order of time: those between two times, and the value at any, held before the first and after the
+    last; `empty` without any."""
+
+    def __init__(self, knots: Knots, empty: float = 0.0) -> None:
+        self.t_ns = np.array(sorted(knots), np.int64)
+        self.values: NDArray[np.float64] = np.array([knots[t] for t in sorted(knots)])
+        self.empty = empty
+
+    def at(self, times: Iterable[int]) -> list[float]:
+        """Values at times, in any order."""
+        asked = np.array([*times], np.int64)
+        if not self.t_ns.size:
+            return [self.empty] * asked.size
+        found: list[float] = Series(ANY, "", "price_ratio", self.t_ns, self.values).at(asked).tolist()
+        return found
+
+    def inside(self, piece: Piece) -> Knots:
+        """The knots from a candle's open to before its close."""
+        a, b = np.searchsorted(self.t_ns, (piece.start, piece.end))
+        return dict(zip(self.t_ns[a:b].tolist(), self.values[a:b].tolist(), strict=True))
+
+
 class Lines(NamedTuple):
     """The index (`spot`) by t_ns, and the basis (a fraction) where candles or rows say something about it."""
 
@@ -45,7 +69,7 @@ class Lines(NamedTuple):
     def perp(self) -> Knots:
         """The perp by t_ns."""
         times = sorted(self.spot.keys() | self.basis.keys())
-        pairs = zip(times, _at(self.spot, times), _at(self.basis, times), strict=True)
+        pairs = zip(times, Line(self.spot).at(times), Line(self.basis).at(times), strict=True)
         return {t: price * (1.0 + gap) for t, price, gap in pairs}
 
 
@@ -63,7 +87,7 @@ class Drawn(NamedTuple):
         covered = [
             t for t, place in zip(times, next_end.tolist(), strict=True) if place < ends.size and starts[place] <= t
         ]
-        return dict(zip(covered, _at(self.knots, covered), strict=True))
+        return dict(zip(covered, Line(self.knots).at(covered), strict=True))
 
 
 def finest(parts: Iterable[Candles]) -> list[Piece]:
@@ -71,10 +95,12 @@ def finest(parts: Iterable[Candles]) -> list[Piece]:
     pieces: list[Piece] = []
     for part in sorted(parts, key=lambda part: part.interval_ns):
         low_at, high_at = dict(part.low_at), dict(part.high_at)
+        finer = sorted(pieces)
+        starts, ends = [piece.start for piece in finer], [piece.end for piece in finer]
         for row in part.rows:
             moments = (low_at.get(row.t_ns), high_at.get(row.t_ns))
             whole = Piece(row.t_ns, row.t_ns + part.interval_ns, *row[1:], *moments, part.like)
-            inside = sorted(piece for piece in pieces if piece.start < whole.end and whole.start < piece.end)
+            inside = finer[bisect_right(ends, whole.start) : bisect_left(starts, whole.end)]
             pieces += _remainders(whole, inside) if inside else [whole]
     return _with_trend(sorted(pieces))
 
@@ -121,16 +147,18 @@ def price_lines(
     """
     drawn = {price: Drawn({}, finest(part for part in parts if part.price is price)) for price in Price}
     followed: Knots = {}
+    likes = {symbol: (Line(lines.perp()), Line(lines.basis)) for symbol, lines in models.items()}
     every = [(piece, price) for price in Price for piece in drawn[price].pieces]
-    for piece, price in sorted(every, key=lambda each: (each[0].end - each[0].start, each[1] is Price.INDEX, each[0])):
-        other = followed if price is Price.INDEX else drawn[Price.INDEX].knots
-        model = models.get(piece.like)
-        shapes = (other, model.perp() if model else {})
-        shape = next((shape for shape in shapes if len(_inside(piece, shape)) >= SHAPE), None)
-        knots = walk(piece, times, origin_ns) if shape is None else _copied(piece, shape)
-        drawn[price].knots.update(knots)
-        if price is Price.PERP:
-            followed |= _followed(piece, knots, model.basis if model else {})
+    every.sort(key=lambda each: (each[0].end - each[0].start, each[1] is Price.INDEX, each[0].start))
+    for (_, price), pieces in groupby(every, key=lambda each: (each[0].end - each[0].start, each[1])):
+        other = Line(followed if price is Price.INDEX else drawn[Price.INDEX].knots)
+        for piece, _ in pieces:
+            model, basis = likes.get(piece.like, (Line({}), Line({})))
+            shape = next((shape for shape in (other, model) if len(shape.inside(piece)) >= SHAPE), None)
+            knots = walk(piece, times, origin_ns) if shape is None else _copied(piece, shape)
+            drawn[price].knots.update(knots)
+            if price is Price.PERP:
+                followed |= _followed(piece, knots, basis)
     for price in Price:
         drawn[price].knots.update(_closes(drawn[price].pieces))
     followed |= _closes(drawn[Price.PERP].pieces)
@@ -143,13 +171,13 @@ def _closes(pieces: Sequence[Piece]) -> Knots:
     return {piece.end: piece.close for piece in pieces if piece.end not in starts}
 
 
-def _followed(piece: Piece, knots: Knots, basis: Knots) -> Knots:
+def _followed(piece: Piece, knots: Knots, basis: Line) -> Knots:
     """How an index goes with a candle of the perp: with its body, and with the wicks of a minute for WICK only.
 
     Longer candles have no wicks of their own: `basis`, that of the symbol that they are like, if there is one.
     """
     if piece.end - piece.start > MINUTE_NS:
-        return {t: knots[t] / (1.0 + gap) for t, gap in zip(knots, _at(basis, list(knots)), strict=True)}
+        return {t: knots[t] / (1.0 + gap) for t, gap in zip(knots, basis.at(knots), strict=True)}
     low = min(piece.open, piece.close) - WICK * piece.open
     high = max(piece.open, piece.close) + WICK * piece.open
     return {t: min(max(price, low), high) for t, price in knots.items()}
@@ -159,13 +187,13 @@ def _completed(index: Drawn, perp: Drawn, followed: Knots, rows: Knots, times: S
     """The index also where only the perp has candles, moved onto the rows; the basis wherever something says it."""
     every = sorted({*times, *index.knots, *perp.knots, *rows})
     spots, perps = index.at(every), perp.at(every)
-    drafts = dict(zip(perps, _at(followed, list(perps)), strict=True))
+    drafts = dict(zip(perps, Line(followed).at(perps), strict=True))
     joins = {t: spots[t] / drafts[t] for t in _edges(every, spots.keys() & perps.keys())}
     alone = [t for t in perps if t not in spots]
-    spots |= {t: drafts[t] * share for t, share in zip(alone, _at(joins, alone, 1.0), strict=True)}
+    spots |= {t: drafts[t] * share for t, share in zip(alone, Line(joins, 1.0).at(alone), strict=True)}
     moves = {t: perps[t] / (1.0 + gap) / spots[t] for t, gap in rows.items() if t in perps}
     moved = [t for t in spots if t in perps]
-    spots |= {t: spots[t] * share for t, share in zip(moved, _at(moves, moved, 1.0), strict=True)}
+    spots |= {t: spots[t] * share for t, share in zip(moved, Line(moves, 1.0).at(moved), strict=True)}
     basis = {t: price / spots[t] - 1.0 for t, price in perps.items()}
     return Lines(spots, {t: gap for t, gap in rows.items() if t not in perps} | basis)
 
@@ -176,14 +204,10 @@ def _edges(every: Sequence[int], both: Set[int]) -> list[int]:
     return [a if a in both else b for a, b in changes]
 
 
-def _inside(piece: Piece, line: Knots) -> list[int]:
-    return sorted(t for t in line if piece.start <= t < piece.end)
-
-
-def _corners(piece: Piece, line: Knots) -> Knots:
-    """A candle's open, extremes and close, the extremes where `line` has its own, if nobody said when."""
-    inside = [t for t in _inside(piece, line) if t != piece.start]  # the open has its own price
-    lowest, highest = min(inside, key=line.__getitem__), max(inside, key=line.__getitem__)
+def _corners(piece: Piece, inside: Knots) -> Knots:
+    """A candle's open, extremes and close, the extremes where the line `inside` has its own, if nobody said when."""
+    later = [t for t in inside if t != piece.start]  # the open has its own price
+    lowest, highest = min(later, key=inside.__getitem__), max(later, key=inside.__getitem__)
     return {
         piece.end: piece.close,
         piece.start: piece.open,
@@ -192,21 +216,11 @@ def _corners(piece: Piece, line: Knots) -> Knots:
     }
 
 
-def _copied(piece: Piece, line: Knots) -> Knots:
+def _copied(piece: Piece, line: Line) -> Knots:
     """The shape of `line` inside a candle, stretched onto its corners and never beyond its low and high."""
-    corners = _corners(piece, line)
-    ratios = {t: corners[t] / other for t, other in zip(corners, _at(line, list(corners)), strict=True)}
-    times = _inside(piece, line)
+    inside = line.inside(piece)
+    corners = _corners(piece, inside)
+    ratios = Line({t: corners[t] / other for t, other in zip(corners, line.at(corners), strict=True)})
     del corners[piece.end]  # the next open, if there is one
-    shape = {t: line[t] * ratio for t, ratio in zip(times, _at(ratios, times), strict=True)}
+    shape = {t: price * ratio for (t, price), ratio in zip(inside.items(), ratios.at(inside), strict=True)}
     return {t: min(max(price, piece.low), piece.high) for t, price in shape.items()} | corners
-
-
-def _at(line: Knots, times: Sequence[int], empty: float = 0.0) -> list[float]:
-    """A line at times, held before its first knot and after its last; `empty` without any."""
-    if not line:
-        return [empty] * len(times)
-    knots = np.array(sorted(line), np.int64)
-    values: NDArray[np.float64] = np.array([line[t] for t in sorted(line)])
-    found: list[float] = Series(ANY, "", "price_ratio", knots, values).at(np.array(times, np.int64)).tolist()
-    return found

@@ -197,10 +197,5 @@ def _too_large(plan: PlanReport, start: Instant) -> Notice:
     )
 
 
-def _of_plan(flag: Flag, plan: PlanReport, text: str) -> Notice:
-    """About all that a plan filled."""
-    return Notice(flag, plan.start_ts, plan.account, plan.symbol, (plan.id,), plan.filled_size, text)
-
-
 def _beside_the_law(law: ImpactLaw | None) -> str:
     return f"; it paid {bps(law.walk_bps)} bps of depth and impact, the law says {bps(law.law_bps)}" if law else ""

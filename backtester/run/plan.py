@@ -155,6 +155,6 @@ def _company(rider: Rider) -> object:
 def _failure(
     request: Request, venue: str, overrides: Sequence[str], error: BacktesterError, limits: tuple[Limit, ...]
 ) -> RunFailure:
-    applicable = not (request.any_scenario and isinstance(error, NotApplicable))
+    applicable = not (request.of_a_group and isinstance(error, NotApplicable))
     scenario = library.called(request.scenario) if request.scenario else None
     return RunFailure(request.portfolio.stem, scenario, venue, named(overrides), error, applicable, limits)

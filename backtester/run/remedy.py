@@ -59,18 +59,21 @@ def smaller(given: Account, carried_in: float, turn: Turn) -> Search[list[Remedy
 def larger(given: Account, carried_in: float, turn: Turn) -> Search[list[Remedy]]:
     """The largest multiple of an account's sizes with which it still lives, as with all smaller ones tried.
 
-    Nothing where no larger one can be had. `not_enough` is None if it lives with all that were tried.
+    Nothing where no larger one can be had. `not_enough` is None where the next one is refused, or was not tried.
     """
-    low, high, lived = Decimal(1), None, None
+    low, lived = Decimal(1), None
+    high: Decimal | None = None
+    dies = False
     if not scaled(given, carried_in, low):
         return []
     multiples: Sequence[Decimal] = _MORE
     for _ in range(2):
         worlds = _worlds(turn, {multiple: Change(scaled(given, carried_in, multiple)) for multiple in multiples})
-        fared = yield [*map(Trial, worlds.values())]
-        for multiple, each in zip(worlds, fared, strict=True):
-            if not each.survived:
-                high = multiple
+        fared = dict(zip(worlds, (yield [*map(Trial, worlds.values())]), strict=True))
+        for multiple in multiples:
+            each = fared.get(multiple)
+            if each is None or not each.survived:
+                high, dies = multiple, each is not None
                 break
             low, lived = multiple, each
         if high is None:
@@ -78,7 +81,7 @@ def larger(given: Account, carried_in: float, turn: Turn) -> Search[list[Remedy]
         multiples = [low + (high - low) * n / _STEPS for n in range(1, _STEPS)]
     if lived is None:
         return []
-    not_enough = None if high is None else float(high)
+    not_enough = float(high) if dies and high is not None else None
     return [Remedy("larger", scaled(given, carried_in, low), float(low), not_enough, lived.equity_end)]
 
 

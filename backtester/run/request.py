@@ -29,7 +29,7 @@ class Request(NamedTuple):
     overrides: tuple[str, ...] = ()
     compare: tuple[str, ...] = ()  # `key=a,b,c`: a variant for each value, or each combination of them
     scenario: str | None = None  # id, or path of a .parquet or .toml; several joined by `+`
-    any_scenario: bool = False  # it is one of all there are: no fault of the user's if it does not apply
+    of_a_group: bool = False  # a group named it: no fault of the user's if it does not apply
     shock: Shock | None = None  # laid over the scenario, or over the tape as it is
     venue: str | None = None  # [ID][@DATE|@scenario]; None: the account's own, newest rules
     tapes: tuple[str, ...] = ()
@@ -67,9 +67,9 @@ def requests(command: Command, seed: int = 0) -> tuple[Request, ...]:
     )
     scenarios, venues = _scenarios(command.scenarios), _venues(command.venues)
     return tuple(
-        asked._replace(portfolio=portfolio, scenario=name, any_scenario=named_by_all, venue=venue)
+        asked._replace(portfolio=portfolio, scenario=name, of_a_group=by_a_group, venue=venue)
         for portfolio in _portfolios(command.portfolios)
-        for name, named_by_all in scenarios.items()
+        for name, by_a_group in scenarios.items()
         for venue in venues
     )
 

@@ -76,9 +76,7 @@ class Remedy(NamedTuple):
 
     id: str  # size, stop, or the margin mode that all of its positions are in; of one that lives: larger
     settings: tuple[str, ...]  # what makes it of this one: as --set takes it, of a stop the keys of its orders
-    value: (
-        float | None
-    )  # share or multiple of every size; distance of the stops from the mark at the start, as a fraction
+    value: float | None  # share or multiple of every size; distance of the stops from the first mark, a fraction
     not_enough: float | None  # the next value tried, with which the account does not survive
     equity_end: float  # of the account
 

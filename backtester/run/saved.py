@@ -4,6 +4,7 @@ those that lived would have borne. All searches go through the tape together."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,7 +17,7 @@ from backtester.run.drive import Engine
 from backtester.run.remedy import Turn, larger, other_modes, smaller, stopped
 from backtester.run.result import ACTUAL, WORLDS, Remedy, TopUp
 from backtester.run.topup import topup
-from backtester.run.tries import Question, Search, answers, carried_in, lacked
+from backtester.run.tries import Question, Search, answers, carried_in, lacked, together
 
 
 class Ridden(NamedTuple):
@@ -28,7 +29,7 @@ class Ridden(NamedTuple):
 
 
 class Saved(NamedTuple):
-    """What would have saved each account of a world; None and nothing for one that needed nothing."""
+    """What would have saved each account of a world, None for one that lived; what else it would have lived with."""
 
     topups: tuple[TopUp | None, ...]
     remedies: tuple[tuple[Remedy, ...], ...]
@@ -45,32 +46,30 @@ def find_saved(
     every = [(n, account) for n, each in enumerate(ridden) for account in range(len(each.world.accounts))]
     lost = [place for place in every if lacked(engine, WORLDS * place[0] + ACTUAL, place[1])]
     lived = [place for place in every if place not in lost]
-    asked = [Question(account, search) for n, account in lost for search in _searches(engine, n, ridden[n], account)]
-    asked += [Question(account, _larger(engine, n, ridden[n], account)) for n, account in lived]
-    found = iter(answers(asked, engine.data, chunks, room))
-    topups: dict[tuple[int, int], TopUp] = {}
-    remedies: dict[tuple[int, int], tuple[Remedy, ...]] = {}
-    for place in lost:
-        topups[place] = next(found)
-        remedies[place] = (*next(found), *next(found), *next(found))
-    for place in lived:
-        remedies[place] = tuple(next(found))
+    money: list[Search[Any]] = [_topup(engine, n, ridden[n].world, account) for n, account in lost]
+    others = [_others(engine, n, ridden[n], account) for n, account in lost]
+    more = [_larger(engine, n, ridden[n], account) for n, account in lived]
+    places = (*lost, *lost, *lived)
+    asked = [Question(account, search) for (_, account), search in zip(places, (*money, *others, *more), strict=True)]
+    found: list[Any] = answers(asked, engine.data, chunks, room)
+    topups: dict[tuple[int, int], TopUp] = dict(zip(lost, found[: len(lost)], strict=True))
+    remedies = dict(zip((*lost, *lived), map(tuple, found[len(lost) :]), strict=True))
     return [
         Saved(tuple(topups.get((n, a)) for a in accounts), tuple(remedies.get((n, a), ()) for a in accounts))
         for n, accounts in enumerate(range(len(each.world.accounts)) for each in ridden)
     ]
 
 
-def _searches(engine: Engine, n: int, ridden: Ridden, account: int) -> tuple[Search[Any], ...]:
-    """For money, then three for other portfolios."""
-    given, world = ridden.accounts[account], ridden.world
+def _others(engine: Engine, n: int, ridden: Ridden, account: int) -> Search[list[Remedy]]:
+    """Other portfolios that would have saved a lost account."""
+    given = ridden.accounts[account]
     carried = carried_in(engine, WORLDS * n + ACTUAL, account)
-    return (
-        _topup(engine, n, world, account),
+    searches = (
         smaller(given, carried, ridden.turn),
         stopped(account, given, ridden.turn),
         other_modes(given, ridden.turn),
     )
+    return [*chain.from_iterable((yield from together(searches)))]
 
 
 def _larger(engine: Engine, n: int, ridden: Ridden, account: int) -> Search[list[Remedy]]:

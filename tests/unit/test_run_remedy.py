@@ -87,7 +87,8 @@ def test_no_share_saves() -> None:
         (3.14, 100.0, 3.1, 3.2),
         (1.1, 100.0, 1.1, 1.125),
         (12.0, 100.0, 10.0, None),
-        (12.0, 8.5, 8.0, None),  # 10 times it is refused
+        (12.0, 8.5, 8.4, None),  # 8.6 times it is refused
+        (8.3, 8.5, 8.2, 8.4),  # 10 times it is refused, 8.4 times it dies
         (9.0, 100.0, 8.8, 9.0),
     ],
 )

@@ -16,7 +16,7 @@ from tests.unit.run_cases import CRASH, crash
 
 def asked(*scenarios: str, venues: tuple[str, ...] = ()) -> list[tuple[str | None, bool]]:
     found = requests(Command(("a.toml",), scenarios, venues))
-    return [(each.scenario, each.any_scenario) for each in found]
+    return [(each.scenario, each.of_a_group) for each in found]
 
 
 def refused(command: Command) -> str:

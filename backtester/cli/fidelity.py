@@ -44,5 +44,9 @@ def _cells(each: Fidelity) -> list[Cell]:
 
 
 def _pair(pair: Pair | None) -> str:
-    """Of the candles, and of the path, in per cent."""
-    return f"{100.0 * pair.real:.2f}/{100.0 * pair.path:.2f}" if pair else ""
+    """Of the candles, and of the path, in per cent: three digits, so that a table of them fits."""
+    return f"{_percent(pair.real)}/{_percent(pair.path)}" if pair else ""
+
+
+def _percent(share: float) -> str:
+    return f"{100.0 * share:.1f}" if abs(share) >= 0.1 else f"{100.0 * share:.2f}"

@@ -82,6 +82,10 @@ def tell_breaches(report: ReportModel) -> int:
     from backtester.report.text import limit_line
     from backtester.texts import message_line
 
+    unjudged = [cell for cell in report.failed if cell.status == "not_applicable"]
+    if unjudged and (report.command.fail_on or any(cell.limits for cell in report.finished)):
+        text = f"{len(unjudged)} of {len(report.cells)} cells are not applicable: no limit was judged there"
+        print(f"warning[gate] {text}", file=sys.stderr)
     found = list(breaches(report.cells))
     for level, head in ((FAIL, "error[gate]"), (WARN, "warning[gate]")):
         for cell, limit in found:

@@ -163,14 +163,15 @@ def check(
     from backtester.errors import BacktesterError, Diagnostic
     from backtester.scenario.build import check_file
     from backtester.scenario.fidelity import grades, missed
-    from backtester.scenario.library import ids, locate
+    from backtester.scenario.library import ids, locate, members
     from backtester.scenario.stored import load
 
     if against is not None:
         _check_against(names or [], against, symbol, price, settings(ctx))
         return
     rows, problems = [], list[Diagnostic]()
-    for name in names or ids():
+    asked = [each for said in names or () for each in members(said) or (said,)]
+    for name in asked or ids():
         try:
             path = locate(name)
             scenario = load(path)

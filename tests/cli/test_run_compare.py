@@ -115,6 +115,8 @@ def test_a_scenario_that_says_nothing_of_a_market_is_no_fault_of_who_asked_for_a
     code, text, err = shell(*small, "--scenario", "all", "--details", "none")
     assert (code, err) == (0, "")
     assert "2 cells: 1 survived, 1 not applicable" in text and "no price path for BTC" in text
+    code, _, err = shell(*small, "--scenario", "all", "--details", "none", "--fail-on", "loss_pct > 50")
+    assert (code, err) == (0, "warning[gate] 1 of 2 cells are not applicable: no limit was judged there\n")
     code, text, err = shell(*small, "--scenario", f"{fall},{other}")
     assert code == ExitCode.CONFIG and "1 failed" in text and err.startswith("error[config] scenario other")
 

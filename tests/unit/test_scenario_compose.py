@@ -196,13 +196,13 @@ def test_an_overlay_cannot_come_first() -> None:
 
 
 def test_the_shipped_outage_lies_around_the_low_of_a_crash() -> None:
-    """From 2 minutes before 21:21:30, SOL's low, for 10 minutes: no orders, no cancels, no feed."""
+    """From 2 minutes before 21:21:04, AVAX's low, for 10 minutes: no orders, no cancels, no feed."""
     crash = find("2025-10-10")
     low_s = low_ns(crash) / S
-    assert low_s == 51 * 60 + 30
+    assert low_s == 51 * 60 + 4
     both = find("2025-10-10+outage")
     assert [value(both, "outage", low_s + t) for t in (-121, -120, 0, 479, 480)] == [0.0, 7.0, 7.0, 7.0, 0.0]
-    assert "from 2025-10-10 21:19:30 to 21:29:30; the low of 2025-10-10 is at 21:21:30" in both.notes[0]
+    assert "from 2025-10-10 21:19:04 to 21:29:04; the low of 2025-10-10 is at 21:21:04" in both.notes[0]
     theirs, ours = ({(s.venue, s.symbol, s.column, *s.values) for s in path.series} for path in (crash, both))
     assert {row[:3] for row in ours - theirs} == {("*", "*", "outage")} and theirs < ours
 

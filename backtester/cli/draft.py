@@ -85,12 +85,10 @@ def draft(
     Prices are the candles'. Depth, spread, delays and refill follow from the speed of the price by a rule that was
     measured on 2025-10-10; they, and what a symbol lacks beside the first, are marked as assumed.
     """
-    from backtester.files import write_text
-    from backtester.scenario.build import build_file
+    from backtester.scenario.build import build_text
     from backtester.scenario.draft import draft as draft_of
     from backtester.scenario.facts_text import facts_text
     from backtester.scenario.recorded import only_from, read_candles
-    from backtester.scenario.stored import load
 
     options = settings(ctx)
     if out.suffix != ".toml":
@@ -105,8 +103,7 @@ def draft(
     made = draft_of(candles, *bounds, names, venue or ())
     text = facts_text(made, out.stem, title, source or ", ".join(path.name for path in recordings))
     with written_for("--out", out):
-        write_text(out, text)
-    scenario = load(build_file(out))
+        scenario = build_text(text, out)
     span = (scenario.span_ns / 60e9, " ".join(made.symbols), len(made.candles), scenario.assumed_share)
     columns = ("id", "file", "minutes", "symbols", "candles", "assumed_share", "title")
     emit_rows("scenario_drafted", columns, [(scenario.id, str(out), *span, scenario.title)], options)

@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
+from backtester.config.toml import parse_document
 from backtester.errors import BacktesterError, Diagnostic
 from backtester.files import replacing
 from backtester.scenario.bridge import Knots, Piece, cadence
@@ -28,7 +29,7 @@ from backtester.scenario.facts import Candles, Facts, Price
 from backtester.scenario.fidelity import measure
 from backtester.scenario.grid import moments
 from backtester.scenario.path import ANY, COLUMNS, LINEAR, Scenario, Series, series_faults
-from backtester.scenario.reader import read_facts
+from backtester.scenario.reader import facts_of, read_facts
 from backtester.scenario.stored import PLACES, load, to_table, write
 
 #: Decimal places that are kept of a column that has none of its own (`stored`).
@@ -58,7 +59,12 @@ def build(facts: Facts) -> Scenario:
         lines = price_lines(parts, _fractions(given), drawn, times, facts.start_ns)
         drawn[symbol] = lines
         series = [s for s in series if s is not given] + _path(facts, symbol, lines)
-        series.append(_series(ANY, symbol, "trade_intensity", _intensity(facts, parts)))
+        if intensity := _intensity(facts, parts):
+            series.append(_series(ANY, symbol, "trade_intensity", intensity))
+        else:
+            message = f"{symbol} has no volume in the baseline, by which trades are counted"
+            hint = "[prices] baseline: name times at which it was traded; a draft needs candles with volumes"
+            problems.append(_problem(facts, message, hint))
     keys = [s[:3] for s in series]
     problems += [
         _problem(facts, f"{'/'.join(key)} is given twice") for key in sorted({k for k in keys if keys.count(k) > 1})
@@ -93,6 +99,16 @@ def build_file(toml: Path) -> Path:
     with replacing(target) as written:
         write(build(facts), written)
     return target
+
+
+def build_text(text: str, toml: Path) -> Scenario:
+    """Write facts as `<id>.toml` and what they compile to beside it: both, or nothing where they do not compile."""
+    raw = text.encode("utf-8")
+    scenario = build(facts_of(parse_document(raw, str(toml))))
+    with replacing(toml) as facts, replacing(toml.with_suffix(".parquet")) as table:
+        facts.write_bytes(raw)
+        write(scenario, table)
+    return scenario
 
 
 def is_compiled(toml: Path) -> bool:
@@ -178,12 +194,15 @@ def _prices(parts: list[Candles]) -> list[Piece]:
 
 
 def _intensity(facts: Facts, parts: list[Candles]) -> Knots:
-    """Volume per second over that of the calm baseline: the perp's, or the index's where the perp has no baseline."""
+    """Volume per second over that of the calm baseline: the perp's, or the index's where the perp has no baseline.
+
+    Before the first candle it is that candle's. Empty where nothing was traded in the baseline.
+    """
     start, end = facts.baseline
     for price in (Price.PERP, Price.INDEX):
         pieces = finest(part for part in parts if part.price is price)
         rates = {piece.start: piece.volume / (piece.end - piece.start) for piece in pieces}
         calm = [rate for t, rate in rates.items() if start <= t < end]
         if mean := math.fsum(calm) / max(1, len(calm)):
-            return {0: 1.0} | {t: rate / mean for t, rate in rates.items() if t <= facts.span_ns}
-    return {0: math.nan}
+            return {0: rates[min(rates)] / mean} | {t: rate / mean for t, rate in rates.items() if t <= facts.span_ns}
+    return {}

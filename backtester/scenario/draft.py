@@ -18,7 +18,7 @@ import polars as pl
 from backtester.errors import BacktesterError, Diagnostic, data_error
 from backtester.scenario.liquidity import WITHIN_S, Book, books
 from backtester.scenario.moves import Move, scan, with_moves
-from backtester.scenario.recorded import INDEX, MARK, PERP, Cover, finest_rows, moment
+from backtester.scenario.recorded import INDEX, MARK, PERP, Cover, covered, finest_rows, moment
 
 MINUTE_S, FIVE_S = 60, 300
 #: Minutes of the index stay minutes where five of them range over more than this share of their price.
@@ -44,7 +44,13 @@ class Draft(NamedTuple):
     candles: pl.DataFrame
     books: dict[str, list[Book]]
     ticks: dict[str, tuple[float, float]]  # symbol -> (step of its prices, its first price)
-    largest: Move | None  # of the first symbol, within an hour
+    largest: Move | None  # of the first symbol, within an hour; None if no such candles tell of one
+
+    @property
+    def is_calm(self) -> bool:
+        """Whether the first symbol has one price throughout."""
+        prices = self.candles.filter(symbol=self.symbols[0])
+        return bool(prices["high"].max() == prices["low"].min())
 
     @property
     def step_s(self) -> int:
@@ -134,16 +140,14 @@ def _with_fives(index: pl.DataFrame, perp: pl.DataFrame) -> pl.DataFrame:
 def spine(told: pl.DataFrame, span_s: int) -> pl.DataFrame:
     """One line of candles for one symbol: the perp's, and the index's where the perp has none."""
     perp, index = told.filter(price=PERP), told.filter(price=INDEX)
-    cover = Cover()
-    cover.add(perp["t"].to_numpy(), perp["seconds"].to_numpy())
     starts = index["t"].to_numpy()
-    new = cover.seconds_in(starts, starts + index["seconds"].to_numpy()) == 0
+    new = covered(perp).seconds_in(starts, starts + index["seconds"].to_numpy()) == 0
     return pl.concat([perp, index.filter(pl.Series(new))]).sort("t", "seconds")
 
 
 def _first(told: Mapping[str, pl.DataFrame], start: int, span_s: int, asked: bool) -> str:
     """The symbol that the others may look like: the first whose candles leave no gap. Raises a data error otherwise."""
-    gaps = {name: _cover(rows).gaps(span_s) for name, rows in told.items()}
+    gaps = {name: covered(rows).gaps(span_s) for name, rows in told.items()}
     for name, open_ in gaps.items():
         if not open_:
             return name
@@ -153,12 +157,6 @@ def _first(told: Mapping[str, pl.DataFrame], start: int, span_s: int, asked: boo
     listed = ", ".join(f"{moment(start + a)} to {moment(start + b)}" for a, b in open_[:5])
     hint = "choose --from and --to within its candles, or name a symbol first that has them all"
     raise data_error(name, f"no candles from {listed}{', …' if len(open_) > 5 else ''}", hint)
-
-
-def _cover(rows: pl.DataFrame) -> Cover:
-    cover = Cover()
-    cover.add(rows["t"].to_numpy(), rows["seconds"].to_numpy())
-    return cover
 
 
 def _with_looks(told: pl.DataFrame, first: str) -> pl.DataFrame:
@@ -175,13 +173,14 @@ def _with_looks(told: pl.DataFrame, first: str) -> pl.DataFrame:
 def _gaps(line: pl.DataFrame, span_s: int, baseline: tuple[int, int]) -> list[tuple[int, int]]:
     """The stretches without a candle, cut where the baseline begins: trades are counted against what begins in it."""
     cut = baseline[0]
-    return [part for a, b in _cover(line).gaps(span_s) for part in ([(a, cut), (cut, b)] if a < cut < b else [(a, b)])]
+    return [part for a, b in covered(line).gaps(span_s) for part in ([(a, cut), (cut, b)] if a < cut < b else [(a, b)])]
 
 
 def assumed_candle(line: pl.DataFrame, model: pl.DataFrame, first: str, gap: tuple[int, int]) -> pl.DataFrame:
     """One candle for a stretch without any: between its neighbours, with the move of the model's where one is missing.
 
-    Its extremes stand to open and close as the model's do; its volume is its share of the model's elsewhere.
+    Its extremes stand to open and close as the model's do; its volume is its share of the model's elsewhere, 0
+    where the model has none there.
     """
     a, b = gap
     inside = model.filter(pl.col("t") < b, pl.col("t") + pl.col("seconds") > a)
@@ -194,7 +193,8 @@ def assumed_candle(line: pl.DataFrame, model: pl.DataFrame, first: str, gap: tup
     first_price = opened * (ratios[0] if ratio_before is None else ratio_before)
     last_price = closed * (ratios[-1] if ratio_after is None else ratio_after)
     beside = before.row(-1, named=True) if len(before) else after.row(0, named=True)
-    share = float(line["volume"].sum()) / (_volume_beside(model, line) or 1.0)
+    beside_it = _volume_beside(model, line)
+    share = float(line["volume"].sum()) / beside_it if beside_it else 0.0
     return pl.DataFrame(
         {
             "symbol": beside["symbol"],
@@ -221,7 +221,7 @@ def _price_at(model: pl.DataFrame, t: int) -> float:
 def _volume_beside(model: pl.DataFrame, line: pl.DataFrame) -> float:
     """The model's volume while the line has candles."""
     starts = model["t"].to_numpy()
-    told = _cover(line).seconds_in(starts, starts + model["seconds"].to_numpy())
+    told = covered(line).seconds_in(starts, starts + model["seconds"].to_numpy())
     return float((model["volume"] * pl.Series(told) / model["seconds"]).sum())
 
 
@@ -233,8 +233,7 @@ def _baseline(spines: Mapping[str, pl.DataFrame], span_s: int) -> tuple[int, int
 
     def traded(line: pl.DataFrame, a: int) -> bool:
         inside = line.filter(pl.col("t") >= a, pl.col("t") < a + length)
-        covered = _cover(line).gaps(a + 1, a)
-        return bool(covered) or float(inside["volume"].sum()) > 0.0
+        return bool(covered(line).gaps(a + 1, a)) or float(inside["volume"].sum()) > 0.0
 
     def range_from(a: int) -> float:
         inside = first.filter(pl.col("t") >= a, pl.col("t") < a + length)

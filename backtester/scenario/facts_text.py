@@ -57,10 +57,10 @@ def facts_text(draft: Draft, id: str, title: str, source: str) -> str:
 
 
 def title_of(draft: Draft) -> str:
-    """Day and largest move. Example: `2021-05-19: BTC -23.1 % within 60 minutes`."""
+    """Day and largest move. Examples: `2021-05-19: BTC -23.1 % within 60 minutes`; `2024-01-01: USDC calm`."""
     day = moment(draft.start)[:10]
     if draft.largest is None:
-        return f"{day}: {' '.join(draft.symbols)}"
+        return f"{day}: {f'{draft.symbols[0]} calm' if draft.is_calm else ' '.join(draft.symbols)}"
     return f"{day}: {draft.symbols[0]} {draft.largest.size * 100:+.1f} % within 60 minutes"
 
 
@@ -94,6 +94,8 @@ def _window(draft: Draft) -> Iterator[str]:
     if move:
         told = f"{draft.symbols[0]} goes from {move.start_price:.10g} ({moment(move.start)[11:-1]}) to "
         told += f"{move.price_there:.10g} ({moment(move.at)[11:-1]}); "
+    elif draft.is_calm:
+        told = f"{draft.symbols[0]} is calm: it has one price throughout; "
     yield f"why = {_text(told + 'say here why the window begins and ends where it does')}"
     yield ""
 

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from backtester.scenario.recorded import INDEX, MARK, PERP, finest_rows
+from backtester.scenario.recorded import INDEX, MARK, PERP, covered, finest_rows
 
 YEAR_S = 31_557_600
 MINUTES = (1, 5, 15, 60)
@@ -28,7 +28,7 @@ class Move(NamedTuple):
     """One fall or rise: from when and which price, to the candle that begins at `at`, in s since 1970.
 
     `back_10m`, `back_30m`: the largest share of the move that came back by then; None where no candle tells.
-    `rank`: moves at least as large in the `scanned_s` seconds that candles cover.
+    `rank`: moves at least as large in the `scanned_s` seconds that candles cover, each second counted once.
     """
 
     symbol: str
@@ -74,18 +74,19 @@ def scan(
 ) -> Iterator[Move]:
     """Per symbol and span of minutes the `limit` largest falls, then rises; only of `at_least` that size.
 
-    Of each symbol the perp's candles are scanned, else the index's, else the mark's.
+    A price that stays where it is makes no move, however small `at_least` is. Of each symbol the perp's candles are
+    scanned, else the index's, else the mark's.
     """
     for (symbol,), rows in candles.partition_by("symbol", as_dict=True).items():
         price = next(kind for kind in (PERP, INDEX, MARK) if kind in rows["price"])
         told = finest_rows(rows.filter(pl.col("price") == price))
         for minutes in within:
             moves = with_moves(told, minutes * 60)
+            scanned = covered(moves).seconds
             for falls in (True, False):
                 found = _largest(moves, falls, at_least, minutes * 60)
                 for rank, span in enumerate(islice(found, limit), 1):
                     back = _back(moves, span, 600), _back(moves, span, 1800)
-                    scanned = int(moves["seconds"].sum())
                     yield Move(str(symbol), price, minutes, *span, *back, rank, scanned)
 
 
@@ -124,7 +125,7 @@ def _largest(moves: pl.DataFrame, falls: bool, at_least: float, within_s: int) -
     column, before, farthest, extreme = ("fall", "before_high", "high", "low") if falls else _RISE
     times, opens, extremes = (moves[name].to_list() for name in ("t", "open", farthest))
     size = pl.col(column).abs()
-    large = moves.filter(size >= at_least).sort(size, -pl.col("t"), descending=True)
+    large = moves.filter(size >= at_least, size > 0.0).sort(size, -pl.col("t"), descending=True)
     taken: list[tuple[int, int]] = []
     for row in large.iter_rows(named=True):
         at, end = row["t"], row["t"] + row["seconds"]

@@ -8,6 +8,7 @@ has no prices (`path`), they are offsets from the low of the path that it is lai
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -122,7 +123,11 @@ class FactsFile(Record):
 
 def read_facts(path: Path) -> Facts:
     """Read and check a facts file. Raises BacktesterError with every problem found."""
-    document = read_document(path)
+    return facts_of(read_document(path))
+
+
+def facts_of(document: Document) -> Facts:
+    """Check a facts file that was read. Raises BacktesterError with every problem found."""
     return _Reader(document, validate(FactsFile, document)).facts()
 
 
@@ -214,7 +219,7 @@ class _Reader:
 
     def numbers(self, place: Place, cells: Sequence[Any]) -> tuple[float, ...]:
         for cell in cells:
-            if isinstance(cell, bool) or not isinstance(cell, int | float):
+            if isinstance(cell, bool) or not isinstance(cell, int | float) or not _is_finite(cell):
                 self.fault(place, f"expected a number, was {shown(cell)}")
                 return tuple(0.0 for _ in cells)
         return tuple(float(cell) for cell in cells)
@@ -289,9 +294,10 @@ class _Reader:
         for number, spread in enumerate(file.spread):
             place = ("spread", number)
             self.source((*place, "normal_source"), spread.normal_source)
-            if spread.normal_bps <= 0.0:
-                self.fault((*place, "normal_bps"), "must be more than 0")
-            scale = 1.0 / spread.normal_bps if spread.normal_bps > 0.0 else 1.0
+            is_usable = spread.normal_bps > 0.0 and _is_finite(spread.normal_bps)
+            if not is_usable:
+                self.fault((*place, "normal_bps"), f"must be a number of more than 0, was {shown(spread.normal_bps)}")
+            scale = 1.0 / spread.normal_bps if is_usable else 1.0
             tables.append(self.table(place, spread.venue, spread.symbol, ("spread_mult",), scale, spread.rows))
         for number, held in enumerate(file.held):
             place = ("held", number)
@@ -327,6 +333,11 @@ class _Reader:
         note = str(row[-1]) if len(row) == values + 3 else ""
         numbers = self.numbers(place, row[1 : values + 1])
         return Figure(self.time(place, row[0]), numbers, self.source(place, row[values + 1]), note)
+
+
+def _is_finite(number: float) -> bool:
+    """Whether a number of TOML, which has inf, nan and whole numbers of any length, fits a float."""
+    return abs(number) <= sys.float_info.max
 
 
 def _one_of(names: set[str]) -> str:

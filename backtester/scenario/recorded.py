@@ -64,9 +64,9 @@ def moment(t: int) -> str:
 
 
 def base_of(symbol: str) -> str:
-    """A symbol without its quote. Examples: BTCUSDT, BTC-USDT-SWAP, BTC/USDC:USDC → BTC; 1000PEPEUSDT → 1000PEPE."""
+    """A symbol without its quote, in capitals. Examples: BTCUSDT, BTC/USDC:USDC, btc → BTC; 1000PEPEUSDT → 1000PEPE."""
     found = _QUOTED.fullmatch(symbol.upper())
-    return found[1] if found else symbol
+    return found[1] if found else symbol.upper()
 
 
 def _read(path: Path, events: Sequence[str], symbols: Sequence[str]) -> pl.DataFrame:
@@ -85,14 +85,19 @@ def _read(path: Path, events: Sequence[str], symbols: Sequence[str]) -> pl.DataF
     if events and "event" in rows.columns:
         begins = pl.any_horizontal(pl.col("event").str.starts_with(event) for event in events)
         rows = rows.filter(begins)
-    symbol = pl.col("symbol").map_elements(base_of, pl.String) if "symbol" in rows.columns else pl.lit(symbols[0])
+    symbol = _bases(rows["symbol"]) if "symbol" in rows.columns else pl.lit(symbols[0])
     rows = rows.with_columns(symbol=symbol, t=_seconds(path, rows[time]), venue=_text(rows, "venue", ""))
     rows = rows.filter(pl.col("symbol").is_in(symbols)) if symbols else rows
-    rows = rows.with_columns(price=_prices(path, rows), volume=pl.col("volume").fill_null(0.0))
-    rows = rows.with_columns(seconds=_intervals(path, rows))
+    rows = rows.with_columns(price=_prices(path, rows))
+    rows = rows.with_columns(seconds=_intervals(path, rows), volume=_volumes(path, rows))
     rows = rows.select(*KEY, pl.col(*PRICES, "volume").cast(pl.Float64, strict=False))
     _check(path, rows)
     return rows
+
+
+def _bases(symbols: pl.Series) -> pl.Series:
+    bases = {symbol: base_of(symbol) for symbol in symbols.drop_nulls().unique().to_list()}
+    return symbols.replace_strict(bases, return_dtype=pl.String)
 
 
 def _table(path: Path) -> pl.DataFrame:
@@ -181,6 +186,17 @@ def _intervals(path: Path, rows: pl.DataFrame) -> pl.Series:
     return lengths
 
 
+def _volumes(path: Path, rows: pl.DataFrame) -> pl.Series:
+    """Volumes as they are written: a mark is not traded, nor is an index of which no candle has one; theirs is 0."""
+    untold = pl.col("volume").is_null()
+    untraded = (pl.col("price") == MARK) | ((pl.col("price") == INDEX) & untold.all().over("symbol", "price", "venue"))
+    missing = rows.filter(untold & ~untraded)
+    if len(missing):
+        hint = "write 0 where nothing was traded, and leave out candles of which that is not known"
+        raise data_error(_first_of(path, missing), "has no volume", hint)
+    return rows.select(pl.when(untold).then(0.0).otherwise(pl.col("volume").cast(pl.Float64, strict=False))).to_series()
+
+
 def _length(text: str | None) -> int:
     found = re.fullmatch(r"(\d+)([smhd]?)", text or "")
     return int(found[1]) * _SECONDS[found[2] or "s"] if found else 0
@@ -192,10 +208,14 @@ def _check(path: Path, rows: pl.DataFrame) -> None:
     order = (pl.col("low") > 0) & (pl.col("low") <= low) & (high <= pl.col("high")) & (pl.col("volume") >= 0)
     wrong = rows.filter(~order.fill_null(False) | pl.any_horizontal(pl.col(*PRICES, "volume").is_nan()))
     if len(wrong):
-        first = wrong.row(0, named=True)
-        more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
-        message = "needs 0 < low ≤ open, close ≤ high and a volume of at least 0"
-        raise data_error(f"{path} {first['symbol']} {moment(first['t'])}{more}", message)
+        raise data_error(_first_of(path, wrong), "needs 0 < low ≤ open, close ≤ high and a volume of at least 0")
+
+
+def _first_of(path: Path, wrong: pl.DataFrame) -> str:
+    """Where the first of some wrong candles is. Example: `a.csv BTC 2024-01-01T10:00:00Z (and 3 more)`."""
+    first = wrong.row(0, named=True)
+    more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
+    return f"{path} {first['symbol']} {moment(first['t'])}{more}"
 
 
 def only_from(rows: pl.DataFrame, venues: Sequence[str]) -> pl.DataFrame:
@@ -223,6 +243,11 @@ class Cover:
         self.starts = starts[np.concatenate(([0], breaks)).astype(np.int64)] if len(starts) else starts
         self.ends = reached[np.concatenate((breaks - 1, [-1])).astype(np.int64)] if len(starts) else reached
 
+    @property
+    def seconds(self) -> int:
+        """How many seconds are covered."""
+        return int((self.ends - self.starts).sum())
+
     def seconds_in(self, a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.int64]:
         """How many seconds of [a, b) are covered."""
         return self._before(b) - self._before(a)
@@ -240,6 +265,13 @@ class Cover:
         place = np.searchsorted(self.starts, t, side="right") - 1
         within = np.minimum(t, self.ends[place]) - self.starts[place]
         return np.where(place < 0, 0, whole[place] + within)
+
+
+def covered(rows: pl.DataFrame) -> Cover:
+    """The times that some candles cover."""
+    cover = Cover()
+    cover.add(rows["t"].to_numpy(), rows["seconds"].to_numpy())
+    return cover
 
 
 def finest_rows(rows: pl.DataFrame, venues: Sequence[str] = (), end: int | None = None) -> pl.DataFrame:

@@ -55,6 +55,34 @@ def test_nothing_is_replaced_without_force(candles: str, tmp_path: Path, capsys:
     assert draft(candles, out) == ExitCode.USAGE
 
 
+def test_what_does_not_compile_leaves_nothing_behind(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nobody traded in the first hour: the facts have no baseline. The next try needs no --force."""
+    silent = minutes(*flat(30), *fall(100, 99, 96, 92, 88, 90, 93), *flat(24, 93)).replace(",10\n", ",0\n")
+    path, out = str(write(tmp_path / "a.csv", silent)), tmp_path / "mine.toml"
+    assert draft(path, out) == ExitCode.CONFIG
+    assert "mine.toml: BTC has no volume in the baseline" in capsys.readouterr().err
+    assert [each.name for each in tmp_path.iterdir()] == ["a.csv"]
+    write(tmp_path / "a.csv", silent.replace(",0\n", ",10\n"))
+    assert draft(path, out) == 0
+
+
+def test_what_does_not_compile_leaves_what_was_there(candles: str, tmp_path: Path) -> None:
+    out = tmp_path / "mine.toml"
+    assert draft(candles, out) == 0
+    first = out.read_bytes(), out.with_suffix(".parquet").read_bytes()
+    Path(candles).write_text(Path(candles).read_text("utf-8").replace(",10\n", ",0\n"), "utf-8")
+    assert draft(candles, out, "--force") == ExitCode.CONFIG
+    assert first == (out.read_bytes(), out.with_suffix(".parquet").read_bytes())
+
+
+def test_a_price_that_never_moves(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path, out = str(write(tmp_path / "a.csv", minutes(*fall(100, *[100] * 60)))), tmp_path / "mine.toml"
+    assert main(["data", "scan", path, "--at-least", "0%", "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["rows"] == []
+    assert draft(path, out, "--format", "csv") == 0
+    assert "2024-01-01: BTC calm" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     "args, said",
     [

@@ -132,6 +132,52 @@ def test_volume_becomes_intensity_and_held_columns_drop_repeats(tmp_path: Path) 
     assert values(scenario, "volume_mult") == {0: 1.0}
 
 
+def test_before_the_perps_first_candle_its_first_volume_holds(tmp_path: Path) -> None:
+    """The index tells the first minute, the perp the others: 30 and 10 units against a baseline of 10 a minute."""
+    index = """[[candles]]
+symbol = "BTC"
+price = "index"
+interval_s = 60
+source = "K"
+rows = [["10:00:00", 100.0, 101.0, 90.0, 95.0, 77.0]]
+[[basis]]"""
+    last = '["10:01:00", 95.0, 99.0, 94.0, 98.0, 30.0],'
+    path = small(
+        tmp_path,
+        ('["10:00:00", "10:01:00"]', '["10:02:00", "10:03:00"]'),
+        ("end = 2025-01-01T10:02:00Z", "end = 2025-01-01T10:03:00Z"),
+        ('  ["10:00:00", 100.0, 101.0, 90.0, 95.0, 10.0],\n', ""),
+        (last, last + '\n  ["10:02:00", 98.0, 98.0, 98.0, 98.0, 10.0],'),
+        ("[[basis]]", index),
+    )
+    assert values(build(read_facts(path)), "trade_intensity") == {0: 3.0, 2 * MINUTE: 1.0}
+
+
+def test_a_baseline_without_volume_is_refused(tmp_path: Path) -> None:
+    assert messages(small(tmp_path, ("95.0, 10.0]", "95.0, 0.0]"))) == (
+        "error[config] small.toml: BTC has no volume in the baseline, by which trades are counted\n"
+        "  hint: [prices] baseline: name times at which it was traded; a draft needs candles with volumes"
+    )
+
+
+@pytest.mark.parametrize(
+    "number, said", [("inf", "Infinity"), ("nan", "NaN"), ("-inf", "-Infinity"), ("1" + "0" * 309, "1000")]
+)
+@pytest.mark.parametrize(
+    "before, old, after", [("100.0, 101.0, ", "90.0", ","), ("100.0, ", "101.0", ","), ("90.0, 95.0, ", "10.0", "]")]
+)
+def test_numbers_are_finite(tmp_path: Path, before: str, old: str, after: str, number: str, said: str) -> None:
+    found = messages(small(tmp_path, (before + old + after, before + number + after)))
+    assert f"small.toml:20 candles.0.rows.0: expected a number, was {said}" in found
+
+
+@pytest.mark.parametrize("number, said", [("inf", "Infinity"), ("nan", "NaN"), ("0.0", "0.0")])
+def test_a_normal_spread_is_a_number_of_more_than_0(tmp_path: Path, number: str, said: str) -> None:
+    spread = f'[[spread]]\nsymbol = "BTC"\nnormal_bps = {number}\nnormal_source = "K"\n'
+    path = small(tmp_path, ("[[held]]", f'{spread}rows = [["10:00:00", 26.43, "K"]]\n[[held]]'))
+    assert f"normal_bps: must be a number of more than 0, was {said}" in messages(path)
+
+
 def test_the_assumed_share_counts_every_quantity_alike(tmp_path: Path) -> None:
     """However many candles there are; a row that speaks of two quantities counts for both."""
     scenario = load(build_file(small(tmp_path)))

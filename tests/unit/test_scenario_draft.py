@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from backtester.errors import BacktesterError
 from backtester.scenario.build import build_file
-from backtester.scenario.draft import Draft, draft
+from backtester.scenario.draft import Draft, assumed_candle, draft
 from backtester.scenario.facts import Facts
-from backtester.scenario.facts_text import facts_text, source_key
+from backtester.scenario.facts_text import facts_text, source_key, title_of
 from backtester.scenario.path import Scenario
 from backtester.scenario.reader import read_facts
 from backtester.scenario.recorded import read_candles
@@ -120,6 +121,42 @@ def test_where_the_first_symbol_lacks_candles_it_says_from_when_to_when(tmp_path
         drafted(path)
     with pytest.raises(BacktesterError, match="DOGE: no candles of the perp or its index"):
         drafted(path, symbols=("DOGE",))
+
+
+def test_a_first_symbol_that_stays_where_it_is_is_calm(tmp_path: Path) -> None:
+    made = drafted(write(tmp_path / "a.csv", minutes(*fall(100, *[100] * 60)), minutes(*CRASH, symbol="ETH")))
+    facts, _ = compiled(made, tmp_path)
+    assert made.largest is None
+    assert facts.title == "2024-01-01: BTC calm"
+    assert 'why = "BTC is calm: it has one price throughout; say here' in (tmp_path / "mine.toml").read_text("utf-8")
+
+
+def test_the_largest_move_of_a_first_symbol_that_never_falls(tmp_path: Path) -> None:
+    made = drafted(
+        write(tmp_path / "a.csv", minutes(*fall(100, *[100] * 30), *fall(100, *[100.5 + k for k in range(30)])))
+    )
+    assert made.largest is not None and made.largest.size == pytest.approx(0.295)
+
+
+def test_candles_longer_than_an_hour_tell_of_no_largest_move_and_are_not_called_calm(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", minutes((100, 101, 80, 90), (90, 95, 85, 90), seconds=7200))
+    made = drafted(path, span=14_400)
+    assert made.largest is None and not made.is_calm and title_of(made) == "2024-01-01: BTC"
+
+
+def test_an_assumed_candle_has_no_volume_where_the_model_has_none_to_measure_against() -> None:
+    """Ten units of the model in the gap, none while the line has candles: no share of them follows."""
+
+    def line(symbol: str, *volumes: float) -> pl.DataFrame:
+        rows = [
+            {"symbol": symbol, "price": "perp", "venue": "x", "seconds": 60, "t": 60 * k}
+            | {"open": 1.0, "high": 1.0, "low": 1.0, "close": 1.0, "volume": volume}
+            for k, volume in enumerate(volumes)
+        ]
+        return pl.DataFrame(rows)
+
+    assert assumed_candle(line("ETH", 500.0), line("BTC", 0.0, 10.0), "BTC", (60, 120))["volume"].to_list() == [0.0]
+    assert assumed_candle(line("ETH", 500.0), line("BTC", 5.0, 10.0), "BTC", (60, 120))["volume"].to_list() == [1000.0]
 
 
 def test_source_keys_are_bare_keys() -> None:

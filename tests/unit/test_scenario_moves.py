@@ -52,6 +52,22 @@ def test_long_candles_say_nothing_of_short_times(tmp_path: Path) -> None:
     assert {each.within_m for each in moves(path, 1, 5, 15, 60)} == {15, 60}
 
 
+def test_a_price_that_stays_where_it_is_makes_no_move(tmp_path: Path) -> None:
+    """However small the moves that are asked for."""
+    still = write(tmp_path / "a.csv", minutes(*fall(100, 100, 100, 100)))
+    assert not moves(still, 1, 5, at_least=0.0)
+    rising = write(tmp_path / "b.csv", minutes(*fall(100, 101, 102, 102)))
+    assert {each.size > 0 for each in moves(rising, 1, 5, at_least=0.0)} == {True}
+
+
+def test_time_that_two_candles_cover_is_scanned_once(tmp_path: Path) -> None:
+    """Two of five minutes are missing: the candle of five that stands in for them covers the others as well."""
+    fine = write(tmp_path / "a.csv", minutes(*fall(100, 98, 95, 95)), minutes(*fall(95, 95, 95, 95, 95, 95), at=300))
+    coarse = write(tmp_path / "b.csv", minutes((100, 100, 95, 95), (95, 95, 95, 95), seconds=300))
+    falls = [each for each in scan(read_candles([fine, coarse]), (5,), 1, 0.01) if each.size < 0]
+    assert [(each.scanned_s, each.frequency) for each in falls] == [(600, "1 in 10 minutes")]
+
+
 closes = st.lists(st.floats(50, 200), min_size=2, max_size=40)
 
 

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from backtester.errors import BacktesterError, ExitCode
-from backtester.scenario.recorded import Cover, base_of, finest_rows, read_candles
+from backtester.scenario.recorded import Cover, base_of, covered, finest_rows, moment, read_candles
 from tests.unit.candle_cases import START, flat, minutes, told, write
 
 ROW = "100,101,99,100.5,10"
@@ -80,8 +80,41 @@ def _message(path: Path) -> str:
 
 
 def test_symbols_lose_their_quote() -> None:
-    names = ("BTCUSDT", "BTC-USDT-SWAP", "BTC/USDC:USDC", "btc_usdt", "1000PEPEUSDT", "SOL", "USDCUSDT", "USDC")
-    assert [base_of(name) for name in names] == ["BTC", "BTC", "BTC", "BTC", "1000PEPE", "SOL", "USDC", "USDC"]
+    names = ("BTCUSDT", "BTC-USDT-SWAP", "BTC/USDC:USDC", "btc_usdt", "1000PEPEUSDT", "SOL", "USDCUSDT", "USDC", "btc")
+    bases = ["BTC", "BTC", "BTC", "BTC", "1000PEPE", "SOL", "USDC", "USDC", "BTC"]
+    assert [base_of(name) for name in names] == bases
+
+
+def test_names_in_small_letters_are_the_same_symbol(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", minutes(*flat(2), symbol="btc"), minutes(*flat(2), symbol="btcusdt", at=120))
+    assert read_candles([path], symbols=["BTC"])["symbol"].to_list() == ["BTC"] * 4
+
+
+VOLUMES = "ts,symbol,price,open,high,low,close,volume\n"
+
+
+@pytest.mark.parametrize("price, volumes", [("trade", ",5"), ("trade", ","), ("index", "5,"), ("trade", "x,5")])
+def test_a_missing_volume_is_not_nothing(tmp_path: Path, price: str, volumes: str) -> None:
+    lines = [f"{START + 60 * k},BTC,{price},1,1,1,1,{v}\n" for k, v in enumerate(volumes.split(","))]
+    found = refused(write(tmp_path / "a.csv", *lines, head=VOLUMES))
+    first = START + 60 * next(k for k, v in enumerate(volumes.split(",")) if v != "5")
+    assert f"a.csv BTC {moment(first)}" in found and "volume" in found
+
+
+def test_what_is_wrong_with_a_missing_volume_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    write(path, *(f"{START + 60 * k},BTC,trade,1,1,1,1,{v}\n" for k, v in enumerate(("5", "", ""))), head=VOLUMES)
+    assert refused(path) == (
+        f"error[data] {path} BTC 2024-01-01T10:01:00Z (and 1 more): has no volume\n"
+        "  hint: write 0 where nothing was traded, and leave out candles of which that is not known"
+    )
+
+
+@pytest.mark.parametrize("price, volumes", [("index", ",,"), ("mark", ",,"), ("mark", "5,,")])
+def test_prices_that_nobody_trades_at_need_no_volume(tmp_path: Path, price: str, volumes: str) -> None:
+    lines = [f"{START + 60 * k},BTC,{price},1,1,1,1,{v}\n" for k, v in enumerate(volumes.split(","))]
+    rows = read_candles([write(tmp_path / "a.csv", *lines, head=VOLUMES)])
+    assert rows["volume"].to_list() == [float(v or 0.0) for v in volumes.split(",")]
 
 
 def test_what_cannot_be_meant_is_refused(tmp_path: Path) -> None:
@@ -128,4 +161,9 @@ def test_cover_knows_its_gaps() -> None:
         cover.add(pl.Series([start]).to_numpy(), pl.Series([seconds]).to_numpy())
     assert cover.gaps(400) == [(120, 240), (300, 400)]
     assert cover.seconds_in(pl.Series([0, 100]).to_numpy(), pl.Series([400, 270]).to_numpy()).tolist() == [180, 50]
-    assert Cover().gaps(10) == [(0, 10)]
+    assert Cover().gaps(10) == [(0, 10)] and (Cover().seconds, cover.seconds) == (0, 180)
+
+
+def test_candles_that_overlap_cover_their_time_once() -> None:
+    rows = pl.DataFrame({"t": [0, 60, 0, 600], "seconds": [60, 60, 300, 60]})
+    assert (covered(rows).seconds, covered(rows).gaps(660)) == (360, [(300, 600)])

@@ -108,7 +108,11 @@ def sizing_sheet(cell: Cell, currency: str) -> Sheet:
         for each in account.remedies
         if each.id == LARGER
     ]
-    return Sheet(f"How far you may size up, times every size; each was run, {currency}", _SIZES, tuple(rows))
+    return Sheet(
+        f"How far sizes could have grown, times; each was run, initial margin not asked, {currency}",
+        _SIZES,
+        tuple(rows),
+    )
 
 
 def _dies_at(each: RemedyReport) -> str:

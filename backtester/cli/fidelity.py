@@ -1,4 +1,4 @@
-"""How near paths are to candles, as rows: figures for programs, a table for eyes."""
+"""How near paths are to candles, as rows: figures for programs, tables for eyes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from backtester.cli.console import Cell, Settings, rows_text
 if TYPE_CHECKING:
     from backtester.scenario.fidelity import Fidelity, Grade, Pair
 
-PAIRS = ("worst_1m", "best_1m", "worst_5m", "best_5m", "range_1m", "rebound_10m", "rebound_30m")
+_MOVES = ("worst_1m", "best_1m", "worst_5m", "best_5m", "range_1m")
+_REBOUNDS = ("rebound_10m", "rebound_30m")
+PAIRS = (*_MOVES, *_REBOUNDS)
+_EXTREMES = ("symbol", "candles", "low", "high", "outside", "lows", "after 10m", "after 30m")
 
 
 def measured_text(measured: Sequence[Fidelity], settings: Settings) -> str:
@@ -19,8 +22,9 @@ def measured_text(measured: Sequence[Fidelity], settings: Settings) -> str:
         rows = [dict(_figures(each)) for each in measured]
         columns = list(rows[0]) if rows else []
         return rows_text("scenario_fidelity", columns, [list(row.values()) for row in rows], settings)
-    columns = ["symbol", "price", "candles", "low", "high", *PAIRS, "outside", "farthest_low"]
-    return rows_text("scenario_fidelity", columns, map(_cells, measured), settings)
+    extremes = rows_text("scenario_fidelity", _EXTREMES, map(_extremes, measured), settings)
+    moves = rows_text("scenario_fidelity", ("symbol", "price", *_MOVES), map(_moves, measured), settings)
+    return f"{extremes}\n{moves}"
 
 
 def graded(grades: Iterable[Grade]) -> str:
@@ -37,10 +41,14 @@ def _figures(each: Fidelity) -> Iterator[tuple[str, Cell]]:
             yield name, value
 
 
-def _cells(each: Fidelity) -> list[Cell]:
-    pairs = [_pair(getattr(each, name)) for name in PAIRS]
+def _extremes(each: Fidelity) -> list[Cell]:
     low, high = f"{each.low:+.2%} {each.low_s:.0f}s", f"{each.high:+.2%} {each.high_s:.0f}s"
-    return [each.symbol, each.price, each.candles, low, high, *pairs, f"{each.outside:.1%}", f"{each.lows:+.2%}"]
+    pairs = [_pair(getattr(each, name)) for name in _REBOUNDS]
+    return [each.symbol, f"{each.candles} {each.price}", low, high, f"{each.outside:.1%}", f"{each.lows:+.2%}", *pairs]
+
+
+def _moves(each: Fidelity) -> list[Cell]:
+    return [each.symbol, each.price, *(_pair(getattr(each, name)) for name in _MOVES)]
 
 
 def _pair(pair: Pair | None) -> str:
@@ -49,4 +57,5 @@ def _pair(pair: Pair | None) -> str:
 
 
 def _percent(share: float) -> str:
-    return f"{100.0 * share:.1f}" if abs(share) >= 0.1 else f"{100.0 * share:.2f}"
+    digits = 0 if abs(share) >= 0.9995 else 1 if abs(share) >= 0.1 else 2
+    return f"{100.0 * share:.{digits}f}"

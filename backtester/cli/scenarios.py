@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from backtester.cli import draft
 from backtester.cli.completion import scenarios
-from backtester.cli.console import Cell, Settings, check_file, emit, emit_rows, rows_text, settings, talk
-
-if TYPE_CHECKING:
-    from backtester.scenario.path import Scenario
-
-_SECOND_NS = 1_000_000_000
+from backtester.cli.console import Settings, check_file, emit, emit_rows, settings, talk
 
 app = typer.Typer(help="Stress paths: list, show, build and check them.", no_args_is_help=True)
 app.command()(draft.draft)
@@ -33,19 +27,9 @@ Name = Annotated[
 @app.command("list")
 def list_scenarios(ctx: typer.Context) -> None:
     """List the scenarios that come with the program; `grade` has a letter for each symbol (README)."""
-    from backtester.cli.fidelity import graded
-    from backtester.scenario.fidelity import grades, worst_fall
-    from backtester.scenario.library import find, ids
+    from backtester.cli.scenario_list import list_text, listed
 
-    rows = []
-    for name in ids():
-        path = find(name)
-        start, minutes = _start(path.start_ns or 0), path.span_ns / 60e9
-        fall = None if path.is_overlay else round(worst_fall(path), 4)
-        symbols, letters, assumed = " ".join(path.symbols), graded(grades(path).values()), round(path.assumed_share, 4)
-        rows.append((path.id, path.type, start, minutes, symbols, letters, fall, assumed, path.title))
-    columns = ("id", "type", "start", "minutes", "symbols", "grade", "worst_fall", "assumed_share", "title")
-    emit_rows("scenarios", columns, rows, settings(ctx))
+    emit(list_text(listed(), settings(ctx)), settings(ctx))
 
 
 @app.command()
@@ -62,65 +46,23 @@ def show(
 ) -> None:
     """Show what a scenario does to each symbol, and how near it is to what happened; --figures, --sources: why."""
     from backtester.cli.fidelity import measured_text
+    from backtester.cli.scenario_text import blocks, series_text
+    from backtester.cli.scenario_text import figures as figures_of
     from backtester.scenario.library import find, locate_parts
 
-    scenario = find(name)
+    scenario, tables = find(name), locate_parts(name)
     if sources:
         emit_rows("scenario_sources", ("key", "source"), scenario.sources, settings(ctx))
     elif figures:
-        rows = [row for path in locate_parts(name) for row in _figures(path.with_suffix(".toml"))]
+        rows = [row for path in tables for row in figures_of(path.with_suffix(".toml"))]
         columns = ("symbol", "venue", "column", "time", "value", "source", "note")
         emit_rows("scenario_figures", columns, rows, settings(ctx))
     elif fidelity:
         emit(measured_text(scenario.fidelity, settings(ctx)), settings(ctx))
     elif settings(ctx).format in ("json", "csv"):
-        emit(_series_text(scenario, settings(ctx)), settings(ctx))
+        emit(series_text(scenario, tables, settings(ctx)), settings(ctx))
     else:
-        emit("\n".join(_blocks(scenario, settings(ctx))), settings(ctx))
-
-
-def _blocks(scenario: Scenario, options: Settings) -> Iterator[str]:
-    """All that is shown of a scenario to a reader."""
-    from backtester.cli.fidelity import measured_text
-    from backtester.scenario.fidelity import grades, missed
-
-    yield _series_text(scenario, options)
-    if scenario.fidelity:
-        yield measured_text(scenario.fidelity, options)
-        letters = ", ".join(f"{symbol} {grade}" for symbol, grade in grades(scenario).items())
-        faults = [f"\n{fault}" for each in scenario.fidelity for fault in missed(each)]
-        yield f"grade {letters}; a pair is candles/path, in per cent{''.join(faults)}\n"
-    if scenario.assumed:
-        shares = ", ".join(f"{name} {share:.0%}" for name, share in scenario.assumed.items())
-        yield f"assumed {scenario.assumed_share:.0%}, the mean of {shares}\n"
-
-
-def _figures(path: Path) -> Iterator[tuple[Cell, ...]]:
-    """Every figure of a facts file, then what it leaves out."""
-    from backtester.scenario.reader import read_facts
-
-    facts = read_facts(path)
-    for table in facts.tables:
-        for position, column in enumerate(table.columns):
-            for figure in table.figures:
-                value = figure.values[position] * table.scale
-                when = _clock(facts.start_ns, figure.t_ns)
-                yield table.symbol, table.venue, column, when, value, figure.source, figure.note
-    for each in facts.unused:
-        yield None, None, "not applied", None, None, each.source, f"{each.figure}: {each.why}"
-
-
-def _series_text(scenario: Scenario, options: Settings) -> str:
-    rows: list[tuple[Cell, ...]] = []
-    for s in scenario.series:
-        low, high = int(s.values.argmin()), int(s.values.argmax())
-        start = scenario.start_ns or 0
-        edge = (float(s.values[0]), float(s.values[-1]))
-        lowest = (float(s.values[low]), _clock(start, int(s.t_ns[low])))
-        highest = (float(s.values[high]), _clock(start, int(s.t_ns[high])))
-        rows.append((s.symbol, s.venue, s.column, int(s.values.size), edge[0], *lowest, *highest, edge[1]))
-    columns = ("symbol", "venue", "column", "knots", "start", "low", "low_at", "high", "high_at", "end")
-    return rows_text("scenario", columns, rows, options)
+        emit("\n".join(blocks(scenario, tables, settings(ctx))), settings(ctx))
 
 
 @app.command()
@@ -203,20 +145,3 @@ def _check_against(names: list[str], file: Path, symbol: str, price: str, option
     emit(measured_text(measured, options), options)
     if faults := [Diagnostic("data", scenario.id, text) for each in measured for text in missed(each)]:
         raise BacktesterError(faults)
-
-
-def _start(start_ns: int) -> str:
-    """When a path begins: a date, or for an overlay an offset from the low."""
-    from datetime import UTC, datetime
-
-    if start_ns <= 0:
-        return _clock(start_ns, 0)
-    return datetime.fromtimestamp(start_ns // _SECOND_NS, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _clock(start_ns: int, t_ns: int) -> str:
-    """A time of a path: of the day, or for an overlay from the low. Examples: 21:20:15, low-02:00, low+08:00."""
-    seconds = (start_ns + t_ns) // _SECOND_NS
-    if start_ns <= 0:
-        return f"low{'-' if seconds < 0 else '+'}{abs(seconds) // 60:02d}:{abs(seconds) % 60:02d}"
-    return f"{seconds // 3600 % 24:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 _BRAILLE = 0x2800
@@ -36,6 +36,15 @@ def columns(places: Iterable[float], width: int) -> list[list[int]]:
     for number, place in enumerate(places):
         found[min(int(place * width), width - 1)].append(number)
     return found
+
+
+def held(places: Iterable[float], values: Sequence[float], width: int, pick: Callable[..., float]) -> list[float]:
+    """What `pick` (min, max) takes of the values in each of `width` columns; of an empty one, what held before it."""
+    level, shown = values[0], []
+    for items in columns(places, width):
+        level = pick((values[i] for i in items), default=level)
+        shown.append(level)
+    return shown
 
 
 class Canvas:

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from backtester.config.values import Instant
 from backtester.enums import Verdict
-from backtester.report.chart import Canvas, columns, gauge, sparkline
+from backtester.report.chart import Canvas, columns, gauge, held, sparkline
 from backtester.report.glance import Details, is_whole
 from backtester.report.market import title_of
 from backtester.report.naming import AnyCell
@@ -181,10 +181,7 @@ def _mark_lines(cell: Cell, path: MarketPath, width: int) -> Iterator[str]:
     """One block per column: the lowest mark in it, or the last one before; below it which market, if it says more."""
     if not path.ts_ns:
         return
-    level, shown = path.lowest[0], []
-    for items in columns(_places(cell, path.ts_ns), width):
-        level = min((path.lowest[i] for i in items), default=level)
-        shown.append(level)
+    shown = held(_places(cell, path.ts_ns), path.lowest, width, min)
     yield f"{path.symbol + ' mark':>{_LABEL}} {sparkline(shown)}"
     low, high = min(path.lowest), max(path.highest)
     title = title_of(cell, path)

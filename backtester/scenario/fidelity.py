@@ -176,6 +176,22 @@ def worst_fall(scenario: Scenario) -> float:
     return min(falls)
 
 
+def best_rise(scenario: Scenario) -> float:
+    """The highest rise of any symbol's perp from its lowest price before, at the steps. Example: 100, 90, 99 is 0.1."""
+    rises = [0.0]
+    for symbol in scenario.symbols:
+        _, prices = _lines(scenario, symbol)
+        perp = prices[Price.PERP]
+        rises.append(float((perp / np.minimum.accumulate(perp)).max()) - 1.0)
+    return max(rises)
+
+
+def mark_of(scenario: Scenario, symbol: str) -> tuple[Times, Line]:
+    """The mark of a symbol's perp at the steps, as a path is compared with candles of it."""
+    steps, prices = _lines(scenario, symbol)
+    return steps, prices[Price.MARK]
+
+
 def _key(part: Candles) -> tuple[str, Price]:
     return part.symbol, part.price
 

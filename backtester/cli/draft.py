@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from backtester.cli.console import Cell, check_file, emit_rows, settings, talk, written_for
+from backtester.cli.console import Cell, check_file, emit, emit_rows, rows_text, settings, talk, written_for
 from backtester.errors import usage_error
 
 if TYPE_CHECKING:
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 _SHORT = ("symbol", "within", "move", "start", "from", "at", "to", "minutes", "back_10m", "back_30m", "how often")
 _WHOLE = (
-    *("symbol", "price", "within_m", "size", "start", "start_price", "at", "price_there", "minutes", "back_10m"),
-    *("back_30m", "rank", "scanned_days", "a_year"),
+    *("symbol", "price", "venue", "within_m", "size", "start", "start_price", "at", "price_there", "minutes"),
+    *("back_10m", "back_30m", "rank", "scanned_days", "a_year", "files"),
 )
 
 Recordings = Annotated[
@@ -54,16 +54,17 @@ def scan(
     of it that came back within 10 and 30 minutes after the candle of its extreme.
     """
     from backtester.scenario.moves import scan as moves_in
-    from backtester.scenario.recorded import only_from, read_candles
+    from backtester.scenario.recorded import Wanted, named, only_from, origin, read_candles
 
     minutes = [_minutes("--within", each) for each in within.split(",")]
-    candles = only_from(read_candles(recordings, event or (), _symbols(symbol)), venue or ())
+    wanted = Wanted(event or (), _symbols(symbol), volume=False)
+    candles = only_from(read_candles(recordings, wanted), venue or ())
     rows = moves_in(candles, minutes, limit, _fraction("--at-least", at_least))
     options = settings(ctx)
     if options.format in ("table", "markdown"):
-        emit_rows("moves", _SHORT, _short(rows), options)
+        emit(f"{rows_text('moves', _SHORT, _short(rows), options)}{origin(candles, recordings)}\n", options)
     else:
-        emit_rows("moves", _WHOLE, _whole(rows), options)
+        emit_rows("moves", _WHOLE, _whole(rows, named(recordings)), options)
 
 
 def draft(
@@ -88,7 +89,7 @@ def draft(
     from backtester.scenario.build import build_text
     from backtester.scenario.draft import draft as draft_of
     from backtester.scenario.facts_text import facts_text
-    from backtester.scenario.recorded import only_from, read_candles
+    from backtester.scenario.recorded import Wanted, named, only_from, read_candles
 
     options = settings(ctx)
     if out.suffix != ".toml":
@@ -99,9 +100,9 @@ def draft(
     if bounds[1] <= bounds[0]:
         raise usage_error("--to", f"{end} is not after --from {start}", "give the end of the window")
     names = _symbols(symbol)
-    candles = only_from(read_candles(recordings, event or (), names), venue or ())
+    candles = only_from(read_candles(recordings, Wanted(event or (), names)), venue or ())
     made = draft_of(candles, *bounds, names, venue or ())
-    text = facts_text(made, out.stem, title, source or ", ".join(path.name for path in recordings))
+    text = facts_text(made, out.stem, title, ", ".join(filter(None, (source, named(recordings)))))
     with written_for("--out", out):
         scenario = build_text(text, out)
     span = (scenario.span_ns / 60e9, " ".join(made.symbols), len(made.candles), scenario.assumed_share)
@@ -120,13 +121,14 @@ def _short(moves: Iterator[Move]) -> Iterator[tuple[Cell, ...]]:
         yield move.symbol, f"{move.within_m} min", f"{move.size:+.1%}", *from_to, minutes, *back, move.frequency
 
 
-def _whole(moves: Iterator[Move]) -> Iterator[tuple[Cell, ...]]:
+def _whole(moves: Iterator[Move], files: str) -> Iterator[tuple[Cell, ...]]:
     from backtester.scenario.recorded import moment
 
     for move in moves:
         where = (moment(move.start), move.start_price, moment(move.at), move.price_there, move.minutes)
         seen = (move.rank, move.scanned_s / 86_400, move.a_year)
-        yield move.symbol, move.price, move.within_m, move.size, *where, move.back_10m, move.back_30m, *seen
+        whose, back = (move.symbol, move.price, move.venue), (move.back_10m, move.back_30m)
+        yield *whose, move.within_m, move.size, *where, *back, *seen, files
 
 
 def _symbols(text: str) -> list[str]:

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
 
 _MOVES = ("worst_1m", "best_1m", "worst_5m", "best_5m", "range_1m")
 _REBOUNDS = ("rebound_10m", "rebound_30m")
-PAIRS = (*_MOVES, *_REBOUNDS)
 _EXTREMES = ("symbol", "candles", "low", "high", "outside", "lows", "after 10m", "after 30m")
 
 
@@ -34,7 +33,7 @@ def graded(grades: Iterable[Grade]) -> str:
 
 def _figures(each: Fidelity) -> Iterator[tuple[str, Cell]]:
     for name, value in each._asdict().items():
-        if name in PAIRS:
+        if name in each.pairs:
             yield name, value.real if value else None
             yield f"{name}_path", value.path if value else None
         else:
@@ -43,12 +42,12 @@ def _figures(each: Fidelity) -> Iterator[tuple[str, Cell]]:
 
 def _extremes(each: Fidelity) -> list[Cell]:
     low, high = f"{each.low:+.2%} {each.low_s:.0f}s", f"{each.high:+.2%} {each.high_s:.0f}s"
-    pairs = [_pair(getattr(each, name)) for name in _REBOUNDS]
+    pairs = [_pair(each.pairs[name]) for name in _REBOUNDS]
     return [each.symbol, f"{each.candles} {each.price}", low, high, f"{each.outside:.1%}", f"{each.lows:+.2%}", *pairs]
 
 
 def _moves(each: Fidelity) -> list[Cell]:
-    return [each.symbol, each.price, *(_pair(getattr(each, name)) for name in _MOVES)]
+    return [each.symbol, each.price, *(_pair(each.pairs[name]) for name in _MOVES)]
 
 
 def _pair(pair: Pair | None) -> str:

@@ -40,8 +40,9 @@ class Listed(NamedTuple):
 
 def listed() -> list[Listed]:
     """All shipped scenarios, in order."""
-    from backtester.scenario.fidelity import best_rise, grades, worst_fall
+    from backtester.scenario.fidelity import grades
     from backtester.scenario.library import find, ids
+    from backtester.scenario.measure import best_rise, worst_fall
 
     found = []
     for path in map(find, ids()):

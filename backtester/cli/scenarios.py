@@ -134,14 +134,15 @@ def _check_against(names: list[str], file: Path, symbol: str, price: str, option
     """Measure one path against a file of candles. Raises BacktesterError with the bars that are missed."""
     from backtester.cli.fidelity import measured_text
     from backtester.errors import BacktesterError, Diagnostic, usage_error
-    from backtester.scenario.against import read_candles
-    from backtester.scenario.fidelity import measure, missed
+    from backtester.scenario.against import candles_beside
+    from backtester.scenario.fidelity import missed
     from backtester.scenario.library import find
+    from backtester.scenario.measure import measure
 
     if len(names) != 1:
         raise usage_error("--against", "measures one scenario", "backtester scenarios check ID --against FILE")
     scenario = find(names[0])
-    measured = measure(scenario, read_candles(file, scenario, symbol, price))
+    measured = measure(scenario, candles_beside(scenario, file, symbol, price))
     emit(measured_text(measured, options), options)
     if faults := [Diagnostic("data", scenario.id, text) for each in measured for text in missed(each)]:
         raise BacktesterError(faults)

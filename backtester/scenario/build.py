@@ -13,8 +13,10 @@ Example: perp 101,516.5 and basis −47.4 bps give an index of 102,000; from 117
 from __future__ import annotations
 
 import math
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -23,11 +25,11 @@ import pyarrow.parquet as pq
 from backtester.config.toml import parse_document
 from backtester.errors import BacktesterError, Diagnostic
 from backtester.files import replacing
-from backtester.scenario.bridge import Knots, Piece, cadence
+from backtester.scenario.bridge import Cadence, Knots, Piece, cadence
 from backtester.scenario.candles import Lines, finest, price_lines
 from backtester.scenario.facts import Candles, Facts, Price
-from backtester.scenario.fidelity import measure
 from backtester.scenario.grid import moments
+from backtester.scenario.measure import measure
 from backtester.scenario.path import ANY, COLUMNS, LINEAR, Scenario, Series, series_faults
 from backtester.scenario.reader import facts_of, read_facts
 from backtester.scenario.stored import PLACES, load, to_table, write
@@ -40,36 +42,18 @@ DIGITS = 10
 
 def build(facts: Facts) -> Scenario:
     """The path of a facts file, and how near it is to them. Raises BacktesterError when figures contradict."""
-    problems: list[Diagnostic] = []
-    series: list[Series] = []
-    for table in facts.tables:
-        for position, column in enumerate(table.columns):
-            knots = {figure.t_ns: figure.values[position] * table.scale for figure in table.figures}
-            series.append(_series(table.venue, table.symbol, column, knots))
-    parts_of = {candles.symbol: [c for c in facts.drawn if c.symbol == candles.symbol] for candles in facts.drawn}
-    problems += [fault for symbol, parts in parts_of.items() for fault in _coverage_faults(facts, symbol, parts)]
+    parts_of = {each.symbol: [part for part in facts.drawn if part.symbol == each.symbol] for each in facts.drawn}
+    problems = [fault for symbol, parts in parts_of.items() for fault in _coverage_faults(facts, symbol, parts)]
     pieces = [_prices(parts) for parts in parts_of.values()]
     steps = cadence(pieces, facts.span_ns, facts.calm_ns) if pieces else ()
-    times = moments(steps, facts.span_ns).tolist() if steps else []
-    drawn: dict[str, Lines] = {}
-    for symbol, parts in sorted(parts_of.items(), key=lambda item: (any(part.like for part in item[1]), item[0])):
-        if problems:
-            break
-        given = next((s for s in series if s[:3] == (ANY, symbol, "basis_bps")), None)
-        lines = price_lines(parts, _fractions(given), drawn, times, facts.start_ns)
-        drawn[symbol] = lines
-        series = [s for s in series if s is not given] + _path(facts, symbol, lines)
-        if intensity := _intensity(facts, parts):
-            series.append(_series(ANY, symbol, "trade_intensity", intensity))
-        else:
-            message = f"{symbol} has no volume in the baseline, by which trades are counted"
-            hint = "[prices] baseline: name times at which it was traded; a draft needs candles with volumes"
-            problems.append(_problem(facts, message, hint))
-    keys = [s[:3] for s in series]
-    problems += [
-        _problem(facts, f"{'/'.join(key)} is given twice") for key in sorted({k for k in keys if keys.count(k) > 1})
-    ]
-    problems += [_problem(facts, message, hint) for s in series for message, hint in series_faults(s)]
+    given = _given(facts)
+    drawn = {} if problems else _drawn(facts, parts_of, given, steps)
+    trades = {symbol: _intensity(facts, parts_of[symbol]) for symbol in drawn}
+    used = [_basis(given, symbol) for symbol in drawn]
+    series = [each for each in given if all(each is not other for other in used)]
+    series += [each for symbol, lines in drawn.items() for each in _path(facts, symbol, lines, trades[symbol])]
+    problems += [_untraded(facts, symbol) for symbol, knots in trades.items() if not knots]
+    problems += _series_faults(facts, series)
     if problems:
         raise BacktesterError(problems)
     scenario = Scenario(
@@ -149,27 +133,70 @@ def _series(venue: str, symbol: str, column: str, knots: Knots) -> Series:
     return Series(venue, symbol, column, np.array(times, np.int64), np.array(values))
 
 
-def _coverage_faults(facts: Facts, symbol: str, parts: list[Candles]) -> list[Diagnostic]:
-    """Candles of one price and interval must not overlap; those of both prices must cover the whole window."""
-    faults = []
-    spans: dict[tuple[Price, int], list[tuple[int, int]]] = {}
-    for part in parts:
-        spans.setdefault((part.price, part.interval_ns), []).extend(
-            (row.t_ns, row.t_ns + part.interval_ns) for row in part.rows
+def _given(facts: Facts) -> list[Series]:
+    """What the tables say outright."""
+    return [
+        _series(
+            table.venue,
+            table.symbol,
+            column,
+            {figure.t_ns: figure.values[position] * table.scale for figure in table.figures},
         )
+        for table in facts.tables
+        for position, column in enumerate(table.columns)
+    ]
+
+
+def _basis(given: Sequence[Series], symbol: str) -> Series | None:
+    return next((each for each in given if each[:3] == (ANY, symbol, "basis_bps")), None)
+
+
+def _drawn(
+    facts: Facts, parts_of: Mapping[str, Sequence[Candles]], given: Sequence[Series], steps: Cadence
+) -> dict[str, Lines]:
+    """The price lines of each symbol, onto the basis that is given; those that look like another one after it."""
+    times = moments(steps, facts.span_ns).tolist() if steps else []
+    lines: dict[str, Lines] = {}
+    for symbol, parts in sorted(parts_of.items(), key=lambda item: (any(part.like for part in item[1]), item[0])):
+        lines[symbol] = price_lines(parts, _fractions(_basis(given, symbol)), lines, times, facts.start_ns)
+    return lines
+
+
+def _untraded(facts: Facts, symbol: str) -> Diagnostic:
+    message = f"{symbol} has no volume in the baseline, by which trades are counted"
+    hint = "[prices] baseline: name times at which it was traded; a draft needs candles with volumes"
+    return _problem(facts, message, hint)
+
+
+def _series_faults(facts: Facts, series: Sequence[Series]) -> Iterator[Diagnostic]:
+    keys = [each[:3] for each in series]
+    for key in sorted({key for key in keys if keys.count(key) > 1}):
+        yield _problem(facts, f"{'/'.join(key)} is given twice")
+    for each in series:
+        yield from (_problem(facts, message, hint) for message, hint in series_faults(each))
+
+
+def _coverage_faults(facts: Facts, symbol: str, parts: Sequence[Candles]) -> Iterator[Diagnostic]:
+    """Candles of one price and interval must not overlap; those of both prices must cover the whole window."""
+    spans = defaultdict[tuple[Price, int], list[tuple[int, int]]](list)
+    for part in parts:
+        spans[part.price, part.interval_ns] += [(row.t_ns, row.t_ns + part.interval_ns) for row in part.rows]
     for listed in spans.values():
         for (_, end), (start, _) in pairwise(sorted(listed)):
             if start < end:
-                faults.append(_problem(facts, f"{symbol} candles overlap at {start / 1e9:g} s from the start"))
+                yield _problem(facts, f"{symbol} candles overlap at {start / 1e9:g} s from the start")
+    yield from _gap_faults(facts, symbol, sorted(chain.from_iterable(spans.values())))
+
+
+def _gap_faults(facts: Facts, symbol: str, spans: Iterable[tuple[int, int]]) -> Iterator[Diagnostic]:
     reached = 0
-    for start, end in sorted(span for listed in spans.values() for span in listed):
+    for start, end in spans:
         if start > reached:
-            faults.append(_problem(facts, f"{symbol} candles leave a gap at {reached / 1e9:g} s from the start"))
+            yield _problem(facts, f"{symbol} candles leave a gap at {reached / 1e9:g} s from the start")
         reached = max(reached, end)
     if reached < facts.span_ns:
         message = f"{symbol} candles end at {reached / 1e9:g} s, the window at {facts.span_ns / 1e9:g}"
-        faults.append(_problem(facts, message))
-    return faults
+        yield _problem(facts, message)
 
 
 def _fractions(basis: Series | None) -> Knots:
@@ -177,14 +204,15 @@ def _fractions(basis: Series | None) -> Knots:
     return dict(zip(basis.t_ns.tolist(), (basis.values / 1e4).tolist(), strict=True)) if basis else {}
 
 
-def _path(facts: Facts, symbol: str, lines: Lines) -> list[Series]:
-    """price_ratio and, if anything is known of it, basis_bps of one symbol."""
+def _path(facts: Facts, symbol: str, lines: Lines, trades: Knots) -> Iterator[Series]:
+    """price_ratio and, if anything is known of them, basis_bps and trade_intensity of one symbol."""
     ratio = {t: price / lines.spot[0] for t, price in lines.spot.items() if t <= facts.span_ns}
-    series = [_series(ANY, symbol, "price_ratio", ratio)]
+    yield _series(ANY, symbol, "price_ratio", ratio)
     if lines.basis:
         bps = {t: gap * 1e4 for t, gap in lines.basis.items() if t <= facts.span_ns}
-        series.append(_series(ANY, symbol, "basis_bps", {0: bps[min(bps)]} | bps))
-    return series
+        yield _series(ANY, symbol, "basis_bps", {0: bps[min(bps)]} | bps)
+    if trades:
+        yield _series(ANY, symbol, "trade_intensity", trades)
 
 
 def _prices(parts: list[Candles]) -> list[Piece]:

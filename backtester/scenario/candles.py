@@ -20,13 +20,14 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence, Set
-from itertools import groupby, pairwise
+from itertools import compress, groupby, pairwise
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from backtester.scenario.bridge import MINUTE_NS, Knots, Piece, walk
+from backtester.scenario.cover import Times, telling
 from backtester.scenario.facts import Candles, Price
 from backtester.scenario.path import ANY, Series
 
@@ -93,16 +94,22 @@ class Drawn(NamedTuple):
 def finest(parts: Iterable[Candles]) -> list[Piece]:
     """The candles of one price as pieces that do not overlap: finer ones whole, of coarser ones what is left."""
     pieces: list[Piece] = []
-    for part in sorted(parts, key=lambda part: part.interval_ns):
+    ordered = sorted(parts, key=lambda part: part.interval_ns)
+    for part, new in zip(ordered, telling(map(_spans, ordered)), strict=True):
         low_at, high_at = dict(part.low_at), dict(part.high_at)
         finer = sorted(pieces)
         starts, ends = [piece.start for piece in finer], [piece.end for piece in finer]
-        for row in part.rows:
+        for row in compress(part.rows, new):
             moments = (low_at.get(row.t_ns), high_at.get(row.t_ns))
             whole = Piece(row.t_ns, row.t_ns + part.interval_ns, *row[1:], *moments, part.like)
             inside = finer[bisect_right(ends, whole.start) : bisect_left(starts, whole.end)]
             pieces += _remainders(whole, inside) if inside else [whole]
     return _with_trend(sorted(pieces))
+
+
+def _spans(part: Candles) -> tuple[Times, Times]:
+    starts = np.array([row.t_ns for row in part.rows], np.int64)
+    return starts, starts + part.interval_ns
 
 
 def _remainders(whole: Piece, inside: Sequence[Piece]) -> list[Piece]:
@@ -112,8 +119,6 @@ def _remainders(whole: Piece, inside: Sequence[Piece]) -> list[Piece]:
     """
     edges = [whole.start, *(t for piece in inside for t in (piece.start, piece.end)), whole.end]
     gaps = [(a, b) for a, b in zip(edges[::2], edges[1::2], strict=True) if a < b]
-    if not gaps:
-        return []
     longest = max(gaps, key=lambda gap: gap[1] - gap[0])
     opens = {piece.start: piece.open for piece in inside} | {whole.end: whole.close}
     closes = {piece.end: piece.close for piece in inside} | {whole.start: whole.open}

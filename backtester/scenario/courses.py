@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from backtester.scenario.facts import ASSUMED, Facts, Price
-from backtester.scenario.fidelity import mark_of
+from backtester.scenario.measure import mark_of
 from backtester.scenario.path import ANY, Scenario
 
 #: The course that is no column: what the venues make of index, basis and perp.

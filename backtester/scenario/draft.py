@@ -10,15 +10,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from math import log1p, sqrt
+from math import log1p
 from typing import NamedTuple
 
 import polars as pl
 
 from backtester.errors import BacktesterError, Diagnostic, data_error
+from backtester.scenario.cover import Cover, covered, finest_rows
+from backtester.scenario.facts import ASSUMED, Price
 from backtester.scenario.liquidity import WITHIN_S, Book, books
 from backtester.scenario.moves import Move, scan, with_moves
-from backtester.scenario.recorded import INDEX, MARK, PERP, Cover, covered, finest_rows, moment
+from backtester.scenario.recorded import moment
 
 MINUTE_S, FIVE_S = 60, 300
 #: Minutes of the index stay minutes where five of them range over more than this share of their price.
@@ -27,7 +29,6 @@ CALM = 0.01
 BASELINE_S, FIRST_S = 1_200, 3_600
 #: From this length of window on, calm steps are a minute long.
 LONG_S = 4 * 3600
-ASSUMED_VENUE = "assumed"
 
 
 class Draft(NamedTuple):
@@ -62,7 +63,7 @@ def draft(
     recorded: pl.DataFrame, start: int, end: int, symbols: Sequence[str] = (), venues: Sequence[str] = ()
 ) -> Draft:
     """The facts of `start` to `end`, s since 1970. Raises BacktesterError where candles are missing."""
-    window = recorded.filter(pl.col("t") >= start, pl.col("t") < end, pl.col("price") != MARK)
+    window = recorded.filter(pl.col("t") >= start, pl.col("t") < end, pl.col("price") != Price.MARK)
     span_s = end - start
     window = window.with_columns(pl.col("t") - start)
     names = _in_order(window, symbols, start, end)
@@ -110,7 +111,7 @@ def _in_order(window: pl.DataFrame, symbols: Sequence[str], start: int, end: int
 
 def _told(rows: pl.DataFrame, venues: Sequence[str], span_s: int) -> pl.DataFrame:
     """The candles of one symbol that tell something, of both prices."""
-    perp, index = (finest_rows(rows.filter(price=price), venues, span_s) for price in (PERP, INDEX))
+    perp, index = (finest_rows(rows.filter(price=price), venues, span_s) for price in (Price.PERP, Price.INDEX))
     return pl.concat([perp, _with_fives(index, perp)]) if len(perp) else index
 
 
@@ -139,9 +140,9 @@ def _with_fives(index: pl.DataFrame, perp: pl.DataFrame) -> pl.DataFrame:
 
 def spine(told: pl.DataFrame, span_s: int) -> pl.DataFrame:
     """One line of candles for one symbol: the perp's, and the index's where the perp has none."""
-    perp, index = told.filter(price=PERP), told.filter(price=INDEX)
+    perp, index = told.filter(price=Price.PERP), told.filter(price=Price.INDEX)
     starts = index["t"].to_numpy()
-    new = covered(perp).seconds_in(starts, starts + index["seconds"].to_numpy()) == 0
+    new = covered(perp).inside(starts, starts + index["seconds"].to_numpy()) == 0
     return pl.concat([perp, index.filter(pl.Series(new))]).sort("t", "seconds")
 
 
@@ -164,7 +165,7 @@ def _with_looks(told: pl.DataFrame, first: str) -> pl.DataFrame:
     finer, kept = Cover(), []
     for (seconds,), rows in sorted(told.partition_by("seconds", as_dict=True).items()):
         starts, lengths = rows["t"].to_numpy(), rows["seconds"].to_numpy()
-        alone = pl.Series(2 * finer.seconds_in(starts, starts + lengths) < lengths) & (int(seconds) > MINUTE_S)
+        alone = pl.Series(2 * finer.inside(starts, starts + lengths) < lengths) & (int(seconds) > MINUTE_S)
         kept.append(rows.with_columns(like=pl.when(alone).then(pl.lit(first)).otherwise(pl.lit(""))))
         finer.add(starts, lengths)
     return pl.concat(kept)
@@ -199,7 +200,7 @@ def assumed_candle(line: pl.DataFrame, model: pl.DataFrame, first: str, gap: tup
         {
             "symbol": beside["symbol"],
             "price": beside["price"],
-            "venue": ASSUMED_VENUE,
+            "venue": ASSUMED,
             "seconds": b - a,
             "t": a,
             "open": first_price,
@@ -221,7 +222,7 @@ def _price_at(model: pl.DataFrame, t: int) -> float:
 def _volume_beside(model: pl.DataFrame, line: pl.DataFrame) -> float:
     """The model's volume while the line has candles."""
     starts = model["t"].to_numpy()
-    told = covered(line).seconds_in(starts, starts + model["seconds"].to_numpy())
+    told = covered(line).inside(starts, starts + model["seconds"].to_numpy())
     return float((model["volume"] * pl.Series(told) / model["seconds"]).sum())
 
 
@@ -246,14 +247,15 @@ def _baseline(spines: Mapping[str, pl.DataFrame], span_s: int) -> tuple[int, int
 
 def _books(line: pl.DataFrame, span_s: int) -> list[Book]:
     """How the symbol's own speed thins its order books; five minutes of a longer candle move as √time."""
-    moves = with_moves(line, WITHIN_S)
-    long = line.filter(pl.col("seconds") > WITHIN_S)
-    falls = dict(zip(moves["t"], (-moves["fall"]).clip(lower_bound=0.0), strict=True))
-    rises = dict(zip(moves["t"], moves["rise"].clip(lower_bound=0.0), strict=True))
-    for row in long.iter_rows(named=True):
-        part = sqrt(WITHIN_S / row["seconds"])
-        falls[row["t"]] = (1.0 - row["low"] / row["open"]) * part
-        rises[row["t"]] = (row["high"] / row["open"] - 1.0) * part
+    part = (WITHIN_S / pl.col("seconds")).sqrt()
+    long = line.filter(pl.col("seconds") > WITHIN_S).select(
+        "t",
+        fall=(pl.col("low") / pl.col("open") - 1.0) * part,
+        rise=(pl.col("high") / pl.col("open") - 1.0) * part,
+    )
+    falls, rises = dict[int, float](), dict[int, float]()
+    for t, fall, rise in pl.concat([with_moves(line, WITHIN_S).select(long.columns), long]).iter_rows():
+        falls[t], rises[t] = max(falls.get(t, 0.0), -fall), max(rises.get(t, 0.0), rise)
     return books(falls, rises, span_s)
 
 

@@ -10,11 +10,11 @@ from typing import Any
 
 import polars as pl
 
-from backtester.scenario.draft import ASSUMED_VENUE, Draft
-from backtester.scenario.facts import ASSUMED
+from backtester.scenario.draft import Draft
+from backtester.scenario.facts import ASSUMED, Price
 from backtester.scenario.liquidity import Book
 from backtester.scenario.path import DEPTH
-from backtester.scenario.recorded import INDEX, moment
+from backtester.scenario.recorded import moment
 
 DAY_S = 86_400
 RULE = "OCT"
@@ -101,12 +101,7 @@ def _window(draft: Draft) -> Iterator[str]:
 
 
 def _sources(draft: Draft, source: str) -> dict[str, str]:
-    keys = (
-        draft.candles.filter(pl.col("venue") != ASSUMED_VENUE)
-        .select("venue", "price", "seconds")
-        .unique()
-        .sort(pl.all())
-    )
+    keys = draft.candles.filter(pl.col("venue") != ASSUMED).select("venue", "price", "seconds").unique().sort(pl.all())
     found = {
         source_key(venue, price, seconds): f"{source}: {venue + ', ' if venue else ''}{price}, candles of {seconds} s"
         for venue, price, seconds in keys.iter_rows()
@@ -191,11 +186,11 @@ def _candles(draft: Draft) -> Iterator[list[str]]:
 
     def finest_first(key: tuple[object, ...]) -> tuple[object, ...]:
         symbol, price, seconds, venue, like = key
-        return order[str(symbol)], seconds, price == INDEX, venue, like
+        return order[str(symbol)], seconds, price == Price.INDEX, venue, like
 
     for key in sorted(tables, key=finest_first):
         symbol, price, seconds, venue, like = key
-        source = ASSUMED if venue == ASSUMED_VENUE else source_key(str(venue), str(price), int(seconds))
+        source = ASSUMED if venue == ASSUMED else source_key(str(venue), str(price), int(seconds))
         lines = ["[[candles]]", f"symbol = {_text(str(symbol))}", f"price = {_text(str(price))}"]
         lines += [f"like = {_text(str(like))}"] if like else []
         lines += [f"interval_s = {seconds}", f"source = {_text(source)}"]

@@ -2,9 +2,9 @@
 
     fall(i) = low(i) / highest price before it − 1          rise(i) = high(i) / lowest price before it − 1
 
-over the candles that begin within the minutes that end with candle i: of candle i itself its open, of those before it
-their extremes, so that what is called earlier was earlier. Moves of one list do not overlap; so the n-th is at the same
-time the count of moves of at least its size.
+over the candles that begin within the minutes that end with candle i: of those that ended before it their extremes, of
+candle i and of longer ones around it their open, so that what is called earlier was earlier. Moves of one list do not
+overlap; so the n-th is at the same time the count of moves of at least its size.
 Example: minutes open/low 100/99, 98/90 with highs of 101, 98: a fall of 90 / 101 − 1 = −10.9 % within two minutes.
 """
 
@@ -17,10 +17,12 @@ from typing import NamedTuple
 
 import polars as pl
 
-from backtester.scenario.recorded import INDEX, MARK, PERP, covered, finest_rows
+from backtester.scenario.cover import covered, finest_rows
+from backtester.scenario.facts import Price
 
 YEAR_S = 31_557_600
 MINUTES = (1, 5, 15, 60)
+_NOTHING = pl.DataFrame(schema={"before_high": pl.Float64, "before_low": pl.Float64})
 _RISE = ("rise", "before_low", "low", "high")
 
 
@@ -39,6 +41,7 @@ class Move(NamedTuple):
     at: int
     end: int
     price_there: float
+    venue: str  # of the candle at `at`; empty where nothing says it
     back_10m: float | None
     back_30m: float | None
     rank: int
@@ -78,11 +81,11 @@ def scan(
     scanned, else the index's, else the mark's.
     """
     for (symbol,), rows in candles.partition_by("symbol", as_dict=True).items():
-        price = next(kind for kind in (PERP, INDEX, MARK) if kind in rows["price"])
+        price = next(kind for kind in (Price.PERP, Price.INDEX, Price.MARK) if kind in rows["price"])
         told = finest_rows(rows.filter(pl.col("price") == price))
         for minutes in within:
             moves = with_moves(told, minutes * 60)
-            scanned = covered(moves).seconds
+            scanned = covered(moves).length
             for falls in (True, False):
                 found = _largest(moves, falls, at_least, minutes * 60)
                 for rank, span in enumerate(islice(found, limit), 1):
@@ -93,21 +96,38 @@ def scan(
 def with_moves(told: pl.DataFrame, within_s: int) -> pl.DataFrame:
     """The candles that are no longer than `within_s`, with `fall` and `rise` to each and the prices they are from."""
     told = told.filter(pl.col("seconds") <= within_s)
-    parts = []
-    for seconds in told["seconds"].unique().sort().to_list():
-        if seconds == within_s:
-            rows = told.with_columns(before_high=pl.col("open"), before_low=pl.col("open"))
-        else:
-            window = f"{within_s - seconds}i"
-            rows = told.with_columns(
-                before_high=pl.max_horizontal("open", pl.col("high").rolling_max_by("t", window, closed="left")),
-                before_low=pl.min_horizontal("open", pl.col("low").rolling_min_by("t", window, closed="left")),
-            )
-        parts.append(rows.filter(pl.col("seconds") == seconds))
-    moved = pl.concat(parts) if parts else told.with_columns(before_high=pl.col("open"), before_low=pl.col("open"))
-    return moved.sort("t").with_columns(
+    parts = told.partition_by("seconds")
+    before = [_before(told, part["t"], within_s - part["seconds"][0]) for part in parts]
+    moved = pl.concat(parts or [told]).with_columns(pl.concat(before or [_NOTHING]))
+    return moved.sort("t", "seconds").with_columns(
         fall=pl.col("low") / pl.col("before_high") - 1.0, rise=pl.col("high") / pl.col("before_low") - 1.0
     )
+
+
+def _before(told: pl.DataFrame, times: pl.Series, window_s: int) -> pl.DataFrame:
+    """The extreme prices that were known at each time of the candles that began within the window before it.
+
+    Of one that has not ended by then, that is its open alone.
+    """
+    known = [_within(told.select("t", high="open", low="open"), times, window_s)]
+    for length in told["seconds"].unique().sort().to_list():
+        if length <= window_s:
+            ended = told.filter(seconds=length).select(pl.col("t") + length, "high", "low")
+            known.append(_within(ended, times, window_s - length))
+    return pl.DataFrame(
+        {
+            "before_high": pl.select(pl.max_horizontal(each["high"] for each in known)).to_series(),
+            "before_low": pl.select(pl.min_horizontal(each["low"] for each in known)).to_series(),
+        }
+    )
+
+
+def _within(prices: pl.DataFrame, times: pl.Series, window_s: int) -> pl.DataFrame:
+    """The highest `high` and lowest `low` from `window_s` before each time up to it; null where there are none."""
+    asked = pl.concat([prices, times.alias("t").to_frame()], how="diagonal")
+    window = f"{window_s + 1}i"
+    found = asked.select(pl.col("high").rolling_max_by("t", window), pl.col("low").rolling_min_by("t", window))
+    return found.tail(len(times))
 
 
 class _Span(NamedTuple):
@@ -118,12 +138,13 @@ class _Span(NamedTuple):
     at: int
     end: int
     price_there: float
+    venue: str
 
 
 def _largest(moves: pl.DataFrame, falls: bool, at_least: float, within_s: int) -> Iterator[_Span]:
     """The largest moves one after the other that do not overlap."""
     column, before, farthest, extreme = ("fall", "before_high", "high", "low") if falls else _RISE
-    times, opens, extremes = (moves[name].to_list() for name in ("t", "open", farthest))
+    times, lengths, opens, extremes = (moves[name].to_list() for name in ("t", "seconds", "open", farthest))
     size = pl.col(column).abs()
     large = moves.filter(size >= at_least, size > 0.0).sort(size, -pl.col("t"), descending=True)
     taken: list[tuple[int, int]] = []
@@ -131,11 +152,15 @@ def _largest(moves: pl.DataFrame, falls: bool, at_least: float, within_s: int) -
         at, end = row["t"], row["t"] + row["seconds"]
         here = bisect_left(times, at)
         earlier = range(bisect_left(times, end - within_s), here)
-        begins = [times[k] for k in earlier if extremes[k] == row[before]]
+        begins = [
+            times[k]
+            for k in earlier
+            if opens[k] == row[before] or (extremes[k] == row[before] and times[k] + lengths[k] <= at)
+        ]
         start = at if opens[here] == row[before] or not begins else begins[-1]
         if all(end <= a or b <= start for a, b in taken):
             taken.append((start, end))
-            yield _Span(start, row[before], at, end, row[extreme])
+            yield _Span(start, row[before], at, end, row[extreme], row["venue"])
 
 
 def _back(moves: pl.DataFrame, span: _Span, after_s: int) -> float | None:

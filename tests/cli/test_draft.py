@@ -29,8 +29,11 @@ def test_scan_lists_the_crash(candles: str, capsys: pytest.CaptureFixture[str]) 
     assert (row["symbol"], row["within_m"], row["price_there"], row["rank"]) == ("BTC", 5, 88.0, 1)
     assert (row["start"], row["at"]) == ("2024-01-01T10:29:00Z", "2024-01-01T10:33:00Z")
     assert row["a_year"] is None
+    assert row["files"].startswith("a.csv (sha256 ")
     assert main(["data", "scan", candles]) == 0
-    assert "1 in 60 minutes" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "1 in 60 minutes" in out
+    assert out.splitlines()[-1] == f"candles of {row['files']}: perp"
 
 
 def test_a_draft_is_a_scenario(candles: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -40,7 +43,7 @@ def test_a_draft_is_a_scenario(candles: str, tmp_path: Path, capsys: pytest.Capt
     assert (row["id"], row["minutes"], row["symbols"], row["title"]) == ("mine", "60.0", "BTC", 'My "own"')
     assert main(["scenarios", "check", str(out)]) == 0
     assert main(["scenarios", "show", str(out), "--sources"]) == 0
-    assert "our recorder" in capsys.readouterr().out
+    assert "our recorder, a.csv (sha256 " in capsys.readouterr().out
 
 
 def test_nothing_is_replaced_without_force(candles: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -88,7 +91,7 @@ def test_a_price_that_never_moves(tmp_path: Path, capsys: pytest.CaptureFixture[
     [
         (("--from", "noon"), "--from: 'noon' is no time"),
         (("--to", "2024-01-01T10:00"), "--to: 2024-01-01T10:00 is not after"),
-        (("--symbol", "DOGE"), "no candles of --symbol DOGE"),
+        (("--symbol", "DOGE"), "no candles of symbol DOGE"),
         (("--to", "2024-01-01T12:00"), "BTC: no candles from 2024-01-01T11:00:00Z to 2024-01-01T12:00:00Z"),
         (("--venue", "elsewhere"), "--venue elsewhere: has no candles"),
         (("--out", "mine.parquet"), "--out: mine.parquet is no name of a facts file"),

@@ -197,7 +197,7 @@ def test_check_against_a_second_source(tmp_path: Path, capsys: pytest.CaptureFix
     assert told.out.splitlines()[1].startswith("BTC     2 perp")
     assert "error[data] 2025-10-10: BTC perp: the low is +" in told.err
     assert main(["scenarios", "check", *args[:3]]) == ExitCode.DATA
-    assert "does not say whose candles these are" in capsys.readouterr().err
+    assert 'no column "symbol"' in capsys.readouterr().err
     assert main(["scenarios", "check", "--against", str(candles)]) == ExitCode.USAGE
     assert "measures one scenario" in capsys.readouterr().err
 

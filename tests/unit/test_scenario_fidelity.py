@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from backtester.scenario.facts import Candle, Candles, Price
-from backtester.scenario.fidelity import Fidelity, Grade, Pair, grades, measure, missed, worst_fall
+from backtester.scenario.fidelity import Fidelity, Grade, Pair, grades, missed
+from backtester.scenario.measure import measure, worst_fall
 from backtester.scenario.path import ANY, Scenario, Series, constant
 
 S = 1_000_000_000

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backtester.scenario.moves import Move, scan
+from backtester.scenario.cover import finest_rows
+from backtester.scenario.moves import Move, scan, with_moves
 from backtester.scenario.recorded import read_candles
 from tests.unit.candle_cases import START, fall, flat, minutes, write
 
@@ -43,7 +44,7 @@ def test_moves_do_not_overlap_and_are_counted(tmp_path: Path) -> None:
 
 def test_how_often_a_year() -> None:
     year = 31_557_600
-    move = Move("X", "perp", 5, 0, 100.0, 60, 120, 90.0, None, None, 3, round(2.1 * year))
+    move = Move("X", "perp", 5, 0, 100.0, 60, 120, 90.0, "", None, None, 3, round(2.1 * year))
     assert move.frequency == "3 in 2.1 years: 1.4 a year"
 
 
@@ -66,6 +67,18 @@ def test_time_that_two_candles_cover_is_scanned_once(tmp_path: Path) -> None:
     coarse = write(tmp_path / "b.csv", minutes((100, 100, 95, 95), (95, 95, 95, 95), seconds=300))
     falls = [each for each in scan(read_candles([fine, coarse]), (5,), 1, 0.01) if each.size < 0]
     assert [(each.scanned_s, each.frequency) for each in falls] == [(600, "1 in 10 minutes")]
+
+
+def test_a_long_candle_says_nothing_of_what_came_before_a_minute_in_it(tmp_path: Path) -> None:
+    """Its low of 90 may come after the minute within it that rises to 100.5; its open of 101 came before."""
+    fine = write(tmp_path / "a.csv", minutes((100, 100.5, 99.5, 100), (100, 100.2, 98, 99), at=60))
+    coarse = write(tmp_path / "b.csv", minutes((101, 101, 90, 95), (95, 96, 94, 95), seconds=300))
+    told = with_moves(finest_rows(read_candles([fine, coarse])), 300).filter(seconds=60)
+    assert told["rise"].to_list() == pytest.approx([100.5 / 100 - 1, 100.2 / 99.5 - 1])
+    assert told["fall"].to_list() == pytest.approx([99.5 / 101 - 1, 98 / 101 - 1])
+    largest = {each.size > 0: each for each in scan(read_candles([fine, coarse]), (10,), 1, 0.0)}
+    assert (largest[True].start, largest[True].at) == (START, START + 300)
+    assert (largest[True].start_price, largest[True].price_there) == (90, 96)
 
 
 closes = st.lists(st.floats(50, 200), min_size=2, max_size=40)

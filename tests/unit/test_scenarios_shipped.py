@@ -11,12 +11,13 @@ import pytest
 from numpy.typing import NDArray
 
 from backtester.enums import EventKind as Kind
-from backtester.scenario.against import read_candles
+from backtester.scenario.against import candles_beside
 from backtester.scenario.candles import finest
 from backtester.scenario.facts import Candles, Facts, Price
-from backtester.scenario.fidelity import measure, missed
+from backtester.scenario.fidelity import missed
 from backtester.scenario.grid import Target, make_grid, step_times
 from backtester.scenario.library import find, ids, locate
+from backtester.scenario.measure import measure
 from backtester.scenario.path import ANY, NOT_APPLIED, Scenario
 from backtester.scenario.reader import read_facts
 from backtester.shipped import scenarios_dir
@@ -85,7 +86,7 @@ def test_the_real_minutes_meet_the_bars(day: str) -> None:
     if not MINUTES.exists():
         pytest.skip(f"needs {MINUTES}")
     scenario = find(day)
-    measured = measure(scenario, read_candles(MINUTES, scenario))
+    measured = measure(scenario, candles_beside(scenario, MINUTES))
     assert {each.symbol for each in measured} <= {*scenario.symbols} and sum(each.candles for each in measured) > 170
     told = [fault for each in measured for fault in missed(each)]
     assert [fault for fault in told if not fault.startswith(LEFT_OUT.get(day, "none"))] == []

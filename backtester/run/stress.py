@@ -77,13 +77,23 @@ def refuse_idle_proxies(proxies: Sequence[Proxy], path: Scenario | None, tape: T
 def stress_tape(
     path: Scenario, tape: Tape, resolved: Resolved, proxies: Sequence[Proxy], seed: int, capacity: int
 ) -> StressedTape:
-    """The tape under a path. Marks of a market go where its venue's rules make them."""
+    """The tape under a path. Marks of a market go where its venue's rules make them; what is `wanted` needs prices."""
     rules = resolved.data.rules
     makes_mark = {
         each.instrument for each in resolved.data.markets if rules[each.rules].mark_formula is not MarkFormula.TAPE
     }
+    held = tape.wanted or range(len(tape.instruments))
     targets = [
-        Target(each.symbol, each.base, each.venue, each.tick_size, each.lot_size, each.multiplier, number in makes_mark)
+        Target(
+            each.symbol,
+            each.base,
+            each.venue,
+            each.tick_size,
+            each.lot_size,
+            each.multiplier,
+            drop_marks=number in makes_mark,
+            held=number in held,
+        )
         for number, each in enumerate(tape.instruments)
     ]
     return StressedTape(path, targets, _base(tape), proxies=proxies, seed=seed, capacity=capacity)

@@ -106,7 +106,7 @@ class StressedTape:
     """The stream of stressed EVENT chunks, cut only where `ts` changes; `summary` once it has been read to its end.
 
     `base` makes a new iterator over the base's chunks at every call; `targets[i]` describes instrument i.
-    Raises BacktesterError when a target has no price path.
+    Raises BacktesterError when a target that is held has no price path.
     """
 
     def __init__(

@@ -23,6 +23,7 @@ class Target(NamedTuple):
     """One instrument of the base tape, as the scenario sees it.
 
     Rows of the path match `base` and `venue`. `drop_marks`: the venue's rules make the mark, the tape's marks go.
+    `held`: whether an account trades it; one that nobody does needs no prices, and without any it stays where it is.
     """
 
     symbol: str
@@ -32,6 +33,7 @@ class Target(NamedTuple):
     lot_size: float
     multiplier: float = 1.0
     drop_marks: bool = True
+    held: bool = True
 
 
 class Proxy(NamedTuple):
@@ -96,7 +98,7 @@ def moments(cadence: Sequence[tuple[int, int]], span_ns: int) -> NDArray[np.int6
 
 
 def make_grid(scenario: Scenario, targets: Sequence[Target], proxies: Sequence[Proxy] = ()) -> Grid:
-    """Evaluate the path for every target. Raises BacktesterError naming every target without a price path."""
+    """Evaluate the path for every target. Raises BacktesterError naming every held one without a price path."""
     proxy_of = {proxy.base: proxy for proxy in proxies}
     _check_size(scenario, len(targets))
     times = step_times(scenario)
@@ -144,6 +146,8 @@ def _check_paths(scenario: Scenario, targets: Sequence[Target], proxy_of: dict[s
         lender = _lender(scenario, "price_ratio", target, proxy)
         have = scenario.symbols
         hint = f"have {', '.join(have)}; borrow one: --proxy {target.base}={have[0]}*1.2" if have else ""
+        if series is None and not target.held:
+            continue
         if series is None:
             what = f"the proxy {proxy.source}" if proxy else target.base
             silent.append(Diagnostic("config", f"scenario {scenario.id}", f"no price path for {what}", hint))
@@ -186,7 +190,7 @@ def _evaluate(
         return np.full(times.size, NEUTRAL[name]) if series is None else series.at(times)
 
     steps = np.zeros(times.size, STEP)
-    ratio = column("price_ratio")
+    ratio = np.ones(times.size) if _find(scenario, "price_ratio", target, proxy) is None else column("price_ratio")
     lender = _lender(scenario, "price_ratio", target, proxy)
     steps["ratio"] = 1.0 + lender.beta * (ratio - 1.0) if lender else ratio
     steps["factor"] = steps["ratio"] * (1.0 + column("basis_bps") / 1e4)

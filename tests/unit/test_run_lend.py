@@ -68,6 +68,19 @@ def test_a_market_that_only_lends_has_no_prices_to_show(tmp_path: Path) -> None:
     assert [each.symbol for each in shown.realised] == ["HYPE"]
 
 
+def test_a_market_that_only_lends_needs_no_path(tmp_path: Path) -> None:
+    """BTC, whose order book HYPE takes, has no prices in the scenario, and nobody holds it."""
+    path = crash(tmp_path, [(0.0, 1.0), (10.0, 1.0), (20.0, 0.8), (50.0, 0.8)], bases=["HYPE"], name="alone")
+    asked = request(tmp_path, "HYPE=BTC", "HYPE=100")._replace(scenario=str(path))
+    (found,) = problems(asked)  # of the account that has both
+    assert found.message == "no price path for BTC"
+    alone = portfolio(tmp_path, account(position("HYPE", size=500.0)))
+    result = run_cell(asked._replace(portfolio=alone))
+    assert result.market.instruments["index"][1] == pytest.approx(80.0)
+    (shown,) = build_report([result]).inputs.scenarios
+    assert [each.symbol for each in shown.realised] == ["HYPE"]
+
+
 def test_a_market_that_lends_stays_what_it_is(tmp_path: Path) -> None:
     asked = request(tmp_path, "HYPE=BTC", "HYPE=100")
     alone = account(position(), order("BTC-stop", type="stop_market", trigger_price="mark-3%", size="all"))

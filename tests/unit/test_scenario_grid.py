@@ -43,6 +43,13 @@ def test_all_missing_paths_are_named() -> None:
     assert caught.value.exit_code == ExitCode.CONFIG
 
 
+def test_what_nobody_holds_stays_where_it_is() -> None:
+    path = scenario(10, {"price_ratio": [(0, 1.0), (10, 0.9)], "spread_mult": [(0, 3.0)]}, "SOL")
+    grid = make_grid(path, (ETH._replace(held=False), ETH._replace(base="SOL")))
+    assert grid.steps["ratio"][-1].tolist() == [1.0, 0.9]
+    assert grid.driven.tolist() == [False, True]
+
+
 @pytest.mark.parametrize(
     ("text", "proxy"), [("SOL=ETH*1.2", Proxy("SOL", "ETH", 1.2)), ("SOL = ETH", Proxy("SOL", "ETH", 1.0))]
 )

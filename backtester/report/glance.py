@@ -4,15 +4,28 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
 from backtester.config.values import Instant
+from backtester.report.apart import is_scale, reached, things_of
 from backtester.report.executions import PlanReport
-from backtester.report.naming import AnyCell, scenario_words, undated
+from backtester.report.naming import AnyCell
 from backtester.report.records import Cell, FailedCell
-from backtester.report.sheet import Column, Sheet
-from backtester.report.text import NONE, bps, money, percent, price, size, verdict_words, when
+from backtester.report.sheet import Column, Heat, Sheet
+from backtester.report.text import (
+    NONE,
+    bps,
+    changed,
+    is_partly,
+    money,
+    percent,
+    price,
+    signed,
+    size,
+    verdict_words,
+    when,
+)
 from backtester.texts import counted
 
 #: How much of many cells is told: nothing but the table of them, the worst in brief, that whole, all of them whole.
@@ -32,19 +45,25 @@ class Placed(NamedTuple):
 
 
 def glance(cells: Sequence[AnyCell], currency: str) -> Iterator[Sheet]:
-    """Nothing for a single cell; else the matrix, if there is one, and a row a cell, or a plan of it."""
+    """Nothing for a single cell; else the matrix, if there is one, and a row a cell, or a plan of it.
+
+    The worst first; variants by one number as they were asked for, so that what it does can be followed.
+    """
     if len(cells) < 2:
         return
-    things = _things(cells)
+    things = things_of(cells)
     placed = [Placed(cell, words) for cell, words in zip(cells, zip(*things.values(), strict=True), strict=True)]
-    placed.sort(key=lambda each: _badness(each.cell))
-    yield from _matrix(placed, tuple(things))
-    yield _rows(placed, tuple(things), currency, _reached(cells))
+    scaled = is_scale(cells)
+    across = [*dict.fromkeys(each.words[-1] for each in placed)]
+    if not (scaled and [*things] == ["variant"]):
+        placed.sort(key=lambda each: _badness(each.cell))
+    yield from _matrix(placed, tuple(things), across if scaled and len(things) == 2 else None)
+    yield _rows(placed, tuple(things), currency, reached(cells))
 
 
 def planned(cells: Sequence[AnyCell]) -> tuple[tuple[Cell, str], ...]:
     """Finished cells with plans and the words that set them apart, in the order of the command; none of a single."""
-    things = _things(cells).values()
+    things = things_of(cells).values()
     words = [", ".join(each) for each in zip(*things, strict=True)]
     found = [(cell, said) for cell, said in zip(cells, words, strict=True) if isinstance(cell, Cell) and cell.plans]
     return tuple(found) if len(found) > 1 else ()
@@ -83,81 +102,42 @@ def _badness(cell: AnyCell) -> tuple[float, float]:
     return (float(cell.verdict), -(cell.portfolio.loss_pct or 0.0))
 
 
-def _things(cells: Sequence[AnyCell]) -> dict[str, list[str]]:
-    """What sets cells apart: portfolio, scenario, venue, variant; those alike in all of them left out."""
-    names = differing([dict(cell.variant.items) for cell in cells])
-    found = {
-        "portfolio": [cell.portfolio.name for cell in cells],
-        "scenario": [scenario_words(cell.scenario) for cell in cells],
-        "venue": _venues(cells),
-        "variant": [_variant(cell, names) for cell in cells],
-    }
-    return {thing: words for thing, words in found.items() if len(set(words)) > 1} or {"scenario": found["scenario"]}
+def _matrix(placed: Sequence[Placed], things: tuple[str, ...], scale: list[str] | None) -> Iterator[Sheet]:
+    """The first thing down, the second across, the worst of the others in each place, unless places stay empty.
 
-
-def _venues(cells: Sequence[AnyCell]) -> list[str]:
-    """Venues by their ids; with the date of their rules where only that tells some cells of one place apart."""
-    ids = [undated(cell.venue) for cell in cells]
-    places = Counter(
-        (cell.portfolio.name, cell.scenario, cell.variant, id) for cell, id in zip(cells, ids, strict=True)
-    )
-    return ids if max(places.values()) == 1 else [cell.venue for cell in cells]
-
-
-def differing(variants: Sequence[Mapping[str, str | float]]) -> dict[str, str]:
-    """The keys that set variants apart, each with its last word, or all of it where two end alike.
-
-    Example: of accounts[main].plans[exit].algo that is algo.
+    `scale`: the second in its own order.
     """
-    keys = [key for key in dict.fromkeys(key for each in variants for key in each) if _differs(key, variants)]
-    last = [key.rpartition(".")[2] for key in keys]
-    return {key: word if last.count(word) == 1 else key for key, word in zip(keys, last, strict=True)}
-
-
-def _differs(key: str, variants: Sequence[Mapping[str, str | float]]) -> bool:
-    return len({variant.get(key) for variant in variants}) > 1
-
-
-def _variant(cell: AnyCell, names: Mapping[str, str]) -> str:
-    return ", ".join(f"{names[key]}={value}" for key, value in cell.variant.items if key in names) or "as it is"
-
-
-def _reached(cells: Sequence[AnyCell]) -> str:
-    """What the keys that set variants apart were set of. Example: `; size of main BTC, hedge ETH`."""
-    names = differing([dict(cell.variant.items) for cell in cells])
-    places = {key: where for cell in cells if isinstance(cell, Cell) for key, where in cell.reached.items}
-    return "".join(f"; {name} of {places[key]}" for key, name in names.items() if places.get(key))
-
-
-def _matrix(placed: Sequence[Placed], things: tuple[str, ...]) -> Iterator[Sheet]:
-    """The first thing down, the second across, the worst of the others in each place, unless places stay empty."""
     if len(things) < 2:
         return
-    down, across = (list(dict.fromkeys(each.words[n] for each in placed)) for n in (0, 1))
-    across.sort()
+    down = list(dict.fromkeys(each.words[0] for each in placed))
+    across = scale or sorted({each.words[1] for each in placed})
     found: dict[tuple[str, str], list[AnyCell]] = {}
     for each in placed:
         found.setdefault((each.words[0], each.words[1]), []).append(each.cell)
     if len(across) > WIDEST or len(found) < len(down) * len(across):
         return
     worst = f"; worst {' and '.join(things[2:])}" if len(things) > 2 else ""
-    title = f"{things[0].capitalize()} by {things[1]}: verdict and what is lost{worst}"
+    title = f"{things[0].capitalize()} by {things[1]}: verdict and PnL{worst}"
     columns = (Column(things[0], is_text=True), *(Column(word, is_text=True) for word in across))
     rows = tuple((row, *(_folded(found[row, word]) for word in across)) for row in down)
     heat = tuple((None, *(_heat(found[row, word][0]) for word in across)) for row in down)
     yield Sheet(title, columns, rows, optional=True, heat=heat)
 
 
-def _heat(cell: AnyCell) -> float | None:
-    """The share that is lost, of all there was at most."""
-    share = lost(cell) if isinstance(cell, Cell) else None
-    return None if share is None else min(max(share, 0.0), 1.0)
+def _heat(cell: AnyCell) -> Heat | None:
+    """Its verdict, and the share that is lost, of all there was at most; nothing of what came to nothing."""
+    return Heat(tone(cell), min(max(-(pnl(cell) or 0.0), 0.0), 1.0)) if isinstance(cell, Cell) else None
+
+
+def tone(cell: Cell) -> str:
+    """How its verdict is coloured: a class of the style sheet. Example: partly."""
+    return "partly" if is_partly(cell) else cell.verdict.name.lower()
 
 
 def _folded(cells: Sequence[AnyCell]) -> str:
     """The first of several cells, the worst of those that finished, and how many came to nothing.
 
-    Example: `survived 28.3 %, 1 failed`.
+    Example: `survived −28.3 %, 1 failed`.
     """
     finished = [in_short(cell) for cell in cells if isinstance(cell, Cell)]
     nothing = Counter(in_short(cell) for cell in cells if isinstance(cell, FailedCell))
@@ -167,15 +147,15 @@ def _folded(cells: Sequence[AnyCell]) -> str:
 
 
 def in_short(cell: AnyCell) -> str:
-    """Example: `liquidated 79.6 %`."""
+    """Example: `liquidated −79.6 %`."""
     if isinstance(cell, FailedCell):
         return cell.status.replace("_", " ")
-    return f"{verdict_words(cell).lower()} {percent(lost(cell))}"
+    return f"{verdict_words(cell).lower()} {changed(pnl(cell))}"
 
 
-def lost(cell: Cell) -> float | None:
-    """The share of its equity that a portfolio lost, as a fraction."""
-    return None if cell.portfolio.loss_pct is None else cell.portfolio.loss_pct / 100.0
+def pnl(cell: Cell) -> float | None:
+    """What a portfolio won (+) or lost (-), as a fraction of its equity."""
+    return None if cell.portfolio.loss_pct is None else -cell.portfolio.loss_pct / 100.0
 
 
 def counts(cells: Sequence[AnyCell]) -> str:
@@ -199,12 +179,18 @@ def _rows(placed: Sequence[Placed], things: tuple[str, ...], currency: str, reac
         whys = [_why(each.cell) for each in placed for _ in _figures(each.cell, plans)]
         rows = [(*row, why) for row, why in zip(rows, whys, strict=True)]
     told = "; slippage in bps of the arrival price" if plans else ""
-    return Sheet(f"{counts(cells)}; {currency}{told}{reached}", tuple(columns), tuple(rows))
+    heat = tuple(
+        tuple(_heat(each.cell) if column is _VERDICT else None for column in columns)
+        for each in placed
+        for _ in _figures(each.cell, plans)
+    )
+    return Sheet(f"{counts(cells)}; {currency}{told}{reached}", tuple(columns), tuple(rows), heat=heat)
 
 
+_VERDICT = Column("verdict", is_text=True)
 _FIGURES = (
-    Column("verdict", is_text=True),
-    Column("loss"),
+    _VERDICT,
+    Column("PnL"),
     Column("%"),
     Column("equity end", rank=3),
     Column("buffer low"),
@@ -230,8 +216,8 @@ def _figures(cell: AnyCell, plans: bool) -> Iterator[tuple[str, ...]]:
         return
     said = (
         verdict_words(cell).lower(),
-        money(cell.portfolio.loss),
-        percent(lost(cell)),
+        signed(-cell.portfolio.loss),
+        changed(pnl(cell)),
         money(cell.portfolio.equity_end),
         money(cell.portfolio.buffer_min),
         _first_liquidation(cell),

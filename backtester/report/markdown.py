@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from backtester.report.glance import Details, is_whole
-from backtester.report.outline import Beside, Block, Note, Opening, Picture, Sources, opening_lines, outline
+from backtester.report.outline import Beside, Block, Note, Opening, Picture, Sources, Whole, opening_lines, outline
 from backtester.report.records import ReportModel
 from backtester.report.sheet import Sheet
+from backtester.report.summary import summary_line
 from backtester.report.text import headline
 from backtester.texts import markdown_text
 
@@ -30,9 +31,13 @@ def _block_lines(block: Block, currency: str) -> Iterator[str]:
         yield from sheet_lines(block)
     elif isinstance(block, Note):
         yield from ("", markdown_text(block.text))
+    elif isinstance(block, Whole):
+        yield from (f"# {markdown_text(block.summary.sentence)}", "")
+        lines = filter(None, (block.caution, summary_line(block.summary)))
+        yield from (f"- {markdown_text(line)}" for line in lines)
     elif isinstance(block, Opening):
         yield from (f"# {markdown_text(headline(block.cell))}", "")
-        yield from (f"- {markdown_text(line.strip())}" for _, line in opening_lines(block.cell, currency))
+        yield from (f"- {markdown_text(line.strip())}" for _, line in opening_lines(block, currency))
     else:
         yield from ("", f"## {block.title}", "") if block.title else ("",)
         yield from (f"- {markdown_text(line)}" for line in block.lines)

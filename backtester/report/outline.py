@@ -5,20 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from backtester.report.assumed import caution, folded_assumptions
 from backtester.report.flags import flag_lines
 from backtester.report.glance import MORE, Details, glance, planned, told, untold
 from backtester.report.naming import AnyCell
 from backtester.report.records import Cell, FailedCell, Inputs, ReportModel, Source
 from backtester.report.sheet import Sheet
 from backtester.report.sheets import inputs_sheet
+from backtester.report.summary import Summary, summary
 from backtester.report.telling import later_sheets, near_sheets
 from backtester.report.text import limit_line, noticed, story, vouchers
+
+
+class Whole(NamedTuple):
+    """What became of several cells together, and what must be known before it is believed."""
+
+    summary: Summary
+    caution: str
 
 
 class Opening(NamedTuple):
     """What became of a cell: its headline, and what `opening_lines` say."""
 
     cell: AnyCell
+    caution: str = ""  # where no other headline has it
 
 
 class Picture(NamedTuple):
@@ -53,19 +63,21 @@ class Sources(NamedTuple):
     sources: tuple[Source, ...]
 
 
-Block = Sheet | Opening | Picture | Beside | Note | Lines | Sources
+Block = Sheet | Whole | Opening | Picture | Beside | Note | Lines | Sources
 
 
 def outline(model: ReportModel, details: Details, whole: bool) -> Iterator[Block]:
     """All blocks of a report, in order; `whole`: with every table of a cell that is told."""
     yield from glance_blocks(model, details)
     for cell in told(model.cells, details):
-        yield from cell_blocks(cell, model.reporting_currency, whole)
+        yield from cell_blocks(cell, model, whole)
     yield from source_blocks(model, whole)
 
 
 def glance_blocks(model: ReportModel, details: Details) -> Iterator[Block]:
-    """The tables of many cells, and how to see those that are not told."""
+    """What many cells come to, the tables of them, and how to see those that are not told."""
+    if together := summary(model.cells, model.reporting_currency):
+        yield Whole(together, caution(model.assumptions))
     yield from glance(model.cells, model.reporting_currency)
     if cells := planned(model.cells):
         yield Beside(cells)
@@ -73,9 +85,10 @@ def glance_blocks(model: ReportModel, details: Details) -> Iterator[Block]:
         yield Note(left)
 
 
-def cell_blocks(cell: AnyCell, currency: str, whole: bool) -> Iterator[Block]:
+def cell_blocks(cell: AnyCell, model: ReportModel, whole: bool) -> Iterator[Block]:
     """A cell: what became of it, how near it was, its picture, what happened when, and its tables."""
-    yield Opening(cell)
+    currency = model.reporting_currency
+    yield Opening(cell, "" if len(model.cells) > 1 else caution(model.assumptions))
     if isinstance(cell, FailedCell):
         return
     yield from near_sheets(cell, currency, whole)
@@ -92,7 +105,7 @@ def source_blocks(model: ReportModel, whole: bool) -> Iterator[Block]:
     if whole:
         yield inputs_sheet(model.inputs)
     if model.assumptions:
-        yield Lines("Assumptions", model.assumptions)
+        yield Lines("Assumptions", folded_assumptions(model))
     yield from _sources(model.inputs)
     if model.warnings:
         yield Lines("Warnings", model.warnings)
@@ -106,8 +119,11 @@ def _sources(inputs: Inputs) -> Iterator[Sources]:
     yield from (Sources(f"Sources of {name}: {len(sources)}", sources) for name, sources in made if sources)
 
 
-def opening_lines(cell: AnyCell, currency: str) -> Iterator[tuple[str, str]]:
-    """(kind, line) of what is said below a headline: story, notice, error, or what became of a limit."""
+def opening_lines(opening: Opening, currency: str) -> Iterator[tuple[str, str]]:
+    """(kind, line) of what is said below a headline: caution, story, notice, error, or what became of a limit."""
+    cell = opening.cell
+    if opening.caution:
+        yield "caution", opening.caution
     if isinstance(cell, FailedCell):
         yield from (("error", line) for line in cell.error.splitlines())
     else:

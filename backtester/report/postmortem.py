@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from backtester import __version__
+from backtester.report.assumed import caution, folded_assumptions
 from backtester.report.flags import flag_lines
 from backtester.report.glance import worst_first
 from backtester.report.json import plain
@@ -37,7 +38,7 @@ def render_postmortem(model: ReportModel, format: str, console: Console) -> str:
         markdown=_markdown(model, cell),
         sheets=_sheets(model, cell),
         below=_lines(model, cell),
-        above=(headline(cell), sentence(cell, model.reporting_currency)),
+        above=(headline(cell), *_told(model, cell)),
     )
     return rendering.text(format, console)
 
@@ -52,6 +53,12 @@ def _title(cell: Cell) -> str:
     return f"Postmortem: {cell_name(cell)}"
 
 
+def _told(model: ReportModel, cell: Cell) -> Iterator[str]:
+    """What happened, and what must be known before it is believed."""
+    yield sentence(cell, model.reporting_currency)
+    yield from filter(None, [caution(model.assumptions)])
+
+
 def _sheets(model: ReportModel, cell: Cell) -> Iterator[Sheet]:
     currency = model.reporting_currency
     told = (timeline_sheet(cell), pools_sheet(cell, currency), remedies_sheet(cell, currency))
@@ -60,11 +67,11 @@ def _sheets(model: ReportModel, cell: Cell) -> Iterator[Sheet]:
 
 def _lines(model: ReportModel, cell: Cell) -> tuple[str, ...]:
     """What it rests on, and the receipt."""
-    return (*flag_lines(cell.flags), *model.assumptions, *model.warnings, *vouchers(model))
+    return (*flag_lines(cell.flags), *folded_assumptions(model), *model.warnings, *vouchers(model))
 
 
 def _markdown(model: ReportModel, cell: Cell) -> Iterator[str]:
-    yield from (f"# {markdown_text(_title(cell))}", "", markdown_text(sentence(cell, model.reporting_currency)))
+    yield from (f"# {markdown_text(_title(cell))}", "", *map(markdown_text, _told(model, cell)))
     for sheet in _sheets(model, cell):
         yield from sheet_lines(sheet)
     yield ""

@@ -21,17 +21,24 @@ class Column(NamedTuple):
     is_text: bool = False
 
 
+class Heat(NamedTuple):
+    """How bad what a cell says is: `tone` by its verdict, `degree` from 0 to 1 within that."""
+
+    tone: str
+    degree: float
+
+
 class Sheet(NamedTuple):
     """A titled table of text. `optional`: not shown where words of it would have to be broken.
 
-    `heat`: how bad each of its cells is, from 0 to 1, for who can draw it; None of a heading, empty if nothing is.
+    `heat`: how bad what each of its cells says is, for who can draw it; None of a heading, empty if nothing is.
     """
 
     title: str
     columns: tuple[Column, ...]
     rows: tuple[tuple[str, ...], ...]
     optional: bool = False
-    heat: tuple[tuple[float | None, ...], ...] = ()
+    heat: tuple[tuple[Heat | None, ...], ...] = ()
 
     def widest(self, column: int) -> int:
         """Characters of the longest text of a column."""

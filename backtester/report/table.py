@@ -12,26 +12,26 @@ from rich.table import Table
 from rich.text import Text
 
 from backtester.config.values import Instant
-from backtester.enums import Verdict
 from backtester.report.chart import Canvas, columns, gauge, held, sparkline
-from backtester.report.glance import Details, is_whole
+from backtester.report.glance import Details, is_whole, tone
 from backtester.report.market import title_of
-from backtester.report.naming import AnyCell
-from backtester.report.outline import Beside, Block, Note, Opening, Picture, Sources, opening_lines, outline
+from backtester.report.outline import Beside, Block, Note, Opening, Picture, Sources, Whole, opening_lines, outline
 from backtester.report.records import Cell, MarginPath, MarketPath, ReportModel
 from backtester.report.sheet import Sheet, folded
+from backtester.report.summary import summary_line
 from backtester.report.text import clock, headline, money, offset, price, stretch
 from backtester.texts import printable, shortened
 
-_STYLES = {
-    Verdict.INSOLVENT: "bold red",
-    Verdict.LIQUIDATED: "bold red",
-    Verdict.ADL: "bold red",
-    Verdict.REDUCED: "bold yellow",
-    Verdict.ALERTED: "bold yellow",
-    Verdict.SURVIVED: "bold green",
+_TONES = {
+    "insolvent": "bold red",
+    "liquidated": "bold red",
+    "partly": "bold red",
+    "adl": "bold red",
+    "reduced": "bold yellow",
+    "alerted": "bold yellow",
+    "survived": "bold green",
 }
-_LINE_STYLES = {"story": "", "error": "", "notice": "yellow"} | {
+_LINE_STYLES = {"story": "", "error": "", "notice": "yellow", "caution": "yellow"} | {
     "ok": "green",
     "breached": "red",
     "unknown": "yellow",
@@ -60,7 +60,9 @@ def _parts(block: Block, currency: str) -> Iterator[RenderableType]:
     if isinstance(block, Beside | Sources) or (isinstance(block, Picture) and not block.cell.margin_paths):
         return
     if isinstance(block, Opening):
-        yield from _opening(block.cell, currency)
+        yield from _opening(block, currency)
+    elif isinstance(block, Whole):
+        yield from _whole(block)
     elif isinstance(block, Picture):
         yield PathView(block.cell, currency)
     elif isinstance(block, Note):
@@ -72,10 +74,19 @@ def _parts(block: Block, currency: str) -> Iterator[RenderableType]:
     yield Text("")
 
 
-def _opening(cell: AnyCell, currency: str) -> Iterator[RenderableType]:
-    style = _STYLES[cell.verdict] if isinstance(cell, Cell) else "bold red"
+def _whole(block: Whole) -> Iterator[RenderableType]:
+    yield Text(printable(block.summary.sentence), style=_TONES[block.summary.tone])
+    if block.caution:
+        yield Text(printable(block.caution), style=_LINE_STYLES["caution"])
+    if line := summary_line(block.summary):
+        yield Text(printable(line))
+
+
+def _opening(block: Opening, currency: str) -> Iterator[RenderableType]:
+    cell = block.cell
+    style = _TONES[tone(cell)] if isinstance(cell, Cell) else "bold red"
     yield Text(printable(headline(cell)), style=style)
-    yield from (Text(printable(line), style=_LINE_STYLES[kind]) for kind, line in opening_lines(cell, currency))
+    yield from (Text(printable(line), style=_LINE_STYLES[kind]) for kind, line in opening_lines(block, currency))
 
 
 class SheetView:

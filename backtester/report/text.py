@@ -55,6 +55,11 @@ def percent(fraction: float | None) -> str:
     return NONE if fraction is None else _minus(f"{100 * fraction:,.1f} %")
 
 
+def changed(fraction: float | None) -> str:
+    """One decimal and a sign: of what is gained (+) or lost (−). Example: -0.796 is −79.6 %."""
+    return NONE if fraction is None else _minus(f"{100 * fraction:+,.1f} %" if round(fraction, 3) else "0.0 %")
+
+
 def share(fraction: float) -> str:
     """Two decimals, four digits below 1 %. Examples: 0.796283 is 79.63 %, 0.000012 is 0.0012 %."""
     percents = 100 * fraction + 0.0
@@ -114,15 +119,16 @@ def headline(cell: Cell | FailedCell) -> str:
 
 
 def verdict_words(cell: Cell) -> str:
-    """The verdict in capitals; an account that lost one margin pool and kept another was not liquidated whole."""
+    """The verdict in capitals. Example: PARTLY LIQUIDATED."""
+    return f"PARTLY {cell.verdict.name}" if is_partly(cell) else cell.verdict.name
+
+
+def is_partly(cell: Cell) -> bool:
+    """Whether every liquidated account lost a margin pool and kept another: none was liquidated whole."""
     pools = fates(cell.accounts, cell.liquidations)
     hurt = {account for account, _, died in pools if died}
     kept = {account for account, _, died in pools if not died}
-    return (
-        f"PARTLY {cell.verdict.name}"
-        if hurt and hurt <= kept and cell.verdict is Verdict.LIQUIDATED
-        else cell.verdict.name
-    )
+    return bool(hurt) and hurt <= kept and cell.verdict is Verdict.LIQUIDATED
 
 
 def pools_words(cell: Cell) -> str:
@@ -134,7 +140,7 @@ def story(cell: Cell, currency: str) -> list[str]:
     """What happened and what it cost: one line each."""
     whole = cell.portfolio
     lines = [_reason(cell, currency)]
-    lost = f" ({_minus(f'{-whole.loss_pct:+.1f} %')})" if whole.loss_pct is not None else ""
+    lost = f" ({changed(-whole.loss_pct / 100.0)})" if whole.loss_pct is not None else ""
     lowest = f"lowest {money(whole.equity_min)}"
     if whole.equity_end_exit is None:
         left = "the final order book cannot take what is left"

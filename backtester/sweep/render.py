@@ -10,7 +10,7 @@ from backtester.report.markdown import sheet_lines
 from backtester.report.naming import place_name, scenario_words, undated
 from backtester.report.rendering import Rendering
 from backtester.report.sheet import Column, Sheet
-from backtester.report.text import NONE, money, percent, when
+from backtester.report.text import NONE, changed, money, signed, when
 from backtester.sweep.axes import AXES, Axis, times
 from backtester.sweep.document import csv_rows, document, typed
 from backtester.sweep.records import Fate, Found, Solution, Tried, Unsolved
@@ -38,10 +38,10 @@ _PLACE = (Column("scenario", is_text=True), Column("venue", is_text=True))
 _COLUMNS = (
     Column("lives to", is_text=True),
     Column("buffer low"),
-    Column("loss", rank=3),
+    Column("PnL", rank=3),
     Column("dies at", is_text=True),
     Column("there", is_text=True),
-    Column("loss", rank=2),
+    Column("PnL", rank=2),
     Column("%", rank=1),
     Column("tried", rank=4),
     Column("monotone", rank=5, is_text=True),
@@ -124,7 +124,7 @@ def _dies_at(axis: Axis, row: Found) -> str:
 
 def _survivor(tried: Tried | None) -> tuple[str, ...]:
     figures = tried.figures if tried else None
-    return (money(figures.buffer_min), money(figures.loss)) if figures else (NONE, NONE)
+    return (money(figures.buffer_min), signed(-figures.loss)) if figures else (NONE, NONE)
 
 
 def _victim(row: Found) -> tuple[str, ...]:
@@ -132,7 +132,7 @@ def _victim(row: Found) -> tuple[str, ...]:
     if row.refusal:
         return (f"{_begun(row.refusal)} {times(row.refusal.factor)}", NONE, NONE)
     figures = row.death.figures if row.death else None
-    return (figures.words, money(figures.loss), _lost(row.death)) if row.death and figures else (NONE, NONE, NONE)
+    return (figures.words, signed(-figures.loss), _won(row.death)) if row.death and figures else (NONE, NONE, NONE)
 
 
 def _begun(tried: Tried) -> str:
@@ -140,9 +140,9 @@ def _begun(tried: Tried) -> str:
     return f"{tried.fate.value} {'from' if tried.fate is Fate.REFUSED else 'at'}"
 
 
-def _lost(tried: Tried) -> str:
+def _won(tried: Tried) -> str:
     figures = tried.figures
-    return NONE if figures is None or figures.loss_pct is None else percent(figures.loss_pct / 100.0)
+    return NONE if figures is None or figures.loss_pct is None else changed(-figures.loss_pct / 100.0)
 
 
 def _told(axis: Axis, row: Found, tried: Tried) -> str:
@@ -183,15 +183,14 @@ def _certifying(row: Found) -> tuple[Tried, ...]:
 
 
 def _told_run(axis: Axis, row: Found, tried: Tried) -> str:
-    """Example: dies at ×1.5: liquidated, loss 23.0 % (1,234.00), buffer low −5.00, liquidated at 21:13:39 +43:39."""
+    """Example: dies at ×1.5: liquidated, PnL −23.0 % (−1,234.00), buffer low −5.00, liquidated at 21:13:39 +43:39."""
     told, factor = _told(axis, row, tried), times(tried.factor)
     begin = f"{_begun(tried)} {told}" + (f" ({factor})" if told != factor else "")
     figures = tried.figures
     if figures is None:
         return f"{begin}: {tried.error.partition(chr(10))[0]}"
-    text = (
-        f"{begin}: {figures.words}, loss {_lost(tried)} ({money(figures.loss)}), buffer low {money(figures.buffer_min)}"
-    )
+    won = f"PnL {_won(tried)} ({signed(-figures.loss)})"
+    text = f"{begin}: {figures.words}, {won}, buffer low {money(figures.buffer_min)}"
     first = figures.first_liquidation
     return text if first is None else f"{text}, first liquidation {when(first, figures.start)}"
 

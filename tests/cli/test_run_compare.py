@@ -13,12 +13,20 @@ from tests.cli.shell import Shell, never
 from tests.unit.run_cases import account, crash, order, portfolio, position, tape
 
 
+def tables(text: str) -> list[str]:
+    """What stands below what all cells come to together."""
+    lines = text.splitlines()
+    return lines[lines.index("") + 1 :]
+
+
 def test_compare_shows_its_variants_side_by_side(shell: Shell, small: list[str], tmp_path: Path) -> None:
     code, text, _ = shell(*small, "--compare", "orders[out].size=0.25,0.5", "--out", tmp_path / "out")
     assert code == ExitCode.OK
-    first, head, *rows = text.splitlines()[:4]
-    assert first.startswith("2 cells: 2 survived; USDC") and head.split()[:3] == ["variant", "verdict", "loss"]
-    assert [row.split()[0] for row in rows] == ["size=0.5", "size=0.25"]
+    together, buffer, _, first, head, *rows = text.splitlines()[:7]
+    assert together.startswith("Nothing is liquidated in any of 2 variants; the lowest PnL: size=0.5, ")
+    assert buffer.startswith("lowest buffer, USDC ")
+    assert first.startswith("2 cells: 2 survived; USDC") and head.split()[:3] == ["variant", "verdict", "PnL"]
+    assert [row.split()[0] for row in rows] == ["size=0.25", "size=0.5"]
     document = json.loads((tmp_path / "out" / "result.json").read_text())
     assert [cell["variant"] for cell in document["cells"]] == [
         {"orders[out].size": "0.25"},
@@ -46,7 +54,7 @@ def test_compare_says_what_its_keys_were_set_of(shell: Shell, tmp_path: Path) ->
     for key, head in heads.items():
         values = "25%,50%" if key == "severe_loss" else "0.25,0.5"
         code, text, _ = shell(path, *base, "--compare", f"{key}={values}")
-        assert (code, text.splitlines()[0].partition("  (")[0]) == (0, head)
+        assert (code, tables(text)[0].partition("  (")[0]) == (0, head)
 
 
 def test_compare_says_its_size_and_has_a_bound(shell: Shell, small: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,6 +136,6 @@ def test_venues_side_by_side(shell: Shell, small: list[str]) -> None:
     document = json.loads(shell(*small, *words, "--format", "json")[1])
     assert [cell["venue"] for cell in document["cells"]] == ["hyperliquid@2025-10-10", "hyperliquid@2025-05-05"]
     text = shell(*small, *words)[1]
-    assert text.startswith("2 cells: ") and "1 more cell: --details all tells them whole" in text
+    assert tables(text)[0].startswith("2 cells: ") and "1 more cell: --details all tells them whole" in text
     assert text.count("SURVIVED  p, tape as it is") == 1
     assert shell(*small, *words, "--details", "all")[1].count("SURVIVED  p, tape as it is") == 2

@@ -6,12 +6,14 @@ import re
 from array import array
 from enum import Enum
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from backtester.enums import Side, Verdict
-from backtester.report.glance import planned
+from backtester.report.glance import glance, planned
+from backtester.report.html import page
 from backtester.report.html.costs import plans_beside
 from backtester.report.html.heat import heat, height, rows_of, sweeps
 from backtester.report.html.page import render_html
@@ -22,10 +24,11 @@ from backtester.report.html.tree import node, said, written
 from backtester.report.html.waterfall import Steps, waterfall
 from backtester.report.market import title_of, traded_in
 from backtester.report.sentence import sentence
-from backtester.report.sheet import Column, Sheet
+from backtester.report.sheet import Column, Heat, Sheet
 from backtester.report.text import bps
 from tests.golden.handmade import CRASH, MODEL, SMALLER
 
+CSS = Path(page.__file__).with_name("page.css")
 MINUTE = 60_000_000_000
 
 
@@ -248,9 +251,26 @@ def test_only_addresses_of_the_web_are_links(text: str, addresses: list[str]) ->
 
 def test_a_matrix_is_a_heat_map() -> None:
     sheet = Sheet(
-        "Where", (Column("scenario", is_text=True), Column("venue")), (("crash", "lost"),), heat=((None, 0.8),)
+        "Where",
+        (Column("scenario", is_text=True), Column("venue")),
+        (("crash", "lost"),),
+        heat=((None, Heat("partly", 0.8)),),
     )
-    assert '<td class="figure heated" data-label="venue" style="--heat: 0.800">lost</td>' in written(table(sheet))
+    shown = '<td class="figure heated partly" data-label="venue" style="--heat: 0.800">lost</td>'
+    assert shown in written(table(sheet))
+
+
+def test_heat_speaks_of_the_verdict_whatever_was_won() -> None:
+    """A liquidation that ended with more money is as red as one that cost all, and every tone has its colour."""
+    won = CRASH._replace(venue="b@2026-08-22", plans=(), portfolio=CRASH.portfolio._replace(loss=-12.0, loss_pct=-12.4))
+    [sheet] = glance([CRASH._replace(plans=()), won, SMALLER._replace(verdict=Verdict.SURVIVED)], "USDC")
+    place = [column.heading for column in sheet.columns].index("verdict")
+    found = [row[place] for row in sheet.heat]
+    assert [heat and heat.tone for heat in found] == ["liquidated", "liquidated", "survived"]
+    assert [heat.degree for heat in found if heat][:2] == [pytest.approx(0.646, abs=0.001), 0.0]
+    assert [row[place : place + 3] for row in sheet.rows][1] == ("liquidated", "+12.00", "+12.4 %")
+    css = CSS.read_text("utf-8")
+    assert all(f".{tone}" in css for tone in ("partly", *(verdict.name.lower() for verdict in Verdict)))
 
 
 def test_details_say_which_cells_are_told() -> None:

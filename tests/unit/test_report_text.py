@@ -20,6 +20,7 @@ from backtester.report.table import fitting, path_lines, spread
 from backtester.report.text import (
     amount,
     bps,
+    changed,
     clock,
     delay,
     headline,
@@ -42,6 +43,10 @@ SECOND = 1_000_000_000
     ("found", "expected"),
     [
         (money(-1234.5), "−1,234.50"),
+        (changed(-0.796283), "−79.6 %"),
+        (changed(0.124), "+12.4 %"),
+        (changed(-0.0004), "0.0 %"),
+        (changed(None), "–"),
         (share(0.796283), "79.63 %"),
         (share(-12.5), "−1,250.00 %"),
         (share(0.000012), "0.0012 %"),
@@ -170,9 +175,9 @@ def test_a_word_longer_than_half_the_terminal_loses_its_middle() -> None:
     book = f"{'x' * 60}{'y' * 30}"
     names = (book, "small")
     cells = [CRASH._replace(plans=(), portfolio=CRASH.portfolio._replace(name=name)) for name in names]
-    lines = said_in(80, cells)
-    assert lines[3].startswith(f"{'x' * 29}…{'y' * 10}  liquidated  9,694.06  64.6 %")
-    assert lines[4].split()[:4] == ["small", "liquidated", "9,694.06", "64.6"]
+    lines = said_in(84, cells)
+    assert lines[3].startswith(f"{'x' * 31}…{'y' * 10}  liquidated  −9,694.06  −64.6 %")
+    assert lines[4].split()[:4] == ["small", "liquidated", "−9,694.06", "−64.6"]
     assert book in said_in(200, cells)[2]
 
 
@@ -180,7 +185,7 @@ def test_a_matrix_that_would_break_words_is_left_to_the_rows() -> None:
     many = [CRASH._replace(scenario=day, venue=f"venue-{n}@2026-08-22") for n in range(6) for day in ("one", "two")]
     for width, is_there in ((200, True), (80, True), (60, False)):
         lines = said_in(width, many)
-        assert (lines[0] == "Scenario by venue: verdict and what is lost") is is_there
+        assert (lines[0] == "Scenario by venue: verdict and PnL") is is_there
         assert all(len(line) <= width for line in lines)
         assert lines[1 if is_there else 0].split()[0] in ("scenario", "12")
 
@@ -188,14 +193,15 @@ def test_a_matrix_that_would_break_words_is_left_to_the_rows() -> None:
 def test_the_lowest_buffer_and_the_first_liquidation_stay_on_a_narrow_terminal() -> None:
     cells = [CRASH._replace(venue=venue, plans=()) for venue in ("hyperliquid@2026-08-22", "binance-usdm@2026-08-22")]
     lines = said_in(80, cells)
-    assert lines[1].split() == ["venue", "verdict", "loss", "%", "buffer", "low", "liquidated"]
+    assert lines[1].split() == ["venue", "verdict", "PnL", "%", "buffer", "low", "liquidated"]
     assert "−480.00" in lines[2]
 
 
 def said_in(width: int, cells: Sequence[AnyCell]) -> list[str]:
-    """The glance of a report as a terminal of this width shows it."""
+    """The tables of many cells as a terminal of this width shows them, below what they come to together."""
     console = Console(width=width, force_terminal=False, color_system=None)
-    return render_report(MODEL._replace(cells=tuple(cells)), "table", console, "none").splitlines()
+    lines = render_report(MODEL._replace(cells=tuple(cells)), "table", console, "none").splitlines()
+    return lines[lines.index("") + 1 :]
 
 
 def test_events_stand_under_their_time() -> None:
@@ -272,8 +278,8 @@ def test_a_matrix_says_what_it_takes_the_worst_of() -> None:
         for each, venue in ((mild, "hyperliquid@2026-08-22"), (CRASH, "binance-usdm@2026-09-29"))
     ]
     matrix, _ = glance(cells, "USDC")
-    assert matrix.title == "Portfolio by scenario: verdict and what is lost; worst venue"
-    assert {text for row in matrix.rows for text in row[1:]} == {"liquidated 64.6 %"}
+    assert matrix.title == "Portfolio by scenario: verdict and PnL; worst venue"
+    assert {text for row in matrix.rows for text in row[1:]} == {"liquidated −64.6 %"}
 
 
 def test_a_place_of_the_matrix_says_what_came_to_nothing() -> None:
@@ -305,9 +311,9 @@ def test_a_place_of_the_matrix_says_what_came_to_nothing() -> None:
         for column, text in zip(matrix.columns[1:], row[1:], strict=True)
     }
     assert found == {
-        ("a", "2025-10-10"): "liquidated 64.6 %, 1 failed",
+        ("a", "2025-10-10"): "liquidated −64.6 %, 1 failed",
         ("a", "2020-03-12"): "failed",
-        ("b", "2025-10-10"): "liquidated 64.6 %",
+        ("b", "2025-10-10"): "liquidated −64.6 %",
         ("b", "2020-03-12"): "1 failed, 1 not applicable",
     }
 

@@ -10,6 +10,7 @@ from backtester.enums import EventKind
 from backtester.errors import BacktesterError
 from backtester.market.move import Move, lent_events
 from backtester.market.read import open_tape
+from backtester.report.assumed import caution
 from backtester.run.prices import parse_price
 from backtester.run.request import Request
 from backtester.run.session import run_cell
@@ -52,6 +53,7 @@ def test_the_report_says_whose_order_book_it_is(tmp_path: Path) -> None:
     lent = "HYPE has no order book of its own, that of BTC stands for it: it begins at 100 instead of 50000, "
     assert f"{lent}its prices × and its sizes ÷ 0.002 (--proxy)" in said
     assert "HYPE moves like BTC times 1 (--proxy)" in said
+    assert caution(said) == "CAUTION: order book lent: HYPE from BTC; HYPE moves like BTC times 1"
 
 
 def test_a_portfolio_moves_to_a_tape_with_a_lent_order_book(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 from backtester.enums import EventKind
 from backtester.market.move import Stated
 from backtester.market.read import Tape, open_tape
+from backtester.report.assumed import caution
 from backtester.run.lend import _offers
 from backtester.run.liquidity import liquidity
 from backtester.run.prices import move_tape, parse_price
@@ -152,6 +153,7 @@ def test_a_proxy_without_a_tape_lends_its_path_alone(tmp_path: Path) -> None:
     result = run_cell(Request(path, scenario="2024-08-05", proxies=parse_proxies(["DOGE=SOL*1.2"])))
     assert any(said.startswith("DOGE order book: ETH's, scaled") for said in result.assumptions)
     assert "DOGE moves like SOL times 1.2 (--proxy)" in result.assumptions
+    assert caution(result.assumptions).endswith("; order book lent: DOGE from ETH; DOGE moves like SOL times 1.2")
 
 
 def test_a_recording_replaces_it(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from backtester.report.glance import Details, told
 from backtester.report.html.costs import costs, funding, plans_beside
 from backtester.report.html.courses import courses
-from backtester.report.html.opening import opening
+from backtester.report.html.opening import opening, together
 from backtester.report.html.sheets import table
 from backtester.report.html.sources import sources
 from backtester.report.html.tree import Element, node, verbatim, written
@@ -19,6 +19,7 @@ from backtester.report.outline import (
     Opening,
     Picture,
     Sources,
+    Whole,
     cell_blocks,
     glance_blocks,
     source_blocks,
@@ -57,7 +58,7 @@ def told_cells(model: ReportModel, details: Details) -> Iterator[Element]:
     """Many cells at a glance, the cells that are told, and what they were made from."""
     yield from _drawn(glance_blocks(model, details), model)
     for cell in told(model.cells, details):
-        yield node("article", _drawn(cell_blocks(cell, model.reporting_currency, whole=True), model))
+        yield node("article", _drawn(cell_blocks(cell, model, whole=True), model))
     yield node("footer", _drawn(source_blocks(model, whole=True), model))
 
 
@@ -67,7 +68,9 @@ def _drawn(blocks: Iterable[Block], model: ReportModel) -> Iterator[Element]:
         if isinstance(block, Sheet):
             yield table(block)
         elif isinstance(block, Opening):
-            yield opening(block.cell, currency, model.inputs)
+            yield opening(block, currency, model.inputs)
+        elif isinstance(block, Whole):
+            yield together(block)
         elif isinstance(block, Picture):
             yield from _pictures(block.cell, currency)
         elif isinstance(block, Beside):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from backtester.report.html.tree import Element, node
-from backtester.report.sheet import Sheet
+from backtester.report.sheet import Heat, Sheet
 
 #: Characters of a text that stands on one line whatever the width of the page.
 _SHORT = 24
@@ -25,14 +25,16 @@ def table(sheet: Sheet) -> Element:
 
 
 def _cells(
-    names: Sequence[str], kinds: Sequence[str], texts: Sequence[str], heats: Sequence[float | None]
+    names: Sequence[str], kinds: Sequence[str], texts: Sequence[str], heats: Sequence[Heat | None]
 ) -> Iterator[Element]:
     """One row; each says its column, as there are no heads above it on a phone."""
     for name, kind, text, heat in zip(names, kinds, texts, heats, strict=True):
         if heat is None:
             yield node("td", text, class_=kind, data_label=name)
         else:
-            yield node("td", text, class_=f"{kind} heated", data_label=name, style=f"--heat: {heat:.3f}")
+            yield node(
+                "td", text, class_=f"{kind} heated {heat.tone}", data_label=name, style=f"--heat: {heat.degree:.3f}"
+            )
 
 
 def _kind(sheet: Sheet, number: int) -> str:

@@ -1,0 +1,75 @@
+"""What a result rests on, in few lines: what is alike of many scenarios as one, and whose figures were lent."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from backtester.report.records import Inputs, ReportModel
+
+#: Lines that every scenario has (run.stress). Of more than so many one line is made.
+_SHARE = re.compile(r"scenario (?P<id>.+): (?P<percent>\d+)% (?P<told>of its figures are assumed, .*)")
+_LAID = re.compile(r"the base tape is shorter than the scenario and was laid end to end .+")
+_FEW = 2
+
+#: Lines that name what is not a market's own (run.stress, run.prices; the source that a tape names), and how they are
+#: told in a word.
+_SYNTHETIC = re.compile(r"tape (?P<name>.+?)(\.parquet)?: synthetic: .*")
+_LENT = re.compile(r"(?P<symbol>\S+) has no order book of its own, that of (?P<lender>\S+) stands for it: .*")
+_SCALED = re.compile(r"(?P<symbol>\S+) order book: (?P<lender>\S+)'s, scaled: .*")
+_PROXY = re.compile(r"(?P<told>\S+ moves like \S+ times \S+) \(--proxy\)")
+_MOST_NAMES = 4
+
+
+def folded_assumptions(model: ReportModel) -> tuple[str, ...]:
+    """The assumptions in their order, those of many scenarios together where the first of them stands."""
+    shares = [found for line in model.assumptions if (found := _SHARE.fullmatch(line))]
+    laid = [line for line in model.assumptions if _LAID.fullmatch(line)]
+    folds = [(_SHARE, _shares(shares))] if len(shares) > _FEW else []
+    folds += [(_LAID, _times(model.inputs))] if len(laid) > _FEW else []
+    said = (next((fold for shape, fold in folds if shape.fullmatch(line)), line) for line in model.assumptions)
+    return tuple(dict.fromkeys(said))
+
+
+def _shares(found: Sequence[re.Match[str]]) -> str:
+    """Example: 35 scenarios: 67% (2020-03-12) to 76% (2025-10-10) of its figures are assumed, …"""
+    least, most = (bound(found, key=lambda each: int(each["percent"])) for bound in (min, max))
+    told = f"{least['percent']}% of"
+    if least["percent"] != most["percent"]:
+        told = f"from {least['percent']}% ({least['id']}) to {most['percent']}% ({most['id']}) of"
+    return f"{len(found)} scenarios: {told}{found[0]['told'].removeprefix('of').replace(' its ', ' the ', 1)}"
+
+
+def _times(inputs: Inputs) -> str:
+    times = [each.tiles for each in inputs.scenarios if each.tiles > 1]
+    return (
+        f"the base tape is shorter than {len(times)} of the scenarios and was laid end to end "
+        f"{min(times)} to {max(times)} times"
+    )
+
+
+def caution(assumptions: Sequence[str]) -> str:
+    """What a reader must know before any figure: whose order books and paths are not of their market; else nothing.
+
+    Example: CAUTION: synthetic order book: hyperliquid-btc; XRP moves like ETH times 1.5.
+    """
+    said = "; ".join(_foreign(assumptions))
+    return f"CAUTION: {said}" if said else ""
+
+
+def _foreign(assumptions: Sequence[str]) -> Iterator[str]:
+    synthetic = [found["name"] for line in assumptions if (found := _SYNTHETIC.fullmatch(line))]
+    if synthetic:
+        yield f"synthetic order book{'s' if len(synthetic) > 1 else ''}: {_listed(synthetic)}"
+    lent = [found for line in assumptions if (found := _LENT.fullmatch(line) or _SCALED.fullmatch(line))]
+    if lent:
+        named = [f"{each['symbol']} from {each['lender']}" for each in lent]
+        yield f"order book{'s' if len(lent) > 1 else ''} lent: {_listed(named)}"
+    if moved := [found["told"] for line in assumptions if (found := _PROXY.fullmatch(line))]:
+        yield _listed(moved)
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Example: of six a, b, c, d and 2 more."""
+    left = len(names) - _MOST_NAMES
+    return ", ".join(names[:_MOST_NAMES]) + (f" and {left} more" if left > 0 else "")

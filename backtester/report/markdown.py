@@ -50,6 +50,8 @@ def sheet_lines(sheet: Sheet) -> Iterator[str]:
     yield _row("---" if column.is_text else "---:" for column in sheet.columns)
     for row in sheet.rows:
         yield _row(row)
+    for note in sheet.notes():
+        yield from ("", markdown_text(note))
 
 
 def _row(cells: Iterator[str] | tuple[str, ...]) -> str:

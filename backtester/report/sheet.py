@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from backtester.texts import shortened
@@ -14,11 +15,15 @@ _ENDS = re.compile(r"( (?!%)|(?<=\w)(?=@)|(?<=\w=)(?=.)|(?<=\w\+)(?=[a-z])|(?<=\
 
 
 class Column(NamedTuple):
-    """`rank`: columns of a high rank leave first where the terminal is narrow, 1 if no folding helps; 0 stays."""
+    """`rank`: columns of a high rank leave first where the terminal is narrow, 1 if no folding helps; 0 stays.
+
+    `note`: what the heading leaves open, said below a table that shows the column.
+    """
 
     heading: str
     rank: int = 0
     is_text: bool = False
+    note: str = ""
 
 
 class Heat(NamedTuple):
@@ -47,6 +52,12 @@ class Sheet(NamedTuple):
     def narrowest(self, column: int) -> int:
         """Characters of the longest piece of a column that no line may end in."""
         return max(len(piece) for text in self._texts(column) for piece in _ENDS.split(text)[::2])
+
+    def notes(self, shown: Iterable[int] | None = None) -> Iterator[str]:
+        """What is to be said below it, of the columns that are shown. Example: `bankrupt: at …`."""
+        for number in range(len(self.columns)) if shown is None else shown:
+            if self.columns[number].note and self.rows:
+                yield f"{self.columns[number].heading}: {self.columns[number].note}"
 
     def shortened(self, most: int) -> Sheet:
         """The same with no word of a text column longer than `most` characters: one loses its middle."""

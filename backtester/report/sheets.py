@@ -83,6 +83,9 @@ def _account(each: AccountReport, start: Instant) -> tuple[str, ...]:
     )
 
 
+#: Two prices of one row that are not of one world: the first moves alone, the second with its pool.
+_SHARE = "where its share (by maintenance) of its pool's equity at the start is gone; liq. price: others stand still"
+_THEN = "the same, of its pool's equity as the order was sent; in hedge mode of each side by itself"
 _POSITIONS = (
     Column("account", is_text=True),
     Column("symbol", is_text=True),
@@ -92,7 +95,7 @@ _POSITIONS = (
     Column("entry", rank=5),
     Column("liq. price"),
     Column("at end", rank=8),
-    Column("bankrupt", rank=7),
+    Column("bankrupt", rank=7, note=_SHARE),
     Column("came within", rank=4),
     Column("price PnL"),
     Column("funding", rank=2),
@@ -134,7 +137,7 @@ _LIQUIDATIONS = (
     Column("mark"),
     Column("vwap"),
     Column("bps off mark"),
-    Column("bankrupt", rank=2),
+    Column("bankrupt", rank=2, note=_THEN),
     Column("bps left", rank=1),
     Column("levels", rank=4),
     Column("fee", rank=8),

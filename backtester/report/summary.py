@@ -13,6 +13,7 @@ from backtester.report.glance import pnl, tone, worst_first
 from backtester.report.naming import AnyCell
 from backtester.report.records import Cell, FailedCell
 from backtester.report.text import changed, is_partly, money, signed, word
+from backtester.texts import counted
 
 #: The tail is a tenth of the cells, and no fewer than these.
 _FEWEST = 3
@@ -50,7 +51,7 @@ def summary(cells: Sequence[AnyCell], currency: str) -> Summary | None:
     [thing, *others] = things
     lowest = sorted((each for each in finished if pnl(each.cell) is not None), key=lambda each: pnl(each.cell) or 0.0)
     partly, died = (sum(fate(each.cell) for each in finished) for fate in (is_partly, _died))
-    sentence = [_fates(died, partly, len(finished), "cells" if others else f"{thing}s")]
+    sentence = [_fates(died, partly, len(finished), "cell" if others else thing)]
     nothing = Counter(word(cell.status) for cell in cells if isinstance(cell, FailedCell))
     sentence += [f", {count} {status}" for status, count in nothing.items()]
     said = [Figure("Nothing liquidated", f"{len(finished) - died - partly} of {len(finished)}", "")]
@@ -74,12 +75,13 @@ def _died(cell: Cell) -> bool:
 
 def _fates(died: int, partly: int, of: int, what: str) -> str:
     """Example: An account dies in 11 of 35 scenarios, a margin pool alone in 9, nothing in 15."""
+    those = counted(of, what)
     if not died and not partly:
-        return f"Nothing is liquidated in any of {of} {what}"
+        return f"Nothing is liquidated in {'any of ' if of > 1 else ''}{those}"
     first = f"An account dies in {died}" if died else f"A margin pool is liquidated in {partly}"
     alone = f", a margin pool alone in {partly}" if died and partly else ""
     left = f", nothing in {of - died - partly}" if died + partly < of else ""
-    return f"{first} of {of} {what}{alone}{left}"
+    return f"{first} of {those}{alone}{left}"
 
 
 def _beyond(finished: Sequence[_Named], lowest: Sequence[_Named], currency: str) -> Iterator[Figure]:

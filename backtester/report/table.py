@@ -115,6 +115,7 @@ class SheetView:
         for row in sheet.rows:
             table.add_row(*(folded(row[number], width) for number, width in zip(shown, widths, strict=True)))
         yield table
+        yield from (Text(note, style="dim") for note in sheet.notes(shown))
         if self.blank_after:
             yield Text("")
 

@@ -107,7 +107,7 @@ def test_what_looks_alike_has_all_its_digits() -> None:
 def test_a_cell_that_only_one_has() -> None:
     both = compare(model(CRASH), model(SMALLER))
     assert [line(each)[:4] for each in both.changes] == [
-        ("-", "", "liquidated 64.6 %", "–"),
+        ("-", "", "liquidated −64.6 %", "–"),
         ("+", "", "–", "survived –"),
     ]
     assert both.cells == 0
@@ -115,7 +115,7 @@ def test_a_cell_that_only_one_has() -> None:
 
 def test_a_cell_that_fails_is_worse() -> None:
     [change] = changes(CRASH, FAILED)
-    assert line(change) == ("~", "", "liquidated 64.6 %", "failed: error[data] x: gone", "worse")
+    assert line(change) == ("~", "", "liquidated −64.6 %", "failed: error[data] x: gone", "worse")
     [change] = changes(FAILED, CRASH)
     assert change.effect is Effect.BETTER
     assert changes(FAILED, FAILED) == []
@@ -126,7 +126,7 @@ def test_a_cell_that_fails_is_worse() -> None:
 def test_a_cell_that_failed_before_its_venue_was_known_is_the_same() -> None:
     nowhere = FAILED._replace(venue="")
     [change] = changes(CRASH, nowhere)
-    assert line(change)[:4] == ("~", "", "liquidated 64.6 %", "failed: error[data] x: gone")
+    assert line(change)[:4] == ("~", "", "liquidated −64.6 %", "failed: error[data] x: gone")
     [change] = changes(nowhere, CRASH)
     assert change.effect is Effect.BETTER
     there = CRASH._replace(venue="binance-usdm@2026-09-29")

@@ -12,16 +12,19 @@ from typing import Any
 import pytest
 
 from backtester.enums import Side, Verdict
+from backtester.formulas.distance import DISTANCES_BPS
 from backtester.report.glance import glance, planned
 from backtester.report.html import page
 from backtester.report.html.costs import plans_beside
 from backtester.report.html.heat import heat, height, rows_of, sweeps
 from backtester.report.html.page import render_html
+from backtester.report.html.phases import thin
 from backtester.report.html.plot import FOOT, GRAIN, HEAD, Span, band, picture, round_up
 from backtester.report.html.sheets import table
 from backtester.report.html.sources import linked
 from backtester.report.html.tree import node, said, written
 from backtester.report.html.waterfall import Steps, waterfall
+from backtester.report.markdown import sheet_lines
 from backtester.report.market import title_of, traded_in
 from backtester.report.sentence import sentence
 from backtester.report.sheet import Column, Heat, Sheet
@@ -89,9 +92,39 @@ def test_one_value_alone_has_a_picture() -> None:
     assert "<path" in written(picture("flat", span, [band("mark", "price", span, [0], [0.0], [0.0])], []))
 
 
-# --- the order book --------------------------------------------------------------------------------------------------
+# --- phases and notes -----------------------------------------------------------------------------------------------
 
 SPAN = Span(CRASH.start_ts.ts_ns, CRASH.end_ts.ts_ns)
+
+
+def test_a_thin_order_book_is_shaded_in_the_picture_of_its_market() -> None:
+    """Bids at a fifth of what is usual for a tenth of the time; before the first walk nothing is known."""
+    width = (SPAN.end - SPAN.begin) // GRAIN
+    walked = array("q", (SPAN.begin + grain * width + 1 for grain in range(60, GRAIN)))
+    full = array("d", [10.0] * len(walked))
+    bids = array("d", [2.0 if 40 <= place < 64 else 10.0 for place in range(len(walked))])
+    steady = (full,) * len(DISTANCES_BPS)
+    path = CRASH.market_paths[0]._replace(walked_ns=walked, asks=steady, bids=(*steady[1:], bids))
+    [phase] = thin(path, SPAN)
+    assert (phase.begin, phase.end) == (SPAN.begin_of(100), SPAN.begin_of(124))
+    assert phase.text == f"order book down to 20 % of usual within {DISTANCES_BPS[-1]} bps of mid"
+    mark = band("mark", "price", SPAN, [SPAN.begin], [1.0], [1.0])
+    drawn = written(picture("X", SPAN, [mark], [], phases=[phase]))
+    assert 'class="phase thin" x="41.67%" width="10.00%"' in drawn
+    assert ">thin</text>" in drawn and "▒ thin order book" in drawn and "down to 20 %" in drawn
+    short = picture("X", SPAN, [mark], [], phases=[phase._replace(end=SPAN.begin_of(101))])
+    assert ">thin</text>" not in written(short)
+    assert not [*thin(path._replace(bids=steady), SPAN)]
+
+
+def test_what_a_heading_leaves_open_stands_below_its_table() -> None:
+    sheet = Sheet("s", (Column("a"), Column("b", note="of both")), (("1", "2"),))
+    assert '<p class="note">b: of both</p>' in written(table(sheet))
+    assert [*sheet_lines(sheet)][-2:] == ["", "b: of both"]
+    assert [*sheet.notes([0])] == [] and [*sheet._replace(rows=()).notes()] == []
+
+
+# --- the order book --------------------------------------------------------------------------------------------------
 
 
 def test_rows_go_from_far_asks_to_far_bids_as_shares_of_their_median() -> None:

@@ -58,7 +58,7 @@ def _two_pools(account: AccountReport) -> AccountReport:
         ),
         (
             [lived("a", 1.0), IDLE],
-            "Nothing is liquidated in any of 1 scenarios, 1 not applicable; the lowest PnL: a, −1.0 %",
+            "Nothing is liquidated in 1 scenario, 1 not applicable; the lowest PnL: a, −1.0 %",
         ),
     ],
 )

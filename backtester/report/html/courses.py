@@ -10,6 +10,7 @@ from itertools import groupby
 from backtester.config.values import Instant
 from backtester.report.executions import FillReport, OrderReport
 from backtester.report.html.heat import heat
+from backtester.report.html.phases import thin
 from backtester.report.html.plot import Mark, Span, band, picture
 from backtester.report.html.tree import Element
 from backtester.report.market import title_of, traded_in
@@ -37,11 +38,12 @@ def courses(cell: Cell, currency: str) -> Iterator[Element]:
 
 
 def _market(cell: Cell, path: MarketPath, span: Span) -> Element:
-    """The mark; fills at their prices, what fired and what was liquidated above."""
+    """The mark; fills at their prices, what fired and what was liquidated above, shaded where the book was thin."""
     traded = traded_in(cell, path)
     marks = [*_fills(traded.orders), *_fired(traded.orders), *_forced(traded.liquidations)]
     drawn = band("mark", "price", span, path.ts_ns, path.lowest, path.highest)
-    return picture(f"{title_of(cell, path)} mark", span, [drawn], marks)
+    phases = [*thin(path, span)] if path.walked_ns else []
+    return picture(f"{title_of(cell, path)} mark", span, [drawn], marks, phases=phases)
 
 
 def _fills(orders: Iterable[OrderReport]) -> list[Mark]:

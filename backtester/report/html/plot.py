@@ -19,6 +19,7 @@ GRAIN = 240
 _SECOND = 1_000_000_000
 _STEPS_S = (1, 5, 10, 30, 60, 300, 600, 1_200, 1_800, 3_600, 7_200, 14_400, 21_600, 43_200, 86_400, 604_800)
 _MOST_TIMES, _MOST_LEVELS = 9, 5
+_ROOM = 4.0  # per cent of the width that a word stands in
 HEAD, FOOT = 8.0, 12.0  # per cent of the height that no value lies in: marks above, the clock below
 
 
@@ -31,6 +32,10 @@ class Span(NamedTuple):
     def place(self, ts_ns: int) -> float:
         """Per cent of the width."""
         return min(max(100.0 * (ts_ns - self.begin) / max(1, self.end - self.begin), 0.0), 100.0)
+
+    def begin_of(self, grain: int) -> int:
+        """When a grain of the width begins, ns."""
+        return self.begin + (self.end - self.begin) * grain // GRAIN
 
     def clock(self, ts_ns: int) -> str:
         """A moment for a reader; with its day where the span is longer than one. Example: 13 Mar 02:20:00."""
@@ -80,6 +85,15 @@ class Mark(NamedTuple):
     radius: float | None = None  # of a dot in place of the sign, pixels
 
 
+class Phase(NamedTuple):
+    """A stretch of time with something in common, shaded behind what happened in it."""
+
+    begin: int
+    end: int  # ns
+    kind: str  # how it is drawn: a class of the style sheet
+    text: str  # what a reader is told who points at it
+
+
 #: What marks of a kind stand for; those of lines are of the colour of their line.
 SIGNS: Mapping[str, str] = MappingProxyType(
     {
@@ -87,6 +101,7 @@ SIGNS: Mapping[str, str] = MappingProxyType(
         "forced": "✕ liquidation, or below maintenance",
         "sell": "● sold, area by size",
         "buy": "● bought, area by size",
+        "thin": "▒ thin order book: a quarter of usual or less",
     }
 )
 
@@ -123,19 +138,39 @@ def round_up(value: float) -> float:
     return next(factor * power for factor in (1.0, 2.0, 5.0, 10.0) if factor * power >= value)
 
 
-def picture(label: str, span: Span, bands: Sequence[Band], marks: Sequence[Mark], *others: float) -> Element:
+def picture(
+    label: str,
+    span: Span,
+    bands: Sequence[Band],
+    marks: Sequence[Mark],
+    *others: float,
+    phases: Sequence[Phase] = (),
+) -> Element:
     """A drawing of these bands and marks with the lines behind them, high enough to show `others` too."""
     frame = Frame(span, bands, marks, *others)
     stretched = node("svg", viewBox="0 0 100 100", preserveAspectRatio="none", width="100%", height="100%")
     add(stretched, *(_drawn(each, frame) for each in bands))
     signs = (_sign(each, frame) for each in marks)
-    return canvas(label, span, [*_levels(frame), *times(span), stretched], signs, _legend(bands, marks))
+    shades = (shade for each in phases for shade in _shade(each, span))
+    return canvas(
+        label, span, [*shades, *_levels(frame), *times(span), stretched], signs, _legend(bands, marks, phases)
+    )
 
 
-def _legend(bands: Sequence[Band], marks: Sequence[Mark]) -> Element:
+def _shade(each: Phase, span: Span) -> Iterator[Element]:
+    """A stretch as high as the picture, and its word where there is room for one."""
+    begin, end = span.place(each.begin), span.place(each.end)
+    told = node("title", f"{span.clock(each.begin)} to {span.clock(each.end)} {each.text}")
+    yield node("rect", told, class_=f"phase {each.kind}", x=f"{begin:.2f}%", width=f"{end - begin:.2f}%", height="100%")
+    if end - begin > _ROOM:
+        yield node("text", each.kind, class_=f"phase {each.kind}", x=f"{begin:.2f}%", y="100%", dx="3", dy="-18")
+
+
+def _legend(bands: Sequence[Band], marks: Sequence[Mark], phases: Sequence[Phase]) -> Element:
     """What bands and marks mean."""
     lines = [node("span", each.name, class_=f"key {each.kind.split()[-1]}") for each in bands]
-    kinds = [kind for kind in dict.fromkeys(mark.kind for mark in marks) if kind in SIGNS]
+    drawn = [*(mark.kind for mark in marks), *(phase.kind for phase in phases)]
+    kinds = [kind for kind in dict.fromkeys(drawn) if kind in SIGNS]
     return node("span", lines, (node("span", SIGNS[kind], class_=f"sign {kind}") for kind in kinds), class_="legend")
 
 

@@ -21,7 +21,9 @@ def table(sheet: Sheet) -> Element:
     names = [column.heading for column in sheet.columns]
     rows = (node("tr", _cells(names, kinds, *row)) for row in zip(sheet.rows, sheet.heat or unheated, strict=True))
     drawn = node("table", node("thead", node("tr", heads)), node("tbody", rows))
-    return node("section", node("h3", sheet.title), node("div", drawn, class_="wide", tabindex="0"), class_="sheet")
+    notes = (node("p", note, class_="note") for note in sheet.notes())
+    moved = node("div", drawn, class_="wide", tabindex="0")
+    return node("section", node("h3", sheet.title), moved, notes, class_="sheet")
 
 
 def _cells(

@@ -31,7 +31,7 @@ def _of_the_market(stage: Stage, variant: Variant, resolved: Resolved) -> Iterat
     yield from additions_of(stage.tape)
     yield from moves_of(stage.tape)
     if stage.stressed is not None:
-        yield from stress_assumptions(stage.request.scenario, stage.tape, stage.stressed, stage.request.proxies)
+        yield from stress_assumptions(stage.request.scenario, stage.tape, stage.stressed, stage.proxies)
     yield from assumptions_of(resolved, stage.request.accept)
     yield from changes_by_hand(variant.profiles)
 

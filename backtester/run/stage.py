@@ -19,9 +19,17 @@ from backtester.run.request import Request
 from backtester.run.resolve import Holder, resolve_markets, take_intervals, take_mid_as_index
 from backtester.run.resolve_values import Resolved
 from backtester.run.result import Source, digest_of
-from backtester.run.stress import first_funding, refuse_idle_proxies, stress_path, stress_tape, without_index
+from backtester.run.stress import (
+    first_funding,
+    proxies_of,
+    refuse_idle_proxies,
+    stress_path,
+    stress_tape,
+    without_index,
+)
 from backtester.run.tapes import base_tape, refuse_holes, with_funding
 from backtester.scenario.apply import StressedTape
+from backtester.scenario.grid import Proxy
 from backtester.scenario.path import Scenario
 
 
@@ -35,6 +43,7 @@ class Stage(NamedTuple):
     tape_source: Source
     settings: tuple[Setting, ...]  # of the scenario, by hand
     path: Scenario | None
+    proxies: tuple[Proxy, ...]  # each of one market
     stressed: StressedTape | None
 
     @property
@@ -65,15 +74,16 @@ def set_stage(riders: Sequence[Rider]) -> Stage:
     tape = with_funding(tape)
     settings = sort_overrides(first.overrides).scenario
     path = stress_path(scenario, settings, request.shock, tape, request.proxies)
-    refuse_idle_proxies(request.proxies, path, tape)
-    stressed = stress_tape(path, tape, resolved[0], request.proxies, request.seed, request.chunk_rows) if path else None
+    proxies = proxies_of(request.proxies, path, tape)
+    refuse_idle_proxies(proxies, path, tape)
+    stressed = stress_tape(path, tape, resolved[0], proxies, request.seed, request.chunk_rows) if path else None
     if not request.accept.funding_zero:
         refuse_holes(tape, stressed)
     if request.accept.index_mid:
         lacking = without_index(tape, stressed)
         resolved = tuple(take_mid_as_index(each, lacking) for each in resolved)
     resolved = tuple(take_intervals(each, first_funding(tape, stressed)) for each in resolved)
-    return Stage(request, riders, resolved, tape, _source(tape), settings, path, stressed)
+    return Stage(request, riders, resolved, tape, _source(tape), settings, path, proxies, stressed)
 
 
 def _source(tape: Tape) -> Source:

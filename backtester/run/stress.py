@@ -56,15 +56,31 @@ def _as_it_is(tape: Tape) -> Scenario:
     return neutral((each.base for each in tape.instruments), (tape.first_ts_ns, tape.last_ts_ns))
 
 
+def proxies_of(named: Sequence[Proxy], path: Scenario | None, tape: Tape) -> tuple[Proxy, ...]:
+    """The named ones; the one of `*` as one for each market that is held, and has neither its own nor a path.
+
+    Example: `*=ETH*1.5` is LINK=ETH*1.5 where LINK is held and the path has prices of BTC and ETH.
+    """
+    if path is None:
+        return tuple(named)
+    provided = {*path.symbols, *(proxy.base for proxy in named)}
+    lacking = [base for base in _held(tape) if base not in provided]
+    others = (proxy._replace(base=base) for proxy in named if proxy.base == ANY for base in lacking)
+    return (*(proxy for proxy in named if proxy.base != ANY), *others)
+
+
+def _held(tape: Tape) -> list[str]:
+    """The bases that accounts trade, in order."""
+    return sorted({tape.instruments[number].base for number in tape.wanted or range(len(tape.instruments))})
+
+
 def refuse_idle_proxies(proxies: Sequence[Proxy], path: Scenario | None, tape: Tape) -> None:
     """Raise usage errors for proxies that would change nothing: no account has their market, or there is no path.
 
     Without a path an order book can be lent, but its moves cannot be multiplied.
     """
-    everything = range(len(tape.instruments))
-    held = sorted({tape.instruments[number].base for number in tape.wanted or everything})
-    problems = []
-    for base in (proxy.base for proxy in proxies if proxy.base not in held):
+    held, problems = _held(tape), []
+    for base in (proxy.base for proxy in proxies if proxy.base not in (*held, ANY)):
         hint = did_you_mean(base, held) or f"they have {', '.join(held)}"
         problems.append(Diagnostic("usage", "--proxy", f"no account has a position in {base}", hint))
     lent = {move.lent_to for move in tape.moves}

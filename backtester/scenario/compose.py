@@ -23,6 +23,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from decimal import Decimal
 from functools import reduce
 from itertools import product
 
@@ -51,6 +52,11 @@ from backtester.scenario.path import (
 FLOW = "forced_flow_quote"
 MULTIPLIED = frozenset({"price_ratio", "spread_mult", *DEPTH, "volume_mult", "trade_intensity"})
 ADDED = frozenset({"basis_bps", "extra_latency_ms"})
+#: What `--set scenario.…=*2` can make twice its own.
+MULTIPLIABLE = MULTIPLIED - {"price_ratio"} | ADDED | {FLOW, "funding_rate", "refill_half_life_s"}
+#: Names for several columns.
+BANDS = {"depth": DEPTH, "bid_depth": DEPTH[:3], "ask_depth": DEPTH[3:]}
+AS_IT_IS = Factor(Decimal(1))
 
 Values = NDArray[np.float64]
 
@@ -109,38 +115,53 @@ def scale_prices(scenario: Scenario, factor: float) -> Scenario:
 
 
 def set_columns(scenario: Scenario, settings: Iterable[Setting]) -> Scenario:
-    """`--set scenario.spread_mult=5`: a column has one value everywhere and all the time.
+    """`--set scenario.spread_mult=5`: a column has one value everywhere and all the time; `=*2` is twice its own.
 
-    Raises BacktesterError with every key that is no column and every value that makes no sense.
+    `depth`, `bid_depth` and `ask_depth` are those of all bands. Raises BacktesterError with every key that is no column
+    and every value that makes no sense.
     """
     problems: list[Diagnostic] = []
     for setting in settings:
-        fault = _setting_fault(scenario, setting)
+        each = [setting._replace(key=column) for column in BANDS.get(setting.key, (setting.key,))]
+        fault = next(filter(None, (_setting_fault(scenario, one) for one in each)), None)
         if fault is not None:
             problems.append(Diagnostic("usage", f"{option_of(setting.text)} {setting.text}", *fault))
-            continue
-        note = f"{setting.key} of the scenario is {setting.value} all the time (--set)"
-        kept = tuple(series for series in scenario.series if series.column != setting.key)
-        series = (*kept, *_everywhere(scenario, setting))
-        scenario = replace(scenario, type="HYPT", series=series, fidelity=(), notes=(*scenario.notes, note))
+        elif setting.value != AS_IT_IS:
+            factor = isinstance(setting.value, Factor)
+            said = f"{setting.value.number} times its own" if factor else f"{setting.value} all the time"
+            note = f"{setting.key} of the scenario is {said} (--set)"
+            columns = {one.key for one in each}
+            kept = tuple(series for series in scenario.series if series.column not in columns)
+            series = (*kept, *(series for one in each for series in _as_set(scenario, one)))
+            scenario = replace(scenario, type="HYPT", series=series, fidelity=(), notes=(*scenario.notes, note))
     if problems:
         raise BacktesterError(problems)
     return scenario
 
 
-def _everywhere(scenario: Scenario, setting: Setting) -> Iterator[Series]:
-    """A price and its basis belong to a symbol; all else may hold for any."""
-    for symbol in scenario.symbols if setting.key in LINEAR else (ANY,):
-        yield constant(symbol, setting.key, float(setting.value))
+def _as_set(scenario: Scenario, setting: Setting) -> Iterator[Series]:
+    """A column as it is set. A price and its basis belong to a symbol; all else may hold for any."""
+    if not isinstance(setting.value, Factor):
+        for symbol in scenario.symbols if setting.key in LINEAR else (ANY,):
+            yield constant(symbol, setting.key, float(setting.value))
+        return
+    factor, own = float(setting.value.number), [series for series in scenario.series if series.column == setting.key]
+    yield from (series._replace(values=factor * series.values) for series in own)
+    if setting.key in MULTIPLIED and not any((each.venue, each.symbol) == (ANY, ANY) for each in own):
+        yield constant(ANY, setting.key, factor)
 
 
 def _setting_fault(scenario: Scenario, setting: Setting) -> tuple[str, str] | None:
     """What is wrong with a setting: a message and a hint."""
     if setting.key not in COLUMNS:
-        known = f"a scenario has {', '.join(COLUMNS)}"
-        return "no column of a scenario has this name", did_you_mean(setting.key, COLUMNS) or known
+        known = f"a scenario has {', '.join((*COLUMNS, *BANDS))}"
+        return "no column of a scenario has this name", did_you_mean(setting.key, (*COLUMNS, *BANDS)) or known
     if isinstance(setting.value, Factor):
-        return "a column has one value all the time, there is none to multiply", "--shock lays factors over a scenario"
+        if setting.key not in MULTIPLIABLE:
+            return f"{setting.key} is nothing to multiply", "--shock price=*1.2 is a crash a fifth deeper"
+        if setting.key not in MULTIPLIED and not any(series.column == setting.key for series in scenario.series):
+            return f"the scenario has no {setting.key} to multiply", "say the value itself"
+        return _fault_of(scenario, setting)
     if isinstance(setting.value, bool) or not isinstance(setting.value, int | float):
         return "expected a number", "for example --set scenario.spread_mult=5"
     if setting.key == "price_ratio" and setting.value != 1:
@@ -155,8 +176,11 @@ def _setting_fault(scenario: Scenario, setting: Setting) -> tuple[str, str] | No
         other = FUNDING[1 - FUNDING.index(setting.key)]
         if not any(series.column == other for series in scenario.series):
             return f"the scenario has no {other}", "give rate and interval: --shock funding=0.1%/8h"
-    faults = (fault for series in _everywhere(scenario, setting) for fault in series_faults(series))
-    return next(faults, None)
+    return _fault_of(scenario, setting)
+
+
+def _fault_of(scenario: Scenario, setting: Setting) -> tuple[str, str] | None:
+    return next((fault for series in _as_set(scenario, setting) for fault in series_faults(series)), None)
 
 
 def _lay_over(base: Scenario, part: Scenario) -> Scenario:

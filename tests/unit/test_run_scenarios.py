@@ -11,7 +11,7 @@ from backtester.config.command import Acceptances
 from backtester.run.request import Request
 from backtester.run.result import RunFailure, RunResult
 from backtester.run.session import run_cell, run_cells
-from backtester.scenario.grid import Proxy
+from backtester.scenario.grid import Proxy, parse_proxies
 from backtester.scenario.shock import parse_shock
 from backtester.shipped import scenarios_dir
 from tests.unit.market_tapes import Row
@@ -71,6 +71,26 @@ def test_a_symbol_without_a_path_needs_a_proxy(tmp_path: Path) -> None:
     result = run_cell(request._replace(proxies=(Proxy("BTC", "ETH", 0.5),)))
     assert result.market.instruments["index"].tolist() == [pytest.approx(47_500.0)]
     assert "BTC moves like ETH times 0.5 (--proxy)" in result.assumptions
+
+
+def test_a_proxy_of_any_symbol(tmp_path: Path) -> None:
+    """`*` is for what has neither a path nor a proxy of its own."""
+    lacking = plain(tmp_path)._replace(scenario=str(crash(tmp_path, [(0, 1.0), (9, 0.9)], bases=["ETH"])))
+    result = run_cell(lacking._replace(proxies=parse_proxies(["*=ETH*0.5"])))
+    assert result.market.instruments["index"].tolist() == [pytest.approx(47_500.0)]
+    assert "BTC moves like ETH times 0.5 (--proxy)" in result.assumptions
+    own = run_cell(lacking._replace(proxies=parse_proxies(["*=ETH*0.5", "BTC=ETH"])))
+    assert own.market.instruments["index"].tolist() == [pytest.approx(45_000.0)]
+    assert [text for text in own.assumptions if "moves like" in text] == ["BTC moves like ETH times 1 (--proxy)"]
+
+
+def test_a_proxy_of_any_symbol_leaves_paths_alone(tmp_path: Path) -> None:
+    request = plain(tmp_path)._replace(scenario=str(crash(tmp_path, [(0, 1.0), (9, 0.9)])))
+    result = run_cell(request._replace(proxies=parse_proxies(["*=ETH*0.5"])))
+    assert result.market.instruments["index"].tolist() == [pytest.approx(45_000.0)]
+    assert not any("--proxy" in text for text in result.assumptions)
+    (idle,) = problems(plain(tmp_path)._replace(proxies=parse_proxies(["*=ETH*0.5"])))
+    assert idle.message == "there is no path to lend"
 
 
 def test_a_proxy_that_would_change_nothing_is_an_error(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from decimal import Decimal
 
 import numpy as np
 import pytest
@@ -10,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backtester.config.overrides import Setting
+from backtester.config.relative import Factor
 from backtester.errors import BacktesterError, ExitCode
 from backtester.scenario.compose import compose, low_ns, scale_prices, set_columns
 from backtester.scenario.library import find
-from backtester.scenario.path import ANY, NEUTRAL, Scenario, Series, neutral
+from backtester.scenario.path import ANY, DEPTH, NEUTRAL, Scenario, Series, neutral
 from tests.unit.scenario_tapes import S, scenario
 
 HELD = ["spread_mult", "extra_latency_ms", "outage", "refill_half_life_s", "ask_depth_mid"]
@@ -229,6 +231,45 @@ def test_a_flow_can_be_taken_away() -> None:
     path = set_columns(scenario(10, {"forced_flow_quote": [(2, -5.0)]}), [Setting("", "forced_flow_quote", 0)])
     flow = path.find("forced_flow_quote", "paper", "BTC")
     assert flow is not None and flow.values.tolist() == [0.0]
+
+
+def times(factor: str) -> Factor:
+    return Factor(Decimal(factor))
+
+
+def test_a_column_is_a_multiple_of_its_own() -> None:
+    of_btc = series("spread_mult", (0, 7.0), venue="paper", symbol="BTC")
+    path = replace(scenario(10, {"spread_mult": [(0, 1.0), (5, 9.0)]}), series=(*scenario(10, {}).series, of_btc))
+    wider = set_columns(path, [Setting("", "spread_mult", times("3"))])
+    assert (value(wider, "spread_mult", 0, "paper", "BTC"), value(wider, "spread_mult", 9, "x", "ETH")) == (21.0, 3.0)
+    assert wider.notes == ("spread_mult of the scenario is 3 times its own (--set)",)
+    slower = set_columns(
+        scenario(10, {"refill_half_life_s": [(0, 2.0), (5, 60.0)]}), [Setting("", "refill_half_life_s", times("0.5"))]
+    )
+    assert [value(slower, "refill_half_life_s", t) for t in (0, 6)] == [1.0, 30.0]
+
+
+def test_depth_is_that_of_all_bands() -> None:
+    path = scenario(10, {"bid_depth_near": [(0, 0.4)]})
+    half = set_columns(path, [Setting("", "depth", times("0.5"))])
+    assert [value(half, column, 5) for column in DEPTH] == [0.2, *(0.5,) * 5]
+    asks = set_columns(path, [Setting("", "ask_depth", 0.1)])
+    assert [value(asks, column, 5) for column in DEPTH] == [0.4, 1.0, 1.0, 0.1, 0.1, 0.1]
+    assert set_columns(path, [Setting("", "depth", times("1"))]) is path
+
+
+@pytest.mark.parametrize(
+    ("key", "factor", "said"),
+    [
+        ("price_ratio", "1.2", "price_ratio is nothing to multiply"),
+        ("outage", "2", "outage is nothing to multiply"),
+        ("refill_half_life_s", "2", "the scenario has no refill_half_life_s to multiply"),
+        ("spread_mult", "0.5", "must be ≥ 1"),
+    ],
+)
+def test_what_cannot_be_multiplied(key: str, factor: str, said: str) -> None:
+    (problem,) = faults(scenario(10, {"price_ratio": [(0, 1.0)]}), (key, times(factor)))
+    assert said in problem
 
 
 def test_every_wrong_setting_is_named() -> None:

@@ -28,6 +28,7 @@ from backtester.report.records import (
     ISOLATED,
     AccountReport,
     DragReport,
+    HeadroomReport,
     Named,
     PoolReport,
     PortfolioReport,
@@ -35,7 +36,7 @@ from backtester.report.records import (
     RemedyReport,
     SystemReport,
 )
-from backtester.run.result import ACTUAL, UNLIQUIDATED, Remedy, RunResult, TopUp
+from backtester.run.result import ACTUAL, UNLIQUIDATED, Headroom, Remedy, RunResult, TopUp
 from backtester.venue.margin import bankruptcy_price, liquidation_price, maintenance_margin
 
 
@@ -59,7 +60,7 @@ def _account_report(
     measured = [pool for pool in pools if pool.buffer_min is not None]
     worst = min(measured, key=lambda pool: pool.buffer_min or 0.0, default=None)
     ratios = [math.inf if pool.margin_ratio_max is None else pool.margin_ratio_max for pool in measured]
-    topup = result.topups[account]
+    topup = result.saved[account].topup
     needed = [pool.required_topup for pool in pools if pool.required_topup is not None]
     held = result.index.positions[account]
     positions = tuple(_position_report(result, names, number, costs[number]) for number in held)
@@ -98,13 +99,18 @@ def _account_report(
         topup_equity_end=topup.equity_end if topup else None,
         topup_limit=topup.limit if topup else None,
         notional=math.fsum(abs(_worth_start(result, number)) for number in held),
-        remedies=tuple(map(_remedy_report, result.remedies[account])),
+        remedies=tuple(map(_remedy_report, result.saved[account].remedies)),
+        headroom=_headroom_report(result.saved[account].headroom),
     )
 
 
 def _remedy_report(remedy: Remedy) -> RemedyReport:
     settings = " ".join(remedy.settings)
     return RemedyReport(remedy.id, remedy.value, remedy.not_enough, remedy.equity_end, settings)
+
+
+def _headroom_report(found: Headroom | None) -> HeadroomReport | None:
+    return None if found is None else HeadroomReport(*found[:-1], " ".join(found.settings))
 
 
 def _worth_start(result: RunResult, number: int) -> float:
@@ -121,7 +127,7 @@ def _paid_by_kind(result: RunResult, account: int) -> list[float]:
 def _pool_reports(result: RunResult, names: Names, account: int) -> Iterator[PoolReport]:
     """Each pool, with its part of what would have saved the account."""
     first = int(result.state.accounts[account]["pool_first"])
-    topup = result.topups[account]
+    topup = result.saved[account].topup
     for number in range(first, first + int(result.state.accounts[account]["pool_count"])):
         row = result.state.pools[number]
         needed = _needed(topup, number - first)

@@ -57,7 +57,7 @@ _TABLE = {
     Measure(_Q.COUNT, _NEITHER): "Cell.funding fills PortfolioReport.pools",
     Measure(_Q.ROW, _UP): "flags notices",
     Measure(_Q.ROW, _DOWN): "remedies",
-    Measure(_Q.ROW, _NEITHER): "accounts positions pools drags orders plans trades limits ids law shortfall",
+    Measure(_Q.ROW, _NEITHER): "accounts positions pools drags headroom orders plans trades limits ids law shortfall",
     Measure(_Q.OUTCOME, _UP): "stage outcome",
     Measure(_Q.OUTCOME, _NEITHER): "status result",
     Measure(_Q.MONEY, _UP): """
@@ -69,10 +69,10 @@ _TABLE = {
         funding amount fee fees fees_maker fees_taker fees_liquidation""",
     Measure(_Q.MONEY, _NEITHER): """
         equity_start collateral carried_in notional topup_too_little topup_limit reconciliation_error
-        insurance_start insurance_end RemedyReport.equity_end""",
+        insurance_start insurance_end RemedyReport.equity_end HeadroomReport.equity_end""",
     Measure(_Q.SHARE, _UP): "margin_ratio_max",
-    Measure(_Q.SHARE, _DOWN): "liquidation_distance_min RemedyReport.value",
-    Measure(_Q.SHARE, _NEITHER): "maker_share participation share not_enough volatility_day",
+    Measure(_Q.SHARE, _DOWN): "liquidation_distance_min RemedyReport.value multiple",
+    Measure(_Q.SHARE, _NEITHER): "maker_share participation share not_enough dies_at volatility_day",
     Measure(_Q.RATE, _NEITHER): "rate breakeven_funding",
     Measure(_Q.PERCENT, _UP): "loss_pct",
     Measure(_Q.BPS, _UP): """
@@ -97,7 +97,7 @@ _TABLE = {
     Measure(_Q.DURATION, _NEITHER): "age_ns",
     Measure(_Q.WORD, _NEITHER): """
         name id pool account symbol position flag margin_mode type side reason liquidity plan algo cause level
-        reached""",
+        reached beyond""",
     Measure(_Q.VENUE, _NEITHER): "AccountReport.venue",
     Measure(_Q.TEXT, _NEITHER): "text figure error settings",
 }

@@ -10,6 +10,7 @@ from backtester.report.flags import flag_lines
 from backtester.report.glance import MORE, Details, glance, planned, told, untold
 from backtester.report.naming import AnyCell
 from backtester.report.records import Cell, FailedCell, Inputs, ReportModel, Source
+from backtester.report.remedies import run_again_lines
 from backtester.report.sheet import Sheet
 from backtester.report.sheets import inputs_sheet
 from backtester.report.summary import Summary, summary
@@ -92,6 +93,8 @@ def cell_blocks(cell: AnyCell, model: ReportModel, whole: bool) -> Iterator[Bloc
     if isinstance(cell, FailedCell):
         return
     yield from near_sheets(cell, currency, whole)
+    if whole and (lines := run_again_lines(cell)):
+        yield Lines("To run them", lines)
     yield Picture(cell)
     yield from later_sheets(cell, currency, whole)
     if cell.flags:

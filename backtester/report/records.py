@@ -18,7 +18,7 @@ from backtester.report.flags import Flag
 #: Margin modes of a position; also the name of the pool of all cross positions.
 CROSS, ISOLATED = "cross", "isolated"
 #: Of the result document; another number where a reader of this one would go wrong.
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 class Named(NamedTuple):
@@ -150,11 +150,21 @@ class PoolReport(NamedTuple):
 class RemedyReport(NamedTuple):
     """Another portfolio with which the account was seen to survive."""
 
-    id: str  # size, stop (the loosest), or the margin mode that all of its positions are in; of one that lives: larger
+    id: str  # size, stop (the loosest), or the margin mode that all of its positions are in
     value: float | None  # share of every size of the account; distance of its stops from the mark at the start
     not_enough: float | None  # next value tried, with which it does not survive
     equity_end: float
     settings: str  # what makes it: key=value as --set takes them, of a stop the keys of an order for every position
+
+
+class HeadroomReport(NamedTuple):
+    """How much larger an account that survived could have been, its initial margin not asked."""
+
+    multiple: float  # of every size, with which it was seen to survive
+    dies_at: float | None  # next multiple tried, with which it does not
+    beyond: str  # what becomes of the next larger one: dies, refused, or not tried
+    equity_end: float
+    settings: str  # as of a remedy
 
 
 class AccountReport(NamedTuple):
@@ -190,6 +200,7 @@ class AccountReport(NamedTuple):
     topup_limit: float | None  # what its positions and orders are worth: more was not tried
     notional: float  # gross: what its positions at the start are worth at the first mark, longs and shorts added
     remedies: tuple[RemedyReport, ...]  # that save it without more money
+    headroom: HeadroomReport | None  # of one that survived, where it could have been larger
 
 
 class LiquidationReport(NamedTuple):

@@ -4,12 +4,13 @@ what it costs where no crash comes; and how much more of everything those that l
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
 from backtester.config.values import Instant
-from backtester.report.records import CROSS, AccountReport, Cell, PoolReport, RemedyReport
+from backtester.report.records import CROSS, AccountReport, Cell, HeadroomReport, PoolReport, RemedyReport
 from backtester.report.sheet import Column, Sheet
 from backtester.report.text import NONE, clock, money, pool_name, when
 
@@ -95,18 +96,40 @@ def remedies_sheet(cell: Cell, currency: str) -> Sheet:
     return Sheet(f"What would have helped, {currency} net of money put in; each was run", _HELPS, tuple(_rows(cell)))
 
 
+def run_again_lines(cell: Cell) -> tuple[str, ...]:
+    """How a run shows each of them, and how far sizes could have grown: options, or the keys of an order.
+
+    Example: main, 0.62 of every size: --set 'accounts[main].positions.size=*0.62'.
+    """
+    return tuple(f"{name}, {words}: {options}" for name, words, options in _run_again(cell))
+
+
+def _run_again(cell: Cell) -> Iterator[tuple[str, str, str]]:
+    for account in cell.accounts:
+        for each in helps(account, cell.start_ts):
+            if each.settings:
+                yield account.name, each.words, _options(each.settings)
+        if more := account.headroom:
+            yield account.name, f"{more.multiple:g} of every size", _options(more.settings)
+
+
+def _options(settings: str) -> str:
+    if not settings.startswith("accounts["):
+        return f"to every position an order of {settings}"
+    return shlex.join(word for setting in settings.split() for word in ("--set", setting))
+
+
 def sizing_sheet(cell: Cell, currency: str) -> Sheet:
     """A row for every account that lived: how far all of its sizes could have been larger."""
     rows = [
         (
             account.name,
-            f"{each.value:g}",
+            f"{each.multiple:g}",
             _dies_at(each),
             money(each.equity_end),
         )
         for account in cell.accounts
-        for each in account.remedies
-        if each.id == LARGER
+        if (each := account.headroom) is not None
     ]
     return Sheet(
         f"How far sizes could have grown, times; each was run, initial margin not asked, {currency}",
@@ -115,17 +138,11 @@ def sizing_sheet(cell: Cell, currency: str) -> Sheet:
     )
 
 
-def _dies_at(each: RemedyReport) -> str:
+def _dies_at(each: HeadroomReport) -> str:
     """Where it dies; where more cannot be had, or was not tried, that."""
-    if each.not_enough is not None:
-        return f"{each.not_enough:g}"
-    return "not tried" if each.value == MOST else "refused"
+    return each.beyond if each.dies_at is None else f"{each.dies_at:g}"
 
 
-#: The largest multiple that is tried (run.remedy).
-MOST = 10.0
-#: What `remedies` of an account that lived are called.
-LARGER = "larger"
 _SIZES = (Column("account", is_text=True), Column("lives at"), Column("not at"), Column("ends with"))
 _HELPS = (
     Column("account", is_text=True),

@@ -10,17 +10,18 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from backtester.engine import spec
+from backtester.run.edge import Edge, edge
 from backtester.run.result import TopUp
-from backtester.run.tries import Fared, Payment, Search, Trial, richer, together
+from backtester.run.tries import Payment, Search, Trial, richer, together
 
 _SECOND_NS, _NEVER_NS = 1_000_000_000, sys.maxsize
 #: How many more leads are tried between two, once: a pass costs more than an answer to the second is worth.
 _STEPS = 16
 #: How long after a breach money is tried: 1, 2, 4, … seconds.
-_LATE = tuple(-(2**n) for n in range(13))
+_LATE = tuple(2**n for n in range(13))
 
 
 def last_moments(world: spec.World, account: int, found: TopUp, start_ns: int) -> Search[TopUp]:
@@ -62,41 +63,28 @@ def _last(paid: Callable[[Mapping[int, int]], Trial], pool: int, start_ns: int) 
     end = without.breach_ts[pool]
     if without.survived or end is None:
         return None
-
-    def earlier(leads: Iterable[int]) -> list[Trial]:
-        return [paid({pool: end - lead * _SECOND_NS}) for lead in leads]
-
-    leads = _doubling((end - start_ns) // _SECOND_NS)
-    behind, *tried = yield [paid({pool: end + 1}), *earlier(leads)]
-    saved, failed = _edge(leads, tried)
-    if saved is not None and failed is not None and saved - failed > 1 and saved != 0:
-        leads = _between(failed, saved)
-        closer, nearer = _edge(leads, (yield earlier(leads)))
-        saved, failed = saved if closer is None else closer, failed if nearer is None else nearer
-    if saved is None or failed is None or (saved == 0 and behind.survived):
-        return None
-    return max(start_ns, end - saved * _SECOND_NS)
+    found = yield from edge(_moments(start_ns, end), lambda ts: paid({pool: ts}), _between)
+    return None if found.dies is None else found.lives
 
 
-def _edge(leads: Sequence[int], tried: Sequence[Fared]) -> tuple[int | None, int | None]:
-    """The shortest lead with which it survives, as with all longer ones; the longest with which it does not."""
-    saved = None
-    for lead, each in sorted(zip(leads, tried, strict=True), key=lambda pair: -pair[0]):
-        if not each.survived:
-            return saved, lead
-        saved = lead
-    return saved, None
+def _moments(start_ns: int, end_ns: int) -> list[int]:
+    """From the start on, nearer and nearer to a breach, at it, right after it and later and later.
+
+    Example: of a breach 5 s after the start: 0, 1, 3, 4, 5 s, a nanosecond more, 6, 7, 9 s and so on.
+    """
+    most = (end_ns - start_ns) // _SECOND_NS
+    leads = (most, *(2**n for n in reversed(range(most.bit_length())) if 2**n < most))
+    before = (end_ns - lead * _SECOND_NS for lead in leads if lead)
+    return [*before, end_ns, end_ns + 1, *(end_ns + late * _SECOND_NS for late in _LATE)]
 
 
-def _doubling(most: int) -> list[int]:
-    """Leads up to all of the time there is, s. Example: of 5: …, −2, −1, 0, 1, 2, 4, 5."""
-    return [*_LATE, 0, *(2**n for n in range(most.bit_length()) if 2**n < most), *([most] if most else ())]
-
-
-def _between(less: int, more: int) -> list[int]:
-    """At most _STEPS leads that part a span evenly. Example: between 4 and 8: 5, 6, 7."""
-    steps = min(_STEPS + 1, more - less)
-    return [less + (more - less) * step // steps for step in range(1, steps)]
+def _between(found: Edge[int]) -> Sequence[int]:
+    """At most _STEPS moments that part the span between the neighbours evenly, in whole seconds, if one is missing."""
+    if found.lives is None or found.dies is None:
+        return ()
+    span = (found.dies - found.lives) // _SECOND_NS
+    steps = min(_STEPS + 1, span)
+    return [found.lives + span * step // steps * _SECOND_NS for step in range(1, steps)]
 
 
 def _paid(

@@ -9,21 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
-from itertools import takewhile
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any
 
 from backtester.config.portfolio import Account, Order, Plan, Position
 from backtester.config.values import PositionShare
 from backtester.engine import spec
 from backtester.enums import Side
-from backtester.run.result import Remedy
-from backtester.run.tries import Fared, Search, Trial
+from backtester.run.edge import Edge, edge
+from backtester.run.result import Headroom, Remedy
+from backtester.run.tries import Search, Trial
 from backtester.run.variants import Change
 
 #: The world with this change, or nothing where the portfolio cannot have it.
 Turn = Callable[[Change], spec.World | None]
 
-T = TypeVar("T")
 MODES = ("cross", "isolated")
 _WIDEST_STOP = 15  # per cent of the mark
 #: Of a position by its side: its word, the side of the order that closes it, where its stop lies from the mark.
@@ -39,60 +39,46 @@ def smaller(given: Account, carried_in: float, turn: Turn) -> Search[list[Remedy
 
     The part that it does without is closed at the first mark: what it came with (`carried_in`) is booked.
     """
-    low, high = Decimal(0), Decimal(1)
-    saved: dict[Decimal, Fared] = {}
-    for _ in range(2):
-        shares = [low + (high - low) * n / _STEPS for n in range(1, _STEPS)]
-        worlds = _worlds(turn, {share: Change(scaled(given, carried_in, share)) for share in shares})
-        fared = yield [*map(Trial, worlds.values())]
-        for share, each in zip(worlds, fared, strict=True):
-            if not each.survived:
-                high = share
-                break
-            saved[share] = each
-            low = share
-    if low not in saved:
+
+    def finer(found: Edge[Decimal]) -> Sequence[Decimal]:
+        return _between(found.lives or Decimal(0), found.dies or Decimal(1))
+
+    found = yield from edge(_between(Decimal(0), Decimal(1)), partial(_times, given, carried_in, turn), finer)
+    if found.lives is None or found.fared is None:
         return []
-    return [Remedy("size", scaled(given, carried_in, low), float(low), float(high), saved[low].equity_end)]
+    settings, not_enough = scaled(given, carried_in, found.lives), found.dies or Decimal(1)
+    return [Remedy("size", settings, float(found.lives), float(not_enough), found.fared.equity_end)]
 
 
-def larger(given: Account, carried_in: float, turn: Turn) -> Search[list[Remedy]]:
+def larger(given: Account, carried_in: float, turn: Turn) -> Search[Headroom | None]:
     """The largest multiple of an account's sizes with which it still lives, as with all smaller ones tried.
 
-    Nothing where no larger one can be had. `not_enough` is None where the next one is refused, or was not tried.
+    None where no larger one can be had.
     """
-    low, lived = Decimal(1), None
-    high: Decimal | None = None
-    dies = False
-    if not scaled(given, carried_in, low):
-        return []
-    multiples: Sequence[Decimal] = _MORE
-    for _ in range(2):
-        worlds = _worlds(turn, {multiple: Change(scaled(given, carried_in, multiple)) for multiple in multiples})
-        fared = dict(zip(worlds, (yield [*map(Trial, worlds.values())]), strict=True))
-        for multiple in multiples:
-            each = fared.get(multiple)
-            if each is None or not each.survived:
-                high, dies = multiple, each is not None
-                break
-            low, lived = multiple, each
-        if high is None:
-            break
-        multiples = [low + (high - low) * n / _STEPS for n in range(1, _STEPS)]
-    if lived is None:
-        return []
-    not_enough = float(high) if dies and high is not None else None
-    return [Remedy("larger", scaled(given, carried_in, low), float(low), not_enough, lived.equity_end)]
+    if not scaled(given, carried_in, Decimal(1)):
+        return None
+
+    def finer(found: Edge[Decimal]) -> Sequence[Decimal]:
+        low = found.lives or Decimal(1)
+        high = found.dies or next((multiple for multiple in _MORE if multiple > low), low)
+        return _between(low, high)
+
+    found = yield from edge(_MORE, partial(_times, given, carried_in, turn), finer)
+    if found.lives is None or found.fared is None:
+        return None
+    settings, dies_at = scaled(given, carried_in, found.lives), None if found.dies is None else float(found.dies)
+    beyond = "dies" if dies_at is not None else "refused" if found.lives < _MORE[-1] else "not tried"
+    return Headroom(float(found.lives), dies_at, beyond, found.fared.equity_end, settings)
 
 
 def other_modes(given: Account, turn: Turn) -> Search[list[Remedy]]:
     """Whether an account survives with all of its positions in one margin mode that not all are in."""
-    modes = [mode for mode in MODES if any(place.margin_mode != mode for place in given.positions)]
-    worlds = _worlds(turn, {mode: Change(_in_mode(given, mode)) for mode in modes})
-    fared = yield [*map(Trial, worlds.values())]
+    wanted = [mode for mode in MODES if any(place.margin_mode != mode for place in given.positions)]
+    trials = {mode: trial for mode in wanted if (trial := _trial(turn, Change(_in_mode(given, mode))))}
+    fared = yield [*trials.values()]
     return [
         Remedy(mode, _in_mode(given, mode), None, None, each.equity_end)
-        for mode, each in zip(worlds, fared, strict=True)
+        for mode, each in zip(trials, fared, strict=True)
         if each.survived
     ]
 
@@ -103,21 +89,31 @@ def stopped(account: int, given: Account, turn: Turn) -> Search[list[Remedy]]:
     It survives with all tighter ones that were tried, too: a stop that a gap jumps, or that an empty order book leaves
     unfilled, is none. A tighter one may end better here, and be hit on a calm day.
     """
-    wanted = range(1, _WIDEST_STOP + 1)
-    worlds = _worlds(turn, {percent: Change(orders={account: _stops(given, percent)}) for percent in wanted})
-    fared = yield [*map(Trial, worlds.values())]
-    lived = [*takewhile(lambda pair: pair[1].survived, zip(worlds, fared, strict=True))]
-    if not lived:
+
+    def trial(percent: int) -> Trial | None:
+        return _trial(turn, Change(orders={account: _stops(given, percent)}))
+
+    found = yield from edge(range(1, _WIDEST_STOP + 1), trial, lambda found: ())
+    if found.lives is None or found.fared is None:
         return []
-    (percent, last), beyond = lived[-1], [*worlds][len(lived) :]
-    settings = ("type=stop_market", "size=all", f"trigger_price=mark±{percent}%")
-    return [Remedy("stop", settings, percent / 100, beyond[0] / 100 if beyond else None, last.equity_end)]
+    settings = ("type=stop_market", "size=all", f"trigger_price=mark±{found.lives}%")
+    not_enough = None if found.dies is None else found.dies / 100
+    return [Remedy("stop", settings, found.lives / 100, not_enough, found.fared.equity_end)]
 
 
-def _worlds(turn: Turn, changes: Mapping[T, Change]) -> dict[T, spec.World]:
-    """Those that the portfolio can have."""
-    made = {key: turn(change) for key, change in changes.items()}
-    return {key: world for key, world in made.items() if world is not None}
+def _times(given: Account, carried_in: float, turn: Turn, share: Decimal) -> Trial | None:
+    return _trial(turn, Change(scaled(given, carried_in, share)))
+
+
+def _trial(turn: Turn, change: Change) -> Trial | None:
+    """The world with a change, if the portfolio can have it."""
+    world = turn(change)
+    return None if world is None else Trial(world)
+
+
+def _between(low: Decimal, high: Decimal) -> Sequence[Decimal]:
+    """What parts a span into _STEPS; nothing of an empty one."""
+    return [low + (high - low) * n / _STEPS for n in range(1, _STEPS)] if high > low else ()
 
 
 def _stops(given: Account, percent: int) -> tuple[dict[str, Any], ...]:

@@ -74,11 +74,29 @@ class TopUp(NamedTuple):
 class Remedy(NamedTuple):
     """Another portfolio with which an account was seen to survive (`run.remedy`)."""
 
-    id: str  # size, stop, or the margin mode that all of its positions are in; of one that lives: larger
+    id: str  # size, stop, or the margin mode that all of its positions are in
     settings: tuple[str, ...]  # what makes it of this one: as --set takes it, of a stop the keys of its orders
-    value: float | None  # share or multiple of every size; distance of the stops from the first mark, a fraction
+    value: float | None  # share of every size; distance of the stops from the first mark, a fraction
     not_enough: float | None  # the next value tried, with which the account does not survive
     equity_end: float  # of the account
+
+
+class Headroom(NamedTuple):
+    """How much larger an account that survived could have been (`run.remedy.larger`)."""
+
+    multiple: float  # of every size, with which it was seen to survive
+    dies_at: float | None  # the next multiple tried, with which it does not
+    beyond: str  # what becomes of the next larger one: dies, refused, or not tried
+    equity_end: float  # of the account, with `multiple`
+    settings: tuple[str, ...]  # as --set takes them
+
+
+class Saved(NamedTuple):
+    """What would have saved an account that was lost, or how much more one that survived would have borne."""
+
+    topup: TopUp | None = None
+    remedies: tuple[Remedy, ...] = ()
+    headroom: Headroom | None = None
 
 
 class RunFailure(NamedTuple):
@@ -126,8 +144,7 @@ class RunResult:
     variant: tuple[tuple[str, str], ...]  # the --set and --compare of this cell
     reached: tuple[tuple[str, str], ...]  # the places of the portfolio in which a key of it was put
     seed: int
-    topups: tuple[TopUp | None, ...]  # per account: what would have saved it; None where nothing had to
-    remedies: tuple[tuple[Remedy, ...], ...]  # per account: what else would have
+    saved: tuple[Saved, ...]  # per account: what would have saved it, or how much more it would have borne
 
     @property
     def name(self) -> str:

@@ -23,8 +23,8 @@ from backtester.run.request import MOST_HELPED, Request
 from backtester.run.resolve import resolve_world
 from backtester.run.resolve_orders import Curve
 from backtester.run.resolve_values import Resolved, Start
-from backtester.run.result import WORLDS, Instrument, RunFailure, RunResult, ScenarioSource, Source
-from backtester.run.saved import Ridden, Saved, find_saved
+from backtester.run.result import WORLDS, Instrument, RunFailure, RunResult, Saved, ScenarioSource, Source
+from backtester.run.saved import Ridden, find_saved
 from backtester.run.stage import Stage, set_stage
 from backtester.run.stress import scenario_source
 from backtester.run.variants import Change, named, turned
@@ -88,10 +88,10 @@ def ride(riders: Sequence[Rider], progress: Progress) -> Iterator[RunResult | Ru
         yield each if isinstance(each, RunFailure) else _result(outcome, each, stage, source, *next(numbered))
 
 
-def _saved(engine: Engine, started: Sequence[Started], request: Request, events: Kept) -> list[Saved]:
+def _saved(engine: Engine, started: Sequence[Started], request: Request, events: Kept) -> list[tuple[Saved, ...]]:
     """What would have saved each account of each world, where somebody wants to know."""
     if not request.topups:
-        return [Saved((None,) * len(each.world.accounts), ((),) * len(each.world.accounts)) for each in started]
+        return [(Saved(),) * len(each.world.accounts) for each in started]
     ridden = [Ridden(each.world, each.accounts, each.turned) for each in started]
     return find_saved(engine, ridden, events.again, request.capacities)
 
@@ -146,7 +146,7 @@ def _result(
     stage: Stage,
     source: ScenarioSource | None,
     first: int,
-    saved: Saved,
+    saved: tuple[Saved, ...],
 ) -> RunResult:
     """One rider, its worlds from number `first` on, as if it had run alone."""
     (request, variant, _), resolved, world, moved, *_ = started
@@ -181,8 +181,7 @@ def _result(
         variant=named(variant.overrides),
         reached=variant.portfolio.document.reached,
         seed=request.seed,
-        topups=saved.topups,
-        remedies=saved.remedies,
+        saved=saved,
     )
 
 

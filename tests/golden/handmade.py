@@ -36,6 +36,7 @@ from backtester.report.records import (
     DragReport,
     FileInput,
     FundingPayment,
+    HeadroomReport,
     Inputs,
     LimitReport,
     LiquidationReport,
@@ -131,6 +132,7 @@ MAIN = AccountReport(
         RemedyReport("stop", 0.03, 0.04, 2_100.75, "type=stop_market size=all trigger_price=mark±3%"),
         RemedyReport("isolated", None, None, 120.25, "accounts[main].positions.margin_mode=isolated"),
     ),
+    headroom=None,
 )
 
 CALM = MAIN._replace(
@@ -172,6 +174,7 @@ CALM = MAIN._replace(
     topup_limit=None,
     notional=0.0,
     remedies=(),
+    headroom=HeadroomReport(3.1, 3.2, "dies", 5_030.5, "accounts[calm].orders.size=*3.1"),
     pools=(PoolReport("cross", None, None, None, None, 0.0, None, 0.0, ()),),
 )
 

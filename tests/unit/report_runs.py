@@ -100,8 +100,7 @@ def finished(
         variant=(),
         reached=(),
         seed=0,
-        topups=saved.topups,
-        remedies=saved.remedies,
+        saved=saved,
     )
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from backtester.report.records import AccountReport, RemedyReport
-from backtester.report.remedies import _apart, helps, remedies_sheet, sizing_sheet
+from backtester.report.records import AccountReport, HeadroomReport
+from backtester.report.remedies import _apart, helps, remedies_sheet, run_again_lines, sizing_sheet
 from tests.golden.handmade import CRASH
 
 [MAIN, CALM] = CRASH.accounts
@@ -72,6 +72,16 @@ def test_each_says_what_it_costs_where_no_crash_comes() -> None:
     ]
 
 
+def test_each_says_how_it_is_run_again() -> None:
+    assert run_again_lines(CRASH) == (
+        "main, 0.62 of every size: --set 'accounts[main].positions.size=*0.62'",
+        "main, stops up to 3 % from the first mark, beside its orders: "
+        "to every position an order of type=stop_market size=all trigger_price=mark±3%",
+        "main, all positions isolated: --set 'accounts[main].positions.margin_mode=isolated'",
+        "calm, 3.1 of every size: --set 'accounts[calm].orders.size=*3.1'",
+    )
+
+
 def test_an_account_that_lives_needs_no_help() -> None:
     assert helps(CALM._replace(topup_limit=None), CRASH.start_ts) == []
 
@@ -84,8 +94,12 @@ def test_amounts_have_as_many_digits_as_tell_them_apart() -> None:
 
 def test_one_that_lives_says_how_far_it_may_size_up() -> None:
     """To 3.1, or as far as was tried or can be had; in no table of what would have helped."""
-    for value, not_enough, dies_at in ((3.1, 3.2, "3.2"), (10.0, None, "not tried"), (8.0, None, "refused")):
-        larger = RemedyReport("larger", value, not_enough, 5_000.0, f"accounts[calm].positions.size=*{value}")
-        cell = CRASH._replace(accounts=(MAIN, CALM._replace(remedies=(larger,))))
-        assert sizing_sheet(cell, "USDT").rows == ((CALM.name, f"{value:g}", dies_at, "5,000.00"),)
+    for multiple, dies_at, beyond, told in (
+        (3.1, 3.2, "dies", "3.2"),
+        (10.0, None, "not tried", "not tried"),
+        (8.0, None, "refused", "refused"),
+    ):
+        found = HeadroomReport(multiple, dies_at, beyond, 5_000.0, f"accounts[calm].positions.size=*{multiple}")
+        cell = CRASH._replace(accounts=(MAIN, CALM._replace(headroom=found)))
+        assert sizing_sheet(cell, "USDT").rows == ((CALM.name, f"{multiple:g}", told, "5,000.00"),)
         assert all(row[0] == MAIN.name for row in remedies_sheet(cell, "USDT").rows)

@@ -6,7 +6,8 @@ import pytest
 
 from backtester.engine import spec
 from backtester.engine.state import DEFAULT_CAPACITIES
-from backtester.run.deadline import _between, _doubling
+from backtester.run.deadline import _between, _moments
+from backtester.run.edge import Edge
 from backtester.run.result import TopUp
 from backtester.run.tries import Fared, Payment, Question, Search, Trial, answers
 from tests.oracle import examples
@@ -19,7 +20,7 @@ END = [delta(20.0, BUY, 10, 1)]
 
 
 def topup(given: spec.Account, tape: Tape, rules: spec.Rules = PLAIN) -> TopUp:
-    found = finished([given], tape, rules).topups[0]
+    found = finished([given], tape, rules).saved[0].topup
     assert found is not None
     return found
 
@@ -90,8 +91,14 @@ def test_a_payment_of_nothing_changes_nothing(ts: int) -> None:
     assert paid(given, tape, Payment(ts, 0, 0.0)) == paid(given, tape)
 
 
-def test_leads_double_and_spans_are_parted_evenly() -> None:
-    assert _doubling(5)[-5:] == [0, 1, 2, 4, 5]
-    assert _doubling(0)[-2:] == [-4096, 0]
-    assert _between(4, 8) == [5, 6, 7]
-    assert len(_between(0, 1000)) == 16
+def test_moments_come_nearer_to_a_breach_and_go_on_behind_it() -> None:
+    assert _moments(0, 5 * S)[:8] == [0, 1 * S, 3 * S, 4 * S, 5 * S, 5 * S + 1, 6 * S, 7 * S]
+    assert _moments(0, 0)[:3] == [0, 1, S]
+    assert _moments(S // 2, 5 * S)[:2] == [S, 3 * S]
+
+
+def test_a_span_is_parted_evenly_once() -> None:
+    assert _between(Edge(4 * S, None, 8 * S)) == [5 * S, 6 * S, 7 * S]
+    assert len(_between(Edge(0, None, 1000 * S))) == 16
+    assert _between(Edge(5 * S, None, 5 * S + 1)) == []
+    assert _between(Edge(5 * S, None, None)) == ()

@@ -26,6 +26,9 @@ WORLD = spec.World(())
 SIZED = type("Sized", (), {"size": 1.0})
 
 
+SIZED_ACCOUNT = Account.model_construct(name="main", positions=(SIZED,), orders=(), plans=())
+
+
 class Asked:
     """Hears which shares of sizes a search makes worlds of."""
 
@@ -43,11 +46,10 @@ class Asked:
 
 def found(
     lives: Callable[[Decimal], bool], searched: Any = smaller, can_be_had: float = 100.0
-) -> tuple[list[Remedy], list[Decimal]]:
+) -> tuple[Any, list[Decimal]]:
     """What a search finds, and all shares that it tried."""
     asked = Asked(can_be_had)
-    given = Account.model_construct(name="main", positions=(SIZED,), orders=(), plans=())
-    search, tried = searched(given, 0.0, asked.turn), list[Decimal]()
+    search, tried = searched(SIZED_ACCOUNT, 0.0, asked.turn), list[Decimal]()
     next(search)
     while True:
         shares, asked.shares = asked.shares, []
@@ -95,18 +97,21 @@ def test_no_share_saves() -> None:
 def test_the_largest_multiple_with_which_one_that_lives_still_does(
     edge: float, can_be_had: float, lives_at: float, not_at: float | None
 ) -> None:
-    [answer], tried = found(lambda multiple: multiple <= edge and multiple != 9, larger, can_be_had)
-    assert (answer.id, answer.value, answer.not_enough) == ("larger", lives_at, not_at)
+    answer, tried = found(lambda multiple: multiple <= edge and multiple != 9, larger, can_be_had)
+    assert (answer.multiple, answer.dies_at) == (lives_at, not_at)
+    assert answer.beyond == ("dies" if not_at else "refused" if can_be_had < 10.0 else "not tried")
     assert answer.settings == (f"accounts[main].positions.size=*{lives_at:g}",)
     assert len(tried) <= 17
 
 
 def test_one_that_bears_no_more_or_has_nothing_has_no_answer() -> None:
-    assert found(lambda multiple: False, larger)[0] == []
-    assert found(lambda multiple: True, larger, 1.0)[0] == []
+    assert found(lambda multiple: False, larger)[0] is None
     with pytest.raises(StopIteration) as over:
         next(larger(GIVEN, 0.0, lambda change: WORLD))
-    assert over.value.value == []
+    assert over.value.value is None
+    with pytest.raises(StopIteration) as over:
+        next(larger(SIZED_ACCOUNT, 0.0, lambda change: None))
+    assert over.value.value is None
 
 
 def test_everything_that_has_a_size_is_scaled() -> None:
@@ -168,7 +173,7 @@ def position_of(mode: str) -> object:
 
 
 def lives(result: RunResult, number: int = 0) -> bool:
-    return result.topups[number] is None
+    return result.saved[number].topup is None
 
 
 def rerun(*settings: str) -> RunResult:
@@ -177,7 +182,7 @@ def rerun(*settings: str) -> RunResult:
 
 @pytest.mark.compiled
 def test_the_demo_lives_with_what_is_said_and_not_with_the_next() -> None:
-    [size] = [each for each in demo().remedies[0] if each.id == "size"]
+    [size] = [each for each in demo().saved[0].remedies if each.id == "size"]
     assert size.id == "size" and size.not_enough is not None
     again = rerun(*size.settings)
     assert lives(again) and account_equity(again, 0) == size.equity_end
@@ -209,7 +214,7 @@ def with_stops(directory: Path, percent: int) -> RunResult:
 
 @pytest.mark.compiled
 def test_the_stops_that_save_the_demo_are_orders_like_others(tmp_path: Path) -> None:
-    [stop] = [each for each in demo().remedies[0] if each.id == "stop"]
+    [stop] = [each for each in demo().saved[0].remedies if each.id == "stop"]
     assert stop.value is not None and stop.not_enough is not None
     again = with_stops(tmp_path, round(100 * stop.value))
     assert lives(again) and account_equity(again, 0) == stop.equity_end
@@ -225,7 +230,7 @@ def test_a_hedge_that_dies_in_pockets_lives_across(tmp_path: Path) -> None:
     )
     book = portfolio(tmp_path, account(*legs, collateral="USDC = 60_000.0"))
     result = run_cell(Request(book, scenario=CRASH))
-    saved = {each.id: each for each in result.remedies[0]}
+    saved = {each.id: each for each in result.saved[0].remedies}
     assert not lives(result) and "cross" in saved
     again = run_cell(Request(book, scenario=CRASH, overrides=saved["cross"].settings))
     assert lives(again) and account_equity(again, 0) == saved["cross"].equity_end
@@ -240,15 +245,17 @@ def test_in_hedge_mode_stops_close_their_own_side(tmp_path: Path) -> None:
             'venue = "binance-usdm"', 'venue = "binance-usdm"\nposition_mode = "hedge"'
         ),
     )
-    found = {each.id for each in run_cell(Request(book, scenario=CRASH)).remedies[0]}
+    found = {each.id for each in run_cell(Request(book, scenario=CRASH)).saved[0].remedies}
     assert "stop" in found
 
 
 @pytest.mark.compiled
 def test_an_account_that_lives_says_how_much_more_it_would_have_borne(tmp_path: Path) -> None:
     book = portfolio(tmp_path, account(position(size=0.1), order(size=0.05)))
-    [[more]] = run_cell(Request(book, scenario=CRASH)).remedies
-    assert (more.id, more.value, more.not_enough) == ("larger", 10.0, None)
+    [saved] = run_cell(Request(book, scenario=CRASH)).saved
+    more = saved.headroom
+    assert more is not None
+    assert (more.multiple, more.dies_at, more.beyond) == (10.0, None, "not tried")
     shown = run_cell(Request(book, overrides=more.settings, scenario=CRASH))
     assert account_equity(shown, 0) == more.equity_end
 
@@ -259,7 +266,7 @@ def test_less_size_begins_with_the_same_equity(tmp_path: Path) -> None:
     held = position(size=10.0, entry_price=122_000.0)
     book = portfolio(tmp_path, account(held, collateral="USDC = 130_000.0"))
     result = run_cell(Request(book, scenario=CRASH))
-    for each in result.remedies[0]:
+    for each in result.saved[0].remedies:
         if each.id == "size":
             again = run_cell(Request(book, scenario=CRASH, overrides=each.settings))
             start = account_equity(again, 0, at_start=True)

@@ -18,7 +18,7 @@ END = [delta(20.0, BUY, 10, 1)]
 
 def topup(accounts: Sequence[spec.Account], tape: Tape, rules: spec.Rules = PLAIN) -> TopUp | None:
     """Of the first account."""
-    return finished(accounts, tape, rules).topups[0]
+    return finished(accounts, tape, rules).saved[0].topup
 
 
 def survives(given: spec.Account, tape: Tape, rules: spec.Rules = PLAIN) -> bool:

@@ -351,3 +351,84 @@ class Verdict(IntEnum):
     REDUCED = 3
     ALERTED = 4
     SURVIVED = 5
+
+
+class GuardOp(IntEnum):
+    """One step of a guard's condition, which is judged on a stack (RULES 11.3)."""
+
+    NUMBER = 0
+    METRIC = 1
+    SHARE = 2  # so much of what is on top
+    BELOW = 3
+    AT_MOST = 4
+    ABOVE = 5
+    AT_LEAST = 6
+    NOT = 7
+    AND = 8
+    OR = 9
+    FOR = 10  # has been true for so long
+
+
+class GuardMetric(IntEnum):
+    """What a guard can look at (RULES 11.2)."""
+
+    # of pools: one, the worst, all of an account
+    EQUITY = 0
+    EQUITY_START = 1
+    MAINTENANCE = 2
+    BUFFER = 3
+    LEVERAGE = 4
+    MARGIN_RATIO = 5
+    # of positions: one, those of a pool, all of an account
+    NOTIONAL = 6
+    NET_NOTIONAL = 7
+    FUNDING_24H = 8
+    # of the account
+    LOSS = 9
+    DRAWDOWN = 10
+    # of a position
+    DISTANCE = 11
+    # of a market
+    MARK = 12
+    INDEX = 13
+    LAST = 14
+    BASIS = 15
+    SPREAD = 16
+    RETURN = 17
+    FUNDING = 18
+    TIME_TO_FUNDING = 19
+    AGE = 20
+
+
+class GuardScope(IntEnum):
+    """What a guard looks at a metric of."""
+
+    ACCOUNT = 0
+    WORST = 1  # the pool with lots and the highest margin ratio
+    POOL = 2
+    POSITION = 3
+    MARKET = 4
+
+
+class Rearm(IntEnum):
+    """When a guard that has fired may fire again."""
+
+    ALWAYS = 0  # as long as its condition holds
+    WHEN_FALSE = 1  # once its condition has been false
+    WHEN = 2  # once another condition has been true
+
+
+class GuardEvent(IntEnum):
+    """What a guard did."""
+
+    ALERT = 0
+    HELD = 1  # its condition held, but it may not fire
+    PASSED = 2  # it fired, and its condition was false when it was confirmed
+
+
+class Hold(IntEnum):
+    """What held a guard back."""
+
+    NONE = 0
+    COOL_DOWN = 1
+    MAX_FIRES = 2

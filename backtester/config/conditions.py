@@ -3,14 +3,14 @@
     condition  = both { "or" both }                 binding: not, and, or
     both       = negation { "and" negation }
     negation   = "not" negation | judged
-    judged     = "(" condition ")" | comparison
+    judged     = ( "(" condition ")" | comparison ) [ "for" number "s" | "m" | "h" ]
     comparison = operand ("<" | "<=" | ">" | ">=" | "==" | "!=") operand | field "in" "[" word { "," word } "]"
     operand    = field | word | number [ "%" | "bps" | "s" | "m" | "h" ] | number "%" field
     field      = name [ "[" selector "]" ] { "." name [ "[" selector "]" ] }
 
 A word that is no name (`"2025-10-10"`) is quoted. `1.5% notional` is that share of another figure of the same thing.
-Which fields there are and what they hold is not known here: `config.judging` asks a `Table` and a reader. A clock of
-guards (`for 30s`) will stand behind what is `judged`.
+Which fields there are and what they hold is not known here: `config.judging` asks a `Table` and a reader. The clock
+`for 30s` (true at every look for so long) is for guards, which look again and again.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ LONGEST, DEEPEST = 1_000, 16
 SIGNS = ("<=", ">=", "==", "!=", "<", ">")
 UNITS = ("%", "bps", "s", "m", "h")
 KEYWORDS = ("not", "and", "or", "in", "for")
+_LENGTHS = ("s", "m", "h")
 
 _NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 _STEP = rf"({_NAME})(?:\[([^\[\]]*)\])?"
@@ -141,6 +142,18 @@ class Membership:
 
 
 @dataclass(frozen=True, slots=True)
+class Lasting:
+    """Something that has been true at every look for so long."""
+
+    inside: Condition
+    length: Number  # in s, m or h
+
+    def __str__(self) -> str:
+        whole = f"({self.inside})" if isinstance(self.inside, Not | Lasting) else _inside(self.inside)
+        return f"{whole} for {self.length}"
+
+
+@dataclass(frozen=True, slots=True)
 class Not:
     """The opposite."""
 
@@ -171,7 +184,7 @@ class Or:
 
 
 Operand = Field | Word | Number | Share
-Condition = Comparison | Membership | Not | And | Or
+Condition = Comparison | Membership | Lasting | Not | And | Or
 
 
 def _inside(condition: Condition) -> str:
@@ -182,7 +195,7 @@ def _inside(condition: Condition) -> str:
 def comparisons(condition: Condition) -> Iterator[Comparison | Membership]:
     """The parts of a condition that are judged by themselves, as they are written."""
     match condition:
-        case Not(inside):
+        case Not(inside) | Lasting(inside):
             yield from comparisons(inside)
         case And(parts) | Or(parts):
             for part in parts:
@@ -194,11 +207,11 @@ def comparisons(condition: Condition) -> Iterator[Comparison | Membership]:
 # --- from text -----------------------------------------------------------------------------------------------------
 
 
-def parse(text: str) -> Condition:
-    """The tree of a condition. Raises Wrong."""
+def parse(text: str, clocks: bool = False) -> Condition:
+    """The tree of a condition; `clocks`: it may say `for 30s`. Raises Wrong."""
     if len(text) > LONGEST:
         raise Wrong(LONGEST, f"longer than {LONGEST:,} characters")
-    parser = _Parser(text)
+    parser = _Parser(text, clocks)
     condition = parser.condition(0)
     if parser.token.kind != "end":
         raise parser.expected('"and", "or" or the end')
@@ -245,8 +258,8 @@ def _unreadable(text: str, at: int) -> Wrong:
 class _Parser:
     """Precedence descent, a token ahead."""
 
-    def __init__(self, text: str) -> None:
-        self.text = text
+    def __init__(self, text: str, clocks: bool = False) -> None:
+        self.text, self.clocks = text, clocks
         self.tokens = _tokens(text)
         self.token = next(self.tokens)
 
@@ -268,11 +281,26 @@ class _Parser:
         return Not(self.negation(depth + 1)) if self.takes("not") else self.judged(depth)
 
     def judged(self, depth: int) -> Condition:
-        if not self.takes("("):
-            return self.comparison()
-        condition = self.condition(depth + 1)
-        self.need(")", '"and", "or" or ")"')
-        return condition
+        if self.takes("("):
+            condition = self.condition(depth + 1)
+            self.need(")", '"and", "or" or ")"')
+        else:
+            condition = self.comparison()
+        column = self.token.column
+        if not self.takes("for"):
+            return condition
+        if not self.clocks:
+            raise Wrong(column, "a result is looked at once", "for is for guards: leave it out")
+        return Lasting(condition, self.length())
+
+    def length(self) -> Number:
+        """Example: 30s."""
+        if self.token.kind != "number":
+            raise self.expected("how long, such as 30s")
+        found = self.number()
+        if not isinstance(found, Number) or found.unit not in _LENGTHS or found.value <= 0.0:
+            raise Wrong(found.column, "expected how long, such as 30s", f"a number above 0 and {', '.join(_LENGTHS)}")
+        return found
 
     def comparison(self) -> Condition:
         left, sign = self.operand(), self.token

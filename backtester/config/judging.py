@@ -22,6 +22,7 @@ from backtester.config.conditions import (
     Comparison,
     Condition,
     Field,
+    Lasting,
     Membership,
     Not,
     Number,
@@ -127,6 +128,8 @@ def check(condition: Condition, table: Table) -> Condition:
             return Membership(left, tuple(_checked_word(word, figure) for word in words))
         case Comparison():
             return _checked_comparison(condition, table)
+        case Lasting(inside, length):
+            return Lasting(check(inside, table), length)
     assert_never(condition)
 
 
@@ -318,6 +321,8 @@ def judge(condition: Condition, read: Callable[[Field], Reading]) -> Outcome:
             return Outcome(truth, (_said(left, found),), found.absent)
         case Comparison(left, sign, right):
             return _compared(left, sign, right, read)
+        case Lasting():
+            raise ValueError(f"no result is looked at for so long: {condition}")
     assert_never(condition)
 
 
@@ -350,9 +355,8 @@ def _compared(left: Operand, sign: str, right: Operand, read: Callable[[Field], 
 def _value(operand: Operand, read: Callable[[Field], Reading]) -> float | tuple[str, ...] | None:
     """A number in its base unit, a word, or None."""
     match operand:
-        case Number(value, unit):
-            times, by = _SCALES[unit]
-            return value * times / by
+        case Number():
+            return in_base(operand)
         case Word(text):
             return (text,)
         case Share(percent, of):
@@ -362,6 +366,12 @@ def _value(operand: Operand, read: Callable[[Field], Reading]) -> float | tuple[
             found = read(operand).value
             return None if isinstance(found, float) and math.isnan(found) else found
     assert_never(operand)
+
+
+def in_base(number: Number) -> float:
+    """A number in its base unit: shares of a whole, times in s. Example: 1.5% is 0.015."""
+    times, by = _SCALES[number.unit]
+    return number.value * times / by
 
 
 def _said(field: Field, reading: Reading) -> str:

@@ -32,11 +32,20 @@ class Written(NamedTuple):
 
 
 def parse_written(value: Any) -> Written:
-    """A condition as text. Raises ValueError."""
+    """A condition on a result, as text. Raises ValueError."""
+    return _written(value, "loss_pct > 40", clocks=False)
+
+
+def parse_guard(value: Any) -> Written:
+    """A condition of a guard, as text. Raises ValueError."""
+    return _written(value, "buffer < 10_000", clocks=True)
+
+
+def _written(value: Any, example: str, clocks: bool) -> Written:
     if not isinstance(value, str):
-        raise ValueError('expected a condition such as "loss_pct > 40"')
+        raise ValueError(f'expected a condition such as "{example}"')
     try:
-        return Written(value, parse(value))
+        return Written(value, parse(value, clocks))
     except Wrong as wrong:
         raise Misread(str(wrong), wrong.hint) from None
 

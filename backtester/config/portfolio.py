@@ -10,7 +10,9 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, PlainValidator
 
 from backtester.bounds import LARGEST_AMOUNT, LARGEST_LEVERAGE
-from backtester.config.limits import Limits
+from backtester.config.conditions import Condition
+from backtester.config.guards import parse_confirm, parse_rearm
+from backtester.config.limits import Limits, Written, parse_guard
 from backtester.config.order_rules import misfits_of_order
 from backtester.config.overrides import override
 from backtester.config.plan_rules import ALGOS, misfits_of_plan
@@ -140,11 +142,23 @@ class Plan(Record):
         return key in table or (key not in misfits_of_plan(table) and key != "position_side")
 
 
+class Guard(Record):
+    """A protective rule: when its condition holds it fires, and alerts."""
+
+    id: Text
+    when: Annotated[Written, PlainValidator(parse_guard)]
+    do: Annotated[tuple[Literal["alert"], ...], Field(strict=False, min_length=1)] = ("alert",)
+    rearm: Annotated[bool | Condition, PlainValidator(parse_rearm)] = False  # false: once its condition has been false
+    cool_down_ns: Duration = 30 * 10**9
+    confirm_ns: Annotated[int, PlainValidator(parse_confirm)] = 0  # before it acts; somebody has to look
+    max_fires: Annotated[int, Field(ge=1)] | None = None
+
+
 class Account(Record):
     """Collateral on one venue, and what it backs."""
 
     unsupported: ClassVar[Mapping[str, str]] = {
-        "rules": "protective rules are not supported yet",
+        "rules": "protective rules are guards: [[accounts.guards]]",
     }
 
     name: Text
@@ -155,13 +169,15 @@ class Account(Record):
     positions: Annotated[tuple[Position, ...], Field(strict=False)] = ()
     orders: Annotated[tuple[Order, ...], Field(strict=False)] = ()
     plans: Annotated[tuple[Plan, ...], Field(strict=False)] = ()
+    guards: Annotated[tuple[Guard, ...], Field(strict=False)] = ()
 
 
 class Portfolio(Record):
     """All accounts that a run stresses."""
 
     unsupported: ClassVar[Mapping[str, str]] = {
-        array: f"{array} belong to an account: [[accounts.{array}]]" for array in ("positions", "orders", "plans")
+        array: f"{array} belong to an account: [[accounts.{array}]]"
+        for array in ("positions", "orders", "plans", "guards")
     }
 
     name: Text

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 
+from backtester.config.guards import guard_faults
 from backtester.config.lines import Place
 from backtester.config.order_rules import link_faults, order_faults, side_faults
 from backtester.config.plan_rules import plan_faults
@@ -39,6 +40,8 @@ def portfolio_faults(portfolio: Table) -> Iterator[Fault]:
 def _account_faults(account: Table, place: Place) -> Iterator[Fault]:
     yield from _same_market_faults(account, place)
     yield from duplicates(account, place, "plans", "id", "another plan of the account has this id")
+    yield from duplicates(account, place, "guards", "id", "another guard of the account has this id")
+    yield from guard_faults(account, place)
     yield from _margin_faults(account, place)
     for index, position in tables(account, "positions"):
         yield from _position_faults(position, (*place, "positions", index))

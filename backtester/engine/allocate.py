@@ -10,9 +10,10 @@ import numpy as np
 
 from backtester import enums
 from backtester.engine import spec
+from backtester.engine.allocate_guards import allocate_guards, allocate_views
 from backtester.engine.allocate_orders import enter_orders
 from backtester.engine.book.feed import GAPS
-from backtester.engine.records import FILL, LEDGER, LIQUIDATION, MARKET_PATH, PATH, PATH_BUCKETS, PAYMENT
+from backtester.engine.records import FILL, GUARD_EVENT, LEDGER, LIQUIDATION, MARKET_PATH, PATH, PATH_BUCKETS, PAYMENT
 from backtester.engine.state import (
     ACCOUNT,
     CALM,
@@ -79,7 +80,23 @@ def allocate_market(data: spec.MarketData, capacities: Capacities) -> Market:
     slots = max((rule.mark_basis_window_ns // rule.mark_interval_ns for rule in data.rules), default=0)
     basis = np.zeros((len(markets), max(slots, 1)))
     feeds, gaps = np.zeros(2 * count, FEED), np.zeros((count, GAPS), np.int64)
-    return Market(cells, sides, instruments, markets, tiers, rules, steps, clocks, path, basis, feeds, gaps)
+    views, shared_marks = allocate_views(data)
+    return Market(
+        cells,
+        sides,
+        instruments,
+        markets,
+        tiers,
+        rules,
+        steps,
+        clocks,
+        path,
+        basis,
+        feeds,
+        gaps,
+        views,
+        shared_marks,
+    )
 
 
 def _allocate_rules(all_rules: Sequence[spec.Rules]) -> tuple[np.ndarray, np.ndarray]:
@@ -113,6 +130,7 @@ def _allocate_markets(data: spec.MarketData, instruments: np.ndarray) -> tuple[n
         row["instrument"], row["rules"] = item.instrument, item.rules
         row["unit"], row["tick_size"] = instrument["unit"], instrument["tick_size"]
         row["impact_notional"] = item.impact_notional_quote
+        row["base"] = item.base if item.base >= 0 else -1 - number
         for name in ("funding_cap", "liquidation_fee", *_SIZES):
             row[name] = getattr(item, name)
         row["tier_first"], row["tier_count"] = len(tiers), len(item.tiers)
@@ -154,6 +172,7 @@ class WorldIndex(NamedTuple):
     positions: list[list[int]]  # [account][spec position]
     orders: list[range]  # [account][spec order]
     plans: list[range]  # [account][spec plan]
+    guards: list[range]  # [account][spec guard]
 
 
 def allocate_worlds(
@@ -171,7 +190,9 @@ def allocate_worlds(
         positions=[numbers[each.start : each.stop] for each in _ranges([each.positions for each in owners])],
         orders=_ranges(orders),
         plans=_ranges(plans),
+        guards=_ranges([each.guards for each in owners]),
     )
+    guards, guard_ops, stack = allocate_guards(owners, accounts, index.positions)
     entered = enter_orders(market, accounts, positions, index.positions, orders, plans, start_ts)
     insurance = _allocate_insurance(worlds)
     capacity = int(market.instruments["capacity"].max(initial=0))
@@ -186,6 +207,9 @@ def allocate_worlds(
         positions=positions,
         orders=entered.orders,
         plans=entered.plans,
+        guards=guards,
+        guard_ops=guard_ops,
+        stack=stack,
         parties=np.zeros((*insurance.shape, len(enums.Party))),
         insurance=insurance,
         inventory=np.zeros((len(worlds), len(market.markets)), INVENTORY),
@@ -198,6 +222,7 @@ def allocate_worlds(
         ledger=np.zeros(max(capacities.rows, 1), LEDGER),
         liquidations=np.zeros(max(capacities.rows, 1), LIQUIDATION),
         payments=np.zeros(max(capacities.rows, 1), PAYMENT),
+        guard_events=np.zeros(max(capacities.rows, 1), GUARD_EVENT),
         path=_allocate_paths(worlds, accounts, pools),
     ), index
 
@@ -290,6 +315,9 @@ def _allocate_accounts(
     rows["order_first"], rows["order_count"] = np.cumsum(orders) - orders, orders
     rows["equity_start"] = _equity(market, pools, positions, len(rows))
     rows["equity_min"], rows["equity_min_ts"] = np.inf, -1
+    guards = _lengths([each.guards for each in owners])
+    rows["guard_first"], rows["guard_count"] = np.cumsum(guards) - guards, guards
+    rows["equity_high"] = -np.inf
     return rows
 
 

@@ -91,6 +91,21 @@ LIQUIDATION = np.dtype(
     align=True,
 )
 
+#: What a guard did, or that it was held back.
+GUARD_EVENT = np.dtype(
+    [
+        ("ts", "i8"),
+        ("world", "i8"),
+        ("account", "i8"),
+        ("guard", "i8"),
+        ("event", "i8"),
+        ("held", "i8"),  # by what
+        ("seen", "f8"),  # both sides of the first comparison of its condition that held
+        ("bound", "f8"),
+    ],
+    align=True,
+)
+
 #: One time bucket of the margin path of an account, or of a pool. No buffer, infinite: it held nothing.
 PATH = np.dtype(
     [

@@ -13,6 +13,7 @@ from typing import NamedTuple, get_type_hints, overload
 
 import numpy as np
 
+from backtester import enums
 from backtester.enums import (
     After,
     CloseOrder,
@@ -20,6 +21,8 @@ from backtester.enums import (
     ForcedAction,
     ForcedPrice,
     FundingWeights,
+    GuardMetric,
+    GuardScope,
     Held,
     MarkFormula,
     OrderMargin,
@@ -30,6 +33,7 @@ from backtester.enums import (
     PriceReference,
     PriceSeries,
     QueueModel,
+    Rearm,
     RefillModel,
     SelfTrade,
     TimeInForce,
@@ -132,6 +136,7 @@ class Market(NamedTuple):
     max_limit_quote: float = 0.0
     min_order_quote: float = 0.0  # smallest notional of an order, at its limit or at the mark; 0 = any
     min_close_quote: float = 0.0  # the same of a reduce-only one
+    base: int = -1  # number that markets of one base share, what is held of them nets; -1 = none other has it
 
 
 class Position(NamedTuple):
@@ -179,6 +184,29 @@ class Order(NamedTuple):
     target: float = 1.0  # part of the plan that should be done with this child
     peg: Peg = Peg.NONE  # LIMIT: where the limit is taken from at the decision
     key: int = 0  # of its random numbers, 0 ... 2^63 - 1: depends on names, not on places
+
+
+class GuardOp(NamedTuple):
+    """One step of a condition of a guard, worked on a stack (RULES 11.3)."""
+
+    code: enums.GuardOp
+    metric: GuardMetric = GuardMetric.EQUITY
+    scope: GuardScope = GuardScope.ACCOUNT
+    place: int = 0  # POOL: 0 cross, then isolated positions in order; POSITION: index into them; MARKET: its index
+    value: float = 0.0  # of a NUMBER, or the SHARE
+    ns: int = 0  # how long: of FOR, and of a RETURN
+
+
+class Guard(NamedTuple):
+    """A protective rule of the user's: when it fires (RULES 11.4). It alerts."""
+
+    id: str
+    when: tuple[GuardOp, ...]
+    rearm: Rearm = Rearm.WHEN_FALSE
+    rearm_when: tuple[GuardOp, ...] = ()  # WHEN
+    cool_down_ns: int = 0
+    confirm_ns: int = 0
+    max_fires: int = 0  # 0 = any
 
 
 class Plan(NamedTuple):
@@ -257,6 +285,7 @@ class Account(NamedTuple):
     positions: tuple[Position, ...]
     orders: Sequence[Order] = ()  # a tuple of them, or `Orders`
     plans: tuple[Plan, ...] = ()
+    guards: tuple[Guard, ...] = ()
     venue: int = 0  # number, in its world, of the venue whose fund and fees are its counterparties
 
 

@@ -121,6 +121,7 @@ MARKET = np.dtype(
         ("max_limit_quote", "f8"),
         ("min_order_quote", "f8"),
         ("min_close_quote", "f8"),
+        ("base", "i8"),
     ],
     align=True,
 )
@@ -174,6 +175,9 @@ ACCOUNT = np.dtype(
         ("equity_start", "f8"),
         ("equity_min", "f8"),
         ("equity_min_ts", "i8"),
+        ("guard_first", "i8"),
+        ("guard_count", "i8"),
+        ("equity_high", "f8"),  # since the start, on the mark grid; kept for guards
     ],
     align=True,
 )
@@ -335,6 +339,62 @@ PLAN = np.dtype(
     align=True,
 )
 
+#: What a client sees of a market: as it was at the last mark time at which its feed came (RULES 11.2). NaN: unknown.
+VIEW = np.dtype(
+    [
+        ("ts", "i8"),  # -1 = nothing yet
+        ("count", "i8"),  # marks so far; the last ones are in Market.shared_marks
+        ("mark", "f8"),
+        ("index", "f8"),
+        ("last", "f8"),
+        ("bid", "f8"),
+        ("ask", "f8"),
+        ("funding", "f8"),
+    ],
+    align=True,
+)
+
+#: A guard of an account, and how it stands (RULES 11.4).
+GUARD = np.dtype(
+    [
+        ("account", "i8"),
+        ("op_first", "i8"),
+        ("op_count", "i8"),
+        ("rearm", "i8"),
+        ("rearm_first", "i8"),
+        ("rearm_count", "i8"),
+        ("cool_down_ns", "i8"),
+        ("confirm_ns", "i8"),
+        ("max_fires", "i8"),  # 0 = any
+        ("armed", "i8"),
+        ("fires", "i8"),
+        ("first_ts", "i8"),  # of the first fire, -1 = none
+        ("ready_ts", "i8"),  # end of the cool-down
+        ("confirm_ts", "i8"),  # when it acts on the fire that waits for somebody, NEVER_NS = none does
+        ("held", "i8"),  # what holds it back, as at its last look
+        ("blind", "i8"),  # looks at which its condition was unknown, the first and the last of them
+        ("blind_first", "i8"),
+        ("blind_last", "i8"),
+        ("seen", "f8"),  # both sides of the first comparison that was true at the last look
+        ("bound", "f8"),
+    ],
+    align=True,
+)
+
+#: One step of a condition, in the order in which it is worked (RULES 11.3).
+GUARD_OP = np.dtype(
+    [
+        ("code", "i8"),
+        ("metric", "i8"),
+        ("scope", "i8"),
+        ("place", "i8"),  # number of the pool, position or market
+        ("value", "f8"),
+        ("ns", "i8"),
+        ("since_ts", "i8"),  # FOR: since when its inside has been true, NEVER_NS = it is not
+    ],
+    align=True,
+)
+
 #: Inventory that the backstop of one world holds in one market.
 INVENTORY = np.dtype([("lots", "i8"), ("cost", "f8")], align=True)
 
@@ -381,6 +441,7 @@ CONTROL = np.dtype(
         ("ledger", "i8"),
         ("liquidations", "i8"),
         ("payments", "i8"),
+        ("guard_events", "i8"),
         ("need", "i8"),  # free rows, slots or cells the next step asks for
         ("path_width", "i8"),
         ("bucket", "i8"),  # of the path, now
@@ -408,6 +469,8 @@ class Market(NamedTuple):
     basis: np.ndarray  # [market, slot]: the last samples of mid − index, in turn (MEDIAN_BASIS_MA)
     feeds: np.ndarray  # FEED, one a side
     gaps: np.ndarray  # i8[instrument, bin]: times between messages, counted ((engine.book.feed))
+    views: np.ndarray  # VIEW[market]
+    shared_marks: np.ndarray  # [market, slot]: the marks of the last hour since the start, in turn
 
 
 class Worlds(NamedTuple):
@@ -420,6 +483,9 @@ class Worlds(NamedTuple):
     positions: np.ndarray
     orders: np.ndarray
     plans: np.ndarray
+    guards: np.ndarray  # those of an account together, in the order of accounts
+    guard_ops: np.ndarray
+    stack: np.ndarray  # f8: what conditions are judged on
     parties: np.ndarray  # f8[world, venue, Party]: what each gained since the start, quote
     insurance: np.ndarray  # f8[world, venue]: what the insurance fund had at the start, quote
     inventory: np.ndarray  # [world, market]
@@ -432,6 +498,7 @@ class Worlds(NamedTuple):
     ledger: np.ndarray
     liquidations: np.ndarray
     payments: np.ndarray
+    guard_events: np.ndarray
     path: np.ndarray  # [recorded account, bucket] of PATH
 
 

@@ -13,6 +13,7 @@ from backtester.metrics.accounts import (
     portfolio_report,
     system_report,
 )
+from backtester.metrics.guards import action_reports, guard_reports
 from backtester.metrics.impact_law import courses
 from backtester.metrics.names import Names, known
 from backtester.metrics.notices import notices
@@ -118,6 +119,8 @@ def _build_cell(result: RunResult) -> Cell:
         market_paths=tuple(market_paths(result, names)),
         reached=Named(result.reached),
         limits=(),
+        actions=tuple(action_reports(result, names)),
+        guards=tuple(guard_reports(result, names)),
     )
     return cell._replace(limits=judged(cell, result.portfolio.limits.all()))
 

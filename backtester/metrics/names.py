@@ -77,6 +77,11 @@ class Names:
         """Name of an account of any world."""
         return self._result.world.accounts[self._place(number)].name
 
+    def guard(self, account: int, number: int) -> str:
+        """Id of a guard of an account."""
+        place = self._result.index.guards[account].index(number)
+        return self._result.world.accounts[self._place(account)].guards[place].id
+
     def symbol(self, position: int) -> str:
         """Symbol of a position, as the tape names it."""
         return self._result.instruments[self._instruments[position]].tape.symbol

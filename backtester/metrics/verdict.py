@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from backtester.enums import CONDITIONAL, FillReason, LiquidationStage, OrderReason, OrderStatus, Verdict
+from backtester.enums import CONDITIONAL, FillReason, GuardEvent, LiquidationStage, OrderReason, OrderStatus, Verdict
 from backtester.metrics.reconcile import account_equity, uncovered
 from backtester.report.flags import Flag
 from backtester.run.result import ACTUAL, RunResult
@@ -22,6 +22,7 @@ def account_verdict(result: RunResult, account: int) -> Verdict:
     insolvent   its equity is below 0 at the end, or nothing is left of it and others bear what a pool lost beyond 0
     liquidated  the venue sent a liquidation order for it or took a position over, filled or not
     reduced     a conditional or a reduce-only order of the user made a position smaller
+    alerted     a guard of it alerted
     survived    none of these
     """
     left = account_equity(result, account)
@@ -29,7 +30,14 @@ def account_verdict(result: RunResult, account: int) -> Verdict:
         return Verdict.INSOLVENT
     if (result.liquidations["account"] == account).any():
         return Verdict.LIQUIDATED
-    return Verdict.REDUCED if _was_reduced(result, account) else Verdict.SURVIVED
+    if _was_reduced(result, account):
+        return Verdict.REDUCED
+    return Verdict.ALERTED if _was_alerted(result, account) else Verdict.SURVIVED
+
+
+def _was_alerted(result: RunResult, account: int) -> bool:
+    events = result.guard_events
+    return bool(((events["account"] == account) & (events["event"] == GuardEvent.ALERT)).any())
 
 
 def cell_verdict(result: RunResult) -> Verdict:

@@ -1,8 +1,8 @@
 """Every place where two cells differ, found by walking the records that they are made of.
 
-Rows of an array are one by what they are called: by name, id, pool, flag, text, position or symbol, with their account
-and, of a notice, the orders that it is about; several that are called alike (liquidations and funding of a position,
-say) by the order in which they appear. A time is compared as what it is after the start of its run.
+Rows of an array are one by what they are called: by name, id, pool, flag, text, guard, position or symbol, with their
+account and, of a notice, the orders that it is about; several that are called alike (liquidations and funding of a
+position, say) by the order in which they appear. A time is compared as what it is after the start of its run.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from backtester.report.naming import undated
 from backtester.report.records import AccountReport, Cell, Named
 
 Sign = Literal["~", "+", "-"]
-_NAMES = ("name", "id", "pool", "flag", "text", "position", "symbol")
+_NAMES = ("name", "id", "pool", "flag", "text", "guard", "position", "symbol")
 #: Arrays of which the figures of their record say the sum: a row more or less is told by their number alone.
 _DETAILS = {"fills"}
 

@@ -55,9 +55,10 @@ _TABLE = {
     Measure(_Q.VERDICT, _DOWN): "verdict",  # counted from the worst
     Measure(_Q.COUNT, _UP): "liquidations pools_liquidated",
     Measure(_Q.COUNT, _NEITHER): "Cell.funding fills PortfolioReport.pools",
-    Measure(_Q.ROW, _UP): "flags notices",
+    Measure(_Q.ROW, _UP): "flags notices actions",
     Measure(_Q.ROW, _DOWN): "remedies",
-    Measure(_Q.ROW, _NEITHER): "accounts positions pools drags headroom orders plans trades limits ids law shortfall",
+    Measure(_Q.ROW, _NEITHER): """
+        accounts positions pools drags headroom guards orders plans trades limits ids law shortfall""",
     Measure(_Q.OUTCOME, _UP): "stage outcome",
     Measure(_Q.OUTCOME, _NEITHER): "status result",
     Measure(_Q.MONEY, _UP): """
@@ -87,17 +88,19 @@ _TABLE = {
         price vwap market_vwap worst_price entry_price exit_price mark_price liquidation_price liquidation_price_end
         bankruptcy_price bankruptcy_price_end trigger_price trigger_mark stop_price limit_price activation_price
         peak_price decision_price arrival_price end_price breakeven_price""",
-    Measure(_Q.NUMBER, _UP): "children_refused",
-    Measure(_Q.NUMBER, _NEITHER): "levels children children_filled funding_intervals prefactor ratio",
+    Measure(_Q.NUMBER, _UP): "children_refused false_fires",
+    Measure(_Q.NUMBER, _NEITHER): """
+        levels children children_filled funding_intervals prefactor ratio seen bound fires blind""",
     Measure(_Q.TIME, _DOWN): "breach_ts LiquidationReport.ts",
     Measure(_Q.TIME, _NEITHER): """
         ts buffer_min_ts equity_min_ts required_topup_by trigger_ts arrive_ts done_ts end_ts PlanReport.start_ts
-        first_fill_ts last_fill_ts""",
+        first_fill_ts last_fill_ts first_ts blind_first_ts blind_last_ts""",
     Measure(_Q.DATE, _NEITHER): "start_ts",
     Measure(_Q.DURATION, _NEITHER): "age_ns",
+    Measure(_Q.NUMBER, _DOWN): "lead_s",
     Measure(_Q.WORD, _NEITHER): """
         name id pool account symbol position flag margin_mode type side reason liquidity plan algo cause level
-        reached beyond""",
+        reached beyond guard event held when""",
     Measure(_Q.VENUE, _NEITHER): "AccountReport.venue",
     Measure(_Q.TEXT, _NEITHER): "text figure error settings",
 }

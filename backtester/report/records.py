@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from backtester.config.command import Command
 from backtester.config.values import Instant
-from backtester.enums import LiquidationStage, Side, Verdict
+from backtester.enums import GuardEvent, Hold, LiquidationStage, Side, Verdict
 from backtester.report.executions import OrderReport, PlanReport, TradeReport
 from backtester.report.flags import Flag
 
@@ -300,6 +300,33 @@ class LimitReport(NamedTuple):
     figure: str  # what decided it, in words
 
 
+class ActionReport(NamedTuple):
+    """What a guard did, or that it was held back: of an uninterrupted stretch of that, the beginning."""
+
+    ts: Instant
+    account: str
+    guard: str
+    event: GuardEvent
+    held: Hold  # what holds it back
+    seen: float | None  # both sides of the first comparison of its condition that was true
+    bound: float | None
+
+
+class GuardReport(NamedTuple):
+    """A guard over the whole run."""
+
+    account: str
+    id: str
+    when: str  # its condition as it is written
+    fires: int
+    first_ts: Instant | None
+    lead_s: float | None  # from its first fire to the first liquidation order of its account
+    false_fires: int  # alerts behind which none came within an hour
+    blind: int  # looks at which its condition was unknown, the first and the last of them
+    blind_first_ts: Instant | None
+    blind_last_ts: Instant | None
+
+
 class Cell(NamedTuple):
     """One world's outcome: a scenario, the rules of a venue, a variant of the portfolio."""
 
@@ -325,6 +352,8 @@ class Cell(NamedTuple):
     market_paths: tuple[MarketPath, ...]
     reached: Named  # where the portfolio took a key of `variant`: `main BTC, hedge ETH`
     limits: tuple[LimitReport, ...]  # those of the portfolio, then those of the command line
+    actions: tuple[ActionReport, ...]
+    guards: tuple[GuardReport, ...]
 
 
 class PortfolioName(NamedTuple):

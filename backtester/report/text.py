@@ -192,6 +192,8 @@ def _reason(cell: Cell, currency: str) -> str:
         closed = all(each.size_end == 0.0 for account in cell.accounts for each in account.positions)
         done = "closed every position" if closed else "made positions smaller"
         text += f"; conditional and reduce-only orders {done}"
+    if cell.verdict is Verdict.ALERTED:
+        text += f"; first alert by {cell.actions[0].guard} at {clock(cell.actions[0].ts)}"
     if Flag.SEVERE_LOSS in cell.flags:
         text = f"severe loss without a liquidation{text.removeprefix('no liquidation')}"
     if Flag.LEFT_OPEN_WITHOUT_DEPTH in cell.flags:

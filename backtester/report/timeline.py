@@ -8,18 +8,18 @@ from itertools import groupby
 from typing import NamedTuple
 
 from backtester.config.values import Instant
-from backtester.enums import LiquidationStage, OrderReason, Side
+from backtester.enums import GuardEvent, LiquidationStage, OrderReason, Side
 from backtester.report.contagion import dragged
 from backtester.report.execution_sheets import apart
 from backtester.report.executions import OrderReport, PlanReport
-from backtester.report.records import Cell, LiquidationReport
+from backtester.report.records import ActionReport, Cell, LiquidationReport
 from backtester.report.text import bps, money, percent, pool_name, price, signed, size, word
 
 _DID = {Side.SELL: "sold", Side.BUY: "bought", Side.NONE: "traded"}
 
 
 class Event(NamedTuple):
-    """One line of a timeline; `kind` is topup, order, stop, funding, breach or liquidation."""
+    """One line of a timeline; `kind` is topup, order, stop, funding, guard, breach or liquidation."""
 
     ts: Instant
     kind: str
@@ -31,6 +31,7 @@ def timeline(cell: Cell) -> list[Event]:
     events = [
         *_last_moments(cell),
         *_funding(cell),
+        *_guards(cell),
         *_breaches(cell),
         *map(_liquidation, cell.liquidations),
         *_orders(cell),
@@ -47,6 +48,25 @@ def _funding(cell: Cell) -> Iterator[Event]:
             sums.setdefault(each.account, []).append(each.amount)
         told = ", ".join(f"{account} {signed(math.fsum(amounts))}" for account, amounts in sums.items())
         yield Event(ts, "funding", f"funding: {told}")
+
+
+def _guards(cell: Cell) -> Iterator[Event]:
+    """Example: guard low-buffer alerts: buffer < 10_000, sees 8,432.10."""
+    conditions = {(each.account, each.id): each.when for each in cell.guards}
+    for each in cell.actions:
+        if each.event is not GuardEvent.HELD:
+            told = f"{conditions[each.account, each.guard]}{_sees(each)}"
+            yield Event(each.ts, "guard", f"guard {each.guard} {_GUARDS[each.event]}: {told}")
+
+
+_GUARDS = {GuardEvent.ALERT: "alerts", GuardEvent.PASSED: "lets it pass, it is over"}
+
+
+def _sees(each: ActionReport) -> str:
+    if each.seen is None:
+        return ""
+    figure = money(each.seen) if abs(each.seen) >= 10.0 else f"{each.seen:.4g}".replace("-", "−")
+    return f", sees {figure}"
 
 
 def _last_moments(cell: Cell) -> Iterator[Event]:

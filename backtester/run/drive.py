@@ -13,7 +13,7 @@ from backtester.engine.book.consumption import rehash
 from backtester.engine.events import EVENT
 from backtester.engine.loop.advance import advance
 from backtester.engine.loop.recorder import fold
-from backtester.engine.records import FILL, LEDGER, LIQUIDATION, PAYMENT
+from backtester.engine.records import FILL, GUARD_EVENT, LEDGER, LIQUIDATION, PAYMENT
 from backtester.engine.state import (
     CELL,
     CONSUMED,
@@ -27,7 +27,13 @@ from backtester.errors import BacktesterError, data_error, engine_fault
 from backtester.texts import iso_time
 
 _NO_EVENTS = np.zeros(0, EVENT)
-_RECORDS = (("fills", FILL), ("ledger", LEDGER), ("liquidations", LIQUIDATION), ("payments", PAYMENT))
+_RECORDS = (
+    ("fills", FILL),
+    ("ledger", LEDGER),
+    ("liquidations", LIQUIDATION),
+    ("payments", PAYMENT),
+    ("guard_events", GUARD_EVENT),
+)
 
 
 class Engine:
@@ -115,6 +121,11 @@ class Engine:
     def payments(self) -> np.ndarray:
         """PAYMENT[n] of worlds that record, in order."""
         return self._record("payments", PAYMENT)
+
+    @property
+    def guard_events(self) -> np.ndarray:
+        """GUARD_EVENT[n] of worlds that record, in order."""
+        return self._record("guard_events", GUARD_EVENT)
 
     def _record(self, name: str, dtype: np.dtype) -> np.ndarray:
         live = getattr(self.worlds, name)[: int(self.control[name][0])]

@@ -22,11 +22,13 @@ REFERENCES = {
     "order_first": "orders",
     "parent": "orders",
     "plan": "plans",
+    "guard": "guards",
+    "guard_first": "guards",
     "path": "path",
 }
 
-BY_ACCOUNT = ("pools", "positions", "orders", "plans")
-RECORDS = ("fills", "ledger", "liquidations", "payments")
+BY_ACCOUNT = ("pools", "positions", "orders", "plans", "guards")
+RECORDS = ("fills", "ledger", "liquidations", "payments", "guard_events")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,7 @@ class Piece:
     ledger: np.ndarray
     liquidations: np.ndarray
     payments: np.ndarray
+    guard_events: np.ndarray
 
 
 class Outcome:
@@ -80,6 +83,7 @@ class Outcome:
                 [[n - rows["positions"].start for n in numbers] for numbers in index.positions[accounts]],
                 [_moved(numbers, rows["orders"].start) for numbers in index.orders[accounts]],
                 [_moved(numbers, rows["plans"].start) for numbers in index.plans[accounts]],
+                [_moved(numbers, rows["guards"].start) for numbers in index.guards[accounts]],
             ),
             **records,
         )

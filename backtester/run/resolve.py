@@ -24,6 +24,7 @@ from backtester.enums import Side
 from backtester.errors import BacktesterError, Diagnostic
 from backtester.market.funding import SECOND_NS
 from backtester.market.schema import TapeInstrument
+from backtester.run.resolve_guards import resolve_guards
 from backtester.run.resolve_liquidation import steps
 from backtester.run.resolve_orders import Curve, no_curve, resolve_orders
 from backtester.run.resolve_values import GRID_TOLERANCE, OTHER_DAY, Resolved, Start, Values
@@ -84,10 +85,12 @@ def resolve_markets(
         numbers.append(tuple(mine))
     if problems:
         raise BacktesterError(dict.fromkeys(problems))
+    bases = [each.base for each in instruments]
+    made = (market_of(rule, number, rules[rule], instruments[number]) for rule, number in keys)
     data = spec.MarketData(
         tuple(each.spec for each in instruments),
         tuple(rules_of(profile, accept.funding_zero) for profile in rules),
-        tuple(market_of(rule, number, rules[rule], instruments[number]) for rule, number in keys),
+        tuple(market._replace(base=bases.index(bases[market.instrument])) for market in made),
         seed,
     )
     pairs = zip(holders, numbers, strict=True)
@@ -216,7 +219,8 @@ class _AccountBuilder:
         positions = tuple(self._position(p, position) for p, position in enumerate(account.positions))
         orders, plans = resolve_orders(account, self.values, curve, positions)
         rules = self.values.resolved.data.markets[positions[0].market].rules if positions else 0
-        made = spec.Account(account.name, rules, self._balance(account, positions), positions, orders, plans)
+        guards = resolve_guards(account, self.values, positions)
+        made = spec.Account(account.name, rules, self._balance(account, positions), positions, orders, plans, guards)
         if not self.values.problems:
             self._check_solvent(made)
         return made

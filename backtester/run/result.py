@@ -135,6 +135,7 @@ class RunResult:
     ledger: np.ndarray
     liquidations: np.ndarray
     payments: np.ndarray
+    guard_events: np.ndarray
     start_ts: int
     end_ts: int
     path_width_ns: int

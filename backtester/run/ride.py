@@ -167,6 +167,7 @@ def _result(
         ledger=piece.ledger,
         liquidations=piece.liquidations,
         payments=piece.payments,
+        guard_events=piece.guard_events,
         start_ts=engine.start_ts,
         end_ts=int(engine.control["now"][0]),
         path_width_ns=int(engine.control["path_width"][0]),

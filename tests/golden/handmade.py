@@ -8,6 +8,8 @@ from backtester.config.command import Command
 from backtester.config.values import Instant
 from backtester.enums import (
     FillReason,
+    GuardEvent,
+    Hold,
     LiquidationStage,
     Liquidity,
     OrderReason,
@@ -32,10 +34,12 @@ from backtester.report.records import (
     CROSS,
     SCHEMA_VERSION,
     AccountReport,
+    ActionReport,
     Cell,
     DragReport,
     FileInput,
     FundingPayment,
+    GuardReport,
     HeadroomReport,
     Inputs,
     LimitReport,
@@ -430,6 +434,8 @@ CRASH = Cell(
         LimitReport("accounts[main].buffer_min < 1.5% notional", "warn", "unknown", "what | is not known"),
         LimitReport("system.deficit > 0", "fail", "ok", "system.deficit is 0"),
     ),
+    actions=(ActionReport(at(29), "main", "low-buffer", GuardEvent.ALERT, Hold.NONE, 812.5, 1_000.0),),
+    guards=(GuardReport("main", "low-buffer", "buffer < 1_000", 1, at(29), 60.0, 0, 2, at(3), at(4)),),
 )
 
 SMALLER = CRASH._replace(
@@ -451,6 +457,8 @@ SMALLER = CRASH._replace(
     market_paths=(),
     reached=Named(()),
     limits=(),
+    actions=(),
+    guards=(),
 )
 
 RULES = (Source("docs", "github.com/owner/docs @24c1248, read in 2026"), Source("latency", "measured"))

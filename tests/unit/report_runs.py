@@ -91,6 +91,7 @@ def finished(
         ledger=engine.ledger,
         liquidations=engine.liquidations,
         payments=engine.payments,
+        guard_events=engine.guard_events,
         start_ts=engine.start_ts,
         end_ts=int(engine.control["now"][0]),
         path_width_ns=int(engine.control["path_width"][0]),

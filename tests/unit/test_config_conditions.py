@@ -113,7 +113,6 @@ def test_words_in_brackets() -> None:
         ("a < 1 && b < 1", 7, 'cannot read "&& b < 1"', 'write "and"'),
         ("(a < 1", 7, 'expected "and", "or" or ")", found the end', ""),
         ("a < 1)", 6, 'expected "and", "or" or the end, found ")"', ""),
-        ("a < 3 for 30s", 7, 'expected "and", "or" or the end, found "for"', ""),
         ("verdict in liquidated", 12, 'expected "[" and words, found "liquidated"', ""),
         ("verdict in []", 13, 'expected a word, found "]"', 'quote what is no name: "2025-10-10"'),
         ("scenario == 'x", 13, "a quote that does not end", ""),

@@ -259,7 +259,7 @@ ONE_FAULT = [
         'reaction = "200ms"',
         '[[accounts.rules]]\nid = "buffer"',
         "45 accounts.0.rules: unknown key",
-        "protective rules are not supported yet",
+        "protective rules are guards: [[accounts.guards]]",
     ),
     (
         'reaction = "200ms"',

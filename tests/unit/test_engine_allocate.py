@@ -151,4 +151,4 @@ def test_equity_is_added_up_from_pool_to_pool_then_from_position_to_position() -
 def test_no_worlds() -> None:
     worlds, index = allocated([])
     assert [len(rows) for rows in (worlds.worlds, worlds.accounts, worlds.pools, worlds.positions)] == [0, 0, 0, 0]
-    assert index == WorldIndex([], [], [], [])
+    assert index == WorldIndex([], [], [], [], [])

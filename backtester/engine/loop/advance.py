@@ -13,6 +13,7 @@ from backtester.engine.loop.due import (
     begin_clocks,
     work_agenda,
     work_funding,
+    work_guards,
     work_margin,
     work_mark_triggers,
     work_marks,
@@ -25,6 +26,7 @@ from backtester.engine.time.stages import (
     CHECKS,
     FILLS,
     FUNDING,
+    GUARDS,
     IDLE,
     MARGIN,
     MARK_TRIGGERS,
@@ -65,6 +67,8 @@ def advance(market, worlds, events: np.ndarray, control: np.ndarray) -> int:
             code = work_funding(m, w, c)
         elif stage == MARGIN:
             code = work_margin(m, w, c)
+        elif stage == GUARDS:
+            code = work_guards(m, w, c)
         elif stage == MARK_TRIGGERS:
             code = work_mark_triggers(m, w, c)
         else:

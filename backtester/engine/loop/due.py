@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from backtester.engine.guards.fire import work_account
+from backtester.engine.guards.view import take_views
 from backtester.engine.jit import helper, inlined
 from backtester.engine.loop.recorder import note_margin, note_market
 from backtester.engine.money.calm import begin_look, disturb, is_calm, narrow, pool_room
@@ -17,7 +19,17 @@ from backtester.engine.records import PATH_BUCKETS
 from backtester.engine.state import ARRIVAL, CANCEL, CANCEL_DECISION, DECISION, SECOND_LOOK
 from backtester.engine.time.agenda import drop_first, first_entry, schedule
 from backtester.engine.time.clocks import next_strike, set_clocks, strikes, wind
-from backtester.engine.time.stages import AGENDA_CHECKS, FUNDING, IDLE, MARGIN, MARK_TRIGGERS, OK, fault, lacking
+from backtester.engine.time.stages import (
+    AGENDA_CHECKS,
+    FUNDING,
+    GUARDS,
+    IDLE,
+    MARGIN,
+    MARK_TRIGGERS,
+    OK,
+    fault,
+    lacking,
+)
 from backtester.engine.value import worth
 from backtester.engine.waterfall.liquidation import evaluate, liquidate
 from backtester.enums import Advance, Fault, OrderStatus, PriceReference
@@ -229,7 +241,8 @@ def work_margin(m, w, c: np.void) -> int:
         if c["sub"] == 0:
             c["item"] = _measure_accounts(m, w, c, c["item"])
             if c["item"] == len(w.accounts):
-                c["stage"] = MARK_TRIGGERS
+                c["stage"] = GUARDS
+                c["item"] = 0
                 return OK
             c["sub"] = 1
         pool = _worst_breach(w, c["item"])
@@ -241,6 +254,27 @@ def work_margin(m, w, c: np.void) -> int:
         if code != 0:
             return lacking(code)
         w.pools[pool]["breach"] = 0.0
+
+
+@helper
+def work_guards(m, w, c: np.void) -> int:
+    """Stage GUARDS: accounts, and guards of each, on their venues' mark grids; sub = 1 once the views are taken."""
+    t = c["due"]
+    if len(w.guards) > 0 and c["started"] != 0:
+        if c["sub"] == 0:
+            take_views(m, t)
+            c["sub"] = 1
+        while c["item"] < len(w.guards):
+            account = w.guards[c["item"]]["account"]
+            a = w.accounts[account]
+            if _is_mark_time(m, a["rules"], t):
+                if c["guard_events"] + a["guard_count"] > len(w.guard_events):
+                    c["need"] = a["guard_count"]
+                    return Advance.NEED_RECORD
+                work_account(m, w, c, t, account)
+            c["item"] += a["guard_count"]
+    c["stage"] = MARK_TRIGGERS
+    return OK
 
 
 @helper

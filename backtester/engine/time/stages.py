@@ -8,7 +8,9 @@ from backtester.engine.jit import helper
 from backtester.enums import Advance
 
 #: What is being worked. FILLS to TRIGGERS follow a step, MARKS to AGENDA belong to a due time (RULES 1.2, 1.3).
-IDLE, FILLS, CHECKS, TRIGGERS, MARKS, FUNDING, MARGIN, MARK_TRIGGERS, AGENDA_CHECKS, AGENDA = map(np.int64, range(10))
+IDLE, FILLS, CHECKS, TRIGGERS, MARKS, FUNDING, MARGIN, GUARDS, MARK_TRIGGERS, AGENDA_CHECKS, AGENDA = map(
+    np.int64, range(11)
+)
 #: What a step was.
 MESSAGE, TRADE, INDEX_RECORD = map(np.int64, range(3))
 #: Answers that mean "go on", beside the Advance codes, which are not negative.

@@ -1,0 +1,249 @@
+"""What guards look at (RULES 11.2): pools and positions at the marks that are seen, and markets. NaN: unknown."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from backtester.engine.jit import helper
+from backtester.engine.money.margin import maintenance
+from backtester.engine.value import worth
+from backtester.enums import GuardMetric, GuardScope
+
+DAY_NS = 86_400_000_000_000
+
+
+@helper
+def metric(m, w, t: int, account: int, op: np.void) -> float:
+    """The metric that a step of a condition names, at `t`."""
+    name = op["metric"]
+    if name >= GuardMetric.MARK:
+        return _of_market(m, t, op)
+    if name == GuardMetric.DISTANCE:
+        return _distance(m, w, op["place"])
+    if name >= GuardMetric.LOSS:
+        return _of_account(m, w, account, name)
+    if name >= GuardMetric.NOTIONAL:
+        first, behind = _positions(m, w, account, op)
+        return _of_positions(m, w, first, behind, name)
+    first, behind = _pools(m, w, account, op)
+    return _of_pools(m, w, first, behind, name) if first < behind else np.nan
+
+
+@helper
+def pool_seen(m, w, pool: int) -> tuple[float, float]:
+    """(equity, maintenance) of a pool at the marks that are seen, quote."""
+    row = w.pools[pool]
+    equity, needed = row["balance"], 0.0
+    for i in range(row["position_first"], row["position_first"] + row["position_count"]):
+        x = w.positions[i]
+        if x["lots"] != 0:
+            k = m.markets[x["market"]]
+            value = worth(x["lots"], k["unit"], m.views[x["market"]]["mark"])
+            equity += value - x["cost"]
+            needed += maintenance(m.tiers, k, abs(value))
+    return equity, needed
+
+
+@helper
+def account_seen(m, w, account: int) -> float:
+    """Equity of an account at the marks that are seen, quote."""
+    a = w.accounts[account]
+    total = 0.0
+    for pool in range(a["pool_first"], a["pool_first"] + a["pool_count"]):
+        equity, _ = pool_seen(m, w, pool)
+        total += equity
+    return total
+
+
+@helper
+def _ratio(needed: float, equity: float) -> float:
+    """Maintenance or notional over equity; without equity infinite."""
+    return needed / equity if equity > 0.0 else np.nan if np.isnan(equity) else np.inf
+
+
+@helper
+def _pools(m, w, account: int, op: np.void) -> tuple[int, int]:
+    """(first, behind the last) pool that is meant; none where no pool has lots to be the worst."""
+    a = w.accounts[account]
+    first, behind = a["pool_first"], a["pool_first"] + a["pool_count"]
+    if op["scope"] == GuardScope.POOL:
+        return op["place"], op["place"] + 1
+    if op["scope"] == GuardScope.ACCOUNT:
+        return first, behind
+    worst, chosen = -1.0, behind
+    for pool in range(first, behind):
+        equity, needed = pool_seen(m, w, pool)
+        if needed > 0.0 and not _ratio(needed, equity) <= worst:
+            worst, chosen = _ratio(needed, equity), pool
+    return chosen, min(chosen + 1, behind)
+
+
+@helper
+def _positions(m, w, account: int, op: np.void) -> tuple[int, int]:
+    """(first, behind the last) position that is meant."""
+    if op["scope"] == GuardScope.POSITION:
+        return op["place"], op["place"] + 1
+    first, behind = _pools(m, w, account, op)
+    if first == behind:
+        return 0, 0
+    last = w.pools[behind - 1]
+    return w.pools[first]["position_first"], last["position_first"] + last["position_count"]
+
+
+@helper
+def _of_pools(m, w, first: int, behind: int, name: int) -> float:
+    equity, needed, notional = 0.0, 0.0, 0.0
+    for pool in range(first, behind):
+        row = w.pools[pool]
+        if name == GuardMetric.EQUITY_START:
+            equity += _equity_start(m, w, row)
+        else:
+            has, needs = pool_seen(m, w, pool)
+            equity += has
+            needed += needs
+            notional += _of_positions(
+                m, w, row["position_first"], row["position_first"] + row["position_count"], GuardMetric.NOTIONAL
+            )
+    if name == GuardMetric.MAINTENANCE:
+        return needed
+    if name == GuardMetric.BUFFER:
+        return equity - needed
+    if name == GuardMetric.LEVERAGE:
+        return _ratio(notional, equity)
+    if name == GuardMetric.MARGIN_RATIO:
+        return _ratio(needed, equity)
+    return equity
+
+
+@helper
+def _equity_start(m, w, row: np.void) -> float:
+    equity = row["balance_start"]
+    for i in range(row["position_first"], row["position_first"] + row["position_count"]):
+        x = w.positions[i]
+        equity += worth(x["lots_start"], m.markets[x["market"]]["unit"], x["mark_start"]) - x["cost_start"]
+    return equity
+
+
+@helper
+def _value(m, x: np.void) -> float:
+    """What a position is worth at the mark that is seen, signed; nothing where it has no lots."""
+    return worth(x["lots"], m.markets[x["market"]]["unit"], m.views[x["market"]]["mark"]) if x["lots"] != 0 else 0.0
+
+
+@helper
+def _of_positions(m, w, first: int, behind: int, name: int) -> float:
+    total = 0.0
+    for i in range(first, behind):
+        x = w.positions[i]
+        if x["lots"] == 0 and name != GuardMetric.NET_NOTIONAL:
+            continue
+        if name == GuardMetric.NOTIONAL:
+            total += abs(_value(m, x))
+        elif name == GuardMetric.NET_NOTIONAL:
+            total += _net_of_base(m, w, first, behind, i)
+        else:
+            k = m.markets[x["market"]]
+            a_day = DAY_NS / m.clocks[k["funding_clock"]]["interval_ns"]
+            total += _value(m, x) * m.views[x["market"]]["funding"] * a_day
+    return total
+
+
+@helper
+def _net_of_base(m, w, first: int, behind: int, i: int) -> float:
+    """|Σ value| of the positions whose base is that of position `i`; 0 unless it is the first of them."""
+    base = m.markets[w.positions[i]["market"]]["base"]
+    net = 0.0
+    for j in range(first, behind):
+        if m.markets[w.positions[j]["market"]]["base"] == base:
+            if j < i:
+                return 0.0
+            net += _value(m, w.positions[j])
+    return abs(net)
+
+
+@helper
+def _of_account(m, w, account: int, name: int) -> float:
+    """Loss since the start, or since the highest equity, as a fraction of it."""
+    a = w.accounts[account]
+    most = a["equity_start"] if name == GuardMetric.LOSS else a["equity_high"]
+    return 1.0 - account_seen(m, w, account) / most if a["equity_start"] > 0.0 and most > 0.0 else np.nan
+
+
+@helper
+def _of_market(m, t: int, op: np.void) -> float:
+    name, v, k = op["metric"], m.views[op["place"]], m.markets[op["place"]]
+    if name == GuardMetric.MARK:
+        return v["mark"]
+    if name == GuardMetric.INDEX:
+        return v["index"]
+    if name == GuardMetric.LAST:
+        return v["last"]
+    if name == GuardMetric.BASIS:
+        return v["mark"] / v["index"] - 1.0
+    if name == GuardMetric.SPREAD:
+        return 2.0 * (v["ask"] - v["bid"]) / (v["ask"] + v["bid"])
+    if name == GuardMetric.RETURN:
+        return _return(m, op)
+    if name == GuardMetric.FUNDING:
+        return v["funding"]
+    if name == GuardMetric.TIME_TO_FUNDING:
+        clock = m.clocks[k["funding_clock"]]
+        left = clock["next"] - t if clock["next"] > t else clock["interval_ns"]
+        return left * 1e-9
+    return (t - v["ts"]) * 1e-9 if v["ts"] >= 0 else np.nan
+
+
+@helper
+def _return(m, op: np.void) -> float:
+    """Mark that is seen over the mark of so long ago, less 1."""
+    v = m.views[op["place"]]
+    back = op["ns"] // m.rules[m.markets[op["place"]]["rules"]]["mark_interval_ns"]
+    place = v["count"] - 1 - back
+    return v["mark"] / m.shared_marks[op["place"], place % m.shared_marks.shape[1]] - 1.0 if place >= 0 else np.nan
+
+
+@helper
+def _distance(m, w, p: int) -> float:
+    """How far the mark of position `p` may go against it until its pool breaches, a fraction of it, or infinite.
+
+    Other contracts stay where they are; the contract's other leg in the pool moves with it (hedge mode). On the way the
+    tiers change: from border to border the buffer is a straight line (RULES 6.3).
+    Example: long 1 at 100,000 with 2,500 at 1.25 %: breach at 98,734.18, 1.27 % away.
+    """
+    x = w.positions[p]
+    k, mark = m.markets[x["market"]], m.views[x["market"]]["mark"]
+    equity, needed = pool_seen(m, w, x["pool"])
+    twin = w.positions[p + x["twin"]]["lots"] if x["twin"] != 0 else 0
+    if x["lots"] == 0 or np.isnan(equity):
+        return np.nan
+    way = -1.0 if x["lots"] > 0 else 1.0
+    price, buffer = mark, equity - needed
+    while buffer > 0.0:
+        loss, border = 0.0, 0.0 if way < 0.0 else np.inf
+        for lots in (x["lots"], twin):
+            if lots != 0:
+                rate, farther = _stretch(m.tiers, k, abs(lots) * k["unit"], price, way)
+                loss += way * (abs(lots) * rate - lots) * k["unit"]
+                border = max(border, farther) if way < 0.0 else min(border, farther)
+        at = price + way * buffer / loss if loss > 0.0 else way * np.inf
+        if way * (at - border) <= 0.0:
+            price = at
+            break
+        if border == 0.0 or border == np.inf:
+            return np.inf
+        buffer -= loss * abs(border - price)
+        price = border
+    return (price - mark) * way / mark
+
+
+@helper
+def _stretch(tiers: np.ndarray, k: np.void, units: float, price: float, way: float) -> tuple[float, float]:
+    """(rate of the tier in force from `price` on, price at which the next one begins), for a size in units."""
+    row, last = k["tier_first"], k["tier_first"] + k["tier_count"] - 1
+    while row < last and (
+        tiers[row + 1]["floor"] / units < price or (way > 0.0 and tiers[row + 1]["floor"] / units <= price)
+    ):
+        row += 1
+    if way < 0.0:
+        return tiers[row]["rate"], tiers[row]["floor"] / units
+    return tiers[row]["rate"], tiers[row + 1]["floor"] / units if row < last else np.inf

@@ -1,0 +1,48 @@
+"""What a client sees of the markets (RULES 11.2)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from backtester.engine.book.outage import FEED_FROZEN
+from backtester.engine.jit import helper
+from backtester.engine.prices.funding import premium_rate
+from backtester.engine.state import NO_ASK, NO_BID
+from backtester.engine.time.clocks import strikes
+
+
+@helper
+def take_views(m, ts: int) -> None:
+    """See every market whose mark was made at `ts`, unless its feed is frozen; keep its mark for returns."""
+    for market in range(len(m.markets)):
+        k = m.markets[market]
+        if strikes(m, m.rules[k["rules"]]["mark_clock"], ts):
+            v = m.views[market]
+            m.shared_marks[market, v["count"] % m.shared_marks.shape[1]] = k["mark"]
+            v["count"] += 1
+            if m.instruments[k["instrument"]]["outage"] & FEED_FROZEN == 0:
+                _see(m, k, v, ts)
+
+
+@helper
+def _see(m, k: np.void, v: np.void, ts: int) -> None:
+    i = m.instruments[k["instrument"]]
+    bid, ask = m.sides[2 * k["instrument"]]["best"], m.sides[2 * k["instrument"] + 1]["best"]
+    v["ts"] = ts
+    v["mark"] = k["mark"]
+    v["index"] = i["index"] if i["has_index"] != 0 else np.nan
+    v["last"] = i["last_tick"] * i["tick_size"] if i["last_tick"] >= 0 else np.nan
+    v["bid"] = bid * i["tick_size"] if bid != NO_BID else np.nan
+    v["ask"] = ask * i["tick_size"] if ask != NO_ASK else np.nan
+    v["funding"] = _funding(m, k, i)
+
+
+@helper
+def _funding(m, k: np.void, i: np.void) -> float:
+    """The rate of one interval as a funding time of now would have it without a record (RULES 7.2), else the last."""
+    r = m.rules[k["rules"]]
+    if r["assume_funding_zero"] != 0:
+        return 0.0
+    if r["funding_premium"] != 0 and k["has_premium"] != 0 and k["premium_count"] > 0:
+        return premium_rate(m, k, r)
+    return i["funding_rate"] if i["funding_ts"] >= 0 else np.nan

@@ -1,0 +1,63 @@
+"""What guards saw and did, and how much earlier than the venue."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from backtester.config.values import Instant
+from backtester.enums import GuardEvent, Hold
+from backtester.metrics.names import Names, known, moment, rows_of
+from backtester.report.records import ActionReport, GuardReport
+from backtester.run.result import ACTUAL, RunResult
+
+#: An alert behind which no liquidation comes for so long was a false one.
+FALSE_AFTER_NS = 3600 * 10**9
+_SECOND_NS = 1e9
+
+
+def action_reports(result: RunResult, names: Names) -> Iterator[ActionReport]:
+    """What guards of ACTUAL did, in order."""
+    events = result.guard_events[result.guard_events["world"] == ACTUAL]
+    for row in rows_of(events):
+        yield ActionReport(
+            ts=Instant(row["ts"]),
+            account=names.account(row["account"]),
+            guard=names.guard(row["account"], row["guard"]),
+            event=GuardEvent(row["event"]),
+            held=Hold(row["held"]),
+            seen=known(row["seen"]),
+            bound=known(row["bound"]),
+        )
+
+
+def guard_reports(result: RunResult, names: Names) -> Iterator[GuardReport]:
+    """Every guard of ACTUAL: how often it fired, and how long before the first liquidation of its account."""
+    events = result.guard_events
+    for account, described in enumerate(result.portfolio.accounts):
+        forced = result.liquidations["ts"][result.liquidations["account"] == account]
+        for number, guard in zip(result.index.guards[account], described.guards, strict=True):
+            row = result.state.guards[number]
+            alerts = events["ts"][(events["guard"] == number) & (events["event"] == GuardEvent.ALERT)]
+            yield GuardReport(
+                account=names.account(account),
+                id=guard.id,
+                when=guard.when.text,
+                fires=int(row["fires"]),
+                first_ts=moment(row["first_ts"]),
+                lead_s=_lead(int(row["first_ts"]), forced),
+                false_fires=sum(not _is_followed(int(ts), forced) for ts in alerts),
+                blind=int(row["blind"]),
+                blind_first_ts=moment(row["blind_first"]),
+                blind_last_ts=moment(row["blind_last"]),
+            )
+
+
+def _lead(first_ts: int, forced: np.ndarray) -> float | None:
+    """From its first fire to the first liquidation of its account, s; below 0 where it came too late."""
+    return (int(forced.min()) - first_ts) / _SECOND_NS if first_ts >= 0 and len(forced) else None
+
+
+def _is_followed(ts: int, forced: np.ndarray) -> bool:
+    return bool(((forced >= ts) & (forced <= ts + FALSE_AFTER_NS)).any())

@@ -1,0 +1,162 @@
+"""The words of guards: what their conditions mean in an account, and what they get wrong about it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from backtester.config.conditions import Wrong, parse
+from backtester.config.guards import METRICS, Holdings, understood
+from backtester.config.portfolio import load_portfolio
+from backtester.engine import spec
+from backtester.enums import GuardMetric, GuardScope, Rearm
+from backtester.enums import GuardOp as Op
+from backtester.errors import BacktesterError
+from backtester.run.resolve_guards import _ops, _Places
+
+CROSS = Holdings(("BTC", "ETH"), ("BTC", "ETH"), ())
+MIXED = Holdings(("BTC", "ETH"), ("BTC", "ETH"), ("ETH",))
+HEDGE = Holdings(("BTC",), ("BTC.long", "BTC.short"), ())
+
+PORTFOLIO = """\
+name = "test"
+[[accounts]]
+name = "main"
+venue = "hyperliquid"
+collateral = {{ USDC = 250_000.0 }}
+  [[accounts.positions]]
+  symbol = "BTC"
+  side = "long"
+  size = 5
+  margin_mode = "cross"
+  leverage = 20
+  [[accounts.positions]]
+  symbol = "ETH"
+  side = "short"
+  size = 150.0
+  margin_mode = "isolated"
+  leverage = 10
+  [[accounts.guards]]
+  {guard}
+"""
+
+
+def meant(text: str, held: Holdings = CROSS) -> str:
+    return str(understood(parse(text, clocks=True), held))
+
+
+@pytest.mark.parametrize(
+    ("written", "means"),
+    [
+        ("buffer < 10_000", "buffer[cross] < 10000"),
+        ("buffer < 1.5% notional", "buffer[cross] < 1.5% notional[cross]"),
+        ("margin_ratio[worst] > 80% for 30s", "margin_ratio[worst] > 80% for 30s"),
+        ("loss > 0.2", "loss[account] > 0.2"),
+        ("return[BTC, 60s] < -3%", "return[BTC, 60s] < -3%"),
+        ("return[BTC,1m] < -3%", "return[BTC, 1m] < -3%"),
+        ("spread[BTC] > 50 bps and not buffer[account] > 1", "spread[BTC] > 50 bps and not buffer[account] > 1"),
+        ("(not loss > 0.1) for 2m", "(not loss[account] > 0.1) for 2m"),
+        ("time_to_funding[ETH] < 5m", "time_to_funding[ETH] < 5m"),
+    ],
+)
+def test_every_figure_says_what_it_is_of(written: str, means: str) -> None:
+    assert meant(written) == means
+    assert meant(means) == means
+
+
+def test_a_share_is_of_what_stands_on_the_other_side() -> None:
+    assert meant("buffer[ETH] < 1.5% notional", MIXED) == "buffer[ETH] < 1.5% notional[ETH]"
+    assert meant("buffer[ETH] < 1.5% notional[cross]", MIXED) == "buffer[ETH] < 1.5% notional[cross]"
+    assert meant("distance[BTC.long] < 2%", HEDGE) == "distance[BTC.long] < 2%"
+
+
+@pytest.mark.parametrize(
+    ("written", "column", "message", "hint"),
+    [
+        ("bufer < 1", 1, "guards know no bufer", 'did you mean "buffer"?'),
+        ("buffer < 1", 1, "the account has an isolated position: buffer of what?",
+         "write buffer[cross], buffer[ETH], buffer[worst], buffer[account]"),
+        ("buffer[BTC] < 1", 7, "there is no buffer[BTC]", "known: cross, ETH, worst, account"),
+        ("mark < 1", 1, "mark of what?", "write mark[BTC], mark[ETH]"),
+        ("mark[SOL] < 1", 5, "there is no mark[SOL]", "known: BTC, ETH"),
+        ("return[BTC] < -1%", 1, "over how long is return[BTC]?", "write return[BTC, 60s], of at most an hour"),
+        ("return[BTC, 2h] < -1%", 1, "return[BTC, 2h] is over no such time",
+         "write return[BTC, 60s], of at most an hour"),
+        ("return[SOL, 60s] < -1%", 1, "there is no return[SOL, 60s]", ""),
+        ("margin_ratio[cross] > 80", 23, "the field is a fraction, 1 is all of it", "write 80%"),
+        ("loss > 0.1 and mark[BTC] == 3", 26, "a guard compares with < <= > >=", ""),
+        ("loss in [high]", 1, "a guard compares with < <= > >=", ""),
+        ("loss > mark[BTC]", 8, "the two sides are not of one kind: money, share, time or word", ""),
+        ("age[BTC] > 5", 12, "the field is a time", "write 5s, 5m or 5h"),
+    ],
+)  # fmt: skip
+def test_what_a_condition_gets_wrong(written: str, column: int, message: str, hint: str) -> None:
+    with pytest.raises(Wrong) as wrong:
+        meant(written, MIXED)
+    assert (str(wrong.value), wrong.value.hint) == (f"column {column}: {message}", hint)
+
+
+@pytest.mark.parametrize(
+    ("guard", "line"),
+    [
+        ('id = "low"\n  when = "buffer < 1"', "when: column 1: the account has an isolated position: buffer of what?"),
+        ('id = "low"\n  when = "loss > 1% for"', "when: column 14: expected how long, such as 30s, found the end"),
+        ('id = "low"\n  when = "loss > 1% for 3"', "when: column 15: expected how long, such as 30s"),
+        ('id = "low"\n  when = 3', 'when: expected a condition such as "buffer < 10_000", was 3'),
+        ('id = "low"', "when: missing key"),
+        ('id = "low"\n  when = "loss > 1%"\n  do = ["alrt"]', 'do.0: expected "alert", was "alrt"'),
+        ('id = "low"\n  when = "loss > 1%"\n  rearm = "loss < x"', "rearm: column 8: guards know no x"),
+        (
+            'id = "low"\n  when = "loss > 1%"\n  rearm = true',
+            'rearm: expected "always", false or a condition',
+        ),
+        ('id = "low"\n  when = "loss > 1%"\n  max_fires = 0', "max_fires: expected at least 1, was 0"),
+        ('id = "low"\n  wehn = "loss > 1%"', "wehn: unknown key"),
+    ],
+)
+def test_a_fault_stands_at_its_place(tmp_path: Path, guard: str, line: str) -> None:
+    path = tmp_path / "p.toml"
+    path.write_text(PORTFOLIO.format(guard=guard))
+    with pytest.raises(BacktesterError) as error:
+        load_portfolio(path)
+    assert f"accounts.0.guards.0.{line}" in str(error.value)
+
+
+def test_two_guards_of_one_id(tmp_path: Path) -> None:
+    path = tmp_path / "p.toml"
+    guard = 'id = "low"\n  when = "loss > 1%"'
+    path.write_text(PORTFOLIO.format(guard=f"{guard}\n  [[accounts.guards]]\n  {guard}"))
+    with pytest.raises(BacktesterError, match="another guard of the account has this id"):
+        load_portfolio(path)
+
+
+def test_what_nobody_says(tmp_path: Path) -> None:
+    """It only alerts: once until its condition has been false, at most every 30 s. `human` takes 30 s to confirm."""
+    path = tmp_path / "p.toml"
+    path.write_text(PORTFOLIO.format(guard='id = "low"\n  when = "loss > 1%"\n  confirm = "human"'))
+    [guard] = load_portfolio(path).portfolio.accounts[0].guards
+    assert (guard.do, guard.rearm, guard.max_fires) == (("alert",), False, None)
+    assert (guard.cool_down_ns, guard.confirm_ns) == (30 * 10**9, 30 * 10**9)
+
+
+def test_a_condition_is_worked_operands_first() -> None:
+    places = _Places(MIXED, {"cross": 0, "ETH": 1}, {"BTC": 0, "ETH": 1}, {"BTC": 4, "ETH": 5})
+    condition = understood(parse("buffer[ETH] < 20% notional and not mark[BTC] > 9 for 6s", clocks=True), MIXED)
+    assert [*_ops(condition, places)] == [
+        spec.GuardOp(Op.METRIC, GuardMetric.BUFFER, GuardScope.POOL, 1),
+        spec.GuardOp(Op.METRIC, GuardMetric.NOTIONAL, GuardScope.POSITION, 1),
+        spec.GuardOp(Op.SHARE, value=0.2),
+        spec.GuardOp(Op.BELOW),
+        spec.GuardOp(Op.METRIC, GuardMetric.MARK, GuardScope.MARKET, 4),
+        spec.GuardOp(Op.NUMBER, value=9.0),
+        spec.GuardOp(Op.ABOVE),
+        spec.GuardOp(Op.FOR, ns=6 * 10**9),
+        spec.GuardOp(Op.NOT),
+        spec.GuardOp(Op.AND),
+    ]
+
+
+def test_every_metric_has_a_word() -> None:
+    assert {name.upper() for name in METRICS} == {metric.name for metric in GuardMetric}
+    assert {rearm.name for rearm in Rearm} == {"ALWAYS", "WHEN_FALSE", "WHEN"}

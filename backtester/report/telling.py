@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator
 
 from backtester.report.executions import TradeReport
 from backtester.report.pools import Fate, fates, pool_of
-from backtester.report.records import AccountReport, Cell, PositionReport
+from backtester.report.records import AccountReport, Cell, GuardReport, PositionReport
 from backtester.report.remedies import remedies_sheet, sizing_sheet
 from backtester.report.sheet import Column, Sheet
 from backtester.report.sheets import sheets
-from backtester.report.text import money, percent, pool_name, price, size, when
+from backtester.report.text import lead, money, percent, pool_name, price, size, when
 from backtester.report.timeline import timeline
 
 #: Events of a cell that is told in brief.
@@ -21,7 +21,8 @@ MOST_EVENTS = 20
 def near_sheets(cell: Cell, currency: str, whole: bool) -> Iterator[Sheet]:
     """Who lived and how near it was, what would have helped, how far to size up; positions where no later table is."""
     held = () if whole else (holdings_sheet(cell, currency),)
-    told = (pools_sheet(cell, currency), *held, remedies_sheet(cell, currency), sizing_sheet(cell, currency))
+    helped = (remedies_sheet(cell, currency), sizing_sheet(cell, currency))
+    told = (pools_sheet(cell, currency), *held, guards_sheet(cell), *helped)
     yield from (sheet for sheet in told if sheet.rows)
 
 
@@ -110,6 +111,35 @@ def _end(cell: Cell, account: AccountReport, each: PositionReport) -> str:
         return "open" if each.size_end == each.size_start else f"{size(each.size_end)} left"
     places = {(liquidation.account, liquidation.position) for liquidation in cell.liquidations}
     return "liquidated" if (account.name, each.position) in places else "closed" if each.size_start else "flat"
+
+
+def guards_sheet(cell: Cell) -> Sheet:
+    """A row per guard: how often it fired, and how long before the venue did."""
+    return Sheet("Guards", _GUARDS, tuple(_guard(cell, each) for each in cell.guards))
+
+
+_GUARDS = (
+    Column("guard", is_text=True),
+    Column("when", is_text=True),
+    Column("fired"),
+    Column("first"),
+    Column("lead"),
+    Column("false"),
+    Column("blind", rank=2),
+)
+
+
+def _guard(cell: Cell, each: GuardReport) -> tuple[str, ...]:
+    """Its lead is the time from its first fire to the first liquidation of its account."""
+    counts = (str(each.false_fires), str(each.blind))
+    return (
+        f"{each.account} {each.id}",
+        each.when,
+        str(each.fires),
+        when(each.first_ts, cell.start_ts),
+        lead(each.lead_s),
+        *counts,
+    )
 
 
 def timeline_sheet(cell: Cell, most: int | None = None) -> Sheet:

@@ -102,6 +102,14 @@ def when(ts: Instant | None, start: Instant) -> str:
     return NONE if ts is None else f"{clock(ts)} {offset(ts, start)}"
 
 
+def lead(seconds: float | None) -> str:
+    """How much earlier, in minutes and seconds. Examples: 7:03, −0:12."""
+    if seconds is None:
+        return NONE
+    minutes, rest = divmod(round(abs(seconds)), 60)
+    return f"{'−' if seconds < 0.0 else ''}{minutes}:{rest:02d}"
+
+
 def delay(later: Instant | None, earlier: Instant | None) -> str:
     """A latency. Example: +90 ms."""
     return NONE if later is None or earlier is None else f"+{(later.ts_ns - earlier.ts_ns) / 1e6:,.0f} ms"

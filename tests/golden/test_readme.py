@@ -29,12 +29,19 @@ def blocks() -> list[re.Match[str]]:
 
 
 def printed(command: str, capsys: pytest.CaptureFixture[str]) -> str:
-    """What a reader sees who types the command in the checkout: stdout, then stderr; `| head -6` cuts it."""
+    """What a reader sees who types the command in the checkout: stdout, then stderr; `| head -6` cuts it, and
+    `| grep -A 3 Guards` shows what begins with a line that has the word."""
     command, _, lines = command.partition(" | head -")
+    command, _, found = command.partition(" | grep -A ")
     main(shlex.split(command, comments=True))
     seen = capsys.readouterr()
     text = seen.out + seen.err
-    return "".join(text.splitlines(keepends=True)[: int(lines)]) if lines else text
+    told = text.splitlines(keepends=True)
+    if found:
+        more, word = found.split()
+        begin = next(number for number, line in enumerate(told) if word in line)
+        told = told[begin : begin + int(more) + 1]
+    return "".join(told[: int(lines)] if lines else told)
 
 
 def runs() -> list[str]:

@@ -122,7 +122,9 @@ def test_a_cell_told_whole_has_every_table_and_none_twice() -> None:
     assert in_brief == [
         "Margin pools, USDC",
         "Positions, USDC",
+        "Guards",
         "What would have helped, USDC net of money put in; each was run",
+        "How far sizes could have grown, times; each was run, initial margin not asked, USDC",
         "What happened, UTC",
     ]
     assert len(whole) == len(set(whole)) and {*in_brief} < {*whole}

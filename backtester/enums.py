@@ -330,6 +330,7 @@ class Advance(IntEnum):
     NEED_OVERLAY = 4
     NEED_PATH = 5
     FAULT = 6
+    NEED_ORDER = 7
 
 
 class Fault(IntEnum):
@@ -418,12 +419,23 @@ class Rearm(IntEnum):
     WHEN = 2  # once another condition has been true
 
 
+class GuardDo(IntEnum):
+    """What a guard does when it acts (RULES 11.5)."""
+
+    ALERT = 0
+    REDUCE_SHARE = 1  # by so much of the position
+    REDUCE_AMOUNT = 2  # by so much notional
+    REDUCE_TO = 3  # until a metric is within a bound
+
+
 class GuardEvent(IntEnum):
     """What a guard did."""
 
     ALERT = 0
-    HELD = 1  # its condition held, but it may not fire
+    HELD = 1  # its condition held, but it may not fire, or an order of it may not be sent
     PASSED = 2  # it fired, and its condition was false when it was confirmed
+    ORDER = 3  # it sent one
+    NOTHING = 4  # there was nothing left to send
 
 
 class Hold(IntEnum):
@@ -432,3 +444,4 @@ class Hold(IntEnum):
     NONE = 0
     COOL_DOWN = 1
     MAX_FIRES = 2
+    MAX_ORDERS = 3  # the account's guards have sent as many as they may

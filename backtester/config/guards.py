@@ -10,6 +10,7 @@ A condition is `understood` once every figure says what it is of, and every numb
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from enum import Enum
@@ -38,6 +39,7 @@ from backtester.config.tables import Table as RawTable
 from backtester.config.tables import tables, text
 from backtester.config.toml import Fault, did_you_mean
 from backtester.config.values import Misread, parse_duration_ns
+from backtester.enums import GuardDo
 
 CROSS, WHOLE, WORST = "cross", "account", "worst"
 #: How long back a return goes at most.
@@ -192,21 +194,40 @@ def guard_faults(account: RawTable, place: Place) -> Iterator[Fault]:
     """What the conditions of an account's guards get wrong about it; malformed ones are left to the record."""
     held = holdings(account)
     for number, guard in tables(account, "guards"):
+        here = (*place, "guards", number)
+        when = _readable(text(guard, "when"))
         for key in ("when", "rearm"):
-            if (written := text(guard, key)) and (key, written) != ("rearm", "always"):
+            if condition := _readable(text(guard, key)):
                 try:
-                    understood(parse(written, clocks=True), held)
+                    understood(condition, held)
                 except Wrong as wrong:
-                    if _can_be_read(written):
-                        yield Fault((*place, "guards", number, key), str(wrong), wrong.hint)
+                    yield Fault((*here, key), str(wrong), wrong.hint)
+                    when = when if key == "rearm" else None
+        yield from _action_faults(guard, when, held, here)
 
 
-def _can_be_read(written: str) -> bool:
+def _action_faults(guard: RawTable, when: Condition | None, held: Holdings, place: Place) -> Iterator[Fault]:
+    """Actions that do not say what they are about; `when` can be read and understood."""
+    stated = guard.get("do")
+    if when is None or not isinstance(stated, list):
+        return
+    for number, written in enumerate(stated):
+        try:
+            action = parse_action(written)
+        except ValueError:
+            continue
+        try:
+            scope_of(action, understood(when, held), held)
+        except Wrong as wrong:
+            yield Fault((*place, "do", number), str(wrong).partition(": ")[2], wrong.hint)
+
+
+def _readable(written: str) -> Condition | None:
+    """A condition, None where it cannot be read: the record says why."""
     try:
-        parse(written, clocks=True)
+        return parse(written, clocks=True) if written and written != "always" else None
     except Wrong:
-        return False
-    return True
+        return None
 
 
 def holdings(account: RawTable) -> Holdings:
@@ -240,3 +261,79 @@ def parse_rearm(value: object) -> bool | Condition:
 def parse_confirm(value: object) -> int:
     """A duration, or `"human"`: 30 s, what a person takes who has to be woken. ns; raises ValueError."""
     return 30 * 10**9 if value == "human" else parse_duration_ns(value)
+
+
+class Action(NamedTuple):
+    """One thing that a guard does, as it is written."""
+
+    text: str
+    do: GuardDo
+    value: float = 0.0  # share, quote, or what `metric` shall be at most (buffer: at least)
+    metric: str = ""
+    share_of: str = ""  # metric that `value` is a share of
+    of: str = ""  # scope, "" for that of the condition
+    bound: float = 0.0
+
+
+#: What a position can be reduced to.
+TARGETS = ("leverage", "margin_ratio", "notional", "buffer")
+_NUMBER = r"(?P<number>\d+(?:_\d+)*(?:\.\d+)?)\s*(?P<percent>%?)"
+_ACTION = re.compile(
+    rf"(?:(?P<close>close)|reduce\s+(?:to\s+(?P<metric>[a-z_]+)\s+)?{_NUMBER}(?:\s+(?P<share_of>[a-z_]+))??)"
+    r"(?:\s+of\s+(?P<of>[^\s]+))?(?:\s+within\s+(?P<bps>\d+(?:\.\d+)?)\s*bps)?",
+    re.ASCII,
+)
+_EXAMPLES = '"alert", "close", "reduce 25% of BTC within 50 bps", "reduce to leverage 5"'
+
+
+def parse_action(value: object) -> Action:
+    """What a guard does. Raises ValueError.
+
+    Examples: alert; close; reduce 25%; reduce 50_000 of cross; reduce to buffer 3% notional of ETH within 100 bps.
+    """
+    if value == "alert":
+        return Action("alert", GuardDo.ALERT)
+    found = _ACTION.fullmatch(value.strip()) if isinstance(value, str) else None
+    if found is None or not isinstance(value, str):
+        raise ValueError(f"expected one of {_EXAMPLES}")
+    of, bound = found["of"] or "", float(found["bps"] or 0.0) / 10_000
+    if found["close"]:
+        return Action(value, GuardDo.REDUCE_SHARE, 1.0, of=of, bound=bound)
+    number = float(found["number"].replace("_", "")) / (100.0 if found["percent"] else 1.0)
+    if metric := found["metric"]:
+        return _target(Action(value, GuardDo.REDUCE_TO, number, metric, found["share_of"] or "", of, bound), found)
+    if found["share_of"] or not number or (found["percent"] and number > 1.0):
+        raise ValueError(f"expected one of {_EXAMPLES}")
+    do = GuardDo.REDUCE_SHARE if found["percent"] else GuardDo.REDUCE_AMOUNT
+    return Action(value, do, number, of=of, bound=bound)
+
+
+def _target(action: Action, found: re.Match[str]) -> Action:
+    if action.metric not in TARGETS:
+        raise Misread(f"nothing is reduced to {action.metric}", did_you_mean(action.metric, TARGETS))
+    if action.share_of and (action.share_of not in TARGETS or not found["percent"]):
+        raise Misread(f"a share of what? {action.text}", "write 3% notional")
+    is_share = action.metric in ("margin_ratio",)
+    if bool(found["percent"]) != (is_share or bool(action.share_of)):
+        raise Misread(f"{action.metric} is {'a share' if is_share else 'no share'}: {action.text}", "")
+    return action
+
+
+def scope_of(action: Action, condition: Condition, held: Holdings) -> str:
+    """Which positions an action is about: those it names, else those of its condition. Raises Wrong."""
+    known = held.of(Of.POSITIONS)
+    if action.of and action.of not in known:
+        raise Wrong(1, f"there is no {action.of} to reduce", did_you_mean(action.of, known))
+    if action.of or action.do is GuardDo.ALERT:
+        return action.of
+    named = {
+        (each.steps[0].selector or "").partition(",")[0]
+        for comparison in comparisons(condition)
+        if isinstance(comparison, Comparison)
+        for side in (comparison.left, comparison.right)
+        if isinstance(each := side.of if isinstance(side, Share) else side, Field)
+    }
+    if len(named) != 1 or not named <= {*known}:
+        ways = ", ".join(f"{action.text} of {each}" for each in known[:4])
+        raise Wrong(1, f"{action.text} of what?", f"write {ways}")
+    return named.pop()

@@ -11,7 +11,7 @@ from pydantic import Field, PlainValidator
 
 from backtester.bounds import LARGEST_AMOUNT, LARGEST_LEVERAGE
 from backtester.config.conditions import Condition
-from backtester.config.guards import parse_confirm, parse_rearm
+from backtester.config.guards import Action, parse_action, parse_confirm, parse_rearm
 from backtester.config.limits import Limits, Written, parse_guard
 from backtester.config.order_rules import misfits_of_order
 from backtester.config.overrides import override
@@ -40,7 +40,7 @@ from backtester.config.values import (
     parse_prices,
     parse_size,
 )
-from backtester.enums import After, Held, OrderType, PriceSeries, Side, TimeInForce
+from backtester.enums import After, GuardDo, Held, OrderType, PriceSeries, Side, TimeInForce
 
 Algo = Literal["market", "twap", "vwap", "pov", "iceberg", "passive"]
 Text = Annotated[str, Field(min_length=1)]
@@ -143,15 +143,24 @@ class Plan(Record):
 
 
 class Guard(Record):
-    """A protective rule: when its condition holds it fires, and alerts."""
+    """A protective rule: when its condition holds it fires, and alerts or makes positions smaller."""
 
     id: Text
     when: Annotated[Written, PlainValidator(parse_guard)]
-    do: Annotated[tuple[Literal["alert"], ...], Field(strict=False, min_length=1)] = ("alert",)
-    rearm: Annotated[bool | Condition, PlainValidator(parse_rearm)] = False  # false: once its condition has been false
+    do: Annotated[tuple[Annotated[Action, PlainValidator(parse_action)], ...], Field(strict=False, min_length=1)] = (
+        Action("alert", GuardDo.ALERT),
+    )
+    rearm: Annotated[bool | Condition | None, PlainValidator(parse_rearm)] = None  # again: as long as it holds (True),
+    # once it has been false (False), by a condition; None: False if it only alerts, else True
     cool_down_ns: Duration = 30 * 10**9
     confirm_ns: Annotated[int, PlainValidator(parse_confirm)] = 0  # before it acts; somebody has to look
     max_fires: Annotated[int, Field(ge=1)] | None = None
+
+
+class Automation(Record):
+    """What sends the orders of an account's guards."""
+
+    reaction_ns: Duration = 200 * 10**6  # what it takes to decide
 
 
 class Account(Record):
@@ -170,6 +179,7 @@ class Account(Record):
     orders: Annotated[tuple[Order, ...], Field(strict=False)] = ()
     plans: Annotated[tuple[Plan, ...], Field(strict=False)] = ()
     guards: Annotated[tuple[Guard, ...], Field(strict=False)] = ()
+    automation: Automation = Automation()
 
 
 class Portfolio(Record):

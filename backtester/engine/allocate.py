@@ -10,7 +10,13 @@ import numpy as np
 
 from backtester import enums
 from backtester.engine import spec
-from backtester.engine.allocate_guards import allocate_guards, allocate_views
+from backtester.engine.allocate_guards import (
+    STACK,
+    allocate_guards,
+    allocate_recent,
+    allocate_views,
+    orders_at_a_time,
+)
 from backtester.engine.allocate_orders import enter_orders
 from backtester.engine.book.feed import GAPS
 from backtester.engine.records import FILL, GUARD_EVENT, LEDGER, LIQUIDATION, MARKET_PATH, PATH, PATH_BUCKETS, PAYMENT
@@ -192,7 +198,7 @@ def allocate_worlds(
         plans=_ranges(plans),
         guards=_ranges([each.guards for each in owners]),
     )
-    guards, guard_ops, stack = allocate_guards(owners, accounts, index.positions)
+    guards, guard_ops, guard_actions = allocate_guards(owners, accounts, index.positions)
     entered = enter_orders(market, accounts, positions, index.positions, orders, plans, start_ts)
     insurance = _allocate_insurance(worlds)
     capacity = int(market.instruments["capacity"].max(initial=0))
@@ -209,7 +215,9 @@ def allocate_worlds(
         plans=entered.plans,
         guards=guards,
         guard_ops=guard_ops,
-        stack=stack,
+        guard_actions=guard_actions,
+        recent=allocate_recent(owners),
+        stack=np.zeros(STACK),
         parties=np.zeros((*insurance.shape, len(enums.Party))),
         insurance=insurance,
         inventory=np.zeros((len(worlds), len(market.markets)), INVENTORY),
@@ -317,6 +325,7 @@ def _allocate_accounts(
     rows["equity_min"], rows["equity_min_ts"] = np.inf, -1
     guards = _lengths([each.guards for each in owners])
     rows["guard_first"], rows["guard_count"] = np.cumsum(guards) - guards, guards
+    rows["guard_orders"] = [orders_at_a_time(each) for each in owners]
     rows["equity_high"] = -np.inf
     return rows
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from backtester.engine import spec
-from backtester.engine.state import GUARD, GUARD_OP, NEVER_NS, VIEW
-from backtester.enums import GuardScope
+from backtester.engine.state import GUARD, GUARD_ACTION, GUARD_OP, MOST_SENT, NEVER_NS, VIEW
+from backtester.enums import GuardDo, GuardScope
 
 #: For how long back a return can be asked for.
 LONGEST_RETURN_NS = 3600 * 10**9
@@ -29,36 +29,56 @@ def allocate_views(data: spec.MarketData) -> tuple[np.ndarray, np.ndarray]:
 def allocate_guards(
     owners: Sequence[spec.Account], accounts: np.ndarray, positions: Sequence[Sequence[int]]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(GUARD of each guard of `owners`, GUARD_OP of their conditions, the stack).
+    """(GUARD of each guard of `owners`, GUARD_OP of their conditions, GUARD_ACTION of what they do).
 
     accounts   ACCOUNT of each owner
     positions  number of each of its positions
     """
     guards: list[tuple[int, spec.Guard]] = [(n, each) for n, owner in enumerate(owners) for each in owner.guards]
     rows, ops = np.zeros(len(guards), GUARD), list[tuple[int, spec.GuardOp]]()
+    actions: list[tuple[int, spec.GuardAction]] = []
     for row, (account, guard) in zip(rows, guards, strict=True):
         row["account"] = account
         row["op_first"], row["op_count"] = len(ops), len(guard.when)
         row["rearm_first"], row["rearm_count"] = len(ops) + len(guard.when), len(guard.rearm_when)
         ops += [(account, op) for op in (*guard.when, *guard.rearm_when)]
-        for name in ("rearm", "cool_down_ns", "confirm_ns", "max_fires"):
+        row["action_first"], row["action_count"] = len(actions), len(guard.do)
+        actions += [(account, action) for action in guard.do]
+        for name in ("rearm", "cool_down_ns", "confirm_ns", "max_fires", "reaction_ns", "key"):
             row[name] = getattr(guard, name)
     rows["armed"], rows["confirm_ts"] = 1, NEVER_NS
     for name in ("first_ts", "blind_first", "blind_last"):
         rows[name] = -1
-    return rows, _op_rows(ops, accounts, positions), np.zeros(STACK)
+    op_rows = _placed(ops, GUARD_OP, accounts, positions)
+    op_rows["since_ts"] = NEVER_NS
+    return rows, op_rows, _placed(actions, GUARD_ACTION, accounts, positions)
 
 
-def _op_rows(
-    ops: Sequence[tuple[int, spec.GuardOp]], accounts: np.ndarray, positions: Sequence[Sequence[int]]
+def _placed(
+    said: Sequence[tuple[int, spec.GuardOp | spec.GuardAction]],
+    kind: np.dtype,
+    accounts: np.ndarray,
+    positions: Sequence[Sequence[int]],
 ) -> np.ndarray:
-    rows = np.zeros(len(ops), GUARD_OP)
-    for row, (account, op) in zip(rows, ops, strict=True):
-        for name in ("code", "metric", "scope", "place", "value", "ns"):
-            row[name] = getattr(op, name)
-        if op.scope == GuardScope.POOL:
+    """Rows of `kind` of what is said for accounts, their pools and positions by number."""
+    rows = np.zeros(len(said), kind)
+    for row, (account, each) in zip(rows, said, strict=True):
+        for name in each._fields:
+            row[name] = getattr(each, name)
+        if each.scope == GuardScope.POOL:
             row["place"] += accounts[account]["pool_first"]
-        elif op.scope == GuardScope.POSITION:
-            row["place"] = positions[account][op.place]
-    rows["since_ts"] = NEVER_NS
+        elif each.scope == GuardScope.POSITION:
+            row["place"] = positions[account][each.place]
     return rows
+
+
+def orders_at_a_time(owner: spec.Account) -> int:
+    """How many orders the guards of an account can send at a time."""
+    sending = sum(action.do != GuardDo.ALERT for guard in owner.guards for action in guard.do)
+    return sending * len(owner.positions)
+
+
+def allocate_recent(owners: Sequence[spec.Account]) -> np.ndarray:
+    """i8[account, slot] of times long ago; no accounts where none has guards."""
+    accounts = len(owners) if any(owner.guards for owner in owners) else 0
+    return np.full((accounts, MOST_SENT), -NEVER_NS)

@@ -102,7 +102,7 @@ def _build_orders(
         "instrument": market.markets["instrument"][of_market],
         "status": np.full(len(table), enums.OrderStatus.PENDING),
     }
-    columns |= {name: np.full(len(table), -1) for name in _NEVER}
+    columns |= {name: np.full(len(table), -1) for name in (*_NEVER, "guard")}
     for begin in range(0, len(table), _TOGETHER):
         part = slice(begin, begin + _TOGETHER)
         for name, column in columns.items():

@@ -100,6 +100,7 @@ GUARD_EVENT = np.dtype(
         ("guard", "i8"),
         ("event", "i8"),
         ("held", "i8"),  # by what
+        ("order", "i8"),  # that it sent, -1 = none
         ("seen", "f8"),  # both sides of the first comparison of its condition that held
         ("bound", "f8"),
     ],

@@ -21,6 +21,7 @@ from backtester.enums import (
     ForcedAction,
     ForcedPrice,
     FundingWeights,
+    GuardDo,
     GuardMetric,
     GuardScope,
     Held,
@@ -197,8 +198,20 @@ class GuardOp(NamedTuple):
     ns: int = 0  # how long: of FOR, and of a RETURN
 
 
+class GuardAction(NamedTuple):
+    """One thing that a guard does (RULES 11.5)."""
+
+    do: GuardDo
+    scope: GuardScope = GuardScope.ACCOUNT  # of a REDUCE: which positions
+    place: int = 0  # as of a GuardOp
+    value: float = 0.0  # share of each position, quote, or what `metric` shall be at most (BUFFER: at least)
+    metric: GuardMetric = GuardMetric.LEVERAGE  # REDUCE_TO
+    share_of: int = -1  # GuardMetric that `value` is a share of, -1 = none
+    bound: float = 0.0  # how far its orders may go, as a fraction; 0 = as the venue says
+
+
 class Guard(NamedTuple):
-    """A protective rule of the user's: when it fires (RULES 11.4). It alerts."""
+    """A protective rule of the user's: when it fires, and what it does then (RULES 11.4, 11.5)."""
 
     id: str
     when: tuple[GuardOp, ...]
@@ -207,6 +220,9 @@ class Guard(NamedTuple):
     cool_down_ns: int = 0
     confirm_ns: int = 0
     max_fires: int = 0  # 0 = any
+    do: tuple[GuardAction, ...] = (GuardAction(GuardDo.ALERT),)
+    reaction_ns: int = 0
+    key: int = 0  # of the random numbers of its orders, as of an Order
 
 
 class Plan(NamedTuple):

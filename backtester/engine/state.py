@@ -25,6 +25,9 @@ NONE = np.int64(-1)
 #: Phases of the agenda (RULES 1.3.7). Post-only orders come before others that arrive at the same time.
 DECISION, CANCEL_DECISION, CANCEL, POST_ONLY_ARRIVAL, ARRIVAL, SECOND_LOOK = map(np.int64, range(6))
 
+#: So many orders the guards of an account send within so long at most (RULES 11.5).
+MOST_SENT, SENT_WITHIN_NS = 20, 60 * 10**9
+
 #: One price level of one side. message: number of the instrument's message that named it last, but for path steps
 #: (SIDE.named). printed: lots that trades took since.
 CELL = np.dtype([("lots", "i8"), ("printed", "i8"), ("message", "i8")], align=True)
@@ -177,6 +180,8 @@ ACCOUNT = np.dtype(
         ("equity_min_ts", "i8"),
         ("guard_first", "i8"),
         ("guard_count", "i8"),
+        ("guard_orders", "i8"),  # that its guards can send at a time
+        ("sent", "i8"),  # order number + 1 of the last one that they sent, 0 = none that lives; by `account_next`
         ("equity_high", "f8"),  # since the start, on the mark grid; kept for guards
     ],
     align=True,
@@ -288,6 +293,7 @@ ORDER = np.dtype(
         ("sibling", "i8"),  # order number + 1 of the next one with the same parent
         ("oco_next", "i8"),  # order number + 1 of the next one in the ring of a group, 0 = no group
         ("plan", "i8"),  # plan number, -1 = none
+        ("guard", "i8"),  # number of the guard that made it, -1 = the portfolio's own
         ("target", "f8"),
         ("peg", "i8"),
         ("key", "i8"),
@@ -366,6 +372,10 @@ GUARD = np.dtype(
         ("cool_down_ns", "i8"),
         ("confirm_ns", "i8"),
         ("max_fires", "i8"),  # 0 = any
+        ("action_first", "i8"),
+        ("action_count", "i8"),
+        ("reaction_ns", "i8"),
+        ("key", "i8"),
         ("armed", "i8"),
         ("fires", "i8"),
         ("first_ts", "i8"),  # of the first fire, -1 = none
@@ -391,6 +401,20 @@ GUARD_OP = np.dtype(
         ("value", "f8"),
         ("ns", "i8"),
         ("since_ts", "i8"),  # FOR: since when its inside has been true, NEVER_NS = it is not
+    ],
+    align=True,
+)
+
+#: What a guard does, in order (RULES 11.5). Scope and place say which positions.
+GUARD_ACTION = np.dtype(
+    [
+        ("do", "i8"),
+        ("scope", "i8"),
+        ("place", "i8"),
+        ("value", "f8"),  # a share, quote, or what `metric` shall be
+        ("metric", "i8"),
+        ("share_of", "i8"),  # metric that `value` is a share of, -1 = none
+        ("bound", "f8"),  # of its orders, 0 = the venue's
     ],
     align=True,
 )
@@ -442,6 +466,7 @@ CONTROL = np.dtype(
         ("liquidations", "i8"),
         ("payments", "i8"),
         ("guard_events", "i8"),
+        ("orders", "i8"),  # number of the next one that a guard makes
         ("need", "i8"),  # free rows, slots or cells the next step asks for
         ("path_width", "i8"),
         ("bucket", "i8"),  # of the path, now
@@ -485,6 +510,8 @@ class Worlds(NamedTuple):
     plans: np.ndarray
     guards: np.ndarray  # those of an account together, in the order of accounts
     guard_ops: np.ndarray
+    guard_actions: np.ndarray
+    recent: np.ndarray  # i8[account, slot]: when its guards sent their last orders, in turn; no row without guards
     stack: np.ndarray  # f8: what conditions are judged on
     parties: np.ndarray  # f8[world, venue, Party]: what each gained since the start, quote
     insurance: np.ndarray  # f8[world, venue]: what the insurance fund had at the start, quote

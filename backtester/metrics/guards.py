@@ -27,6 +27,7 @@ def action_reports(result: RunResult, names: Names) -> Iterator[ActionReport]:
             guard=names.guard(row["account"], row["guard"]),
             event=GuardEvent(row["event"]),
             held=Hold(row["held"]),
+            order=names.order(row["order"]) if row["order"] >= 0 else "",
             seen=known(row["seen"]),
             bound=known(row["bound"]),
         )

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from decimal import Decimal
 from fractions import Fraction
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -125,8 +126,21 @@ class Names:
         pool = self._result.state.pools[number]
         return self.position(int(pool["position_first"])) if pool["isolated"] else CROSS
 
+    @cached_property
+    def made(self) -> dict[int, str]:
+        """The orders that guards of ACTUAL made, by number: `low-buffer 1`, `low-buffer 2`."""
+        orders, found = self._result.state.orders, dict[int, str]()
+        counts: dict[int, int] = {}
+        for number in np.flatnonzero((orders["guard"] >= 0) & (orders["world"] == ACTUAL)).tolist():
+            guard = int(orders[number]["guard"])
+            counts[guard] = counts.get(guard, 0) + 1
+            found[number] = f"{self.guard(int(orders[number]['account']), guard)} {counts[guard]}"
+        return found
+
     def order(self, number: int) -> str:
         """Id of an order of any world."""
+        if number in self.made:
+            return self.made[number]
         account = int(self._result.state.orders[number]["account"])
         place = self._result.index.orders[account].index(number)
         return self._result.world.accounts[self._place(account)].orders[place].id

@@ -7,7 +7,6 @@ from fractions import Fraction
 from typing import Any
 
 from backtester.config.values import Instant
-from backtester.engine import spec
 from backtester.enums import (
     FillReason,
     LiquidationStage,
@@ -30,26 +29,29 @@ from backtester.run.result import ACTUAL, RunResult
 def order_reports(
     result: RunResult, names: Names, fills: OrderFills, traded: Sequence[Course | None]
 ) -> Iterator[OrderReport]:
-    """Every order of the portfolio, in its order. `traded`: the `courses` of the markets."""
+    """Every order of the portfolio, in its order, then those that guards of ACTUAL made. `traded`: the `courses`."""
     for account, described in enumerate(result.world.accounts):
         numbers = result.index.orders[account]
         rows = rows_of(result.state.orders[numbers.start : numbers.stop])
         for number, written, order in zip(numbers, described.orders, rows, strict=True):
-            yield _order_report(names, written, order, fills.of(number), traded[order["market"]])
+            asked = written.lots if order["plan"] < 0 else order["lots"]
+            yield _order_report(names, number, asked, order, fills.of(number), traded[order["market"]])
+    for number in names.made:
+        [order] = rows_of(result.state.orders[number : number + 1])
+        yield _order_report(names, number, order["lots"], order, fills.of(number), traded[order["market"]])
 
 
 def _order_report(
-    names: Names, written: spec.Order, order: Row, fills: Sequence[Row], course: Course | None
+    names: Names, number: int, asked: int, order: Row, fills: Sequence[Row], course: Course | None
 ) -> OrderReport:
-    """The report of an order as it was `written`, and as it became: its ORDER row and its FILL rows."""
+    """The report of an order for `asked` lots as it became: its ORDER row and its FILL rows."""
     position, plan, filled = order["position"], order["plan"], order["filled"]
-    asked = written.lots if plan < 0 else order["lots"]
     grid = names.grid(position)
     taken = taken_of(fills)
     parts = split(order, taken)
     audited = audit(order, grid)
     return OrderReport(
-        id=written.id,
+        id=names.order(number),
         symbol=names.symbol(position),
         type=OrderType(order["type"]),
         status=OrderStatus(order["status"]),

@@ -17,6 +17,8 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import Any
 
+import numpy as np
+
 from backtester.config.values import Instant
 from backtester.enums import OrderReason
 from backtester.metrics.impact_law import courses
@@ -73,15 +75,16 @@ def _stuck(result: RunResult, names: Names, position: int, ts: Instant, orders: 
 
 def _with_rows(result: RunResult, orders: Sequence[OrderReport]) -> Iterator[tuple[Any, OrderReport]]:
     """Each with its ORDER row."""
-    numbers = chain.from_iterable(result.index.orders[account] for account in range(len(result.world.accounts)))
-    return ((result.state.orders[number], told) for number, told in zip(numbers, orders, strict=True))
+    written = chain.from_iterable(result.index.orders[account] for account in range(len(result.world.accounts)))
+    made = np.flatnonzero((result.state.orders["guard"] >= 0) & (result.state.orders["world"] == ACTUAL)).tolist()
+    return ((result.state.orders[number], told) for number, told in zip((*written, *made), orders, strict=True))
 
 
 def orders_not_sent(result: RunResult, orders: Sequence[OrderReport]) -> Iterator[Notice]:
     """Those that have a time of their own; the children of plans go with their plan."""
     start, end = Instant(result.start_ts), Instant(result.end_ts)
     described = [order for account in result.world.accounts for order in account.orders]
-    for order, told in zip(described, orders, strict=True):
+    for order, told in zip(described, orders, strict=False):  # behind them stand those that guards made
         if order.at_ns > result.end_ts and told.plan is None:
             kind, at = word(told.type.name.lower()), Instant(order.at_ns)
             text = (

@@ -100,7 +100,7 @@ _TABLE = {
     Measure(_Q.NUMBER, _DOWN): "lead_s",
     Measure(_Q.WORD, _NEITHER): """
         name id pool account symbol position flag margin_mode type side reason liquidity plan algo cause level
-        reached beyond guard event held when""",
+        reached beyond guard event held order when""",
     Measure(_Q.VENUE, _NEITHER): "AccountReport.venue",
     Measure(_Q.TEXT, _NEITHER): "text figure error settings",
 }

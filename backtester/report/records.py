@@ -308,6 +308,7 @@ class ActionReport(NamedTuple):
     guard: str
     event: GuardEvent
     held: Hold  # what holds it back
+    order: str  # id of the order that it sent, or ""
     seen: float | None  # both sides of the first comparison of its condition that was true
     bound: float | None
 

@@ -54,7 +54,7 @@ def _guards(cell: Cell) -> Iterator[Event]:
     """Example: guard low-buffer alerts: buffer < 10_000, sees 8,432.10."""
     conditions = {(each.account, each.id): each.when for each in cell.guards}
     for each in cell.actions:
-        if each.event is not GuardEvent.HELD:
+        if each.event in _GUARDS:
             told = f"{conditions[each.account, each.guard]}{_sees(each)}"
             yield Event(each.ts, "guard", f"guard {each.guard} {_GUARDS[each.event]}: {told}")
 

@@ -18,6 +18,8 @@ from backtester.engine.state import (
     CELL,
     CONSUMED,
     DEFAULT_CAPACITIES,
+    ORDER,
+    WAITING,
     Capacities,
     Market,
     Worlds,
@@ -79,6 +81,8 @@ class Engine:
                 self._grow_overlay()
             elif status == Advance.NEED_PATH:
                 self._fold_paths()
+            elif status == Advance.NEED_ORDER:
+                self._add_orders(int(self.control["need"][0]))
             else:
                 raise self._fault()
 
@@ -86,6 +90,7 @@ class Engine:
         """Let worlds begin at the start that was just answered."""
         self.market.instruments["start_traded"] = self.market.instruments["traded"]
         self.worlds, self.index = allocate_worlds(self.market, worlds, self.start_ts, self.capacities)
+        self.control["orders"] = len(self.worlds.orders)
         highest = int(self.worlds.orders["limit_tick"].max(initial=0))
         if highest >= self.market.instruments["capacity"].min():
             self._grow_ladder(highest + 1)
@@ -95,6 +100,7 @@ class Engine:
         self.control["finishing"] = 1
         self.feed(_NO_EVENTS)
         self._drain()
+        self.worlds = self.worlds._replace(orders=self.worlds.orders[: int(self.control["orders"][0])])
 
     def run(self, chunks: Iterable[np.ndarray]) -> None:
         """Feed all of `chunks` to an engine whose worlds are attached, and finish."""
@@ -153,6 +159,15 @@ class Engine:
         new = np.zeros(length, CONSUMED)
         rehash(old, new)
         self.worlds = self.worlds._replace(overlay=new)
+
+    def _add_orders(self, needed: int) -> None:
+        """Room for orders that guards make, and for their arrivals on the agenda, which is the first of the heaps."""
+        worlds, more = self.worlds, max(needed, len(self.worlds.orders) // 2)
+        behind = int(worlds.heaps["first"][1]) if len(worlds.heaps) > 1 else len(worlds.waiting)
+        waiting = (worlds.waiting[:behind], np.zeros(more, WAITING), worlds.waiting[behind:])
+        worlds.heaps["first"][1:] += more
+        orders = np.concatenate([worlds.orders, np.zeros(more, ORDER)])
+        self.worlds = worlds._replace(orders=orders, waiting=np.concatenate(waiting))
 
     def _fold_paths(self) -> None:
         fold(self.market.path)

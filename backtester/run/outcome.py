@@ -53,6 +53,9 @@ class Outcome:
         self._consumed = _ByWorld(overlay[overlay["lots"] > 0])
         self._records = {name: _ByWorld(getattr(engine, name)) for name in RECORDS}
         self._accounts = {name: getattr(engine.worlds, name)["account"].copy() for name in BY_ACCOUNT}
+        self._written = engine.index.orders[-1].stop if engine.index.orders else 0  # those behind are made by guards
+        self._made_for = self._accounts["orders"][self._written :]
+        self._accounts["orders"] = self._accounts["orders"][: self._written]
 
     def cut(self, first: int, count: int) -> Piece:
         """Worlds `first` … `first + count - 1`, renumbered from 0. The engine's own arrays stay as they are.
@@ -69,10 +72,20 @@ class Outcome:
         }
         rows["path"] = _path_rows(state.accounts[accounts], state.pools[rows["pools"]])
         offsets = {column: rows[table].start for column, table in REFERENCES.items()}
-        records = {name: _renumbered(table.of(first, count), offsets) for name, table in self._records.items()}
+        made = self._made(accounts)
+        records = {
+            name: _of_guards(_renumbered(table.of(first, count), offsets), rows["orders"], made)
+            for name, table in self._records.items()
+        }
+        orders = np.concatenate([state.orders[rows["orders"]], state.orders[made]])
         return Piece(
             state._replace(
-                **{name: _renumbered(getattr(state, name)[where], offsets) for name, where in rows.items()},
+                **{
+                    name: _renumbered(getattr(state, name)[where], offsets)
+                    for name, where in rows.items()
+                    if name != "orders"
+                },
+                orders=_renumbered(orders, offsets),
                 parties=state.parties[rows["worlds"]],
                 inventory=state.inventory[rows["worlds"]],
                 overlay=_renumbered(self._consumed.of(first, count), offsets),
@@ -87,6 +100,23 @@ class Outcome:
             ),
             **records,
         )
+
+    def _made(self, accounts: slice) -> np.ndarray:
+        """Numbers of the orders that guards of neighbouring accounts made, rising."""
+        mine = (self._made_for >= accounts.start) & (self._made_for < accounts.stop)
+        return self._written + np.flatnonzero(mine)
+
+
+def _of_guards(table: np.ndarray, written: slice, made: np.ndarray) -> np.ndarray:
+    """Records that name orders which guards made: those stand behind the `written` ones of the piece, in their order.
+
+    `_renumbered` has counted all from the first written one.
+    """
+    if len(made) and "order" in (table.dtype.names or ()):
+        behind = np.flatnonzero(table["order"] >= written.stop - written.start)
+        place = np.searchsorted(made, table["order"][behind] + written.start)
+        table["order"][behind] = written.stop - written.start + place
+    return table
 
 
 def _rows(column: np.ndarray, accounts: slice) -> slice:

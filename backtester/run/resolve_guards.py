@@ -7,13 +7,14 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from backtester.config.conditions import And, Comparison, Condition, Field, Lasting, Not, Number, Operand, Or, Share
-from backtester.config.guards import CROSS, METRICS, WHOLE, WORST, Holdings, Of, understood
+from backtester.config.guards import CROSS, METRICS, WHOLE, WORST, Action, Holdings, Of, scope_of, understood
 from backtester.config.judging import in_base
 from backtester.config.portfolio import Account, Guard, Position
 from backtester.config.values import parse_duration_ns
 from backtester.engine import spec
-from backtester.enums import GuardMetric, GuardScope, Rearm, Side
+from backtester.enums import GuardDo, GuardMetric, GuardScope, Rearm, Side
 from backtester.enums import GuardOp as Op
+from backtester.run.resolve_orders import order_key
 from backtester.run.resolve_values import Values
 
 _SIGNS: Mapping[str, Op] = MappingProxyType({"<": Op.BELOW, "<=": Op.AT_MOST, ">": Op.ABOVE, ">=": Op.AT_LEAST})
@@ -34,7 +35,7 @@ def resolve_guards(account: Account, values: Values, positions: Sequence[spec.Po
     if not account.guards:
         return ()
     places = _places(account, values)
-    return tuple(_guard(guard, places) for guard in account.guards)
+    return tuple(_guard(account, guard, places) for guard in account.guards)
 
 
 def _places(account: Account, values: Values) -> _Places:
@@ -50,17 +51,32 @@ def _name(account: Account, position: Position) -> str:
     return f"{position.symbol}.{_SIDES[position.side]}" if account.position_mode == "hedge" else position.symbol
 
 
-def _guard(guard: Guard, places: _Places) -> spec.Guard:
-    again = guard.rearm if not isinstance(guard.rearm, bool) else None
+def _guard(account: Account, guard: Guard, places: _Places) -> spec.Guard:
+    when = understood(guard.when.condition, places.held)
+    sends = any(action.do is not GuardDo.ALERT for action in guard.do)
+    again = sends if guard.rearm is None else guard.rearm
+    condition = None if isinstance(again, bool) else understood(again, places.held)
     return spec.Guard(
         guard.id,
-        tuple(_ops(understood(guard.when.condition, places.held), places)),
-        Rearm.WHEN if again else Rearm.ALWAYS if guard.rearm else Rearm.WHEN_FALSE,
-        tuple(_ops(understood(again, places.held), places)) if again else (),
+        tuple(_ops(when, places)),
+        Rearm.WHEN if condition else Rearm.ALWAYS if again else Rearm.WHEN_FALSE,
+        tuple(_ops(condition, places)) if condition else (),
         guard.cool_down_ns,
         guard.confirm_ns,
         guard.max_fires or 0,
+        tuple(_action(action, when, places) for action in guard.do),
+        account.automation.reaction_ns,
+        order_key(account.name, guard.id),
     )
+
+
+def _action(action: Action, when: Condition, places: _Places) -> spec.GuardAction:
+    if action.do is GuardDo.ALERT:
+        return spec.GuardAction(action.do)
+    scope, place = _scope(Of.POSITIONS, scope_of(action, when, places.held), places)
+    metric = GuardMetric[action.metric.upper()] if action.metric else GuardMetric.LEVERAGE
+    share_of = int(GuardMetric[action.share_of.upper()]) if action.share_of else -1
+    return spec.GuardAction(action.do, scope, place, action.value, metric, share_of, action.bound)
 
 
 def _ops(condition: Condition, places: _Places) -> Iterator[spec.GuardOp]:

@@ -434,7 +434,7 @@ CRASH = Cell(
         LimitReport("accounts[main].buffer_min < 1.5% notional", "warn", "unknown", "what | is not known"),
         LimitReport("system.deficit > 0", "fail", "ok", "system.deficit is 0"),
     ),
-    actions=(ActionReport(at(29), "main", "low-buffer", GuardEvent.ALERT, Hold.NONE, 812.5, 1_000.0),),
+    actions=(ActionReport(at(29), "main", "low-buffer", GuardEvent.ALERT, Hold.NONE, "", 812.5, 1_000.0),),
     guards=(GuardReport("main", "low-buffer", "buffer < 1_000", 1, at(29), 60.0, 0, 2, at(3), at(4)),),
 )
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from backtester.config.conditions import Wrong, parse
-from backtester.config.guards import METRICS, Holdings, understood
+from backtester.config.guards import METRICS, Action, Holdings, parse_action, scope_of, understood
 from backtester.config.portfolio import load_portfolio
 from backtester.engine import spec
-from backtester.enums import GuardMetric, GuardScope, Rearm
+from backtester.enums import GuardDo, GuardMetric, GuardScope, Rearm
 from backtester.enums import GuardOp as Op
 from backtester.errors import BacktesterError
 from backtester.run.resolve_guards import _ops, _Places
@@ -105,7 +105,10 @@ def test_what_a_condition_gets_wrong(written: str, column: int, message: str, hi
         ('id = "low"\n  when = "loss > 1% for 3"', "when: column 15: expected how long, such as 30s"),
         ('id = "low"\n  when = 3', 'when: expected a condition such as "buffer < 10_000", was 3'),
         ('id = "low"', "when: missing key"),
-        ('id = "low"\n  when = "loss > 1%"\n  do = ["alrt"]', 'do.0: expected "alert", was "alrt"'),
+        (
+            'id = "low"\n  when = "loss > 1%"\n  do = ["alrt"]',
+            'do.0: expected one of "alert", "close"',
+        ),
         ('id = "low"\n  when = "loss > 1%"\n  rearm = "loss < x"', "rearm: column 8: guards know no x"),
         (
             'id = "low"\n  when = "loss > 1%"\n  rearm = true',
@@ -123,6 +126,67 @@ def test_a_fault_stands_at_its_place(tmp_path: Path, guard: str, line: str) -> N
     assert f"accounts.0.guards.0.{line}" in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("written", "do", "value", "metric", "share_of", "of", "bound"),
+    [
+        ("alert", GuardDo.ALERT, 0.0, "", "", "", 0.0),
+        ("close", GuardDo.REDUCE_SHARE, 1.0, "", "", "", 0.0),
+        ("close of BTC.long within 50 bps", GuardDo.REDUCE_SHARE, 1.0, "", "", "BTC.long", 0.005),
+        ("reduce 25%", GuardDo.REDUCE_SHARE, 0.25, "", "", "", 0.0),
+        ("reduce 50_000 of cross", GuardDo.REDUCE_AMOUNT, 50_000.0, "", "", "cross", 0.0),
+        ("reduce to leverage 5", GuardDo.REDUCE_TO, 5.0, "leverage", "", "", 0.0),
+        ("reduce to margin_ratio 50% of worst", GuardDo.REDUCE_TO, 0.5, "margin_ratio", "", "worst", 0.0),
+        ("reduce to buffer 3% notional of ETH within 1bps", GuardDo.REDUCE_TO, 0.03, "buffer", "notional", "ETH", 1e-4),
+    ],
+)  # fmt: skip
+def test_what_a_guard_does(
+    written: str, do: GuardDo, value: float, metric: str, share_of: str, of: str, bound: float
+) -> None:
+    assert parse_action(written) == Action(written, do, value, metric, share_of, of, bound)
+
+
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        (3, "expected one of"),
+        ("reduce", "expected one of"),
+        ("reduce 0%", "expected one of"),
+        ("reduce 120%", "expected one of"),
+        ("reduce 25% notional", "expected one of"),
+        ("sell 25%", "expected one of"),
+        ("reduce to equity 5", "nothing is reduced to equity"),
+        ("reduce to margin_ratio 5", "margin_ratio is a share"),
+        ("reduce to leverage 5%", "leverage is no share"),
+        ("reduce to buffer 3 notional", "a share of what"),
+        ("reduce to buffer 3% equity", "a share of what"),
+    ],
+)
+def test_what_a_guard_cannot_do(written: object, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        parse_action(written)
+
+
+def test_an_action_is_about_what_its_condition_is_of() -> None:
+    """Where that is one thing; of several, of a market that has two positions or of nothing it must be said."""
+    for when, held, of in (
+        ("buffer[ETH] < 1.5% notional", MIXED, "ETH"),
+        ("return[BTC, 60s] < -1%", CROSS, "BTC"),
+        ("loss > 10%", CROSS, "account"),
+        ("margin_ratio[worst] > 80%", MIXED, "worst"),
+    ):
+        condition = understood(parse(when, clocks=True), held)
+        assert scope_of(parse_action("reduce 25%"), condition, held) == of
+        assert scope_of(parse_action("reduce 25% of account"), condition, held) == "account"
+    two = understood(parse("loss > 10% and mark[BTC] < 9", clocks=True), CROSS)
+    with pytest.raises(Wrong, match="reduce 25% of what"):
+        scope_of(parse_action("reduce 25%"), two, CROSS)
+    hedge = understood(parse("return[BTC, 60s] < -1%", clocks=True), HEDGE)
+    with pytest.raises(Wrong, match="close of what"):
+        scope_of(parse_action("close"), hedge, HEDGE)
+    with pytest.raises(Wrong, match="there is no SOL to reduce"):
+        scope_of(parse_action("close of SOL"), hedge, HEDGE)
+
+
 def test_two_guards_of_one_id(tmp_path: Path) -> None:
     path = tmp_path / "p.toml"
     guard = 'id = "low"\n  when = "loss > 1%"'
@@ -136,7 +200,7 @@ def test_what_nobody_says(tmp_path: Path) -> None:
     path = tmp_path / "p.toml"
     path.write_text(PORTFOLIO.format(guard='id = "low"\n  when = "loss > 1%"\n  confirm = "human"'))
     [guard] = load_portfolio(path).portfolio.accounts[0].guards
-    assert (guard.do, guard.rearm, guard.max_fires) == (("alert",), False, None)
+    assert ([each.text for each in guard.do], guard.rearm, guard.max_fires) == (["alert"], None, None)
     assert (guard.cool_down_ns, guard.confirm_ns) == (30 * 10**9, 30 * 10**9)
 
 

@@ -4,15 +4,28 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
 
 from backtester.engine import spec
-from backtester.enums import GuardEvent, GuardMetric, GuardScope, Hold, Outage, Rearm
+from backtester.enums import GuardDo, GuardEvent, GuardMetric, GuardScope, Hold, OrderReason, Outage, Rearm
 from backtester.enums import GuardOp as Op
 from backtester.run.drive import Engine
-from tests.oracle.examples import BUY, FLAT_TIER, PLAIN, case, delta, ladder, mark, market_data, outage
+from tests.oracle.examples import (
+    BUY,
+    FLAT_TIER,
+    PLAIN,
+    SELL,
+    case,
+    delta,
+    ladder,
+    mark,
+    market_data,
+    market_order,
+    outage,
+)
 from tests.unit.report_runs import Tape, account, cross, isolated
 
 S = 1_000_000_000
@@ -283,3 +296,123 @@ def test_records_that_are_full_lose_nothing() -> None:
         engine.finish()
         found.append(engine.guard_events.tobytes())
     assert found[0] == found[1] == found[2] != b""
+
+
+def reducing(do: spec.GuardAction, when: Sequence[spec.GuardOp] = (), **more: Any) -> spec.Guard:
+    """Fires at every look below an equity of 1e9, or `when`."""
+    return spec.Guard("g", tuple(when) or below(GuardMetric.EQUITY, 1e9), **more, do=(do,))
+
+
+def share(part: float, **more: Any) -> spec.GuardAction:
+    return spec.GuardAction(GuardDo.REDUCE_SHARE, value=part, **more)
+
+
+def sold(engine: Engine) -> list[tuple[float, int]]:
+    """(second, lots) of every order that guards sent, as it arrived and filled."""
+    own = engine.worlds.orders[engine.worlds.orders["guard"] >= 0]
+    return [(float(row["arrive_ts"]) / S, int(row["filled"])) for row in own]
+
+
+def test_a_share_is_sold_through_the_order_book() -> None:
+    """Half of 8 at 2 s; reaction and latencies are 0: the bid of 99."""
+    engine = run(guarded(reducing(share(0.5)), lots=8, balance=500.0), marks(100.0, 100.0))
+    assert sold(engine) == [(2.0, 4)]
+    assert engine.worlds.positions["lots"].tolist() == [4]
+    assert engine.fills["tick"].tolist() == [99]
+    assert events(engine, GuardEvent.ORDER) == [2]
+    assert engine.guard_events["order"].tolist() == [0]
+
+
+def test_seven_per_cent_of_a_hundred_lots_is_seven() -> None:
+    engine = run(guarded(reducing(share(0.07)), lots=100, balance=5_000.0), marks(100.0, 100.0))
+    assert sold(engine) == [(2.0, 7)]
+
+
+def test_it_goes_on_while_the_condition_lasts() -> None:
+    engine = run(guarded(reducing(share(0.5), rearm=Rearm.ALWAYS), lots=8, balance=500.0), marks(*(100.0,) * 5))
+    assert [lots for _, lots in sold(engine)] == [4, 2, 1, 1]
+    assert engine.worlds.positions["lots"].tolist() == [0]
+
+
+def test_the_largest_wish_wins_not_the_sum() -> None:
+    """Of 40 a wants a quarter and b half, at one time: 10 are on their way, 10 more are sent. They arrive 2 s later."""
+    rules = PLAIN._replace(order_latency_ns=2 * S)
+    a, b = (
+        spec.Guard(name, below(GuardMetric.EQUITY, 1e9), do=(share(part),)) for name, part in (("a", 0.25), ("b", 0.5))
+    )
+    engine = run(guarded(a, b, lots=40, balance=2_000.0), marks(*(100.0,) * 5), rules)
+    assert sold(engine) == [(4.0, 10), (4.0, 10)]
+
+
+def test_what_is_on_its_way_is_not_sent_again() -> None:
+    rules = PLAIN._replace(order_latency_ns=2 * S)
+    engine = run(guarded(reducing(share(1.0), rearm=Rearm.ALWAYS), lots=8, balance=500.0), marks(*(100.0,) * 5), rules)
+    assert sold(engine) == [(4.0, 8)]
+    assert events(engine, GuardEvent.NOTHING) == [3, 4]
+
+
+def test_a_reaction_and_a_bound() -> None:
+    """Bids of 4 at 99 and 6 at 98; 1 % below a mid of 100 is 99: 4 fill. It arrives half a second later."""
+    tape = [mark(1.0, 100.0), ladder(1.0, {99: 4, 98: 6}, {101: 9}), mark(2.0, 100.0), delta(3.5, BUY, 10, 1)]
+    guard = reducing(share(1.0, bound=0.01), reaction_ns=S // 2)
+    engine = run(guarded(guard, lots=8, balance=500.0), tape)
+    assert sold(engine) == [(2.5, 4)]
+
+
+def test_an_amount_is_the_same_share_of_every_position() -> None:
+    """300 of a notional of 1,200: a quarter of 8 and of 4."""
+    given = account(500.0, [cross(8), cross(-4)])._replace(
+        guards=(reducing(spec.GuardAction(GuardDo.REDUCE_AMOUNT, value=300.0)),)
+    )
+    assert run(given, marks(100.0, 100.0)).worlds.orders["lots"].tolist() == [2, 1]
+
+
+def test_to_a_leverage() -> None:
+    """Long 10,000 lots of 0.001 BTC at 100,000, equity 50,000, fee 5 bps, to 10x: k is 5,026.
+
+    After it 497,400 of notional on 49,748.70: 9.9983.
+    """
+    rules = PLAIN._replace(taker_fee=0.0005)
+    given = account(5_000_000.0, [cross(1_000_000, leverage=30.0)])
+    target = spec.GuardAction(GuardDo.REDUCE_TO, value=10.0, metric=GuardMetric.LEVERAGE)
+    engine = run(given._replace(guards=(reducing(target),)), marks(100.0, 100.0), rules)
+    assert engine.worlds.orders["lots"].tolist() == [502_600]
+
+
+def test_to_a_buffer_that_is_a_share_of_what_is_left() -> None:
+    """Long 8 at 100 with 60 and 3.125 %: 35 above maintenance, of 800 4.4 %. To 10 % of notional k·800 = …"""
+    target = spec.GuardAction(
+        GuardDo.REDUCE_TO, value=0.1, metric=GuardMetric.BUFFER, share_of=int(GuardMetric.NOTIONAL)
+    )
+    engine = run(guarded(reducing(target), lots=8, balance=60.0), marks(100.0, 100.0))
+    [lots] = engine.worlds.orders["lots"].tolist()
+    rate = FLAT_TIER[0].maintenance_rate
+    left = 800.0 * (1 - lots / 8)
+    assert 60.0 - left * rate >= 0.1 * left
+    assert 60.0 - (left + 100.0) * rate < 0.1 * (left + 100.0)
+
+
+def test_a_target_that_is_met_sends_nothing() -> None:
+    target = spec.GuardAction(GuardDo.REDUCE_TO, value=10.0, metric=GuardMetric.LEVERAGE)
+    engine = run(guarded(reducing(target), lots=1, balance=500.0), marks(100.0, 100.0))
+    assert (sold(engine), events(engine, GuardEvent.NOTHING)) == ([], [2])
+
+
+def test_no_more_than_twenty_orders_a_minute() -> None:
+    """40 of 4,000 a second: the twentieth at 21 s, then none until the first is a minute old, at 62 s."""
+    engine = run(guarded(reducing(share(0.01), rearm=Rearm.ALWAYS), lots=4_000, balance=2e6), marks(*(100.0,) * 63))
+    assert [int(second) for second, _ in sold(engine)] == [*range(2, 22), 62, 63]
+    held = engine.guard_events[engine.guard_events["event"] == GuardEvent.HELD]
+    assert set(held["held"].tolist()) == {Hold.MAX_ORDERS} and len(held) == 40
+
+
+def test_an_order_of_a_guard_turns_no_position_round() -> None:
+    """8 are sold by the portfolio's own order, while the guard's 8 are on their way."""
+    rules = PLAIN._replace(order_latency_ns=2 * S)
+    own = market_order(SELL, 8, 1.5)
+    given = guarded(reducing(share(1.0)), lots=8, balance=500.0)._replace(orders=(own,))
+    tape = [mark(1.0, 100.0), ladder(1.0, {99: 90}, {101: 90}), mark(2.0, 100.0), delta(6.0, BUY, 10, 1)]
+    engine = run(given, tape, rules)
+    assert engine.worlds.positions["lots"].tolist() == [0]
+    assert engine.worlds.orders["filled"].tolist() == [8, 0]
+    assert engine.worlds.orders["reason"].tolist() == [OrderReason.NONE, OrderReason.REDUCE_ONLY_VOID]

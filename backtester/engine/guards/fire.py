@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from backtester.engine.guards.actions import act, note
 from backtester.engine.guards.conditions import judge
 from backtester.engine.guards.metrics import account_seen
 from backtester.engine.jit import helper
-from backtester.engine.state import NEVER_NS
+from backtester.engine.state import NEVER_NS, NONE
 from backtester.enums import GuardEvent, Hold, OrderStatus, Rearm
 
 
@@ -68,20 +69,20 @@ def _look(m, w, c: np.void, t: int, i: int) -> None:
         if g["blind_first"] < 0:
             g["blind_first"] = t
     if g["confirm_ts"] != NEVER_NS:
-        _confirm(w, c, t, i, truth)
+        _confirm(m, w, c, t, i, truth)
         return
     if g["armed"] == 0 and (
         g["rearm"] == Rearm.ALWAYS or again == 1.0 or (g["rearm"] == Rearm.WHEN_FALSE and truth == 0.0)
     ):
         g["armed"] = 1
     if g["armed"] != 0 and truth == 1.0:
-        _fire(w, c, t, i)
+        _fire(m, w, c, t, i)
     else:
         g["held"] = Hold.NONE
 
 
 @helper
-def _fire(w, c: np.void, t: int, i: int) -> None:
+def _fire(m, w, c: np.void, t: int, i: int) -> None:
     """Fire, unless something holds it back: the beginning of an uninterrupted stretch of that is kept."""
     g = w.guards[i]
     before = g["held"]
@@ -99,33 +100,18 @@ def _fire(w, c: np.void, t: int, i: int) -> None:
         if g["confirm_ns"] > 0:
             g["confirm_ts"] = t + g["confirm_ns"]
         else:
-            _note(w, c, t, i, GuardEvent.ALERT)
+            act(m, w, c, t, i)
     if g["held"] != Hold.NONE and g["held"] != before:
-        _note(w, c, t, i, GuardEvent.HELD)
+        note(w, c, t, i, GuardEvent.HELD, g["held"], NONE)
 
 
 @helper
-def _confirm(w, c: np.void, t: int, i: int, truth: float) -> None:
+def _confirm(m, w, c: np.void, t: int, i: int, truth: float) -> None:
     """Somebody looks at a fire, and acts on it unless its condition is false by then."""
     g = w.guards[i]
     if t >= g["confirm_ts"]:
         g["confirm_ts"] = NEVER_NS
-        _note(w, c, t, i, GuardEvent.PASSED if truth == 0.0 else GuardEvent.ALERT)
-
-
-@helper
-def _note(w, c: np.void, t: int, i: int, event: int) -> None:
-    """Keep what a guard did, if its world records."""
-    g = w.guards[i]
-    world = w.accounts[g["account"]]["world"]
-    if w.worlds[world]["record"] != 0:
-        row = w.guard_events[c["guard_events"]]
-        row["ts"] = t
-        row["world"] = world
-        row["account"] = g["account"]
-        row["guard"] = i
-        row["event"] = event
-        row["held"] = g["held"]
-        row["seen"] = g["seen"]
-        row["bound"] = g["bound"]
-        c["guard_events"] += 1
+        if truth == 0.0:
+            note(w, c, t, i, GuardEvent.PASSED, Hold.NONE, NONE)
+        else:
+            act(m, w, c, t, i)

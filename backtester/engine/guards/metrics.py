@@ -23,7 +23,7 @@ def metric(m, w, t: int, account: int, op: np.void) -> float:
     if name >= GuardMetric.LOSS:
         return _of_account(m, w, account, name)
     if name >= GuardMetric.NOTIONAL:
-        first, behind = _positions(m, w, account, op)
+        first, behind = positions_meant(m, w, account, op)
         return _of_positions(m, w, first, behind, name)
     first, behind = _pools(m, w, account, op)
     return _of_pools(m, w, first, behind, name) if first < behind else np.nan
@@ -79,7 +79,7 @@ def _pools(m, w, account: int, op: np.void) -> tuple[int, int]:
 
 
 @helper
-def _positions(m, w, account: int, op: np.void) -> tuple[int, int]:
+def positions_meant(m, w, account: int, op: np.void) -> tuple[int, int]:
     """(first, behind the last) position that is meant."""
     if op["scope"] == GuardScope.POSITION:
         return op["place"], op["place"] + 1
@@ -125,7 +125,7 @@ def _equity_start(m, w, row: np.void) -> float:
 
 
 @helper
-def _value(m, x: np.void) -> float:
+def seen_value(m, x: np.void) -> float:
     """What a position is worth at the mark that is seen, signed; nothing where it has no lots."""
     return worth(x["lots"], m.markets[x["market"]]["unit"], m.views[x["market"]]["mark"]) if x["lots"] != 0 else 0.0
 
@@ -138,13 +138,13 @@ def _of_positions(m, w, first: int, behind: int, name: int) -> float:
         if x["lots"] == 0 and name != GuardMetric.NET_NOTIONAL:
             continue
         if name == GuardMetric.NOTIONAL:
-            total += abs(_value(m, x))
+            total += abs(seen_value(m, x))
         elif name == GuardMetric.NET_NOTIONAL:
             total += _net_of_base(m, w, first, behind, i)
         else:
             k = m.markets[x["market"]]
             a_day = DAY_NS / m.clocks[k["funding_clock"]]["interval_ns"]
-            total += _value(m, x) * m.views[x["market"]]["funding"] * a_day
+            total += seen_value(m, x) * m.views[x["market"]]["funding"] * a_day
     return total
 
 
@@ -157,7 +157,7 @@ def _net_of_base(m, w, first: int, behind: int, i: int) -> float:
         if m.markets[w.positions[j]["market"]]["base"] == base:
             if j < i:
                 return 0.0
-            net += _value(m, w.positions[j])
+            net += seen_value(m, w.positions[j])
     return abs(net)
 
 

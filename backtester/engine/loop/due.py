@@ -268,9 +268,13 @@ def work_guards(m, w, c: np.void) -> int:
             account = w.guards[c["item"]]["account"]
             a = w.accounts[account]
             if _is_mark_time(m, a["rules"], t):
-                if c["guard_events"] + a["guard_count"] > len(w.guard_events):
-                    c["need"] = a["guard_count"]
+                rows = a["guard_count"] + a["guard_orders"]
+                if c["guard_events"] + rows > len(w.guard_events):
+                    c["need"] = rows
                     return Advance.NEED_RECORD
+                if c["orders"] + a["guard_orders"] > len(w.orders):
+                    c["need"] = a["guard_orders"]
+                    return Advance.NEED_ORDER
                 work_account(m, w, c, t, account)
             c["item"] += a["guard_count"]
     c["stage"] = MARK_TRIGGERS

@@ -12,6 +12,7 @@ from backtester.engine.jit import helper
 _GAMMA = np.uint64(0x9E3779B97F4A7C15)
 _MIX_A = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_B = np.uint64(0x94D049BB133111EB)
+_63_BITS = np.uint64((1 << 63) - 1)
 #: Draws of an order: what it, or its trigger, sends, and its cancel.
 SENT, CANCELLED = np.int64(0), np.int64(1)
 
@@ -23,6 +24,12 @@ def _mix(x: np.uint64) -> np.uint64:
     z = (z ^ (z >> np.uint64(30))) * _MIX_A
     z = (z ^ (z >> np.uint64(27))) * _MIX_B
     return z ^ (z >> np.uint64(31))
+
+
+@helper
+def mixed(key: int) -> int:
+    """A key of its own for what is counted up from another one, 0 … 2^63 − 1."""
+    return int(_mix(np.uint64(key)) & _63_BITS)
 
 
 @helper

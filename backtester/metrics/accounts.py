@@ -35,8 +35,9 @@ from backtester.report.records import (
     PositionReport,
     RemedyReport,
     SystemReport,
+    UnguardedReport,
 )
-from backtester.run.result import ACTUAL, UNLIQUIDATED, Headroom, Remedy, RunResult, TopUp
+from backtester.run.result import ACTUAL, UNLIQUIDATED, Headroom, Remedy, RunResult, TopUp, Unguarded
 from backtester.venue.margin import bankruptcy_price, liquidation_price, maintenance_margin
 
 
@@ -101,6 +102,7 @@ def _account_report(
         notional=math.fsum(abs(_worth_start(result, number)) for number in held),
         remedies=tuple(map(_remedy_report, result.saved[account].remedies)),
         headroom=_headroom_report(result.saved[account].headroom),
+        unguarded=_unguarded_report(result.saved[account].unguarded, account_equity(result, account)),
     )
 
 
@@ -111,6 +113,13 @@ def _remedy_report(remedy: Remedy) -> RemedyReport:
 
 def _headroom_report(found: Headroom | None) -> HeadroomReport | None:
     return None if found is None else HeadroomReport(*found[:-1], " ".join(found.settings))
+
+
+def _unguarded_report(found: Unguarded | None, equity_end: float) -> UnguardedReport | None:
+    if found is None:
+        return None
+    breach_ts = None if found.breach_ts is None else moment(found.breach_ts)
+    return UnguardedReport(found.equity_end, breach_ts, equity_end - found.equity_end)
 
 
 def _worth_start(result: RunResult, number: int) -> float:

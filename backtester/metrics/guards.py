@@ -37,7 +37,7 @@ def guard_reports(result: RunResult, names: Names) -> Iterator[GuardReport]:
     """Every guard of ACTUAL: how often it fired, and how long before the first liquidation of its account."""
     events = result.guard_events
     for account, described in enumerate(result.portfolio.accounts):
-        forced = result.liquidations["ts"][result.liquidations["account"] == account]
+        forced = _would_be_forced(result, account)
         for number, guard in zip(result.index.guards[account], described.guards, strict=True):
             row = result.state.guards[number]
             alerts = events["ts"][(events["guard"] == number) & (events["event"] == GuardEvent.ALERT)]
@@ -53,6 +53,15 @@ def guard_reports(result: RunResult, names: Names) -> Iterator[GuardReport]:
                 blind_first_ts=moment(row["blind_first"]),
                 blind_last_ts=moment(row["blind_last"]),
             )
+
+
+def _would_be_forced(result: RunResult, account: int) -> np.ndarray:
+    """When the venue acts on an account, or would if guards had sent nothing."""
+    unguarded = result.saved[account].unguarded
+    if unguarded is None:
+        forced: np.ndarray = result.liquidations["ts"][result.liquidations["account"] == account]
+        return forced
+    return np.array([] if unguarded.breach_ts is None else [unguarded.breach_ts], np.int64)
 
 
 def _lead(first_ts: int, forced: np.ndarray) -> float | None:

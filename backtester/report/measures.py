@@ -58,7 +58,7 @@ _TABLE = {
     Measure(_Q.ROW, _UP): "flags notices actions",
     Measure(_Q.ROW, _DOWN): "remedies",
     Measure(_Q.ROW, _NEITHER): """
-        accounts positions pools drags headroom guards orders plans trades limits ids law shortfall""",
+        accounts positions pools drags headroom unguarded guards orders plans trades limits ids law shortfall""",
     Measure(_Q.OUTCOME, _UP): "stage outcome",
     Measure(_Q.OUTCOME, _NEITHER): "status result",
     Measure(_Q.MONEY, _UP): """
@@ -67,10 +67,10 @@ _TABLE = {
     Measure(_Q.MONEY, _DOWN): """
         equity_end equity_end_exit equity_end_unliquidated equity_min buffer_min topup_equity_end
         since_entry since_start pnl_total pnl_price pnl_funding pnl_fees pnl_liquidation price_pnl net
-        funding amount fee fees fees_maker fees_taker fees_liquidation""",
+        effect funding amount fee fees fees_maker fees_taker fees_liquidation""",
     Measure(_Q.MONEY, _NEITHER): """
         equity_start collateral carried_in notional topup_too_little topup_limit reconciliation_error
-        insurance_start insurance_end RemedyReport.equity_end HeadroomReport.equity_end""",
+        insurance_start insurance_end RemedyReport.equity_end HeadroomReport.equity_end UnguardedReport.equity_end""",
     Measure(_Q.SHARE, _UP): "margin_ratio_max",
     Measure(_Q.SHARE, _DOWN): "liquidation_distance_min RemedyReport.value multiple",
     Measure(_Q.SHARE, _NEITHER): "maker_share participation share not_enough dies_at volatility_day",

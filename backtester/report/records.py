@@ -167,6 +167,14 @@ class HeadroomReport(NamedTuple):
     settings: str  # as of a remedy
 
 
+class UnguardedReport(NamedTuple):
+    """What becomes of an account where nobody's guards send anything."""
+
+    equity_end: float
+    breach_ts: Instant | None  # first check below maintenance
+    effect: float  # of the guards: the equity at the end with them less that without, below 0 where they cost
+
+
 class AccountReport(NamedTuple):
     """One account. Buffer and margin ratio are those of its worst pool."""
 
@@ -201,6 +209,7 @@ class AccountReport(NamedTuple):
     notional: float  # gross: what its positions at the start are worth at the first mark, longs and shorts added
     remedies: tuple[RemedyReport, ...]  # that save it without more money
     headroom: HeadroomReport | None  # of one that survived, where it could have been larger
+    unguarded: UnguardedReport | None  # where its guards send orders
 
 
 class LiquidationReport(NamedTuple):

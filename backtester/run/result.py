@@ -91,12 +91,21 @@ class Headroom(NamedTuple):
     settings: tuple[str, ...]  # as --set takes them
 
 
+class Unguarded(NamedTuple):
+    """What becomes of an account where nobody's guards send anything."""
+
+    survived: bool
+    equity_end: float
+    breach_ts: int | None  # first check below maintenance
+
+
 class Saved(NamedTuple):
     """What would have saved an account that was lost, or how much more one that survived would have borne."""
 
     topup: TopUp | None = None
     remedies: tuple[Remedy, ...] = ()
     headroom: Headroom | None = None
+    unguarded: Unguarded | None = None  # where its guards send orders
 
 
 class RunFailure(NamedTuple):

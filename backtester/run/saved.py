@@ -12,12 +12,13 @@ import numpy as np
 from backtester.config.portfolio import Account
 from backtester.engine import spec
 from backtester.engine.state import Capacities
+from backtester.enums import GuardDo
 from backtester.run.deadline import last_moments
 from backtester.run.drive import Engine
 from backtester.run.remedy import Turn, larger, other_modes, smaller, stopped
-from backtester.run.result import ACTUAL, WORLDS, Remedy, Saved, TopUp
+from backtester.run.result import ACTUAL, WORLDS, Remedy, Saved, TopUp, Unguarded
 from backtester.run.topup import topup
-from backtester.run.tries import Question, Search, answers, carried_in, lacked, together
+from backtester.run.tries import Question, Search, Trial, answers, carried_in, lacked, together
 
 
 class Ridden(NamedTuple):
@@ -44,7 +45,23 @@ def find_saved(
 
 
 def _looked_for(engine: Engine, n: int, ridden: Ridden, account: int, lost: bool) -> Question[Saved]:
-    return Question(account, (_saving if lost else _growing)(engine, n, ridden, account))
+    def search() -> Search[Saved]:
+        searches: list[Search[Any]] = [(_saving if lost else _growing)(engine, n, ridden, account)]
+        if any(action.do != GuardDo.ALERT for guard in ridden.world.accounts[account].guards for action in guard.do):
+            searches.append(_unguarded(ridden.world))
+        found = yield from together(searches)
+        saved: Saved = found[0]
+        return saved._replace(unguarded=found[1]) if len(found) > 1 else saved
+
+    return Question(account, search())
+
+
+def _unguarded(world: spec.World) -> Search[Unguarded]:
+    """The account in the same world without any guards."""
+    alone = world._replace(accounts=tuple(each._replace(guards=()) for each in world.accounts))
+    [fared] = yield [Trial(alone)]
+    first = min((ts for ts in fared.breach_ts if ts is not None), default=None)
+    return Unguarded(fared.survived, fared.equity_end, first)
 
 
 def _saving(engine: Engine, n: int, ridden: Ridden, account: int) -> Search[Saved]:

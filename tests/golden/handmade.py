@@ -58,6 +58,7 @@ from backtester.report.records import (
     ScenarioInput,
     Source,
     SystemReport,
+    UnguardedReport,
     VenueInput,
 )
 
@@ -137,6 +138,7 @@ MAIN = AccountReport(
         RemedyReport("isolated", None, None, 120.25, "accounts[main].positions.margin_mode=isolated"),
     ),
     headroom=None,
+    unguarded=UnguardedReport(120.5, at(30), 173.19),
 )
 
 CALM = MAIN._replace(
@@ -179,6 +181,7 @@ CALM = MAIN._replace(
     notional=0.0,
     remedies=(),
     headroom=HeadroomReport(3.1, 3.2, "dies", 5_030.5, "accounts[calm].orders.size=*3.1"),
+    unguarded=None,
     pools=(PoolReport("cross", None, None, None, None, 0.0, None, 0.0, ()),),
 )
 

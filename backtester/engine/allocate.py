@@ -16,6 +16,7 @@ from backtester.engine.allocate_guards import (
     allocate_recent,
     allocate_views,
     orders_at_a_time,
+    rows_at_a_time,
 )
 from backtester.engine.allocate_orders import enter_orders
 from backtester.engine.book.feed import GAPS
@@ -86,7 +87,7 @@ def allocate_market(data: spec.MarketData, capacities: Capacities) -> Market:
     slots = max((rule.mark_basis_window_ns // rule.mark_interval_ns for rule in data.rules), default=0)
     basis = np.zeros((len(markets), max(slots, 1)))
     feeds, gaps = np.zeros(2 * count, FEED), np.zeros((count, GAPS), np.int64)
-    views, shared_marks = allocate_views(data)
+    views, no_marks = allocate_views(data), np.zeros((len(markets), 1))
     return Market(
         cells,
         sides,
@@ -101,7 +102,8 @@ def allocate_market(data: spec.MarketData, capacities: Capacities) -> Market:
         feeds,
         gaps,
         views,
-        shared_marks,
+        no_marks,
+        no_marks.copy(),
     )
 
 
@@ -326,6 +328,7 @@ def _allocate_accounts(
     guards = _lengths([each.guards for each in owners])
     rows["guard_first"], rows["guard_count"] = np.cumsum(guards) - guards, guards
     rows["guard_orders"] = [orders_at_a_time(each) for each in owners]
+    rows["guard_rows"] = [rows_at_a_time(each) for each in owners]
     rows["equity_high"] = -np.inf
     return rows
 

@@ -8,22 +8,28 @@ import numpy as np
 
 from backtester.engine import spec
 from backtester.engine.state import GUARD, GUARD_ACTION, GUARD_OP, MOST_SENT, NEVER_NS, VIEW
-from backtester.enums import GuardDo, GuardScope
+from backtester.enums import GuardDo, GuardMetric, GuardOp, GuardScope
 
-#: For how long back a return can be asked for.
-LONGEST_RETURN_NS = 3600 * 10**9
 #: More than a condition of the greatest depth puts on the stack.
 STACK = 64
 
 
-def allocate_views(data: spec.MarketData) -> tuple[np.ndarray, np.ndarray]:
-    """(VIEW[market], marks[market, slot]): nothing seen yet, room for the marks of an hour."""
+def allocate_views(data: spec.MarketData) -> np.ndarray:
+    """VIEW[market]: nothing seen yet."""
     views = np.zeros(len(data.markets), VIEW)
     views["ts"] = -1
     for name in ("mark", "index", "last", "bid", "ask", "funding"):
         views[name] = np.nan
-    slots = max((LONGEST_RETURN_NS // rules.mark_interval_ns for rules in data.rules), default=0) + 1
-    return views, np.zeros((len(data.markets), slots))
+    return views
+
+
+def allocate_marks(data: spec.MarketData, worlds: Sequence[spec.World]) -> np.ndarray:
+    """f8[market, slot]: room for the marks that the longest return reaches back to which a guard looks at."""
+    guards = (guard for world in worlds for account in world.accounts for guard in account.guards)
+    ops = (op for guard in guards for op in (*guard.when, *guard.rearm_when))
+    returns = (op for op in ops if op.code == GuardOp.METRIC and op.metric == GuardMetric.RETURN)
+    back = (op.ns // data.rules[data.markets[op.place].rules].mark_interval_ns for op in returns)
+    return np.zeros((len(data.markets), max(back, default=0) + 1))
 
 
 def allocate_guards(
@@ -76,6 +82,12 @@ def orders_at_a_time(owner: spec.Account) -> int:
     """How many orders the guards of an account can send at a time."""
     sending = sum(action.do != GuardDo.ALERT for guard in owner.guards for action in guard.do)
     return sending * len(owner.positions)
+
+
+def rows_at_a_time(owner: spec.Account) -> int:
+    """How many rows they can write: each guard one an alert and one an order, or that it was held or passed."""
+    alerts = sum(action.do == GuardDo.ALERT for guard in owner.guards for action in guard.do)
+    return len(owner.guards) + alerts + orders_at_a_time(owner)
 
 
 def allocate_recent(owners: Sequence[spec.Account]) -> np.ndarray:

@@ -181,6 +181,7 @@ ACCOUNT = np.dtype(
         ("guard_first", "i8"),
         ("guard_count", "i8"),
         ("guard_orders", "i8"),  # that its guards can send at a time
+        ("guard_rows", "i8"),  # that they can write at a time
         ("sent", "i8"),  # order number + 1 of the last one that they sent, 0 = none that lives; by `account_next`
         ("equity_high", "f8"),  # since the start, on the mark grid; kept for guards
     ],
@@ -350,6 +351,7 @@ VIEW = np.dtype(
     [
         ("ts", "i8"),  # -1 = nothing yet
         ("count", "i8"),  # marks so far; the last ones are in Market.shared_marks
+        ("seen", "i8"),  # marks when it was seen, in Market.seen_marks
         ("mark", "f8"),
         ("index", "f8"),
         ("last", "f8"),
@@ -495,7 +497,8 @@ class Market(NamedTuple):
     feeds: np.ndarray  # FEED, one a side
     gaps: np.ndarray  # i8[instrument, bin]: times between messages, counted ((engine.book.feed))
     views: np.ndarray  # VIEW[market]
-    shared_marks: np.ndarray  # [market, slot]: the marks of the last hour since the start, in turn
+    shared_marks: np.ndarray  # [market, slot]: the last marks since the start, in turn; as many as returns look at
+    seen_marks: np.ndarray  # the same as it was when the market was seen
 
 
 class Worlds(NamedTuple):

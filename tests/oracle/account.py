@@ -13,6 +13,7 @@ from tests.oracle.exact import ZERO
 from tests.oracle.market import Market
 
 if TYPE_CHECKING:
+    from tests.oracle.guard import Guard
     from tests.oracle.world import World
 
 
@@ -96,6 +97,8 @@ class Pool:
     buffer_min: Fraction | None = None
     breach_ns: int | None = None
     round_ns: int | None = None  # first round of the breach that lasts (RULES 8.2)
+    liquidated: bool = False  # once at least
+    equity_start: Fraction = ZERO
     deficit: Fraction = ZERO  # what others had to bear of it (RULES 8.3, 8.4)
 
     @property
@@ -163,6 +166,7 @@ class Order:
     trigger_ns: int | None = None
     trigger_price: float | None = None
     decision_mid_half_ticks: int | None = None
+    guard: Guard | None = None  # that made it
 
     def early_at(self, t: int) -> int:
         """Lots that messages took out of its queue and that trades may still print at t (RULES 3.3)."""
@@ -227,6 +231,11 @@ class Account:
     positions: list[Position] = field(default_factory=list)
     orders: list[Order] = field(default_factory=list)
     plans: list[Plan] = field(default_factory=list)
+    places: list[Position] = field(default_factory=list)  # positions in the order of the spec
+    guards: list[Guard] = field(default_factory=list)
+    sent_ns: list[int] = field(default_factory=list)  # when its guards sent orders
+    equity_start: Fraction = ZERO  # of all pools (RULES 11.2)
+    equity_high: Fraction | None = None  # the highest at its grid times, as guards see it
     last_arrival_ns: int = 0
     full_size_until_ns: int = 0
     equity_min: Fraction | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
@@ -11,14 +12,14 @@ import numpy as np
 
 from backtester.engine import spec
 from backtester.engine.events import EVENT
-from backtester.engine.state import Capacities
+from backtester.engine.state import NEVER_NS, Capacities
 from backtester.enums import Advance, Fault, OrderStatus, Party, RefillModel, Side
 from backtester.errors import BacktesterError
 from backtester.run.drive import Engine
 from tests.oracle.examples import cut
 from tests.oracle.ladder import Event
 from tests.oracle.oracle import Oracle
-from tests.oracle.records import Fill, LedgerRow, Liquidation
+from tests.oracle.records import Fill, GuardRow, LedgerRow, Liquidation
 from tests.oracle.universe import Universe
 from tests.oracle.world import World
 
@@ -26,7 +27,7 @@ from tests.oracle.world import World
 MONEY = 1e-9
 
 #: The records of a world.
-COMPARED = ("fills", "ledger", "liquidations")  # a payment is its ledger row, with its reasons
+COMPARED = ("fills", "ledger", "liquidations", "guard_events")  # a payment is its ledger row, with its reasons
 ROWS = (*COMPARED, "payments")
 
 #: Everything that can be full is full all the time.
@@ -70,6 +71,10 @@ class Watched(Engine):
     def _grow_overlay(self) -> None:
         self.returned[Advance.NEED_OVERLAY] += 1
         super()._grow_overlay()
+
+    def _add_orders(self, needed: int) -> None:
+        self.returned[Advance.NEED_ORDER] += 1
+        super()._add_orders(needed)
 
     def _fold_paths(self) -> None:
         self.returned[Advance.NEED_PATH] += 1
@@ -135,8 +140,8 @@ class Pair:
     def differences(self) -> Iterator[str]:
         """Every difference between the two states, and between the rows written since the last call."""
         yield from self._markets()
-        fills, ledger, liquidations = (self._new_rows(name) for name in self._seen)
-        positions = pools = accounts = 0
+        fills, ledger, liquidations, events = (self._new_rows(name) for name in self._seen)
+        positions = pools = accounts = guards = 0
         for number, world in enumerate(self.oracle.worlds):
             tolerance = MONEY * max(1.0, float(sum((abs(row.amount) for row in world.ledger), Fraction(0))))
             yield from self._orders(world)
@@ -165,6 +170,13 @@ class Pair:
                 [_engine_liquidation(row) for row in liquidations if row["world"] == number],
                 tolerance,
             )
+            yield from self._guards(world, guards)
+            yield from _compare_values(
+                f"world {number} guard event",
+                [_event_of(row, accounts, guards) for row in new["guard_events"]],
+                [_engine_event(row) for row in events if row["world"] == number],
+            )
+            guards += sum(len(account.guards) for account in world.accounts)
             positions += len(world.positions)
             pools += len(world.pools)
             accounts += len(world.accounts)
@@ -217,6 +229,23 @@ class Pair:
             for name, value in expected.items():
                 if row[name] != value:
                     yield f"order {order.number} {name}: oracle {value}, engine {row[name]} ({order.spec})"
+
+    def _guards(self, world: World, first: int) -> Iterator[str]:
+        for guard in (guard for account in world.accounts for guard in account.guards):
+            row = self.engine.worlds.guards[first + guard.number]
+            expected = {
+                "armed": guard.armed,
+                "fires": guard.fires,
+                "confirm_ts": NEVER_NS if guard.confirm_ns is None else guard.confirm_ns,
+                "held": guard.held,
+                "blind": guard.blind,
+            }
+            if guard.ready_ns is not None:
+                expected["ready_ts"] = guard.ready_ns
+            for name, value in expected.items():
+                if row[name] != value:
+                    where = f"guard {first + guard.number} {name}"
+                    yield f"{where}: oracle {value}, engine {row[name]} ({guard.spec})"
 
     def _positions(self, world: World, first: int, tolerance: float) -> Iterator[str]:
         for position in world.positions:
@@ -298,6 +327,27 @@ def _compare_rows(what: str, expected: list[Row], found: list[Row], tolerance: f
     if not same:
         yield f"{what}s: oracle\n    " + "\n    ".join(map(str, expected))
         yield f"{what}s: engine\n    " + "\n    ".join(map(str, found))
+
+
+def _compare_values(what: str, expected: list[Row], found: list[Row]) -> Iterator[str]:
+    """The same for rows of numbers of any size, infinite ones and unknown ones among them."""
+    same = len(expected) == len(found) and all(
+        whole == other and np.allclose(parts, others, rtol=1e-9, atol=1e-9, equal_nan=True)
+        for (whole, parts), (other, others) in zip(expected, found, strict=True)
+    )
+    if not same:
+        yield f"{what}s: oracle\n    " + "\n    ".join(map(str, expected))
+        yield f"{what}s: engine\n    " + "\n    ".join(map(str, found))
+
+
+def _event_of(row: GuardRow, accounts: int, guards: int) -> Row:
+    whole = (row.ts, accounts + row.account, guards + row.guard, int(row.event), int(row.held), row.order)
+    return whole, tuple(math.nan if side is None else float(side) for side in (row.seen, row.bound))
+
+
+def _engine_event(row: Any) -> Row:
+    whole = tuple(int(row[name]) for name in ("ts", "account", "guard", "event", "held", "order"))
+    return whole, (float(row["seen"]), float(row["bound"]))
 
 
 def _fill_of(row: Fill, accounts: int, positions: int) -> Row:

@@ -44,7 +44,7 @@ def end(inputs: Universe) -> str:
     except BacktesterError:
         pass  # the fault stands in the control block
     engine.worlds.orders["seen"] = 0
-    records = (engine.fills, engine.ledger, engine.liquidations, engine.payments)
+    records = (engine.fills, engine.ledger, engine.liquidations, engine.payments, engine.guard_events)
     held = (*engine.market, *engine.worlds, engine.control, *records)
     return sha256(b"".join(array.tobytes() for array in held)).hexdigest()
 

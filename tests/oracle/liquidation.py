@@ -83,6 +83,7 @@ def _may_be_liquidated(world: World, pool: Pool) -> bool:
 def liquidate(world: World, pool: Pool, t: int) -> None:
     """One round (RULES 8.2)."""
     is_first = pool.round_ns is None
+    pool.liquidated = True
     pool.round_ns = t if pool.round_ns is None else pool.round_ns
     since = t - pool.round_ns
     rows = [row for row in pool.account.rules.liquidation if row.after_ns <= since and (is_first or not row.once)]

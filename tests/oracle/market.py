@@ -5,11 +5,15 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 from statistics import median
+from typing import TYPE_CHECKING
 
 from backtester.engine import spec
 from backtester.enums import FundingWeights, MarkFormula, Outage, PriceReference, Side
 from tests.oracle.exact import ZERO, Judge
 from tests.oracle.ladder import Tape
+
+if TYPE_CHECKING:
+    from tests.oracle.views import View
 
 EIGHT_HOURS_NS = 8 * 3600 * 10**9
 
@@ -50,6 +54,8 @@ class Market:
         self.interval_ns = self.spec.funding_interval_ns or self.rules.funding_interval_ns
         self.funding_ns = self.spec.funding_ns  # a funding time; the others come an interval after each other
         self.said_ns = 0  # the funding time that the last record said
+        self.view: View | None = None  # what clients see of it (RULES 11.2)
+        self.marks: dict[int, Fraction] = {}  # at its grid times since the start
         self.charged = ZERO  # the rate of the last funding time
 
     @property
@@ -186,6 +192,10 @@ class Market:
         """The rate charged at the funding time t (RULES 7.2, 7.3), None when there is none."""
         if self.tape.funding is not None and self.tape.funding[0] == t:
             return Fraction(self.tape.funding[1])
+        return self.made_rate()
+
+    def made_rate(self) -> Fraction | None:
+        """The same without a record."""
         if self.rules.assume_funding_zero:
             return ZERO
         if not self.rules.funding_premium or not self.sampled or not self.samples:

@@ -8,6 +8,7 @@ orders of all worlds.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import count
 from typing import Any
 
 from backtester.engine import spec
@@ -23,7 +24,7 @@ from backtester.enums import (
     Side,
     TradingStatus,
 )
-from tests.oracle import liquidation, orders, plans, queues, resting, triggers
+from tests.oracle import guards, liquidation, orders, plans, queues, resting, triggers, views
 from tests.oracle.account import Order
 from tests.oracle.exact import ZERO, Judge
 from tests.oracle.ladder import Event, Tape, is_message, is_path_step
@@ -70,6 +71,9 @@ class Oracle:
         for given in worlds:
             first = sum(len(world.orders) for world in self.worlds)
             self.worlds.append(World(given, first, self.data, self.markets, self.tapes, self.judge))
+        numbers = count(len(self.orders))
+        for world in self.worlds:
+            world.numbers = numbers
         for order in self.orders:
             orders.schedule(order, self.started)
         self._account_stages(self.started)
@@ -130,7 +134,7 @@ class Oracle:
             self.started, self.waiting = t, True
 
     def _account_stages(self, t: int) -> None:
-        """RULES 1.3, stages 4 to 7: funding, margin, triggers on mark, agenda."""
+        """RULES 1.3, stages 4 to 7: funding, margin, guards, triggers on mark, agenda."""
         funded = [market for market in self.markets if market.next_funding(t - 1) == t]
         if self.started is not None and t > self.started:
             self._fund(funded, t)
@@ -143,6 +147,8 @@ class Oracle:
             for account in world.accounts:
                 if t % account.rules.mark_interval_ns == 0:
                     liquidation.check_account(world, account, t)
+        if self.started is not None:
+            self._guard(t, self.started)
         for market in self.markets:
             if t % market.rules.mark_interval_ns == 0:
                 triggers.trigger(self.orders, PriceSeries.MARK, market, t)
@@ -151,6 +157,18 @@ class Oracle:
         ]:
             phase, _, order = min(due)
             orders.work(order, phase, t)
+
+    def _guard(self, t: int, started: int) -> None:
+        """RULES 1.3, stage 5a: what clients see is taken from the start on, guards look behind it."""
+        for market in self.markets:
+            if t % market.rules.mark_interval_ns == 0:
+                views.take(market, t)
+        for world in self.worlds:
+            for account in world.accounts:
+                if t % account.rules.mark_interval_ns == 0:
+                    guards.keep_highest(account, t)
+                    if t > started:
+                        guards.look_at_all(account, t)
 
     # -- records (RULES 1.2) -------------------------------------------------------------------------------------------
 

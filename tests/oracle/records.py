@@ -1,11 +1,11 @@
-"""What a world writes down as it goes: fills, ledger rows, liquidations."""
+"""What a world writes down as it goes: fills, ledger rows, liquidations, what guards did."""
 
 from __future__ import annotations
 
 from fractions import Fraction
 from typing import NamedTuple
 
-from backtester.enums import FillReason, LedgerKind, LiquidationStage, Liquidity, Party
+from backtester.enums import FillReason, GuardEvent, Hold, LedgerKind, LiquidationStage, Liquidity, Party
 
 
 class Fill(NamedTuple):
@@ -46,3 +46,16 @@ class Liquidation(NamedTuple):
     mark: Fraction
     fee: Fraction
     takeover_price: Fraction = Fraction(0)
+
+
+class GuardRow(NamedTuple):
+    """What a guard did, or that it was held back; both sides of what was seen, None where nothing was true."""
+
+    ts: int
+    account: int
+    guard: int
+    event: GuardEvent
+    held: Hold
+    order: int
+    seen: Fraction | float | None
+    bound: Fraction | float | None

@@ -32,6 +32,7 @@ from backtester.enums import (
 )
 from tests.oracle.baskets import basket
 from tests.oracle.forced import rows
+from tests.oracle.guarding import guarded, with_bases
 from tests.oracle.tapes import Scale, TapeMaker
 
 
@@ -67,6 +68,9 @@ def universe(random: Random, steps: int = 120, fault: bool = False) -> Universe:
     if random.random() < 0.5:  # a variant: the same orders at the same levels
         worlds += (worlds[0]._replace(liquidation=not worlds[0].liquidation, insurance_start=(4.0,)),)
     worlds = tuple(_at_two_venues(random, world)._replace(watched=random.random() < 0.5) for world in worlds)
+    if random.random() < 0.5:
+        data = with_bases(random, data)
+        worlds = tuple(guarded(random, data, scale, world) for world in worlds)
     return Universe(data, np.array([tuple(event) for event in events], dtype=EVENT), worlds)
 
 

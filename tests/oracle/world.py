@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from enum import Enum
 from fractions import Fraction
 
@@ -22,9 +22,10 @@ from backtester.enums import (
 from tests.oracle import links
 from tests.oracle.account import Account, Order, Plan, Pool, Position
 from tests.oracle.exact import ZERO, Judge
+from tests.oracle.guard import Guard
 from tests.oracle.ladder import Consumption, Tape
 from tests.oracle.market import Market
-from tests.oracle.records import Fill, LedgerRow, Liquidation
+from tests.oracle.records import Fill, GuardRow, LedgerRow, Liquidation
 
 
 def name(code: Enum) -> str:
@@ -56,6 +57,8 @@ class World:
         self.fills: list[Fill] = []
         self.ledger: list[LedgerRow] = []
         self.liquidations: list[Liquidation] = []
+        self.guard_events: list[GuardRow] = []
+        self.numbers: Iterator[int] = iter(())  # of orders that guards make (RULES 11.5)
         self.rested = 0  # orders that came to rest so far
         self.armed = 0  # conditional orders that began to wait so far
         self.changed: list[Pool] = []  # pools whose position changed since the last check (RULES 1.2c)
@@ -114,6 +117,12 @@ class World:
         for pool in account.pools:
             for position in pool.positions:
                 position.pool = pool
+        account.places = [by_place[index] for index in range(len(by_place))]
+        for pool in account.pools:
+            pool.equity_start = pool.equity
+        account.equity_start = sum((pool.equity for pool in account.pools), ZERO)
+        first_guard = sum(len(other.guards) for other in self.accounts)
+        account.guards = [Guard(number, guard, account) for number, guard in enumerate(given.guards, first_guard)]
         self._open_orders(account, by_place, first_order + sum(len(other.orders) for other in self.accounts))
         self.accounts.append(account)
 

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from backtester.engine.guards.metrics import positions_meant, seen_value
+from backtester.engine.guards.metrics import pools_meant, positions_meant, seen_value
 from backtester.engine.jit import helper
 from backtester.engine.money.margin import maintenance
 from backtester.engine.orders.latency import SENT, client_arrival, mixed
@@ -67,7 +67,7 @@ def _reduce(m, w, c: np.void, t: int, i: int, action: np.void, place: int) -> in
     """Send an order for every position that is meant and has lots; returns the place of the next order of this fire."""
     g = w.guards[i]
     first, behind = positions_meant(m, w, g["account"], action)
-    k = _parts(m, w, action, first, behind)
+    k = _parts(m, w, g["account"], action, first, behind)
     for p in range(first, behind):
         x = w.positions[p]
         if x["lots"] == 0:
@@ -78,7 +78,7 @@ def _reduce(m, w, c: np.void, t: int, i: int, action: np.void, place: int) -> in
             wanted = math.ceil(action["value"] * size - _HAIR)
         elif action["do"] == GuardDo.REDUCE_AMOUNT:
             notional = _notional(m, w, first, behind)
-            wanted = math.ceil(min(1.0, action["value"] / notional) * size - _HAIR)
+            wanted = 0 if np.isnan(notional) else math.ceil(min(1.0, action["value"] / notional) * size - _HAIR)
         lots = min(_taken(m, x, wanted), size) - _under_way(w, g["account"], p)
         if lots <= 0:
             note(w, c, t, i, GuardEvent.NOTHING, Hold.NONE, NONE)
@@ -104,8 +104,9 @@ def _taken(m, x: np.void, lots: int) -> int:
     k = m.markets[x["market"]]
     if k["max_market_lots"] > 0:
         lots = min(lots, k["max_market_lots"])
-    if k["max_market_quote"] > 0.0:
-        lots = min(lots, math.floor(k["max_market_quote"] / worth(1, k["unit"], m.views[x["market"]]["mark"])))
+    lot = worth(1, k["unit"], m.views[x["market"]]["mark"])
+    if k["max_market_quote"] > 0.0 and not np.isnan(lot):
+        lots = min(lots, math.floor(k["max_market_quote"] / lot))
     return lots
 
 
@@ -165,17 +166,23 @@ def _send(m, w, c: np.void, t: int, i: int, p: int, lots: int, bound: float, pla
 
 
 @helper
-def _parts(m, w, action: np.void, first: int, behind: int) -> int:
-    """The smallest k at which closing k/PARTS of the positions brings a metric within its bound; all if none does.
+def _parts(m, w, account: int, action: np.void, first: int, behind: int) -> int:
+    """The smallest k at which closing k/PARTS of the positions brings a metric within its bound; all if none does, none
+    where it is not known.
 
     By bisection. Example: long 10 at 100,000 in lots of 0.001, equity 50,000, fee 5 bps, to a leverage of 10: 5,026.
     """
-    if action["do"] != GuardDo.REDUCE_TO or first == behind or _is_met(m, w, action, first, behind, 0):
+    if action["do"] != GuardDo.REDUCE_TO or first >= behind:
+        return 0
+    pool, behind_pools = pools_meant(m, w, account, action)
+    places = (pool, behind_pools, first, behind)
+    value, bound = _compared(m, w, action, places, 0)
+    if np.isnan(value) or np.isnan(bound) or _is_met(m, w, action, places, 0):
         return 0
     low, high = 0, PARTS
     while high - low > 1:
         middle = (low + high) // 2
-        if _is_met(m, w, action, first, behind, middle):
+        if _is_met(m, w, action, places, middle):
             high = middle
         else:
             low = middle
@@ -183,23 +190,29 @@ def _parts(m, w, action: np.void, first: int, behind: int) -> int:
 
 
 @helper
-def _is_met(m, w, action: np.void, first: int, behind: int, k: int) -> bool:
-    metric = action["metric"]
-    value, bound = _after(m, w, first, behind, metric, k), action["value"]
-    if action["share_of"] >= 0:
-        bound *= _after(m, w, first, behind, action["share_of"], k)
-    return value >= bound if metric == GuardMetric.BUFFER else value <= bound
+def _is_met(m, w, action: np.void, places: tuple[int, int, int, int], k: int) -> bool:
+    value, bound = _compared(m, w, action, places, k)
+    return value >= bound if action["metric"] == GuardMetric.BUFFER else value <= bound
 
 
 @helper
-def _after(m, w, first: int, behind: int, metric: int, k: int) -> float:
+def _compared(m, w, action: np.void, places: tuple[int, int, int, int], k: int) -> tuple[float, float]:
+    """(metric, its bound) after k/PARTS were closed."""
+    bound = action["value"]
+    if action["share_of"] >= 0:
+        bound *= _after(m, w, places, action["share_of"], k)
+    return _after(m, w, places, action["metric"], k), bound
+
+
+@helper
+def _after(m, w, places: tuple[int, int, int, int], metric: int, k: int) -> float:
     """A metric after k/PARTS of positions `first` … were closed at the marks that are seen, with the taker fee.
 
-    Equity and maintenance are those of the pools that they are in; notional is their own.
+    Equity and maintenance are those of the pools that are meant; notional is their own.
     """
-    first_pool, last_pool = w.positions[first]["pool"], w.positions[behind - 1]["pool"]
+    first_pool, behind_pools, first, behind = places
     equity, needed, own, gross = 0.0, 0.0, 0.0, 0.0
-    for pool in range(first_pool, last_pool + 1):
+    for pool in range(first_pool, behind_pools):
         row = w.pools[pool]
         equity += row["balance"]
         for p in range(row["position_first"], row["position_first"] + row["position_count"]):

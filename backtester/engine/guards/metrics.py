@@ -24,8 +24,8 @@ def metric(m, w, t: int, account: int, op: np.void) -> float:
         return _of_account(m, w, account, name)
     if name >= GuardMetric.NOTIONAL:
         first, behind = positions_meant(m, w, account, op)
-        return _of_positions(m, w, first, behind, name)
-    first, behind = _pools(m, w, account, op)
+        return _of_positions(m, w, first, behind, name) if first <= behind else np.nan
+    first, behind = pools_meant(m, w, account, op)
     return _of_pools(m, w, first, behind, name) if first < behind else np.nan
 
 
@@ -62,10 +62,13 @@ def _ratio(needed: float, equity: float) -> float:
 
 
 @helper
-def _pools(m, w, account: int, op: np.void) -> tuple[int, int]:
-    """(first, behind the last) pool that is meant; none where no pool has lots to be the worst."""
+def pools_meant(m, w, account: int, op: np.void) -> tuple[int, int]:
+    """(first, behind the last) pool that is meant, that of a position; none where no pool has lots to be the worst."""
     a = w.accounts[account]
     first, behind = a["pool_first"], a["pool_first"] + a["pool_count"]
+    if op["scope"] == GuardScope.POSITION:
+        pool = w.positions[op["place"]]["pool"]
+        return pool, pool + 1
     if op["scope"] == GuardScope.POOL:
         return op["place"], op["place"] + 1
     if op["scope"] == GuardScope.ACCOUNT:
@@ -80,12 +83,12 @@ def _pools(m, w, account: int, op: np.void) -> tuple[int, int]:
 
 @helper
 def positions_meant(m, w, account: int, op: np.void) -> tuple[int, int]:
-    """(first, behind the last) position that is meant."""
+    """(first, behind the last) position that is meant; (0, -1) where no pool has lots to be the worst."""
     if op["scope"] == GuardScope.POSITION:
         return op["place"], op["place"] + 1
-    first, behind = _pools(m, w, account, op)
+    first, behind = pools_meant(m, w, account, op)
     if first == behind:
-        return 0, 0
+        return 0, -1
     last = w.pools[behind - 1]
     return w.pools[first]["position_first"], last["position_first"] + last["position_count"]
 
@@ -166,7 +169,7 @@ def _of_account(m, w, account: int, name: int) -> float:
     """Loss since the start, or since the highest equity, as a fraction of it."""
     a = w.accounts[account]
     most = a["equity_start"] if name == GuardMetric.LOSS else a["equity_high"]
-    return 1.0 - account_seen(m, w, account) / most if a["equity_start"] > 0.0 and most > 0.0 else np.nan
+    return 1.0 - account_seen(m, w, account) / most if most > 0.0 else np.nan
 
 
 @helper
@@ -195,11 +198,11 @@ def _of_market(m, t: int, op: np.void) -> float:
 
 @helper
 def _return(m, op: np.void) -> float:
-    """Mark that is seen over the mark of so long ago, less 1."""
+    """Mark that is seen over the mark of so long before it, less 1."""
     v = m.views[op["place"]]
     back = op["ns"] // m.rules[m.markets[op["place"]]["rules"]]["mark_interval_ns"]
-    place = v["count"] - 1 - back
-    return v["mark"] / m.shared_marks[op["place"], place % m.shared_marks.shape[1]] - 1.0 if place >= 0 else np.nan
+    place = v["seen"] - 1 - back
+    return v["mark"] / m.seen_marks[op["place"], place % m.seen_marks.shape[1]] - 1.0 if place >= 0 else np.nan
 
 
 @helper

@@ -22,6 +22,7 @@ def take_views(m, ts: int) -> None:
             v["count"] += 1
             if m.instruments[k["instrument"]]["outage"] & FEED_FROZEN == 0:
                 _see(m, k, v, ts)
+                _see_marks(m, market, v)
 
 
 @helper
@@ -35,6 +36,17 @@ def _see(m, k: np.void, v: np.void, ts: int) -> None:
     v["bid"] = bid * i["tick_size"] if bid != NO_BID else np.nan
     v["ask"] = ask * i["tick_size"] if ask != NO_ASK else np.nan
     v["funding"] = _funding(m, k, i)
+
+
+@helper
+def _see_marks(m, market: int, v: np.void) -> None:
+    """See the mark that was just made, after a freeze all that were made meanwhile."""
+    marks, seen = m.shared_marks[market], m.seen_marks[market]
+    if v["seen"] == v["count"] - 1:
+        seen[v["seen"] % len(seen)] = marks[v["seen"] % len(seen)]
+    else:
+        seen[:] = marks
+    v["seen"] = v["count"]
 
 
 @helper

@@ -268,7 +268,7 @@ def work_guards(m, w, c: np.void) -> int:
             account = w.guards[c["item"]]["account"]
             a = w.accounts[account]
             if _is_mark_time(m, a["rules"], t):
-                rows = a["guard_count"] + a["guard_orders"]
+                rows = a["guard_rows"]
                 if c["guard_events"] + rows > len(w.guard_events):
                     c["need"] = rows
                     return Advance.NEED_RECORD

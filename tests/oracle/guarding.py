@@ -12,6 +12,8 @@ HOUR_NS = 3600 * 10**9
 
 #: How often a metric is drawn more than once.
 OFTEN = {GuardMetric.EQUITY: 3, GuardMetric.BUFFER: 3, GuardMetric.MARGIN_RATIO: 3, GuardMetric.LEVERAGE: 3}
+#: The same while nothing is seen of a market: what is known all the same.
+OFTEN_BLIND = OFTEN | {GuardMetric.TIME_TO_FUNDING: 9, GuardMetric.EQUITY_START: 9}
 OF_POOLS = (
     GuardMetric.EQUITY,
     GuardMetric.EQUITY_START,
@@ -39,7 +41,10 @@ Ops = tuple[spec.GuardOp, ...]
 class GuardMaker:
     """Writes guards of one account."""
 
-    def __init__(self, random: Random, data: spec.MarketData, scale: Scale, account: spec.Account) -> None:
+    def __init__(
+        self, random: Random, data: spec.MarketData, scale: Scale, account: spec.Account, blind: bool
+    ) -> None:
+        self.often = OFTEN_BLIND if blind else OFTEN
         self.random = random
         self.data = data
         self.scale = scale
@@ -98,7 +103,7 @@ class GuardMaker:
 
     def _comparison(self) -> Ops:
         """A metric and a number, or a share of another one, either way round."""
-        metric = self.random.choices(list(GuardMetric), [OFTEN.get(each, 1) for each in GuardMetric])[0]
+        metric = self.random.choices(list(GuardMetric), [self.often.get(each, 1) for each in GuardMetric])[0]
         left = self._metric(metric)
         right: Ops = (spec.GuardOp(GuardOp.NUMBER, value=self._threshold(left)),)
         if metric in AMOUNTS and self.random.random() < 0.3:
@@ -198,10 +203,10 @@ class GuardMaker:
         return spec.GuardAction(do, scope, place, value, metric, bound=bound)
 
 
-def guarded(random: Random, data: spec.MarketData, scale: Scale, world: spec.World) -> spec.World:
-    """A world whose accounts may have guards."""
+def guarded(random: Random, data: spec.MarketData, scale: Scale, world: spec.World, blind: bool) -> spec.World:
+    """A world whose accounts may have guards; `blind`: they do not see the first instrument from the start on."""
     accounts = (
-        account._replace(guards=GuardMaker(random, data, scale, account).make(random.choice([0, 1, 2, 3])))
+        account._replace(guards=GuardMaker(random, data, scale, account, blind).make(random.choice([0, 1, 2, 3])))
         for account in world.accounts
     )
     return world._replace(accounts=tuple(accounts))

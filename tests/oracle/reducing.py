@@ -41,9 +41,12 @@ def act(guard: Guard, sight: Sight, looked: Looked) -> None:
 def _reduce(guard: Guard, action: spec.GuardAction, sight: Sight, looked: Looked, sent: int) -> int:
     """Orders for the positions of a scope. How many the fire has sent by then."""
     positions = [position for position in sight.positions(action.scope, action.place) or [] if position.lots]
-    wanted = _wanted(action, positions, sight)
+    wanted, world = _wanted(action, positions, sight), guard.account.world
     for position in positions:
-        lots = min(wanted[position], _most(position, sight)) - _under_way(guard.account, position)
+        most, under_way = _most(position, sight), _under_way(guard.account, position)
+        lots = min(wanted[position], most) - under_way
+        world.note("a guard sends what the venue takes", lots > 0 and most < wanted[position])
+        world.note("a guard knows what is under way", under_way > 0 and wanted[position] > 0)
         if lots <= 0:
             guard.note(sight.t, GuardEvent.NOTHING, looked)
         elif sum(sight.t - ns < WITHIN_NS for ns in guard.account.sent_ns) >= MOST_ORDERS:
@@ -111,6 +114,7 @@ def _wanted(action: spec.GuardAction, positions: list[Position], sight: Sight) -
     if action.do == GuardDo.REDUCE_AMOUNT:
         notional = sight.notional(positions)
         share = min(Fraction(1), share / notional) if notional else ZERO
+        sight.account.world.note("a guard sizes nothing unseen", notional is None)
     hair = Fraction(1, 10**9)
     return {position: math.ceil(share * abs(position.lots) - hair) for position in positions}
 
@@ -122,7 +126,9 @@ def _part(position: Position, part: int) -> int:
 
 def _smallest_part(action: spec.GuardAction, positions: list[Position], sight: Sight) -> int:
     """Ten-thousandths that are closed so that the target is met, by bisection; none where that is not known."""
-    if _is_met(action, positions, sight, 0) in (True, None):
+    met = _is_met(action, positions, sight, 0)
+    sight.account.world.note("a guard sizes nothing unseen", met is None)
+    if met in (True, None):
         return 0
     low, high = 0, PARTS
     while high - low > 1:
@@ -131,6 +137,7 @@ def _smallest_part(action: spec.GuardAction, positions: list[Position], sight: S
             high = middle
         else:
             low = middle
+    sight.account.world.note("a guard closes a part", high < PARTS)
     return high
 
 

@@ -10,6 +10,12 @@ from backtester.enums import (
     After,
     Fault,
     FillReason,
+    GuardDo,
+    GuardEvent,
+    GuardMetric,
+    GuardOp,
+    GuardScope,
+    Hold,
     LedgerKind,
     LiquidationStage,
     Liquidity,
@@ -23,6 +29,7 @@ from backtester.enums import (
     PoolState,
     PostOnly,
     QueueModel,
+    Rearm,
     SelfTrade,
     TimeInForce,
     TradingStatus,
@@ -38,6 +45,8 @@ ENOUGH = 20
 SEEN_IN_FULL: tuple[type[Enum], ...] = (
     Fault,
     FillReason,
+    GuardEvent,
+    Hold,
     LedgerKind,
     LiquidationStage,
     Liquidity,
@@ -50,11 +59,30 @@ SEEN_IN_FULL: tuple[type[Enum], ...] = (
     TradingStatus,
 )
 
-#: Counted where they made a difference: a fill of the type, a child let go, a limit pegged, a queue that moved …
-ACTED: tuple[type[Enum], ...] = (OrderType, After, Peg, QueueModel, SelfTrade, PostOnly, TimeInForce)
+#: Counted where they made a difference: a fill of the type, a child let go, a limit pegged, a queue that moved, a
+#: figure that was known to a guard, a guard that was armed again …
+ACTED: tuple[type[Enum], ...] = (
+    OrderType,
+    After,
+    Peg,
+    QueueModel,
+    SelfTrade,
+    PostOnly,
+    TimeInForce,
+    GuardOp,
+    GuardMetric,
+    GuardScope,
+    Rearm,
+    GuardDo,
+)
 
 #: Rules without a code of their own, counted in the same way.
 RULES = {
+    "a guard closes a part",
+    "a guard knows what is under way",
+    "a guard sees what was before",
+    "a guard sends what the venue takes",
+    "a guard sizes nothing unseen",
     "grown with the parent",
     "level out of view",
     "queue out of view",
@@ -101,6 +129,8 @@ def note_end(counts: Counter[str], oracle: Oracle) -> None:
         for row in world.ledger:
             counts.update((name(row.kind), name(row.party)))
         counts.update(name(row.stage) for row in world.liquidations)
+        for event in world.guard_events:
+            counts.update((name(event.event), name(event.held)))
         for order in world.orders:
             counts.update((name(order.status), name(order.reason)))
 

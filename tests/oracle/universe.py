@@ -18,11 +18,13 @@ from backtester.engine.events import EVENT
 from backtester.enums import (
     CloseOrder,
     Disposal,
+    EventKind,
     ForcedPrice,
     FundingWeights,
     MarkFormula,
     OrderMargin,
     OrderMarginPrice,
+    Outage,
     PostOnly,
     PriceReference,
     QueueModel,
@@ -69,8 +71,9 @@ def universe(random: Random, steps: int = 120, fault: bool = False) -> Universe:
         worlds += (worlds[0]._replace(liquidation=not worlds[0].liquidation, insurance_start=(4.0,)),)
     worlds = tuple(_at_two_venues(random, world)._replace(watched=random.random() < 0.5) for world in worlds)
     if random.random() < 0.5:
-        data = with_bases(random, data)
-        worlds = tuple(guarded(random, data, scale, world) for world in worlds)
+        data, blind = with_bases(random, data), random.random() < 0.3
+        events[1:1] = [events[0]._replace(kind=EventKind.OUTAGE, value=float(Outage.FEED_FROZEN))] if blind else []
+        worlds = tuple(guarded(random, data, scale, world, blind) for world in worlds)
     return Universe(data, np.array([tuple(event) for event in events], dtype=EVENT), worlds)
 
 

@@ -237,6 +237,7 @@ class Sight:
         view = market.view
         if view is None:
             return None
+        self.account.world.note("a guard sees what was before", self.t - view.ns >= market.rules.mark_interval_ns)
         match op.metric:
             case GuardMetric.MARK:
                 return view.mark

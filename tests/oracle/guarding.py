@@ -41,16 +41,16 @@ Ops = tuple[spec.GuardOp, ...]
 class GuardMaker:
     """Writes guards of one account."""
 
-    def __init__(
-        self, random: Random, data: spec.MarketData, scale: Scale, account: spec.Account, blind: bool
-    ) -> None:
+    def __init__(self, random: Random, data: spec.MarketData, scale: Scale, account: spec.Account, blind: bool) -> None:
         self.often = OFTEN_BLIND if blind else OFTEN
         self.random = random
         self.data = data
         self.scale = scale
         self.account = account
         self.isolated = sum(place.isolated for place in account.positions)
-        self.notional = sum(abs(place.lots) * self._unit(place.market) * place.entry_price for place in account.positions)
+        self.notional = sum(
+            abs(place.lots) * self._unit(place.market) * place.entry_price for place in account.positions
+        )
 
     def make(self, count: int) -> tuple[spec.Guard, ...]:
         """So many guards."""
@@ -181,7 +181,9 @@ class GuardMaker:
 
     def _action(self) -> spec.GuardAction:
         random = self.random
-        do = random.choice([GuardDo.ALERT, GuardDo.REDUCE_SHARE, GuardDo.REDUCE_AMOUNT, GuardDo.REDUCE_TO, GuardDo.REDUCE_TO])
+        do = random.choice(
+            [GuardDo.ALERT, GuardDo.REDUCE_SHARE, GuardDo.REDUCE_AMOUNT, GuardDo.REDUCE_TO, GuardDo.REDUCE_TO]
+        )
         if do == GuardDo.ALERT:
             return spec.GuardAction(do)
         scope, place = self._scope(with_positions=True)

@@ -25,7 +25,7 @@ class View(NamedTuple):
 
     ns: int
     mark: Fraction
-    index: Fraction | None
+    index_price: Fraction | None
     last: Fraction | None
     bid: Fraction | None
     ask: Fraction | None
@@ -242,11 +242,11 @@ class Sight:
             case GuardMetric.MARK:
                 return view.mark
             case GuardMetric.INDEX:
-                return view.index
+                return view.index_price
             case GuardMetric.LAST:
                 return view.last
             case GuardMetric.BASIS:
-                return None if view.index is None else view.mark / view.index - 1
+                return None if view.index_price is None else view.mark / view.index_price - 1
             case GuardMetric.SPREAD:
                 if view.bid is None or view.ask is None:
                     return None
@@ -287,7 +287,11 @@ def _until_breach(position: Position, legs: list[Position], fixed: Fraction, mar
     falls = position.lots > 0
     floors = [Fraction(tier.floor_quote) for tier in position.market.spec.tiers]
     bends = {floor / (abs(leg.lots) * leg.market.unit) for floor in floors for leg in legs}
-    ahead = sorted((at for at in bends if 0 < at < mark), reverse=True) if falls else sorted(at for at in bends if at > mark)
+    ahead = (
+        sorted((at for at in bends if 0 < at < mark), reverse=True)
+        if falls
+        else sorted(at for at in bends if at > mark)
+    )
     at, has = mark, buffer(mark)
     if has < 0:
         return ZERO

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from fractions import Fraction
-from typing import NamedTuple
 
 from backtester.engine import spec
 from backtester.enums import GuardMetric, GuardScope, Outage, Side
@@ -20,7 +20,8 @@ NS_PER_S = 10**9
 DAY_NS = 24 * 3600 * NS_PER_S
 
 
-class View(NamedTuple):
+@dataclass(frozen=True)
+class View:
     """A market at `ns`."""
 
     ns: int

@@ -329,7 +329,7 @@ def _allocate_accounts(
     rows["guard_first"], rows["guard_count"] = np.cumsum(guards) - guards, guards
     rows["guard_orders"] = [orders_at_a_time(each) for each in owners]
     rows["guard_rows"] = [rows_at_a_time(each) for each in owners]
-    rows["equity_high"] = -np.inf
+    rows["equity_high"] = np.where(guards > 0, -np.inf, 0.0)
     return rows
 
 

@@ -45,7 +45,8 @@ def _see_marks(m, market: int, v: np.void) -> None:
     if v["seen"] == v["count"] - 1:
         seen[v["seen"] % len(seen)] = marks[v["seen"] % len(seen)]
     else:
-        seen[:] = marks
+        for slot in range(len(seen)):
+            seen[slot] = marks[slot]
     v["seen"] = v["count"]
 
 

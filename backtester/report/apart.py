@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from backtester.report.naming import AnyCell, scenario_words, undated
 from backtester.report.records import Cell
+from backtester.report.text import verdict_words
 
 #: A value of a variant that has a place among others: 5, 0.25, 10%, 30s.
 _NUMBER = re.compile(r"[+-]?\d[\d_]*(\.\d+)?(e[+-]?\d+)?(%|[a-z]*)")
@@ -65,3 +66,31 @@ def reached(cells: Sequence[AnyCell]) -> str:
     names = differing([dict(cell.variant.items) for cell in cells])
     places = {key: where for cell in cells if isinstance(cell, Cell) for key, where in cell.reached.items}
     return "".join(f"; {name} of {places[key]}" for key, name in names.items() if places.get(key))
+
+
+def turning(cells: Sequence[AnyCell]) -> str:
+    """With which keys of several the verdict turns: where one is another, and all else is the same.
+
+    Example: `; the verdict turns with depth, not with queue_model`.
+    """
+    names = differing([dict(cell.variant.items) for cell in cells])
+    if len(names) < 2:
+        return ""
+    turns = {word: _turns(key, cells) for key, word in names.items()}
+    with_it = " and ".join(word for word, verdict_turns in turns.items() if verdict_turns)
+    without = " or ".join(word for word, verdict_turns in turns.items() if verdict_turns is False)
+    if not with_it:
+        return f"; the verdict does not turn with {without}" if without else ""
+    return f"; the verdict turns with {with_it}" + (f", not with {without}" if without else "")
+
+
+def _turns(key: str, cells: Sequence[AnyCell]) -> bool | None:
+    """None where no two cells came to an end that differ in this key alone."""
+    found: dict[object, list[str]] = {}
+    for cell in cells:
+        if isinstance(cell, Cell):
+            rest = tuple(item for item in cell.variant.items if item[0] != key)
+            place = (cell.portfolio.name, cell.scenario, None if key == "venue" else cell.venue, rest)
+            found.setdefault(place, []).append(verdict_words(cell))
+    compared = [verdicts for verdicts in found.values() if len(verdicts) > 1]
+    return any(len(set(verdicts)) > 1 for verdicts in compared) if compared else None

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
 from backtester.config.values import Instant
-from backtester.report.apart import is_scale, reached, things_of
+from backtester.report.apart import is_scale, reached, things_of, turning
 from backtester.report.executions import PlanReport
 from backtester.report.naming import AnyCell
 from backtester.report.records import Cell, FailedCell
@@ -58,7 +58,7 @@ def glance(cells: Sequence[AnyCell], currency: str) -> Iterator[Sheet]:
     if not (scaled and [*things] == ["variant"]):
         placed.sort(key=lambda each: _badness(each.cell))
     yield from _matrix(placed, tuple(things), across if scaled and len(things) == 2 else None)
-    yield _rows(placed, tuple(things), currency, reached(cells))
+    yield _rows(placed, tuple(things), currency, f"{reached(cells)}{turning(cells)}")
 
 
 def planned(cells: Sequence[AnyCell]) -> tuple[tuple[Cell, str], ...]:
@@ -168,7 +168,7 @@ def _in_a_word(cell: AnyCell) -> str:
     return cell.status.replace("_", " ") if isinstance(cell, FailedCell) else verdict_words(cell).lower()
 
 
-def _rows(placed: Sequence[Placed], things: tuple[str, ...], currency: str, reached: str) -> Sheet:
+def _rows(placed: Sequence[Placed], things: tuple[str, ...], currency: str, compared: str) -> Sheet:
     cells = [each.cell for each in placed]
     plans = any(isinstance(cell, Cell) and cell.plans for cell in cells)
     reasons = any(isinstance(cell, FailedCell) for cell in cells)
@@ -184,7 +184,7 @@ def _rows(placed: Sequence[Placed], things: tuple[str, ...], currency: str, reac
         for each in placed
         for _ in _figures(each.cell, plans)
     )
-    return Sheet(f"{counts(cells)}; {currency}{told}{reached}", tuple(columns), tuple(rows), heat=heat)
+    return Sheet(f"{counts(cells)}; {currency}{told}{compared}", tuple(columns), tuple(rows), heat=heat)
 
 
 _VERDICT = Column("verdict", is_text=True)

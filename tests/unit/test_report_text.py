@@ -13,7 +13,7 @@ from backtester.report.chart import Canvas, columns, gauge, sparkline
 from backtester.report.flags import Flag
 from backtester.report.glance import glance, told, untold
 from backtester.report.naming import AnyCell
-from backtester.report.records import FailedCell, Named, PortfolioName
+from backtester.report.records import Cell, FailedCell, Named, PortfolioName
 from backtester.report.render import render_report
 from backtester.report.sheet import Column, Sheet, folded
 from backtester.report.table import fitting, path_lines, spread
@@ -345,6 +345,28 @@ def test_venues_are_told_apart_by_their_rules_only_where_they_must() -> None:
     assert {row[0] for row in sheet.rows} == {"hyperliquid", "binance-usdm"}
     [sheet] = glance([CRASH, CRASH._replace(venue="hyperliquid@2025-01-01")], "USDC")
     assert {row[0] for row in sheet.rows} == {"hyperliquid@2026-08-22", "hyperliquid@2025-01-01"}
+
+
+def test_what_the_verdict_turns_with() -> None:
+    def varied(depth: str, queue: str, verdict: Verdict) -> Cell:
+        return CRASH._replace(variant=Named((("depth", depth), ("queue", queue))), verdict=verdict)
+
+    died, lived = Verdict.LIQUIDATED, Verdict.SURVIVED
+    pairs = [("*1", "a"), ("*1", "b"), ("*2", "a"), ("*2", "b")]
+
+    def said(*verdicts: Verdict) -> str:
+        return rows_of([varied(*pair, verdict) for pair, verdict in zip(pairs, verdicts, strict=True)]).title
+
+    assert said(died, died, lived, lived).endswith("; the verdict turns with depth, not with queue")
+    assert said(died, lived, lived, lived).endswith("; the verdict turns with depth and queue")
+    assert said(died, died, died, died).endswith("; the verdict does not turn with depth or queue")
+    cells = [varied("*1", "a", died), varied("*2", "b", lived)]  # no two that differ in one thing
+    assert "turn" not in rows_of(cells).title
+    assert "turn" not in rows_of([CRASH, TWAP._replace(verdict=lived)]).title  # one key: the rows say it
+
+
+def rows_of(cells: Sequence[AnyCell]) -> Sheet:
+    return list(glance(cells, "USDC"))[-1]
 
 
 def test_scenarios_alone_have_a_row_each() -> None:

@@ -85,7 +85,7 @@ ProxyOption = Annotated[
     typer.Option(
         OPTIONS["proxies"],
         metavar="SOL=ETH*1.2",
-        help="A path, and an order book (at its --price), for a symbol without; *=ETH*1.5 a path for any.",
+        help="A path, and an order book (at its --price), for a symbol without; *=ETH*1.5 a path for any, *= for none.",
     ),
 ]
 RebaseOption = Annotated[

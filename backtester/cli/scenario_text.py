@@ -55,6 +55,9 @@ def blocks(scenario: Scenario, tables: tuple[Path, ...], options: Settings) -> I
         letters = ", ".join(f"{symbol} {grade}" for symbol, grade in grades(scenario).items())
         faults = [f"\n{fault}" for each in scenario.fidelity for fault in missed(each)]
         yield f"{_wrapped(f'a pair is candles/path, in per cent; grade {letters}', options)}{''.join(faults)}\n"
+    if others := scenario.others:
+        told = f"any other name moves like {others.of} times {others.beta:g} (assumed). {others.why}"
+        yield _wrapped(printable(told), options) + "\n"
     if scenario.assumed:
         shares = ", ".join(f"{name} {share:.0%}" for name, share in scenario.assumed.items())
         yield _wrapped(f"assumed {scenario.assumed_share:.0%}, the mean of {shares}", options) + "\n"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from backtester.report.records import Inputs, ReportModel
 
 #: Lines that every scenario has (run.stress). Of more than so many one line is made.
 _SHARE = re.compile(r"scenario (?P<id>.+): (?P<percent>\d+)% (?P<told>of its figures are assumed, .*)")
 _LAID = re.compile(r"the base tape is shorter than the scenario and was laid end to end .+")
+_OTHER = re.compile(r"(?P<pair>\S+ moves like \S+) times (?P<beta>\S+) \(assumed\)")
 _FEW = 2
 
 #: Lines that name what is not a market's own (run.stress, run.prices; the source that a tape names), and how they are
@@ -17,7 +18,7 @@ _FEW = 2
 _SYNTHETIC = re.compile(r"tape (?P<name>.+?)(\.parquet)?: synthetic: .*")
 _LENT = re.compile(r"(?P<symbol>\S+) has no order book of its own, that of (?P<lender>\S+) stands for it: .*")
 _SCALED = re.compile(r"(?P<symbol>\S+) order book: (?P<lender>\S+)'s, scaled: .*")
-_PROXY = re.compile(r"(?P<told>\S+ moves like \S+ times \S+) \(--proxy\)")
+_PROXY = re.compile(r"(?P<told>\S+ moves like \S+ times \S+( to \S+)?( \(assumed\))?)( \(--proxy\))?")
 _MOST_NAMES = 4
 
 
@@ -25,10 +26,11 @@ def folded_assumptions(model: ReportModel) -> tuple[str, ...]:
     """The assumptions in their order, those of many scenarios together where the first of them stands."""
     shares = [found for line in model.assumptions if (found := _SHARE.fullmatch(line))]
     laid = [line for line in model.assumptions if _LAID.fullmatch(line)]
+    others = _others(model.assumptions)
     folds = [(_SHARE, _shares(shares))] if len(shares) > _FEW else []
     folds += [(_LAID, _times(model.inputs))] if len(laid) > _FEW else []
     said = (next((fold for shape, fold in folds if shape.fullmatch(line)), line) for line in model.assumptions)
-    return tuple(dict.fromkeys(said))
+    return tuple(dict.fromkeys(others.get(line, line) for line in said))
 
 
 def _shares(found: Sequence[re.Match[str]]) -> str:
@@ -38,6 +40,20 @@ def _shares(found: Sequence[re.Match[str]]) -> str:
     if least["percent"] != most["percent"]:
         told = f"from {least['percent']}% ({least['id']}) to {most['percent']}% ({most['id']}) of"
     return f"{len(found)} scenarios: {told}{found[0]['told'].removeprefix('of').replace(' its ', ' the ', 1)}"
+
+
+def _others(lines: Sequence[str]) -> Mapping[str, str]:
+    """Each line of a factor that a scenario assumes, as all of that name. Example: AVAX moves like ETH times 1 to 2."""
+    found = [each for line in lines if (each := _OTHER.fullmatch(line))]
+    betas: dict[str, list[str]] = {}
+    for each in found:
+        betas.setdefault(each["pair"], []).append(each["beta"])
+    return {each.string: f"{each['pair']} times {_range(betas[each['pair']])} (assumed)" for each in found}
+
+
+def _range(numbers: Sequence[str]) -> str:
+    least, most = (bound(numbers, key=float) for bound in (min, max))
+    return least if least == most else f"{least} to {most}"
 
 
 def _times(inputs: Inputs) -> str:
@@ -51,9 +67,10 @@ def _times(inputs: Inputs) -> str:
 def caution(assumptions: Sequence[str]) -> str:
     """What a reader must know before any figure: whose order books and paths are not of their market; else nothing.
 
-    Example: CAUTION: synthetic order book: hyperliquid-btc; XRP moves like ETH times 1.5.
+    Example: CAUTION: synthetic order book: hyperliquid-btc; XRP moves like ETH times 1.7 (assumed).
     """
-    said = "; ".join(_foreign(assumptions))
+    folded = _others(assumptions)
+    said = "; ".join(_foreign(tuple(dict.fromkeys(folded.get(line, line) for line in assumptions))))
     return f"CAUTION: {said}" if said else ""
 
 

@@ -73,9 +73,9 @@ def set_stage(riders: Sequence[Rider]) -> Stage:
     tape = tape._replace(wanted=frozenset(market.instrument for market in resolved[0].data.markets))
     tape = with_funding(tape)
     settings = sort_overrides(first.overrides).scenario
-    path = stress_path(scenario, settings, request.shock, tape, request.proxies)
-    proxies = proxies_of(request.proxies, path, tape)
-    refuse_idle_proxies(proxies, path, tape)
+    proxies = proxies_of(request.proxies, scenario, tape)
+    path = stress_path(scenario, settings, request.shock, tape, proxies)
+    refuse_idle_proxies(request.proxies, path, tape)
     stressed = stress_tape(path, tape, resolved[0], proxies, request.seed, request.chunk_rows) if path else None
     if not request.accept.funding_zero:
         refuse_holes(tape, stressed)

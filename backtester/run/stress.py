@@ -59,14 +59,20 @@ def _as_it_is(tape: Tape) -> Scenario:
 def proxies_of(named: Sequence[Proxy], path: Scenario | None, tape: Tape) -> tuple[Proxy, ...]:
     """The named ones; the one of `*` as one for each market that is held, and has neither its own nor a path.
 
+    Where none is named for `*` it is what the path assumes of other names.
     Example: `*=ETH*1.5` is LINK=ETH*1.5 where LINK is held and the path has prices of BTC and ETH.
     """
-    if path is None:
-        return tuple(named)
-    provided = {*path.symbols, *(proxy.base for proxy in named)}
-    lacking = [base for base in _held(tape) if base not in provided]
-    others = (proxy._replace(base=base) for proxy in named if proxy.base == ANY for base in lacking)
-    return (*(proxy for proxy in named if proxy.base != ANY), *others)
+    own = tuple(proxy for proxy in named if proxy.base != ANY)
+    any_other = next((proxy for proxy in named if proxy.base == ANY), _assumed(path))
+    if path is None or any_other is None or not any_other.source:
+        return own
+    provided = {*path.symbols, *(proxy.base for proxy in own)}
+    return (*own, *(any_other._replace(base=base) for base in _held(tape) if base not in provided))
+
+
+def _assumed(path: Scenario | None) -> Proxy | None:
+    others = path.others if path else None
+    return None if others is None else Proxy(ANY, others.of, others.beta, assumed=True)
 
 
 def _held(tape: Tape) -> list[str]:
@@ -187,4 +193,5 @@ def stress_assumptions(name: str | None, tape: Tape, stressed: StressedTape, pro
         if any(target.base == proxy.base and has_own(path, "price_ratio", target) for target in stressed.targets):
             yield f"{proxy.base} moves on its own path, which scenario {path.id} has: not like {proxy.source} (--proxy)"
         else:
-            yield f"{proxy.base} moves like {proxy.source} times {proxy.beta:g} (--proxy)"
+            by = "assumed" if proxy.assumed else "--proxy"
+            yield f"{proxy.base} moves like {proxy.source} times {proxy.beta:g} ({by})"

@@ -30,7 +30,8 @@ from backtester.scenario.candles import Lines, finest, price_lines
 from backtester.scenario.facts import Candles, Facts, Price
 from backtester.scenario.grid import moments
 from backtester.scenario.measure import measure
-from backtester.scenario.path import ANY, COLUMNS, LINEAR, Scenario, Series, series_faults
+from backtester.scenario.others import beta_of
+from backtester.scenario.path import ANY, COLUMNS, LINEAR, Others, Scenario, Series, series_faults
 from backtester.scenario.reader import facts_of, read_facts
 from backtester.scenario.stored import PLACES, load, to_table, write
 
@@ -56,6 +57,7 @@ def build(facts: Facts) -> Scenario:
     problems += _series_faults(facts, series)
     if problems:
         raise BacktesterError(problems)
+    others = facts.others
     scenario = Scenario(
         id=facts.id,
         title=facts.title,
@@ -68,6 +70,7 @@ def build(facts: Facts) -> Scenario:
         calibration=facts.calibration,
         assumed=facts.assumed(),
         start_prices={symbol: float(f"{lines.spot[0]:.{DIGITS}g}") for symbol, lines in sorted(drawn.items())},
+        others=others and Others(others.of, others.beta or beta_of(series, others.of), others.why),
         facts_sha256=facts.sha256,
         tags=facts.tags,
     )

@@ -66,6 +66,14 @@ class Table(NamedTuple):
     figures: tuple[Figure, ...]
 
 
+class OtherNames(NamedTuple):
+    """Like which symbol names move that there are no candles of. `beta` None: as far as the farthest (`others`)."""
+
+    of: str
+    beta: float | None
+    why: str
+
+
 class Unused(NamedTuple):
     """A published figure that the path does not use, and why."""
 
@@ -89,6 +97,7 @@ class Facts:
     baseline: tuple[int, int]  # the calm minutes that trade intensity is measured against
     candles: tuple[Candles, ...]
     tables: tuple[Table, ...]
+    others: OtherNames | None
     unused: tuple[Unused, ...]
     sources: tuple[Source, ...]
     sha256: str

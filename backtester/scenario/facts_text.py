@@ -13,6 +13,8 @@ import polars as pl
 from backtester.scenario.draft import Draft
 from backtester.scenario.facts import ASSUMED, Price
 from backtester.scenario.liquidity import Book
+from backtester.scenario.others import LARGE
+from backtester.scenario.others import RULE as RULE_OF_OTHERS
 from backtester.scenario.path import DEPTH
 from backtester.scenario.recorded import moment
 
@@ -48,6 +50,7 @@ def facts_text(draft: Draft, id: str, title: str, source: str) -> str:
         "\n".join(_window(draft)),
         "\n".join(["[sources]", *(f"{key} = {_text(text)}" for key, text in _sources(draft, source).items()), ""]),
         "\n".join(_prices(draft)),
+        *filter(None, ["\n".join(_others(draft))]),
         *("\n".join(_depth(draft, symbol, course)) for symbol, course in draft.books.items()),
         *("\n".join(_spread(draft, symbol)) for symbol in draft.symbols),
         "\n".join(_speed_of_venue(draft)),
@@ -128,6 +131,16 @@ def _prices(draft: Draft) -> Iterator[str]:
     yield f"baseline = [{', '.join(_clock(draft, t) for t in draft.baseline)}]"
     yield f"why = {_text(why)}"
     yield ""
+
+
+def _others(draft: Draft) -> Iterator[str]:
+    """Like which large name others move; nothing of them where there is none."""
+    for large in [name for name in LARGE if name in draft.symbols][:1]:
+        yield "# Names without candles here. All of it is assumed."
+        yield "[others]"
+        yield f"of = {_text(large)}"
+        yield f"why = {_text(RULE_OF_OTHERS)}"
+        yield ""
 
 
 def _source(book: Book) -> str:

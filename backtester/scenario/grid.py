@@ -37,11 +37,15 @@ class Target(NamedTuple):
 
 
 class Proxy(NamedTuple):
-    """`base`, if the path has no prices of it, moves like `source`, times `beta`: ratio = 1 + beta · (source's − 1)."""
+    """`base`, if the path has no prices of it, moves like `source`, times `beta`: ratio = 1 + beta · (source's − 1).
+
+    `assumed`: by the scenario, nobody asked for it. A source that is empty lends nothing.
+    """
 
     base: str
     source: str
     beta: float
+    assumed: bool = False
 
 
 class Grid(NamedTuple):
@@ -62,7 +66,9 @@ class Grid(NamedTuple):
 
 
 def parse_proxy(text: str) -> Proxy:
-    """`SOL=ETH*1.2` or `SOL=ETH`. Raises a usage error."""
+    """`SOL=ETH*1.2` or `SOL=ETH`; `*=` is nothing for any. Raises a usage error."""
+    if text.replace(" ", "") == f"{ANY}=":
+        return Proxy(ANY, "", 1.0)
     base, equals, right = text.partition("=")
     source, star, beta = right.partition("*")
     try:
@@ -139,7 +145,7 @@ def _check_size(scenario: Scenario, targets: int) -> None:
 
 
 def _check_paths(scenario: Scenario, targets: Sequence[Target], proxy_of: dict[str, Proxy]) -> None:
-    problems, silent = [], []
+    problems, silent = list[Diagnostic](), list[Diagnostic]()
     for target in targets:
         proxy = proxy_of.get(target.base)
         series = _find(scenario, "price_ratio", target, proxy)
@@ -151,16 +157,22 @@ def _check_paths(scenario: Scenario, targets: Sequence[Target], proxy_of: dict[s
         if series is None:
             what = f"the proxy {proxy.source}" if proxy else target.base
             silent.append(Diagnostic("config", f"scenario {scenario.id}", f"no price path for {what}", hint))
-        elif lender and (1.0 + lender.beta * (series.values - 1.0) <= 0.0).any():
-            message = f"{target.base} = {lender.source}*{lender.beta:g} falls to 0 or below"
-            problems.append(Diagnostic("config", f"scenario {scenario.id}", message, "choose a smaller factor"))
-        elif lender and (1.0 + lender.beta * (series.values - 1.0) > LARGEST_RATIO).any():
-            message = f"{target.base} = {lender.source}*{lender.beta:g} rises beyond {LARGEST_RATIO:g} times its start"
-            problems.append(Diagnostic("config", f"scenario {scenario.id}", message, "choose a smaller factor"))
+        elif lender and (fault := _lent_too_far(lender, series)):
+            hint = f"choose a smaller factor: --proxy {target.base}={lender.source}*1.2"
+            listed = silent if lender.assumed else problems
+            listed.append(Diagnostic("config", f"scenario {scenario.id}", fault, hint))
     if problems:
         raise BacktesterError([*silent, *problems])
     if silent:
         raise NotApplicable(silent)
+
+
+def _lent_too_far(lender: Proxy, series: Series) -> str:
+    """What is wrong with a path that is lent."""
+    ratio, whose = 1.0 + lender.beta * (series.values - 1.0), f"{lender.base} = {lender.source}*{lender.beta:g}"
+    if (ratio <= 0.0).any():
+        return f"{whose} falls to 0 or below"
+    return f"{whose} rises beyond {LARGEST_RATIO:g} times its start" if (ratio > LARGEST_RATIO).any() else ""
 
 
 def has_own(scenario: Scenario, column: str, target: Target) -> bool:

@@ -145,6 +145,14 @@ class Source(NamedTuple):
     text: str
 
 
+class Others(NamedTuple):
+    """Like which symbol a name moves that the path has no prices of, times what, and why that is assumed."""
+
+    of: str
+    beta: float
+    why: str
+
+
 @dataclass(frozen=True, slots=True)
 class Scenario:
     """A stress path. `start_ns` None: it takes the base tape's own clock and span (the neutral scenario)."""
@@ -160,6 +168,7 @@ class Scenario:
     calibration: str = ""
     assumed: Mapping[str, float] = field(default_factory=dict)  # quantity -> share of the figures behind it
     start_prices: Mapping[str, float] = field(default_factory=dict)  # symbol -> index at the start, in quote currency
+    others: Others | None = None
     fidelity: tuple[Fidelity, ...] = ()  # as it was built; none for what was changed since
     facts_sha256: str = ""
     tags: tuple[str, ...] = ()

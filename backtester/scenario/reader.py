@@ -7,6 +7,7 @@ has no prices (`path`), they are offsets from the low of the path that it is lai
 
 from __future__ import annotations
 
+import math
 import re
 import sys
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ from typing import Any, Literal
 from backtester.config.lines import Place
 from backtester.config.toml import Document, Fault, Record, faults_error, read_document, shown, validate
 from backtester.config.values import parse_duration_ns
-from backtester.scenario.facts import ASSUMED, Candle, Candles, Facts, Figure, Price, Table, Unused
+from backtester.scenario.facts import ASSUMED, Candle, Candles, Facts, Figure, OtherNames, Price, Table, Unused
 from backtester.scenario.path import ANY, COLUMNS, GROUPS, LINEAR, NOT_APPLIED, OVERLAY, Source
 
 NS = 1_000_000_000
@@ -95,6 +96,17 @@ class HeldTable(Record):
     rows: list[Row]
 
 
+class OthersTable(Record):
+    """How a name moves that has no candles here: like `of`, times beta; none stated, as far as the farthest that has.
+
+    All of it is assumed.
+    """
+
+    of: str
+    beta: float | None = None
+    why: str
+
+
 class UnusedTable(Record):
     """A published figure that the path does not use."""
 
@@ -118,6 +130,7 @@ class FactsFile(Record):
     basis: Sequence[BasisTable] = ()
     spread: Sequence[SpreadTable] = ()
     held: Sequence[HeldTable] = ()
+    others: OthersTable | None = None
     unused: Sequence[UnusedTable] = ()
 
 
@@ -165,7 +178,7 @@ class _Reader:
         for key in ("prices", "candles"):
             if not self.is_overlay and not getattr(self.file, key):
                 self.fault((key,), "missing key")
-        for key in ("prices", "candles", "basis"):
+        for key in ("prices", "candles", "basis", "others"):
             if self.is_overlay and getattr(self.file, key):
                 self.fault((key,), "cannot stand here: an overlay has no prices")
 
@@ -183,6 +196,7 @@ class _Reader:
             baseline=self.baseline(),
             candles=tuple(self.candles(number, table) for number, table in enumerate(file.candles)),
             tables=self.tables(),
+            others=self.others(),
             unused=tuple(
                 Unused(table.figure, self.source(("unused", number, "source"), table.source), table.why)
                 for number, table in enumerate(file.unused)
@@ -308,6 +322,17 @@ class _Reader:
                     self.fault((*place, "columns", at), f"{shown(column)} cannot stand here", hint)
             tables.append(self.table(place, held.venue, held.symbol, tuple(held.columns), 1.0, held.rows))
         return tuple(tables)
+
+    def others(self) -> OtherNames | None:
+        table = self.file.others
+        if table is None:
+            return None
+        drawn = {part.symbol for part in self.file.candles if part.price != "mark"}
+        if table.of not in drawn and not self.is_overlay:
+            self.fault(("others", "of"), f"{shown(table.of)} has no candles", _one_of(drawn))
+        if table.beta is not None and not 0.0 < table.beta < math.inf:
+            self.fault(("others", "beta"), f"must be a number of more than 0, was {shown(table.beta)}")
+        return OtherNames(table.of, table.beta, table.why)
 
     def table(
         self, place: Place, venue: str, symbol: str, columns: tuple[str, ...], scale: float, rows: list[Row]

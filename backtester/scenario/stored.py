@@ -24,7 +24,7 @@ from backtester.bounds import LAST_NS, LONGEST_NS
 from backtester.errors import BacktesterError, Diagnostic, config_error
 from backtester.filekinds import PARQUET, foreign
 from backtester.scenario.fidelity import Fidelity
-from backtester.scenario.path import COLUMNS, FUNDING, OVERLAY, Scenario, Series, Source, series_faults
+from backtester.scenario.path import COLUMNS, FUNDING, OVERLAY, Others, Scenario, Series, Source, series_faults
 
 T = TypeVar("T")
 
@@ -89,6 +89,7 @@ def _metadata(scenario: Scenario) -> dict[str, str]:
         "calibration": scenario.calibration,
         "assumed": json.dumps(dict(scenario.assumed)),
         "start_prices": json.dumps(dict(scenario.start_prices)),
+        "others": json.dumps(scenario.others and scenario.others._asdict(), ensure_ascii=False),
         "fidelity": json.dumps([each._asdict() for each in scenario.fidelity]),
         "sha256": scenario.facts_sha256,
     }
@@ -171,6 +172,7 @@ def _scenario(series: tuple[Series, ...], metadata: dict[str, str], where: str) 
         calibration=metadata.get("calibration", ""),
         assumed=said("assumed", "{}", lambda shares: {str(name): _share(share) for name, share in shares.items()}),
         start_prices=said("start_prices", "{}", lambda prices: {str(name): _price(p) for name, p in prices.items()}),
+        others=said("others", "null", lambda row: row and _others(row, series)),
         fidelity=said("fidelity", "[]", lambda rows: tuple(map(Fidelity.of, rows))),
         facts_sha256=metadata.get("sha256", ""),
         tags=said("tags", "[]", lambda names: tuple(map(str, names))),
@@ -190,6 +192,14 @@ def _share(value: Any) -> float:
     if isinstance(value, bool) or not 0 <= value <= 1:
         raise ValueError("expected a share")
     return float(value)
+
+
+def _others(row: Any, series: tuple[Series, ...]) -> Others:
+    """Like a symbol that has prices, times more than 0. Raises ValueError, TypeError or KeyError."""
+    others = Others(str(row["of"]), _price(row["beta"]), str(row["why"]))
+    if all((each.symbol, each.column) != (others.of, "price_ratio") for each in series):
+        raise ValueError("expected a symbol with prices")
+    return others
 
 
 def _price(value: Any) -> float:

@@ -62,6 +62,10 @@ def test_like_shares_have_no_range_and_few_lines_stay() -> None:
         ((LENT, SCALED), "CAUTION: order books lent: WIF from BTC, SOL from ETH"),
         (("XRP moves like ETH times 1.5 (--proxy)",), "CAUTION: XRP moves like ETH times 1.5"),
         (
+            ("XRP moves like ETH times 1.7 (assumed)", "SOL moves like BTC times 2 (--proxy)"),
+            "CAUTION: XRP moves like ETH times 1.7 (assumed), SOL moves like BTC times 2",
+        ),
+        (
             tuple(SYNTHETIC.replace("-btc.", f"-{name}.") for name in "abcdef"),
             "CAUTION: synthetic order books: hyperliquid-a, hyperliquid-b, hyperliquid-c, hyperliquid-d and 2 more",
         ),
@@ -69,6 +73,15 @@ def test_like_shares_have_no_range_and_few_lines_stay() -> None:
 )
 def test_caution_names_what_is_not_the_markets_own(lines: tuple[str, ...], said: str) -> None:
     assert caution(lines) == said
+
+
+def test_factors_that_scenarios_assume_are_told_as_one() -> None:
+    lines = [
+        f"{name} moves like ETH times {beta} (assumed)" for beta in ("1.7", "4.62", "1") for name in ("XRP", "SOL")
+    ]
+    told = ("XRP moves like ETH times 1 to 4.62 (assumed)", "SOL moves like ETH times 1 to 4.62 (assumed)")
+    assert folded_assumptions(MODEL._replace(assumptions=tuple(lines))) == told
+    assert caution(lines) == f"CAUTION: {', '.join(told)}"
 
 
 @pytest.mark.compiled

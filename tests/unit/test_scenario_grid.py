@@ -51,7 +51,8 @@ def test_what_nobody_holds_stays_where_it_is() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "proxy"), [("SOL=ETH*1.2", Proxy("SOL", "ETH", 1.2)), ("SOL = ETH", Proxy("SOL", "ETH", 1.0))]
+    ("text", "proxy"),
+    [("SOL=ETH*1.2", Proxy("SOL", "ETH", 1.2)), ("SOL = ETH", Proxy("SOL", "ETH", 1.0)), ("*=", Proxy("*", "", 1.0))],
 )
 def test_reading_a_proxy(text: str, proxy: Proxy) -> None:
     assert parse_proxy(text) == proxy

@@ -243,16 +243,3 @@ def test_a_tiled_tape_reaches_the_paths_low_and_high(day: str, symbol: str) -> N
     assert only(out, Kind.PATH_STEP).size <= steps.size
     hidden = np.searchsorted(steps, only(out, Kind.DELTA)["ts"] - facts(day).start_ns, side="left") - 1
     assert (gaps[hidden] < MINUTE).all()
-
-
-def test_other_names_fall_farther_than_eth_by_no_one_factor() -> None:
-    """What README says of `--proxy "*=ETH*1.5"`: the lowest index of each name, over that of ETH on the same day."""
-    ratios = []
-    for path in map(find, ids()):
-        falls = {s.symbol: 1.0 - float(s.values.min()) for s in path.series if s.column == "price_ratio"}
-        if path.type == "HIST":
-            ratios += [fall / falls["ETH"] for symbol, fall in falls.items() if symbol not in ("BTC", "ETH")]
-    assert len(ratios) >= 33
-    assert min(ratios) < 0.5 and max(ratios) > 4.5
-    assert float(np.median(ratios)) == pytest.approx(1.4, abs=0.1)
-    assert float(np.quantile(ratios, 0.9)) == pytest.approx(3.1, abs=0.5)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any
 
 _LONGEST_VALUE, _LONGEST_LINE = 200, 1_000
+_MOST_NAMES = 4
 _PLAIN = {"−": "-", "–": "-", "…": "...", "→": "->", "·": "-", "▲": "^", "✕": "x", "\u2800": " "}
 
 
@@ -29,6 +30,12 @@ def shortened(text: str, most: int = _LONGEST_VALUE) -> str:
         return text
     tail = most // 4
     return f"{text[: most - tail - 1]}…{text[-tail:]}"
+
+
+def listed(names: Sequence[str], most: int = _MOST_NAMES) -> str:
+    """The first of them. Example: of six a, b, c, d and 2 more."""
+    left = len(names) - most
+    return ", ".join(names[:most]) + (f" and {left} more" if left > 0 else "")
 
 
 def message_line(text: str) -> str:

@@ -289,6 +289,7 @@ def portfolio_report(
     cost = exit_cost(result)
     return PortfolioReport(
         name=result.name,
+        title=result.portfolio.name,
         equity_start=before,
         equity_end=after,
         equity_end_exit=None if cost is None else after - cost,

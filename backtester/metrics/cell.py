@@ -19,6 +19,7 @@ from backtester.metrics.names import Names, known
 from backtester.metrics.notices import notices
 from backtester.metrics.old_books import warnings as old_book_warnings
 from backtester.metrics.paths import margin_paths, market_paths
+from backtester.metrics.phases import phase_reports
 from backtester.metrics.plans import plan_reports
 from backtester.metrics.reconcile import reconcile
 from backtester.metrics.slippage import OrderFills
@@ -58,7 +59,8 @@ def measure(result: RunResult) -> Measured | RunFailure:
     except BacktesterError as error:
         scenario = result.scenario.id if result.scenario else None
         limits = result.portfolio.limits.all()
-        return RunFailure(result.name, scenario, _venues(result), result.variant, error, limits=limits)
+        title = result.portfolio.name
+        return RunFailure(result.name, title, scenario, _venues(result), result.variant, error, limits=limits)
     return Measured(
         cell=cell,
         seed=result.seed,
@@ -121,6 +123,7 @@ def _build_cell(result: RunResult) -> Cell:
         limits=(),
         actions=tuple(action_reports(result, names)),
         guards=tuple(guard_reports(result, names)),
+        phases=tuple(phase_reports(result, names)),
     )
     return cell._replace(limits=judged(cell, result.portfolio.limits.all()))
 

@@ -128,10 +128,10 @@ class Names:
 
     @cached_property
     def made(self) -> dict[int, str]:
-        """The orders that guards of ACTUAL made, by number: `low-buffer 1`, `low-buffer 2`."""
+        """The orders that guards of any world made, by number: `low-buffer 1`, `low-buffer 2`."""
         orders, found = self._result.state.orders, dict[int, str]()
         counts: dict[int, int] = {}
-        for number in np.flatnonzero((orders["guard"] >= 0) & (orders["world"] == ACTUAL)).tolist():
+        for number in np.flatnonzero(orders["guard"] >= 0).tolist():
             guard = int(orders[number]["guard"])
             counts[guard] = counts.get(guard, 0) + 1
             found[number] = f"{self.guard(int(orders[number]['account']), guard)} {counts[guard]}"

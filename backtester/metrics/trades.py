@@ -38,7 +38,8 @@ def order_reports(
             yield _order_report(names, number, asked, order, fills.of(number), traded[order["market"]])
     for number in names.made:
         [order] = rows_of(result.state.orders[number : number + 1])
-        yield _order_report(names, number, order["lots"], order, fills.of(number), traded[order["market"]])
+        if order["world"] == ACTUAL:
+            yield _order_report(names, number, order["lots"], order, fills.of(number), traded[order["market"]])
 
 
 def _order_report(

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from backtester.report.records import Inputs, ReportModel
+from backtester.texts import listed
 
 #: Lines that every scenario has (run.stress). Of more than so many one line is made.
 _SHARE = re.compile(r"scenario (?P<id>.+): (?P<percent>\d+)% (?P<told>of its figures are assumed, .*)")
@@ -15,11 +16,10 @@ _FEW = 2
 
 #: Lines that name what is not a market's own (run.stress, run.prices; the source that a tape names), and how they are
 #: told in a word.
-_SYNTHETIC = re.compile(r"tape (?P<name>.+?)(\.parquet)?: synthetic: .*")
+_SYNTHETIC = re.compile(r"(?P<symbols>\S.*?): .+, synthetic: .*")
 _LENT = re.compile(r"(?P<symbol>\S+) has no order book of its own, that of (?P<lender>\S+) stands for it: .*")
 _SCALED = re.compile(r"(?P<symbol>\S+) order book: (?P<lender>\S+)'s, scaled: .*")
 _PROXY = re.compile(r"(?P<told>\S+ moves like \S+ times \S+( to \S+)?( \(assumed\))?)( \(--proxy\))?")
-_MOST_NAMES = 4
 
 
 def folded_assumptions(model: ReportModel) -> tuple[str, ...]:
@@ -67,7 +67,7 @@ def _times(inputs: Inputs) -> str:
 def caution(assumptions: Sequence[str]) -> str:
     """What a reader must know before any figure: whose order books and paths are not of their market; else nothing.
 
-    Example: CAUTION: synthetic order book: hyperliquid-btc; XRP moves like ETH times 1.7 (assumed).
+    Example: CAUTION: BTC order book synthetic; XRP moves like ETH times 1.7 (assumed).
     """
     folded = _others(assumptions)
     said = "; ".join(_foreign(tuple(dict.fromkeys(folded.get(line, line) for line in assumptions))))
@@ -75,18 +75,12 @@ def caution(assumptions: Sequence[str]) -> str:
 
 
 def _foreign(assumptions: Sequence[str]) -> Iterator[str]:
-    synthetic = [found["name"] for line in assumptions if (found := _SYNTHETIC.fullmatch(line))]
-    if synthetic:
-        yield f"synthetic order book{'s' if len(synthetic) > 1 else ''}: {_listed(synthetic)}"
+    made = [found["symbols"] for line in assumptions if (found := _SYNTHETIC.fullmatch(line))]
+    if synthetic := [*dict.fromkeys(symbol for symbols in made for symbol in symbols.split(", "))]:
+        yield f"{listed(synthetic)} order book{'s' if len(synthetic) > 1 else ''} synthetic"
     lent = [found for line in assumptions if (found := _LENT.fullmatch(line) or _SCALED.fullmatch(line))]
     if lent:
-        named = [f"{each['symbol']} from {each['lender']}" for each in lent]
-        yield f"order book{'s' if len(lent) > 1 else ''} lent: {_listed(named)}"
+        whose = [f"{each['symbol']} from {each['lender']}" for each in lent]
+        yield f"order book{'s' if len(lent) > 1 else ''} lent: {listed(whose)}"
     if moved := [found["told"] for line in assumptions if (found := _PROXY.fullmatch(line))]:
-        yield _listed(moved)
-
-
-def _listed(names: Sequence[str]) -> str:
-    """Example: of six a, b, c, d and 2 more."""
-    left = len(names) - _MOST_NAMES
-    return ", ".join(names[:_MOST_NAMES]) + (f" and {left} more" if left > 0 else "")
+        yield listed(moved)

@@ -34,6 +34,7 @@ _NO_FIGURES = {
     "limits",
     "margin_paths",
     "market_paths",
+    "phases",
 }
 #: How a condition writes down what is measured; all else is an amount.
 _KINDS = {

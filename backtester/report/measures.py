@@ -143,8 +143,10 @@ NOT_COMPARED = frozenset(
         "Cell.venue",
         "Cell.variant",
         "PortfolioReport.name",
+        "PortfolioReport.title",
         "Cell.margin_paths",
         "Cell.market_paths",
+        "Cell.phases",
     }
 )
 #: How bad it is not to be known: no top-up saves, no order book takes what is left; never breached.

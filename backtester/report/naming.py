@@ -6,8 +6,10 @@ from collections import Counter
 from collections.abc import Sequence
 
 from backtester.report.records import Cell, FailedCell, Named
+from backtester.texts import shortened
 
 AnyCell = Cell | FailedCell
+_LONGEST_TITLE = 60
 
 
 def scenario_words(scenario: str | None) -> str:
@@ -33,6 +35,17 @@ def variant_words(variant: Named) -> str:
 def cell_name(cell: AnyCell) -> str:
     """What a cell is about. Example: `book, 2025-10-10 on hyperliquid@2026-08-22  leverage=10`."""
     return _name(cell, cell.venue)
+
+
+def portfolio_words(cell: AnyCell) -> str:
+    """The portfolio's file, and what it calls itself where that says more. Example: `book (the desk's hedge)`."""
+    name, title = cell.portfolio.name, cell.portfolio.title
+    return name if title.casefold() in name.casefold() else f"{name} ({shortened(title, _LONGEST_TITLE)})"
+
+
+def titled_name(cell: AnyCell) -> str:
+    """What a cell is about, for its headline. Example: `book (the desk's hedge), 2025-10-10 on hyperliquid`."""
+    return f"{portfolio_words(cell)}{cell_name(cell).removeprefix(cell.portfolio.name)}"
 
 
 def undated_names(cells: Sequence[AnyCell]) -> list[str]:

@@ -7,6 +7,7 @@ sizes are in units of the base, positions signed; bps count 1/10,000 and a cost 
 from __future__ import annotations
 
 from array import array
+from enum import StrEnum
 from typing import NamedTuple
 
 from backtester.config.command import Command
@@ -90,6 +91,7 @@ class PortfolioReport(NamedTuple):
     """All accounts together."""
 
     name: str  # of its file, without the ending
+    title: str  # what it calls itself
     equity_start: float
     equity_end: float
     equity_end_exit: float | None  # after closing everything through the final order book; None: it is not deep enough
@@ -337,6 +339,25 @@ class GuardReport(NamedTuple):
     blind_last_ts: Instant | None
 
 
+class PhaseKind(StrEnum):
+    """What is not as usual."""
+
+    OUTAGE = "outage"
+    LATENCY = "latency"
+    FUNDING_INTERVAL = "funding_interval"
+
+
+class PhaseReport(NamedTuple):
+    """A stretch of the scenario in which more than price and depth is not as usual (scenario.phases)."""
+
+    start_ts: Instant
+    end_ts: Instant
+    kind: PhaseKind
+    symbol: str  # "": of every market of the cell
+    value: float  # bits of Outage, ms more for every message, s between two funding times
+    text: str  # in words
+
+
 class Cell(NamedTuple):
     """One world's outcome: a scenario, the rules of a venue, a variant of the portfolio."""
 
@@ -364,12 +385,14 @@ class Cell(NamedTuple):
     limits: tuple[LimitReport, ...]  # those of the portfolio, then those of the command line
     actions: tuple[ActionReport, ...]
     guards: tuple[GuardReport, ...]
+    phases: tuple[PhaseReport, ...]
 
 
 class PortfolioName(NamedTuple):
     """All that is known of a portfolio without a result."""
 
     name: str  # of its file, without the ending
+    title: str  # what it calls itself; "" where that cannot be read
 
 
 class ErrorText(str):

@@ -16,7 +16,7 @@ from backtester.report.chart import Canvas, columns, gauge, held, sparkline
 from backtester.report.glance import Details, is_whole, tone
 from backtester.report.market import title_of
 from backtester.report.outline import Beside, Block, Note, Opening, Picture, Sources, Whole, opening_lines, outline
-from backtester.report.records import Cell, MarginPath, MarketPath, ReportModel
+from backtester.report.records import Cell, MarginPath, MarketPath, PhaseKind, ReportModel
 from backtester.report.sheet import Sheet, folded
 from backtester.report.summary import summary_line
 from backtester.report.text import clock, headline, money, offset, price, stretch
@@ -175,6 +175,7 @@ def path_lines(cell: Cell, currency: str, width: int) -> Iterator[str]:
     yield f"Path: marks; equity (line) and maintenance (dots) in {currency}"
     for path in cell.market_paths:
         yield from _mark_lines(cell, path, width)
+    yield from _outage_lines(cell, width)
     for account, margins in groupby(cell.margin_paths, key=lambda margin: margin.account):
         for margin in margins:
             yield from (_margin_lines if margin.pool is None else _buffer_line)(cell, margin, width)
@@ -210,6 +211,21 @@ def _during(cell: Cell, path: MarketPath, bucket: int) -> str:
     """When something in a bucket was: all that is kept of it."""
     begin = path.ts_ns[bucket]
     return stretch(Instant(begin), Instant(min(begin + path.width_ns, cell.end_ts.ts_ns)))
+
+
+def _outage_lines(cell: Cell, width: int) -> Iterator[str]:
+    """When the venue was out, of any market."""
+    outages = (each for each in cell.phases if each.kind is PhaseKind.OUTAGE)
+    out = [_places(cell, (each.start_ts.ts_ns, each.end_ts.ts_ns)) for each in outages]
+    if out:
+        line = ("▒" if any(_reaches(each, column, width) for each in out) else " " for column in range(width))
+        yield f"{'outage':>{_LABEL}} {''.join(line)}".rstrip()
+
+
+def _reaches(places: Sequence[float], column: int, width: int) -> bool:
+    """Whether what lasts from one place to another reaches into a column."""
+    begin, end = places
+    return begin * width < column + 1 and end * width > column
 
 
 def _margin_lines(cell: Cell, path: MarginPath, width: int) -> Iterator[str]:

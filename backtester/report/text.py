@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from backtester.config.values import Instant
 from backtester.enums import Verdict
 from backtester.report.flags import Flag
-from backtester.report.naming import cell_name
+from backtester.report.naming import titled_name
 from backtester.report.pools import fates
 from backtester.report.records import CROSS, Cell, FailedCell, LimitReport, ReportModel
 
@@ -124,7 +124,7 @@ def word(code: str) -> str:
 def headline(cell: Cell | FailedCell) -> str:
     """The verdict of a cell and what it is about. Example: `SURVIVED  book, 2025-10-10 on hyperliquid@2026-08-22`."""
     word = verdict_words(cell) if isinstance(cell, Cell) else cell.status.replace("_", " ").upper()
-    return f"{word}  {cell_name(cell)}"
+    return f"{word}  {titled_name(cell)}"
 
 
 def verdict_words(cell: Cell) -> str:

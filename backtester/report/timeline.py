@@ -12,14 +12,16 @@ from backtester.enums import GuardEvent, LiquidationStage, OrderReason, Side
 from backtester.report.contagion import dragged
 from backtester.report.execution_sheets import apart
 from backtester.report.executions import OrderReport, PlanReport
-from backtester.report.records import ActionReport, Cell, LiquidationReport
-from backtester.report.text import bps, money, percent, pool_name, price, signed, size, word
+from backtester.report.guarding import guard_words
+from backtester.report.phases import stories, told
+from backtester.report.records import Cell, LiquidationReport
+from backtester.report.text import bps, clock, money, percent, pool_name, price, signed, size, word
 
 _DID = {Side.SELL: "sold", Side.BUY: "bought", Side.NONE: "traded"}
 
 
 class Event(NamedTuple):
-    """One line of a timeline; `kind` is topup, order, stop, funding, guard, breach or liquidation."""
+    """One line of a timeline; `kind` is phase, topup, order, stop, funding, guard, breach or liquidation."""
 
     ts: Instant
     kind: str
@@ -29,6 +31,7 @@ class Event(NamedTuple):
 def timeline(cell: Cell) -> list[Event]:
     """Everything that happened, of one moment in the order in which it came about: a breach before what it leads to."""
     events = [
+        *_phases(cell),
         *_last_moments(cell),
         *_funding(cell),
         *_guards(cell),
@@ -38,6 +41,15 @@ def timeline(cell: Cell) -> list[Event]:
         *_plans(cell),
     ]
     return sorted(events, key=lambda event: event.ts.ts_ns)
+
+
+def _phases(cell: Cell) -> Iterator[Event]:
+    """Example: the venue refuses orders and cancels, until 21:29:04."""
+    for story in stories(cell.phases):
+        first, last = story[0], story[-1]
+        whose = f"{first.symbol}: " if first.symbol else ""
+        until = f", until {clock(last.end_ts)}" if last.end_ts != cell.end_ts else ", to the end"
+        yield Event(first.start_ts, "phase", f"{whose}{told(story)}{until}")
 
 
 def _funding(cell: Cell) -> Iterator[Event]:
@@ -51,22 +63,10 @@ def _funding(cell: Cell) -> Iterator[Event]:
 
 
 def _guards(cell: Cell) -> Iterator[Event]:
-    """Example: guard low-buffer alerts: buffer < 10_000, sees 8,432.10."""
-    conditions = {(each.account, each.id): each.when for each in cell.guards}
+    """Alerts, and those that were withdrawn: orders of guards tell themselves."""
     for each in cell.actions:
-        if each.event in _GUARDS:
-            told = f"{conditions[each.account, each.guard]}{_sees(each)}"
-            yield Event(each.ts, "guard", f"guard {each.guard} {_GUARDS[each.event]}: {told}")
-
-
-_GUARDS = {GuardEvent.ALERT: "alerts", GuardEvent.PASSED: "lets it pass, it is over"}
-
-
-def _sees(each: ActionReport) -> str:
-    if each.seen is None:
-        return ""
-    figure = money(each.seen) if abs(each.seen) >= 10.0 else f"{each.seen:.4g}".replace("-", "−")
-    return f", sees {figure}"
+        if each.event in (GuardEvent.ALERT, GuardEvent.PASSED):
+            yield Event(each.ts, "guard", guard_words(cell, each))
 
 
 def _last_moments(cell: Cell) -> Iterator[Event]:

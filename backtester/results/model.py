@@ -78,7 +78,7 @@ def _joined(files: Sequence[FileInput]) -> FileInput:
 def _failed_cell(failure: RunFailure, command: Command) -> FailedCell:
     variant, error = Named(failure.variant), failure.error
     text = ErrorText(told_from_anywhere(str(error), command), typed=str(error))
-    name = PortfolioName(failure.portfolio)
+    name = PortfolioName(failure.portfolio, failure.title)
     if not failure.applicable:
         return FailedCell(name, failure.scenario, failure.venue, variant, "not_applicable", text, ExitCode.OK.value)
     limits = unjudged(failure.limits, command)

@@ -13,6 +13,7 @@ from backtester.run.stage import Stage
 from backtester.run.stress import stress_assumptions
 from backtester.run.tapes import additions_of
 from backtester.run.variants import Variant
+from backtester.texts import listed
 
 
 def assumptions(stage: Stage, variant: Variant, resolved: Resolved, world: spec.World) -> Iterator[str]:
@@ -25,9 +26,10 @@ def assumptions(stage: Stage, variant: Variant, resolved: Resolved, world: spec.
 
 
 def _of_the_market(stage: Stage, variant: Variant, resolved: Resolved) -> Iterator[str]:
+    """Example: BTC: btc.parquet, a recording."""
     for file in stage.tape.files:
         if file.metadata.source:
-            yield f"tape {file.path.name}: {file.metadata.source}"
+            yield f"{listed([each.symbol for each in file.instruments])}: {file.path.name}, {file.metadata.source}"
     yield from additions_of(stage.tape)
     yield from moves_of(stage.tape)
     if stage.stressed is not None:

@@ -37,8 +37,8 @@ class Rider(NamedTuple):
 
     def failed(self, error: BacktesterError) -> RunFailure:
         """The cell that came to nothing."""
-        limits = self.variant.portfolio.portfolio.limits.all()
-        return _failure(self.request, _named(self.variant.profiles), self.variant.overrides, error, limits)
+        portfolio, venues = self.variant.portfolio.portfolio, _named(self.variant.profiles)
+        return _failure(self.request, portfolio.name, venues, self.variant.overrides, error, portfolio.limits.all())
 
 
 class Plan(NamedTuple):
@@ -91,7 +91,8 @@ def _not_run(request: Request, overrides: tuple[str, ...], reader: Reader, error
     document = _sound(lambda: reader.document(request.portfolio))
     limits = tuple(limit for _, limit in stated_limits(document)) if document else ()
     venues = _sound(lambda: _venues(request, overrides, document, reader)) if document else None
-    return _failure(request, venues or request.venue or "", overrides, error, limits)
+    title = text(document.data, "name") if document else ""
+    return _failure(request, title, venues or request.venue or "", overrides, error, limits)
 
 
 def _venues(request: Request, overrides: tuple[str, ...], document: Document, reader: Reader) -> str:
@@ -153,8 +154,13 @@ def _company(rider: Rider) -> object:
 
 
 def _failure(
-    request: Request, venue: str, overrides: Sequence[str], error: BacktesterError, limits: tuple[Limit, ...]
+    request: Request,
+    title: str,
+    venue: str,
+    overrides: Sequence[str],
+    error: BacktesterError,
+    limits: tuple[Limit, ...],
 ) -> RunFailure:
     applicable = not (request.of_a_group and isinstance(error, NotApplicable))
     scenario = library.called(request.scenario) if request.scenario else None
-    return RunFailure(request.portfolio.stem, scenario, venue, named(overrides), error, applicable, limits)
+    return RunFailure(request.portfolio.stem, title, scenario, venue, named(overrides), error, applicable, limits)

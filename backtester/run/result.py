@@ -19,6 +19,7 @@ from backtester.errors import BacktesterError
 from backtester.market.schema import TapeInstrument
 from backtester.scenario.apply import Summary
 from backtester.scenario.path import Source as Reference
+from backtester.scenario.phases import Phase
 from backtester.venue.profile import VenueProfile
 
 #: Worlds of a variant, in this order: what happens, and the same with liquidation off (RULES 8.6), which shows what was
@@ -49,6 +50,7 @@ class ScenarioSource(NamedTuple):
     assumed_share: float
     summary: Summary
     sources: tuple[Reference, ...]  # that its figures name
+    phases: tuple[tuple[Phase, ...], ...]  # per instrument
 
 
 class Instrument(NamedTuple):
@@ -112,6 +114,7 @@ class RunFailure(NamedTuple):
     """One of several cells that came to nothing, and why."""
 
     portfolio: str  # name of its file, without the ending
+    title: str  # what it calls itself; "" where that cannot be read
     scenario: str | None  # as the user named it
     venue: str  # "" where nothing that can be read says it
     variant: tuple[tuple[str, str], ...]

@@ -161,7 +161,16 @@ def scenario_source(
     words = [setting.text for setting in settings] + ([shock.text] if shock else [])
     digest = digest_of([*digests, *(hashlib.sha256(text.encode()).hexdigest() for text in words)])
     path = stressed.scenario
-    return ScenarioSource(path.id, path.title, path.type, digest, path.assumed_share, stressed.summary, path.sources)
+    return ScenarioSource(
+        id=path.id,
+        title=path.title,
+        type=path.type,
+        sha256=digest,
+        assumed_share=path.assumed_share,
+        summary=stressed.summary,
+        sources=path.sources,
+        phases=stressed.phases,
+    )
 
 
 def _times(summary: Summary) -> str:

@@ -28,6 +28,7 @@ from backtester.errors import data_error
 from backtester.scenario.grid import Grid, Proxy, Target, make_grid
 from backtester.scenario.levels import make_ladder
 from backtester.scenario.path import Scenario
+from backtester.scenario.phases import Phase, phases
 from backtester.scenario.records import COARSE_NS, FOREVER, RUN, STATE, Status
 from backtester.scenario.tiles import Part, laid_end_to_end
 from backtester.scenario.transform import seam, transform
@@ -123,6 +124,7 @@ class StressedTape:
         self.scenario = scenario
         self.targets = tuple(targets)
         self._base = base
+        self._proxies = {proxy.base: proxy for proxy in proxies}
         self._grid = make_grid(scenario, targets, proxies)
         self._seed = seed
         self._capacity = capacity
@@ -151,6 +153,11 @@ class StressedTape:
     def first_funding(self) -> Events:
         """The path's first funding of each instrument, EVENT[n]; lots is its interval in s."""
         return self._grid.first_funding
+
+    @property
+    def phases(self) -> tuple[tuple[Phase, ...], ...]:
+        """Outages, extra latency and changed funding intervals of each instrument."""
+        return tuple(phases(self.scenario, each, self._proxies.get(each.base)) for each in self.targets)
 
     @property
     def summary(self) -> Summary:

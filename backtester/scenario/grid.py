@@ -148,7 +148,7 @@ def _check_paths(scenario: Scenario, targets: Sequence[Target], proxy_of: dict[s
     problems, silent = list[Diagnostic](), list[Diagnostic]()
     for target in targets:
         proxy = proxy_of.get(target.base)
-        series = _find(scenario, "price_ratio", target, proxy)
+        series = series_of(scenario, "price_ratio", target, proxy)
         lender = _lender(scenario, "price_ratio", target, proxy)
         have = scenario.symbols
         hint = f"have {', '.join(have)}; borrow one: --proxy {target.base}={have[0]}*1.2" if have else ""
@@ -186,7 +186,7 @@ def _lender(scenario: Scenario, column: str, target: Target, proxy: Proxy | None
     return None if proxy is None or has_own(scenario, column, target) else proxy
 
 
-def _find(scenario: Scenario, column: str, target: Target, proxy: Proxy | None) -> Series | None:
+def series_of(scenario: Scenario, column: str, target: Target, proxy: Proxy | None) -> Series | None:
     """The target's own series where the path has one; all that is missing comes from its proxy."""
     lender = _lender(scenario, column, target, proxy)
     return scenario.find(column, target.venue, lender.source if lender else target.base)
@@ -198,18 +198,18 @@ def _evaluate(
     """One target's STEP records (k,) and depth factors (k, 2, 3)."""
 
     def column(name: str) -> NDArray[np.float64]:
-        series = _find(scenario, name, target, proxy)
+        series = series_of(scenario, name, target, proxy)
         return np.full(times.size, NEUTRAL[name]) if series is None else series.at(times)
 
     steps = np.zeros(times.size, STEP)
-    ratio = np.ones(times.size) if _find(scenario, "price_ratio", target, proxy) is None else column("price_ratio")
+    ratio = np.ones(times.size) if series_of(scenario, "price_ratio", target, proxy) is None else column("price_ratio")
     lender = _lender(scenario, "price_ratio", target, proxy)
     steps["ratio"] = 1.0 + lender.beta * (ratio - 1.0) if lender else ratio
     steps["factor"] = steps["ratio"] * (1.0 + column("basis_bps") / 1e4)
     steps["spread"] = column("spread_mult")
     steps["volume"] = column("volume_mult")
     steps["intensity"] = column("trade_intensity")
-    flow = _find(scenario, "forced_flow_quote", target, proxy)
+    flow = series_of(scenario, "forced_flow_quote", target, proxy)
     if flow is not None:
         at = np.searchsorted(times, flow.t_ns)  # a knot between two steps happens at the second
         for k, quote in zip(at, flow.values, strict=True):
@@ -230,14 +230,14 @@ def _control_events(
         ("refill_half_life_s", EventKind.REFILL, 1.0),
         ("outage", EventKind.OUTAGE, 1.0),
     ):
-        series = _find(scenario, name, target, proxy)
+        series = series_of(scenario, name, target, proxy)
         before = NEUTRAL[name]
         for t, value in zip(series.t_ns, series.values, strict=True) if series else ():
             if value != before and start + t <= end:
                 rows.append((start + int(t), 0, 0, float(value) * unit, instrument, int(kind), 0))
             before = value
-    rate = _find(scenario, "funding_rate", target, proxy)
-    interval = _find(scenario, "funding_interval_s", target, proxy)
+    rate = series_of(scenario, "funding_rate", target, proxy)
+    interval = series_of(scenario, "funding_interval_s", target, proxy)
     if rate is not None and interval is not None:
         rows += _funding_events(rate, interval, instrument, start, end)
     return rows

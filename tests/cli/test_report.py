@@ -96,7 +96,7 @@ def test_every_kind_of_record_comes_back() -> None:
 
 @pytest.mark.parametrize(("status", "code"), [("failed", 4), ("not_applicable", 0)])
 def test_a_cell_that_came_to_nothing_comes_back(status: str, code: int) -> None:
-    nothing = FailedCell(PortfolioName("book"), "crash", "paper", Named((("size", "2"),)), status, "no path", code)
+    nothing = FailedCell(PortfolioName("book", ""), "crash", "paper", Named((("size", "2"),)), status, "no path", code)
     model = MODEL._replace(cells=(nothing,))
     assert model_of(json.loads(json.dumps(plain(model))), "result.json", "") == model
 

@@ -48,6 +48,8 @@ from backtester.report.records import (
     MarketPath,
     Named,
     Notice,
+    PhaseKind,
+    PhaseReport,
     PoolReport,
     PortfolioReport,
     PositionReport,
@@ -407,6 +409,7 @@ CRASH = Cell(
     flags=(Flag.PLAN_UNFINISHED, Flag.ORDER_CUT_SHORT),
     portfolio=PortfolioReport(
         name="book",
+        title="the desk's hedge",
         equity_start=15_000.0,
         equity_end=5_305.94,
         equity_end_exit=5_305.94,
@@ -439,6 +442,10 @@ CRASH = Cell(
     ),
     actions=(ActionReport(at(29), "main", "low-buffer", GuardEvent.ALERT, Hold.NONE, "", 812.5, 1_000.0),),
     guards=(GuardReport("main", "low-buffer", "buffer < 1_000", 1, at(29), 60.0, 0, 2, at(3), at(4)),),
+    phases=(
+        PhaseReport(at(20), at(40), PhaseKind.LATENCY, "", 150.0, "messages take 150 ms longer"),
+        PhaseReport(at(28), at(34), PhaseKind.OUTAGE, "BTC", 5.0, "the venue refuses orders, the feed is frozen"),
+    ),
 )
 
 SMALLER = CRASH._replace(
@@ -462,6 +469,7 @@ SMALLER = CRASH._replace(
     limits=(),
     actions=(),
     guards=(),
+    phases=(),
 )
 
 RULES = (Source("docs", "github.com/owner/docs @24c1248, read in 2026"), Source("latency", "measured"))

@@ -70,8 +70,8 @@ receipt inputs results
 inputs.scenarios.0 name sha256 assumed_share title type tiles realised sources
 inputs.venues.0 name sha256 rules_date assumed_share sources
 cells.0 scenario venue variant status error verdict flags portfolio accounts orders liquidations funding
-  plans system start_ts end_ts trades notices reached limits actions guards
-cells.0.portfolio name equity_start equity_end equity_end_exit equity_min loss loss_pct net_delta pools
+  plans system start_ts end_ts trades notices reached limits actions guards phases
+cells.0.portfolio name title equity_start equity_end equity_end_exit equity_min loss loss_pct net_delta pools
   pools_liquidated buffer_min fees
 cells.0.accounts.0 name venue collateral carried_in equity_start equity_end equity_min equity_min_ts buffer_min
   buffer_min_ts
@@ -104,6 +104,7 @@ cells.0.liquidations.0 ts account symbol stage cause trigger_mark size filled_si
 cells.0.funding.0 ts account symbol size rate price notional amount position
 cells.0.actions.0 ts account guard event held order seen bound
 cells.0.guards.0 account id when fires first_ts lead_s false_fires blind blind_first_ts blind_last_ts
+cells.0.phases.0 start_ts end_ts kind symbol value text
 cells.0.notices.0 flag ts account symbol ids size text
 cells.0.limits.0 text level outcome figure
 cells.0.system insurance_start insurance_end deficit

@@ -65,7 +65,7 @@ def test_a_cell_is_a_case_and_its_lines_the_failure() -> None:
 
 def failed(status: str, code: int) -> FailedCell:
     error = "error[data] \x1b[31m<x>: gone\n  hint: none"
-    return FailedCell(PortfolioName(CRASH.portfolio.name), "other", CRASH.venue, Named(()), status, error, code)
+    return FailedCell(PortfolioName(CRASH.portfolio.name, ""), "other", CRASH.venue, Named(()), status, error, code)
 
 
 def test_a_cell_without_a_result_is_an_error_or_skipped() -> None:

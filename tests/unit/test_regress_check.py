@@ -97,7 +97,13 @@ def test_cells_that_only_one_has_fail_in_any_direction() -> None:
 
 def test_a_cell_that_comes_to_nothing_fails() -> None:
     failed = FailedCell(
-        PortfolioName(CRASH.portfolio.name), CRASH.scenario, CRASH.venue, CRASH.variant, "failed", "error[data] gone", 4
+        PortfolioName(CRASH.portfolio.name, ""),
+        CRASH.scenario,
+        CRASH.venue,
+        CRASH.variant,
+        "failed",
+        "error[data] gone",
+        4,
     )
     assert levels(checked(result(failed), direction="worse")) == {"": FAIL}
 

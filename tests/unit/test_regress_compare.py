@@ -22,7 +22,13 @@ from backtester.report.records import Cell, FailedCell, Named, PortfolioName, Re
 from tests.golden.handmade import CHILD, CRASH, LIQUIDATION, MAIN, MODEL, SMALLER, STOP
 
 FAILED = FailedCell(
-    PortfolioName("book"), CRASH.scenario, CRASH.venue, CRASH.variant, "failed", "error[data] x: gone\n  hint: no", 4
+    PortfolioName("book", ""),
+    CRASH.scenario,
+    CRASH.venue,
+    CRASH.variant,
+    "failed",
+    "error[data] x: gone\n  hint: no",
+    4,
 )
 
 

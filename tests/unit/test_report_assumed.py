@@ -11,7 +11,7 @@ from tests.golden.handmade import CRASH, MODEL
 from tests.unit.run_cases import CRASH as DAY
 from tests.unit.run_cases import demo
 
-SYNTHETIC = "tape hyperliquid-btc.parquet: synthetic: profile hyperliquid-btc, seed 18, 25 minutes; no recording"
+SYNTHETIC = "BTC: hyperliquid-btc.parquet, synthetic: profile hyperliquid-btc, seed 18, 25 minutes; no recording"
 LENT = (
     "WIF has no order book of its own, that of BTC stands for it: it begins at 1 instead of 2, its prices × (--proxy)"
 )
@@ -58,7 +58,7 @@ def test_like_shares_have_no_range_and_few_lines_stay() -> None:
     [
         ((), ""),
         (("hyperliquid@2026-08-22: 34% of the rules are assumed",), ""),
-        ((SYNTHETIC,), "CAUTION: synthetic order book: hyperliquid-btc"),
+        ((SYNTHETIC,), "CAUTION: BTC order book synthetic"),
         ((LENT, SCALED), "CAUTION: order books lent: WIF from BTC, SOL from ETH"),
         (("XRP moves like ETH times 1.5 (--proxy)",), "CAUTION: XRP moves like ETH times 1.5"),
         (
@@ -66,8 +66,8 @@ def test_like_shares_have_no_range_and_few_lines_stay() -> None:
             "CAUTION: XRP moves like ETH times 1.7 (assumed), SOL moves like BTC times 2",
         ),
         (
-            tuple(SYNTHETIC.replace("-btc.", f"-{name}.") for name in "abcdef"),
-            "CAUTION: synthetic order books: hyperliquid-a, hyperliquid-b, hyperliquid-c, hyperliquid-d and 2 more",
+            tuple(SYNTHETIC.replace("BTC:", f"{names}:") for names in ("A, B", "B, C", "D", "E", "F")),
+            "CAUTION: A, B, C, D and 2 more order books synthetic",
         ),
     ],
 )
@@ -92,7 +92,7 @@ def test_the_lines_of_a_run_are_known() -> None:
         assumptions=tuple(dict.fromkeys((*lines, *others))), inputs=MODEL.inputs._replace(scenarios=scenarios(5, 6, 7))
     )
     assert len(made.assumptions) == len(lines) + 4 and len(folded_assumptions(made)) == len(lines)
-    assert caution(lines).startswith("CAUTION: synthetic order books: hyperliquid-btc, hyperliquid-eth")
+    assert caution(lines).startswith("CAUTION: BTC, ETH order books synthetic")
 
 
 def test_caution_stands_once_under_the_first_verdict() -> None:

@@ -22,6 +22,7 @@ from tests.unit.report_runs import account, build_report, cross, finished
 TAPE = [mark(1.0, 100.0), ladder(1.0, {99: 90}, {101: 90}), mark(3.0, 99.0), delta(5.0, BUY, 10, 1)]
 LOST = RunFailure(
     "book",
+    "the desk's hedge",
     "crash",
     "paper",
     (("size", "2"),),
@@ -43,7 +44,7 @@ def rendered(format: str) -> str:
 def test_the_document_keeps_the_place_of_a_failed_cell() -> None:
     first, second = json.loads(rendered("json"))["cells"]
     assert {key: value for key, value in first.items() if value is not None} == {
-        "portfolio": {"name": "book"},
+        "portfolio": {"name": "book", "title": "the desk's hedge"},
         "scenario": "crash",
         "venue": "paper",
         "variant": {"size": "2"},
@@ -65,15 +66,15 @@ def test_the_document_keeps_the_place_of_a_failed_cell() -> None:
 
 def test_a_terminal_and_a_ticket() -> None:
     table = rendered("table").splitlines()
-    assert table[table.index("FAILED  book, crash on paper  size=2") :][:5] == [
-        "FAILED  book, crash on paper  size=2",
+    assert table[table.index("FAILED  book (the desk's hedge), crash on paper  size=2") :][:5] == [
+        "FAILED  book (the desk's hedge), crash on paper  size=2",
         "error[data] BTC: no funding | rate",
         "  hint: accept none",
         "limit unknown, a warning: loss > 1 (there is no result)",
         "limit unknown: loss > 2 (there is no result)",
     ]
     lines = rendered("markdown").splitlines()
-    begin = lines.index("# FAILED  book, crash on paper  size=2")
+    begin = lines.index("# FAILED  book (the desk's hedge), crash on paper  size=2")
     assert lines[begin + 2 : begin + 5] == [
         "- error[data] BTC: no funding \\| rate",
         "- hint: accept none",

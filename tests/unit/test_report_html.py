@@ -11,14 +11,15 @@ from typing import Any
 
 import pytest
 
-from backtester.enums import Side, Verdict
+from backtester.enums import GuardEvent, Side, Verdict
 from backtester.formulas.distance import DISTANCES_BPS
 from backtester.report.glance import glance, planned
 from backtester.report.html import page
 from backtester.report.html.costs import plans_beside
+from backtester.report.html.courses import courses
 from backtester.report.html.heat import heat, height, rows_of, sweeps
 from backtester.report.html.page import render_html
-from backtester.report.html.phases import thin
+from backtester.report.html.phases import of_scenario, thin
 from backtester.report.html.plot import FOOT, GRAIN, HEAD, Span, band, picture, round_up
 from backtester.report.html.sheets import table
 from backtester.report.html.sources import linked
@@ -115,6 +116,36 @@ def test_a_thin_order_book_is_shaded_in_the_picture_of_its_market() -> None:
     short = picture("X", SPAN, [mark], [], phases=[phase._replace(end=SPAN.begin_of(101))])
     assert ">thin</text>" not in written(short)
     assert not [*thin(path._replace(bids=steady), SPAN)]
+
+
+def test_phases_of_the_scenario_are_drawn_in_the_pictures_of_their_markets() -> None:
+    """An outage is as high as the picture, latency a strip above it; of another market there is nothing."""
+    drawn = written(next(courses(CRASH, "USDC")))
+    assert 'class="phase outage" x="46.67%" width="10.00%" height="100%"' in drawn
+    assert "the venue refuses orders, the feed is frozen" in drawn and ">outage</text>" in drawn
+    assert 'class="phase latency" x="33.33%" width="33.33%" y="0" height="5"' in drawn
+    assert "▒ outage of the venue" in drawn and "▬ messages take longer" in drawn
+    path = CRASH.market_paths[0]._replace(symbol="ETH")
+    assert [phase.kind for phase in of_scenario(CRASH, path)] == ["latency"]
+
+
+def test_guards_are_marks_of_the_margin_of_their_account() -> None:
+    [alert] = CRASH.actions
+    sent = alert._replace(event=GuardEvent.ORDER, order="low-buffer 1")
+    held = alert._replace(event=GuardEvent.HELD)
+    _, margin, *_ = map(written, courses(CRASH._replace(actions=(alert, sent, held)), "USDC"))
+    assert margin.count('class="mark alert"') == margin.count('class="mark guard"') == 1
+    assert "guard low-buffer alerts: buffer &lt; 1_000, sees 812.50" in margin
+    assert "guard low-buffer sends low-buffer 1: " in margin and "◇ a guard alerts" in margin
+    _, elsewhere, *_ = map(written, courses(CRASH._replace(actions=(alert._replace(account="calm"),)), "USDC"))
+    assert "mark alert" not in elsewhere
+
+
+def test_the_portfolio_is_called_what_it_calls_itself() -> None:
+    hostile = CRASH._replace(portfolio=CRASH.portfolio._replace(title="<script>my</script>"))
+    page = render_html(MODEL._replace(cells=(hostile,)))
+    assert "<title>Stress test of book (&lt;script&gt;my&lt;/script&gt;)</title>" in page
+    assert '<p class="about">book (&lt;script&gt;my' in page
 
 
 def test_what_a_heading_leaves_open_stands_below_its_table() -> None:

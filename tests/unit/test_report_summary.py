@@ -15,7 +15,7 @@ from backtester.report.summary import summary, summary_line
 from tests.golden.handmade import CRASH, SMALLER
 
 WHOLE = SMALLER.portfolio._replace(equity_start=100.0)
-IDLE = FailedCell(PortfolioName("book"), "z", CRASH.venue, CRASH.variant, "not_applicable", "no price path", 0)
+IDLE = FailedCell(PortfolioName("book", ""), "z", CRASH.venue, CRASH.variant, "not_applicable", "no price path", 0)
 
 
 def lived(scenario: str, loss: float, **changes: Any) -> Cell:

@@ -31,6 +31,20 @@ def test_events_come_in_the_order_of_time() -> None:
     assert times == sorted(times) and len(times) > 5
 
 
+def test_phases_are_events_and_latencies_that_go_on_are_one() -> None:
+    assert texts("phase") == [
+        "messages take 150 ms longer, until 21:40:00",
+        "BTC: the venue refuses orders, the feed is frozen, until 21:34:00",
+    ]
+    latency, outage = CRASH.phases
+    more = latency._replace(start_ts=latency.end_ts, end_ts=CRASH.end_ts, value=300.0)
+    apart = more._replace(symbol="BTC")
+    assert texts("phase", CRASH._replace(phases=(latency, outage, more)))[0] == (
+        "messages take up to 300 ms longer, to the end"
+    )
+    assert len(texts("phase", CRASH._replace(phases=(latency, outage, apart)))) == 3
+
+
 def test_a_stop_says_what_fired_it_and_what_it_came_to() -> None:
     assert texts("stop") == [
         "stop fires at 97,950.50, set at 98,000.00: sold 0.75 of 1 BTC at 97,800.00",

@@ -89,6 +89,7 @@ def test_the_story_of_a_liquidation() -> None:
         "equity 15,000.00 → 5,305.94 USDC (−64.6 %); lowest 5,293.69; "
         "5,305.94 after closing everything through the final order book",
         "price −9,587.75, funding −20.00, fees −86.31, liquidation 0.00",
+        "guards of main: 293.69 USDC with them, 120.50 without: they saved 173.19",
     ]
 
 
@@ -213,6 +214,28 @@ def test_events_stand_under_their_time() -> None:
     assert any(line.lstrip().startswith(f"{MAIN.name} ") for line in lines)
 
 
+def test_a_headline_has_the_name_that_a_portfolio_gives_itself_where_it_says_more() -> None:
+    def said(title: str) -> str:
+        return headline(CRASH._replace(portfolio=CRASH.portfolio._replace(title=title)))
+
+    assert said("my book").startswith("LIQUIDATED  book (my book), 2025-10-10 on ")
+    assert said("Book") == said("") and said("Book").startswith("LIQUIDATED  book, ")
+    assert len(said("x" * 4_000)) < 200
+
+
+def test_an_outage_is_a_line_below_the_marks() -> None:
+    """From minute 28 to 34 of 60, a column each; latency has no line."""
+    [line] = [line for line in path_lines(CRASH, "USDC", 60) if "▒" in line]
+    assert line == f"{'outage':>14} {'':28}{'▒' * 6}"
+    assert not any("▒" in line for line in path_lines(CRASH._replace(phases=CRASH.phases[:1]), "USDC", 60))
+
+
+def test_the_shortest_outage_is_seen() -> None:
+    outage = CRASH.phases[1]
+    short = outage._replace(end_ts=Instant(outage.start_ts.ts_ns + 1))
+    assert "".join(path_lines(CRASH._replace(phases=(short,)), "USDC", 60)).count("▒") == 1
+
+
 @pytest.mark.parametrize(
     ("width", "said"),
     [
@@ -232,7 +255,7 @@ def test_a_mark_was_low_somewhere_in_a_bucket(width: int, said: list[str]) -> No
 
 TWAP = CRASH._replace(variant=Named((("algo", "twap"),)))
 NONE_AT_ALL = CRASH._replace(variant=Named((("algo", "none"),)), plans=())
-BOOK, ALGO = PortfolioName("book"), Named((("algo", "x"),))
+BOOK, ALGO = PortfolioName("book", ""), Named((("algo", "x"),))
 BROKEN = FailedCell(BOOK, TWAP.scenario, TWAP.venue, ALGO, "failed", "no such thing", 3)
 
 
@@ -295,7 +318,7 @@ def test_a_place_of_the_matrix_says_what_came_to_nothing() -> None:
 
     def placed(each: AnyCell, name: str, day: str, venue: str) -> AnyCell:
         if isinstance(each, FailedCell):
-            return each._replace(portfolio=PortfolioName(name), scenario=day, venue=venue)
+            return each._replace(portfolio=PortfolioName(name, ""), scenario=day, venue=venue)
         return each._replace(portfolio=each.portfolio._replace(name=name), scenario=day, venue=venue)
 
     venues = ("hyperliquid@2026-08-22", "binance-usdm@2026-09-29")

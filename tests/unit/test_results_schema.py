@@ -20,7 +20,7 @@ from tests.unit.run_cases import demo
 
 SCHEMA = Draft202012Validator(result_schema())
 FAILED = FailedCell(
-    PortfolioName("book"), "2025-10-10", "hyperliquid", CRASH.variant, "not_applicable", "no path", 0, CRASH.limits
+    PortfolioName("book", ""), "2025-10-10", "hyperliquid", CRASH.variant, "not_applicable", "no path", 0, CRASH.limits
 )
 
 

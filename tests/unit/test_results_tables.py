@@ -45,7 +45,9 @@ FURTHER = {
     "path": ["account"],
     "depth": ["symbol"],
 }
-LOST = RunFailure("book", "crash", "paper", (("size", "2"), ("leverage", "3")), data_error("BTC", "no funding rate"))
+LOST = RunFailure(
+    "book", "", "crash", "paper", (("size", "2"), ("leverage", "3")), data_error("BTC", "no funding rate")
+)
 
 
 @pytest.fixture(scope="module")
@@ -146,6 +148,7 @@ def test_a_failed_cell_has_a_row_with_its_error(result: RunResult, two: Path) ->
     assert {key: value for key, value in lost.items() if value is not None} == {
         "cell": 0,
         "portfolio": "book",
+        "portfolio_title": "",
         "scenario": "crash",
         "venue": "paper",
         "variant": "size=2 leverage=3",

@@ -45,7 +45,7 @@ def test_a_breach_of_newer_rules_is_not_new() -> None:
 def test_a_cell_that_failed_is_not_cured() -> None:
     unknown = LIMIT._replace(outcome="unknown", figure="there is no result")
     failed = FailedCell(
-        PortfolioName("book"), CRASH.scenario, at("2026-08-22").venue, CRASH.variant, "failed", "x", 4, (unknown,)
+        PortfolioName("book", ""), CRASH.scenario, at("2026-08-22").venue, CRASH.variant, "failed", "x", 4, (unknown,)
     )
     assert page(result(failed), result(at("2026-08-22"))) == [
         "Limits: 0 breaches, 1 unknown; in 2026-10 1 breach",

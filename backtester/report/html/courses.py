@@ -4,13 +4,16 @@ each account and of its pools, and one of each order book."""
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 
 from backtester.config.values import Instant
+from backtester.enums import GuardEvent
 from backtester.report.executions import FillReport, OrderReport
+from backtester.report.guarding import guard_words
 from backtester.report.html.heat import heat
-from backtester.report.html.phases import thin
+from backtester.report.html.phases import of_scenario, thin
 from backtester.report.html.plot import Mark, Span, band, picture
 from backtester.report.html.tree import Element
 from backtester.report.market import title_of, traded_in
@@ -38,11 +41,11 @@ def courses(cell: Cell, currency: str) -> Iterator[Element]:
 
 
 def _market(cell: Cell, path: MarketPath, span: Span) -> Element:
-    """The mark; fills at their prices, what fired and what was liquidated above, shaded where the book was thin."""
+    """The mark; fills at their prices, what fired and what was liquidated above, phases shaded behind them."""
     traded = traded_in(cell, path)
     marks = [*_fills(traded.orders), *_fired(traded.orders), *_forced(traded.liquidations)]
     drawn = band("mark", "price", span, path.ts_ns, path.lowest, path.highest)
-    phases = [*thin(path, span)] if path.walked_ns else []
+    phases = [*of_scenario(cell, path), *(thin(path, span) if path.walked_ns else ())]
     return picture(f"{title_of(cell, path)} mark", span, [drawn], marks, phases=phases)
 
 
@@ -85,12 +88,12 @@ def _forced(liquidations: Iterable[LiquidationReport]) -> Iterator[Mark]:
 
 
 def _margin(cell: Cell, path: MarginPath, span: Span, currency: str) -> Element:
-    """Equity and what it must not fall below, of an account or a pool, with the moments of breach and liquidation."""
+    """Equity and what it must not fall below, of an account or a pool; breaches, guards and liquidations above."""
     equity = band("equity", "equity", span, path.ts_ns, path.equity_min, path.equity_max)
     needed = band("maintenance", "maintenance", span, path.ts_ns, path.maintenance_max, path.maintenance_max)
     whose = path.account if path.pool is None else f"{path.account} {pool_name(path.pool)}"
     forced = (each for each in cell.liquidations if each.account == path.account and path.pool in (None, pool_of(each)))
-    marks = [*_breaches(cell, path), *_forced(forced)]
+    marks = [*_breaches(cell, path), *_forced(forced), *_guards(cell, path)]
     return picture(f"{whose}: equity and maintenance, {currency}", span, [equity, needed], marks, 0.0)
 
 
@@ -103,3 +106,20 @@ def _breaches(cell: Cell, path: MarginPath) -> list[Mark]:
 
 def _breach(ts: Instant, told: str) -> Mark:
     return Mark(ts.ts_ns, None, "✕", "forced", f"below maintenance, {told}")
+
+
+#: What a guard did that is drawn: its sign, and a class of the style sheet.
+_SIGNS = {GuardEvent.ALERT: ("◇", "alert"), GuardEvent.ORDER: ("◆", "guard")}
+
+
+def _guards(cell: Cell, path: MarginPath) -> Iterator[Mark]:
+    """Alerts of the guards of an account where its equity was, the orders that they sent above."""
+    for each in cell.actions if path.pool is None else ():
+        if each.account == path.account and each.event in _SIGNS:
+            seen = _equity_at(path, each.ts) if each.event is GuardEvent.ALERT else None
+            yield Mark(each.ts.ts_ns, seen, *_SIGNS[each.event], guard_words(cell, each))
+
+
+def _equity_at(path: MarginPath, ts: Instant) -> float:
+    """The lowest of the last bucket that had begun."""
+    return path.equity_min[max(bisect_right(path.ts_ns, ts.ts_ns) - 1, 0)]

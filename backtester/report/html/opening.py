@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from backtester.report.glance import pnl, tone
 from backtester.report.html.tree import Element, node
-from backtester.report.naming import cell_name
+from backtester.report.naming import titled_name
 from backtester.report.outline import Opening, Whole, opening_lines
 from backtester.report.records import Cell, FailedCell, Inputs
 from backtester.report.remedies import Help, helps
@@ -49,7 +49,7 @@ def opening(block: Opening, currency: str, inputs: Inputs) -> Element:
         return node("section", node("h2", headline(cell), class_="verdict failed"), lines, class_="opening")
     return node(
         "section",
-        node("p", cell_name(cell), class_="about"),
+        node("p", titled_name(cell), class_="about"),
         node("h2", verdict_words(cell), class_=f"verdict {tone(cell)}"),
         node("p", sentence(cell, currency), class_="sentence"),
         _caution(block.caution),
@@ -94,7 +94,9 @@ def _saved(account: str, best: Help | None) -> Figure:
     """The best of what an account was seen to survive with and to end better."""
     if best is None:
         return Figure(f"Saves {account}", "nothing", "of what could be tried, to a better end")
-    return Figure(f"Saves {account}", best.words, f"it would end with {money(best.equity_end)}, net of money put in")
+    what, _, parts = best.words.partition(": ")
+    ends = f"it would end with {money(best.equity_end)}, net of money put in"
+    return Figure(f"Saves {account}", what, "; ".join(filter(None, (parts, ends))))
 
 
 def _quality(cell: Cell, inputs: Inputs) -> Figure:

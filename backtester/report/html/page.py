@@ -12,6 +12,7 @@ from backtester.report.html.opening import opening, together
 from backtester.report.html.sheets import table
 from backtester.report.html.sources import sources
 from backtester.report.html.tree import Element, node, verbatim, written
+from backtester.report.naming import portfolio_words
 from backtester.report.outline import (
     Beside,
     Block,
@@ -32,7 +33,7 @@ _HERE = Path(__file__).parent
 
 def render_html(model: ReportModel, details: Details = "brief") -> str:
     """One HTML document that needs nothing else."""
-    names = dict.fromkeys(cell.portfolio.name for cell in model.cells)
+    names = dict.fromkeys(map(portfolio_words, model.cells))
     return page(f"Stress test of {', '.join(names)}", told_cells(model, details))
 
 

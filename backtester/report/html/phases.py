@@ -1,4 +1,4 @@
-"""Stretches of time that a picture shades: when the order book was thin, a quarter or less of the usual."""
+"""Stretches of time that a picture shades: phases of the scenario, and when the order book was thin."""
 
 from __future__ import annotations
 
@@ -9,10 +9,19 @@ from itertools import groupby
 from backtester.formulas.distance import DISTANCES_BPS
 from backtester.report.html.heat import rows_of
 from backtester.report.html.plot import GRAIN, Phase, Span
-from backtester.report.records import MarketPath
+from backtester.report.records import Cell, MarketPath, PhaseKind
 
+#: How phases of the scenario are drawn: classes of the style sheet.
+_DRAWN = {PhaseKind.OUTAGE: "outage", PhaseKind.LATENCY: "latency", PhaseKind.FUNDING_INTERVAL: "interval"}
 #: Per cent of the run's median, of the thinner side within the widest distance.
 THIN = 25
+
+
+def of_scenario(cell: Cell, path: MarketPath) -> Iterator[Phase]:
+    """Outages, extra latency and changed funding intervals of a market."""
+    for each in cell.phases:
+        if each.symbol in ("", path.symbol):
+            yield Phase(each.start_ts.ts_ns, each.end_ts.ts_ns, _DRAWN[each.kind], each.text)
 
 
 def thin(path: MarketPath, span: Span) -> Iterator[Phase]:

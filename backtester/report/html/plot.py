@@ -102,8 +102,22 @@ SIGNS: Mapping[str, str] = MappingProxyType(
         "sell": "● sold, area by size",
         "buy": "● bought, area by size",
         "thin": "▒ thin order book: a quarter of usual or less",
+        "outage": "▒ outage of the venue",
+        "latency": "▬ messages take longer",
+        "interval": "▬ another funding interval",
+        "alert": "◇ a guard alerts",
+        "guard": "◆ a guard sends an order",
     }
 )
+
+
+#: Phases that are drawn as a strip, so high and so far from the top, pixels; all others are as high as the picture.
+_STRIP = 5
+_STRIPS: Mapping[str, int] = MappingProxyType({"latency": 0, "interval": _STRIP + 1})
+
+
+#: Where the word of a phase stands that may lie over another one, pixels.
+_LINES: Mapping[str, int] = MappingProxyType({"outage": -32})
 
 
 class Frame:
@@ -161,9 +175,21 @@ def _shade(each: Phase, span: Span) -> Iterator[Element]:
     """A stretch as high as the picture, and its word where there is room for one."""
     begin, end = span.place(each.begin), span.place(each.end)
     told = node("title", f"{span.clock(each.begin)} to {span.clock(each.end)} {each.text}")
-    yield node("rect", told, class_=f"phase {each.kind}", x=f"{begin:.2f}%", width=f"{end - begin:.2f}%", height="100%")
+    shape = {"class_": f"phase {each.kind}", "x": f"{begin:.2f}%", "width": f"{end - begin:.2f}%"}
+    if each.kind in _STRIPS:
+        yield node("rect", told, **shape, y=_STRIPS[each.kind], height=_STRIP)
+        return
+    yield node("rect", told, **shape, height="100%")
     if end - begin > _ROOM:
-        yield node("text", each.kind, class_=f"phase {each.kind}", x=f"{begin:.2f}%", y="100%", dx="3", dy="-18")
+        yield node(
+            "text",
+            each.kind,
+            class_=f"phase {each.kind}",
+            x=f"{begin:.2f}%",
+            y="100%",
+            dx="3",
+            dy=_LINES.get(each.kind, -18),
+        )
 
 
 def _legend(bands: Sequence[Band], marks: Sequence[Mark], phases: Sequence[Phase]) -> Element:

@@ -28,6 +28,7 @@ from backtester.report.records import (
     ISOLATED,
     AccountReport,
     DragReport,
+    ExitReport,
     HeadroomReport,
     Named,
     PoolReport,
@@ -37,7 +38,7 @@ from backtester.report.records import (
     SystemReport,
     UnguardedReport,
 )
-from backtester.run.result import ACTUAL, UNLIQUIDATED, Headroom, Remedy, RunResult, TopUp, Unguarded
+from backtester.run.result import ACTUAL, UNLIQUIDATED, Exit, Headroom, Remedy, RunResult, TopUp, Unguarded
 from backtester.venue.margin import bankruptcy_price, liquidation_price, maintenance_margin
 
 
@@ -101,6 +102,7 @@ def _account_report(
         topup_limit=topup.limit if topup else None,
         notional=math.fsum(abs(_worth_start(result, number)) for number in held),
         remedies=tuple(map(_remedy_report, result.saved[account].remedies)),
+        exit=_exit_report(result.saved[account].exit),
         headroom=_headroom_report(result.saved[account].headroom),
         unguarded=_unguarded_report(result.saved[account].unguarded, account_equity(result, account)),
     )
@@ -109,6 +111,13 @@ def _account_report(
 def _remedy_report(remedy: Remedy) -> RemedyReport:
     settings = " ".join(remedy.settings)
     return RemedyReport(remedy.id, remedy.value, remedy.not_enough, remedy.equity_end, settings)
+
+
+def _exit_report(found: Exit | None) -> ExitReport | None:
+    if found is None:
+        return None
+    by, too_late = (None if ts is None else moment(ts) for ts in (found.by, found.too_late))
+    return ExitReport(by, found.equity_end, too_late)
 
 
 def _headroom_report(found: Headroom | None) -> HeadroomReport | None:

@@ -58,7 +58,7 @@ _TABLE = {
     Measure(_Q.ROW, _UP): "flags notices actions",
     Measure(_Q.ROW, _DOWN): "remedies",
     Measure(_Q.ROW, _NEITHER): """
-        accounts positions pools drags headroom unguarded guards orders plans trades limits ids law shortfall""",
+        accounts positions pools drags exit headroom unguarded guards orders plans trades limits ids law shortfall""",
     Measure(_Q.OUTCOME, _UP): "stage outcome",
     Measure(_Q.OUTCOME, _NEITHER): "status result",
     Measure(_Q.MONEY, _UP): """
@@ -70,7 +70,8 @@ _TABLE = {
         effect funding amount fee fees fees_maker fees_taker fees_liquidation""",
     Measure(_Q.MONEY, _NEITHER): """
         equity_start collateral carried_in notional topup_too_little topup_limit reconciliation_error
-        insurance_start insurance_end RemedyReport.equity_end HeadroomReport.equity_end UnguardedReport.equity_end""",
+        insurance_start insurance_end RemedyReport.equity_end HeadroomReport.equity_end UnguardedReport.equity_end
+        ExitReport.equity_end""",
     Measure(_Q.SHARE, _UP): "margin_ratio_max",
     Measure(_Q.SHARE, _DOWN): "liquidation_distance_min RemedyReport.value multiple",
     Measure(_Q.SHARE, _NEITHER): "maker_share participation share not_enough dies_at volatility_day",
@@ -94,7 +95,7 @@ _TABLE = {
     Measure(_Q.TIME, _DOWN): "breach_ts LiquidationReport.ts",
     Measure(_Q.TIME, _NEITHER): """
         ts buffer_min_ts equity_min_ts required_topup_by trigger_ts arrive_ts done_ts end_ts PlanReport.start_ts
-        first_fill_ts last_fill_ts first_ts blind_first_ts blind_last_ts""",
+        first_fill_ts last_fill_ts first_ts by too_late blind_first_ts blind_last_ts""",
     Measure(_Q.DATE, _NEITHER): "start_ts",
     Measure(_Q.DURATION, _NEITHER): "age_ns",
     Measure(_Q.NUMBER, _DOWN): "lead_s",

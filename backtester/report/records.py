@@ -159,6 +159,14 @@ class RemedyReport(NamedTuple):
     settings: str  # what makes it: key=value as --set takes them, of a stop the keys of an order for every position
 
 
+class ExitReport(NamedTuple):
+    """The point of no return of an account that was lost: closing everything at market, all orders cancelled."""
+
+    by: Instant | None  # last time at which that saves it; None: at none
+    equity_end: float | None  # with it
+    too_late: Instant | None  # the next time tried, at which it does not; its breach, if every one before that does
+
+
 class HeadroomReport(NamedTuple):
     """How much larger an account that survived could have been, its initial margin not asked."""
 
@@ -210,6 +218,7 @@ class AccountReport(NamedTuple):
     topup_limit: float | None  # what its positions and orders are worth: more was not tried
     notional: float  # gross: what its positions at the start are worth at the first mark, longs and shorts added
     remedies: tuple[RemedyReport, ...]  # that save it without more money
+    exit: ExitReport | None  # of one that was lost
     headroom: HeadroomReport | None  # of one that survived, where it could have been larger
     unguarded: UnguardedReport | None  # where its guards send orders
 

@@ -31,7 +31,11 @@ def helps(account: AccountReport, start: Instant) -> list[Help]:
     """All of them, the best end first; `start` of the run. An account that needed nothing has none."""
     if account.topup_limit is None:
         return []
-    found = [_topup(account, start), *(_remedy(account, each) for each in account.remedies)]
+    found = [
+        _topup(account, start),
+        *_exit(account, start),
+        *(_remedy(account, each) for each in account.remedies),
+    ]
     return sorted(found, key=lambda each: -each.better_by if each.better_by is not None else float("inf"))
 
 
@@ -48,6 +52,18 @@ def _topup(account: AccountReport, start: Instant) -> Help:
         where = _each(short, _pool_need_by) or f" by {when(by, start)}"
     end, cost = account.topup_equity_end, f"{money(account.required_topup)} tied up"
     return Help(account.name, f"{enough} more{where}", end, end - account.equity_end, cost, too_little, "")
+
+
+def _exit(account: AccountReport, start: Instant) -> Iterator[Help]:
+    """Example: everything closed by 21:12:33 +42:33; flat, whatever comes after."""
+    if account.exit is None:
+        return
+    by, end = account.exit.by, account.exit.equity_end
+    if by is None or end is None:
+        yield Help(account.name, "closing everything: too late from the start", None, None, "", "", "")
+        return
+    words, too_late = f"everything closed by {when(by, start)}", clock(account.exit.too_late)
+    yield Help(account.name, words, end, end - account.equity_end, "flat, whatever comes after", too_late, "")
 
 
 def _each(short: Sequence[PoolReport], told: Callable[[PoolReport], str]) -> str:

@@ -93,6 +93,14 @@ class Headroom(NamedTuple):
     settings: tuple[str, ...]  # as --set takes them
 
 
+class Exit(NamedTuple):
+    """The point of no return of an account that was lost (`run.exits`)."""
+
+    by: int | None  # last time at which closing everything saves it, ns; None: at none
+    equity_end: float | None  # with it
+    too_late: int | None  # the next time tried, at which it does not; its breach, if every one before that does
+
+
 class Unguarded(NamedTuple):
     """What becomes of an account where nobody's guards send anything."""
 
@@ -106,6 +114,7 @@ class Saved(NamedTuple):
 
     topup: TopUp | None = None
     remedies: tuple[Remedy, ...] = ()
+    exit: Exit | None = None  # of one that was lost
     headroom: Headroom | None = None
     unguarded: Unguarded | None = None  # where its guards send orders
 

@@ -15,10 +15,11 @@ from backtester.engine.state import Capacities
 from backtester.enums import GuardDo
 from backtester.run.deadline import last_moments
 from backtester.run.drive import Engine
+from backtester.run.exits import last_exit
 from backtester.run.remedy import Turn, larger, other_modes, smaller, stopped
-from backtester.run.result import ACTUAL, WORLDS, Remedy, Saved, TopUp, Unguarded
+from backtester.run.result import ACTUAL, WORLDS, Exit, Remedy, Saved, TopUp, Unguarded
 from backtester.run.topup import topup
-from backtester.run.tries import Question, Search, Trial, answers, carried_in, lacked, together
+from backtester.run.tries import Question, Search, Trial, answers, carried_in, lacked, pools_of, together
 
 
 class Ridden(NamedTuple):
@@ -65,9 +66,22 @@ def _unguarded(world: spec.World) -> Search[Unguarded]:
 
 
 def _saving(engine: Engine, n: int, ridden: Ridden, account: int) -> Search[Saved]:
-    both: list[Search[Any]] = [_topup(engine, n, ridden.world, account), _others(engine, n, ridden, account)]
-    topup, remedies = yield from together(both)
-    return Saved(topup, tuple(remedies))
+    searches: list[Search[Any]] = [
+        _topup(engine, n, ridden.world, account),
+        _others(engine, n, ridden, account),
+        _exit(engine, n, ridden, account),
+    ]
+    topup, remedies, way_out = yield from together(searches)
+    return Saved(topup, tuple(remedies), way_out)
+
+
+def _exit(engine: Engine, n: int, ridden: Ridden, account: int) -> Search[Exit | None]:
+    """By when everything must have been closed; None for one that no breach was the end of."""
+    breaches = engine.worlds.pools["breach_ts"][pools_of(engine, WORLDS * n + ACTUAL, account)]
+    if not (breaches >= 0).any():
+        return None
+    reaction, first = ridden.accounts[account].automation.reaction_ns, int(breaches[breaches >= 0].min())
+    return (yield from last_exit(engine.data, ridden.world, account, reaction, engine.start_ts, first))
 
 
 def _growing(engine: Engine, n: int, ridden: Ridden, account: int) -> Search[Saved]:

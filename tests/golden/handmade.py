@@ -37,6 +37,7 @@ from backtester.report.records import (
     ActionReport,
     Cell,
     DragReport,
+    ExitReport,
     FileInput,
     FundingPayment,
     GuardReport,
@@ -139,6 +140,7 @@ MAIN = AccountReport(
         RemedyReport("stop", 0.03, 0.04, 2_100.75, "type=stop_market size=all trigger_price=mark±3%"),
         RemedyReport("isolated", None, None, 120.25, "accounts[main].positions.margin_mode=isolated"),
     ),
+    exit=ExitReport(at(28), 1_250.5, at(29)),
     headroom=None,
     unguarded=UnguardedReport(120.5, at(30), 173.19),
 )
@@ -182,6 +184,7 @@ CALM = MAIN._replace(
     topup_limit=None,
     notional=0.0,
     remedies=(),
+    exit=None,
     headroom=HeadroomReport(3.1, 3.2, "dies", 5_030.5, "accounts[calm].orders.size=*3.1"),
     unguarded=None,
     pools=(PoolReport("cross", None, None, None, None, 0.0, None, 0.0, ()),),

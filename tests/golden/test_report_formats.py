@@ -77,7 +77,7 @@ cells.0.accounts.0 name venue collateral carried_in equity_start equity_end equi
   buffer_min_ts
   margin_ratio_max required_topup required_topup_by pnl_total pnl_price pnl_funding pnl_fees pnl_liquidation
   slippage reconciliation_error positions equity_end_unliquidated pools fees_maker
-  fees_taker topup_too_little topup_equity_end topup_limit notional remedies headroom unguarded
+  fees_taker topup_too_little topup_equity_end topup_limit notional remedies exit headroom unguarded
 cells.0.accounts.0.positions.0 symbol margin_mode size_start size_end entry_price liquidation_price
   liquidation_price_end bankruptcy_price liquidation_distance_min pnl_price funding fees slippage slippage_bps
   bankruptcy_price_end position

@@ -42,7 +42,7 @@ ROWS_MATCHED_BY = {
     ("notices", "ids"),
     ("limits", "text"),
 }
-RECORDS = {"headroom", "law", "shortfall", "unguarded"}  # that may not be there
+RECORDS = {"exit", "headroom", "law", "shortfall", "unguarded"}  # that may not be there
 ARRAYS = ("flags", "accounts", "orders", "liquidations", "funding", "plans", "trades", "notices", "limits")
 
 

@@ -38,7 +38,7 @@ def printed(command: str, capsys: pytest.CaptureFixture[str]) -> str:
     text = seen.out + seen.err
     told = text.splitlines(keepends=True)
     if found:
-        more, word = found.split()
+        more, word = shlex.split(found)
         begin = next(number for number, line in enumerate(told) if word in line)
         told = told[begin : begin + int(more) + 1]
     return "".join(told[: int(lines)] if lines else told)

@@ -39,7 +39,7 @@ from tests.oracle.oracle import Oracle
 from tests.oracle.universe import universe
 from tests.oracle.world import name
 
-UNIVERSES = 550
+UNIVERSES = 600
 ENOUGH = 20
 
 SEEN_IN_FULL: tuple[type[Enum], ...] = (

@@ -209,6 +209,53 @@ MUTANTS = (
     Mutant("8.4 the reserve refills the fund", "if fund < 0.0:", "if fund < -1e9:"),
     Mutant("8.5 what is not sold is kept", "kept = lots - got if selling", "kept = lots if selling"),
     Mutant("8.5 result of a bought-back short", "paid if selling else -paid", "paid"),
+    Mutant(
+        "11.1 liquidated and flat", 'was_liquidated = was_liquidated or pool["rounds"] > 0', "was_liquidated = False"
+    ),
+    Mutant("11.2 a frozen feed", '["outage"] & FEED_FROZEN == 0:', '["outage"] & 0 == 0:'),
+    Mutant("11.2 marks that came while it was frozen", "seen[slot] = marks[slot]", "pass"),
+    Mutant("11.2 a return counts from the view", 'place = v["seen"] - 1 - back', 'place = v["count"] - 1 - back'),
+    Mutant("11.2 the worst pool", "worst, chosen = _ratio(needed, equity), pool", "worst, chosen = 1e300, pool"),
+    Mutant(
+        "11.2 the worst of none",
+        "else np.nan\n    first, behind = pools_meant(",
+        "else 0.0\n    first, behind = pools_meant(",
+    ),
+    Mutant("11.2 what nets", '["base"] == base:', '["base"] == base and j == i:'),
+    Mutant(
+        "11.2 the highest equity so far",
+        'max(a["equity_high"], account_seen(m, w, account))',
+        "account_seen(m, w, account)",
+    ),
+    Mutant("11.2 tiers on the way", "buffer -= loss * abs(border - price)", "return np.inf"),
+    Mutant(
+        "11.2 the rate of the last record",
+        'return i["funding_rate"] if i["funding_ts"] >= 0 else np.nan',
+        "return np.nan",
+    ),
+    Mutant(
+        "11.3 false and unknown", "if left == decides or right == decides:", "if left == decides and right == decides:"
+    ),
+    Mutant("11.3 unknown ends what lasts", "if truth != 1.0:", "if truth == 0.0:"),
+    Mutant("11.3 lasts for so long", '<= t - op["ns"] else 0.0', '< t - op["ns"] else 0.0'),
+    Mutant("11.4 end of the cool-down", 'elif t < g["ready_ts"]:', 'elif t <= g["ready_ts"]:'),
+    Mutant("11.4 unknown does not arm", "Rearm.WHEN_FALSE and truth == 0.0", "Rearm.WHEN_FALSE and truth != 1.0"),
+    Mutant("11.4 passed only if false", "if truth == 0.0:\n            note(", "if truth != 1.0:\n            note("),
+    Mutant("11.4 confirmed in time", 'if t >= g["confirm_ts"]:', 'if t > g["confirm_ts"]:'),
+    Mutant("11.4 one row a stretch", 'and g["held"] != before:', "and True:"),
+    Mutant("11.5 under way", '- _under_way(w, g["account"], p)', "- 0"),
+    Mutant("11.5 of that position", 'if o["position"] == p else 0', "if True else 0"),
+    Mutant("11.5 twenty a minute", "MOST_SENT, SENT_WITHIN_NS = 20,", "MOST_SENT, SENT_WITHIN_NS = 21,"),
+    Mutant("11.5 what the venue takes", 'lots = min(lots, k["max_market_lots"])', "pass"),
+    Mutant("11.5 rounded up", "closed = -(-k * size // PARTS)", "closed = k * size // PARTS"),
+    Mutant("11.5 the fee of closing", "(abs(value) - left) * m.rules", "0.0 * m.rules"),
+    Mutant(
+        "11.5 pools of the scope",
+        "for pool in range(first_pool, behind_pools):\n        row",
+        "for pool in range(first_pool, first_pool + 1):\n        row",
+    ),
+    Mutant("11.5 the key of a fire", '65536 * (g["fires"] - 1) + place', '65536 * g["fires"] + place'),
+    Mutant("11.5 reaction", 'o["reaction_ns"], SENT), ARRIVAL)', "np.int64(0), SENT), ARRIVAL)"),
 )
 
 

@@ -123,14 +123,20 @@ class Sight:
 
     def _worst(self) -> Pool | None:
         """Of the pools with maintenance the first of those with the largest margin ratio."""
-        found: tuple[Pool, Fraction | float] | None = None
+        worst: Pool | None = None
         for pool in self.account.pools:
-            ratio = self.margin_ratio([pool])
-            if self.maintenance([pool]) in (None, ZERO) or ratio is None:
+            if self.maintenance([pool]) in (None, ZERO):
                 continue
-            if found is None or self.below(found[1], ratio):
-                found = (pool, ratio)
-        return None if found is None else found[0]
+            if worst is None or self._is_worse(pool, worst):
+                worst = pool
+        return worst
+
+    def _is_worse(self, pool: Pool, other: Pool) -> bool:
+        """Whether its ratio is larger: pools with the same amounts are equal in doubles, too."""
+        if (self.maintenance([pool]), self.equity([pool])) == (self.maintenance([other]), self.equity([other])):
+            return False
+        ratio, others = self.margin_ratio([pool]), self.margin_ratio([other])
+        return ratio is not None and others is not None and self.below(others, ratio)
 
     def below(self, a: Fraction | float, b: Fraction | float) -> bool:
         """a < b, and a close call counted."""

@@ -95,7 +95,7 @@ _TABLE = {
     Measure(_Q.TIME, _DOWN): "breach_ts LiquidationReport.ts",
     Measure(_Q.TIME, _NEITHER): """
         ts buffer_min_ts equity_min_ts required_topup_by trigger_ts arrive_ts done_ts end_ts PlanReport.start_ts
-        first_fill_ts last_fill_ts first_ts by too_late blind_first_ts blind_last_ts""",
+        first_fill_ts last_fill_ts first_ts by too_late_ts blind_first_ts blind_last_ts""",
     Measure(_Q.DATE, _NEITHER): "start_ts",
     Measure(_Q.DURATION, _NEITHER): "age_ns",
     Measure(_Q.NUMBER, _DOWN): "lead_s",

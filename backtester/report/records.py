@@ -164,7 +164,7 @@ class ExitReport(NamedTuple):
 
     by: Instant | None  # last time at which that saves it; None: at none
     equity_end: float | None  # with it
-    too_late: Instant | None  # the next time tried, at which it does not; its breach, if every one before that does
+    too_late_ts: Instant | None  # the next time tried, at which it does not; its breach, if every one before that does
 
 
 class HeadroomReport(NamedTuple):

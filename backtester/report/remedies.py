@@ -62,7 +62,7 @@ def _exit(account: AccountReport, start: Instant) -> Iterator[Help]:
     if by is None or end is None:
         yield Help(account.name, "closing everything: too late from the start", None, None, "", "", "")
         return
-    words, too_late = f"everything closed by {when(by, start)}", clock(account.exit.too_late)
+    words, too_late = f"everything closed by {when(by, start)}", clock(account.exit.too_late_ts)
     yield Help(account.name, words, end, end - account.equity_end, "flat, whatever comes after", too_late, "")
 
 

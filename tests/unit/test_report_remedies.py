@@ -18,16 +18,17 @@ def test_the_best_end_stands_first() -> None:
         "3,500.50 more by 21:30:00 +30:00",
         "0.62 of every size",
         "stops up to 3 % from the first mark, beside its orders",
+        "everything closed by 21:28:00 +28:00",
         "all positions isolated (not worth it)",
     ]
     assert rows(MAIN)[0][2:4] == ("6,120.00", "5,826.31")
     assert rows(MAIN)[1][2:4] == ("4,120.50", "3,826.81")
-    assert [row[-1] for row in rows(MAIN)] == ["3,465.50", "0.63", "4 %", "–"]
+    assert [row[-1] for row in rows(MAIN)] == ["3,465.50", "0.63", "4 %", "21:29:00", "–"]
 
 
 def test_what_leads_to_a_worse_end_says_so() -> None:
-    assert ["not worth it" in row[1] for row in rows(MAIN)] == [False, False, False, True]
-    worse = MAIN._replace(topup_equity_end=293.5, remedies=())
+    assert ["not worth it" in row[1] for row in rows(MAIN)] == [False, False, False, False, True]
+    worse = MAIN._replace(topup_equity_end=293.5, remedies=(), exit=None)
     words, *figures = (
         "3,500.50 more by 21:30:00 +30:00 (not worth it)",
         "293.50",
@@ -60,12 +61,13 @@ def test_each_says_what_it_costs_where_no_crash_comes() -> None:
         "3,500.50 tied up",
         "38 % of every gain",
         "sold at −3 %, whatever comes after",
+        "flat, whatever comes after",
         "margin set apart",
     ]
     [place, *_] = MAIN.positions
     short = MAIN._replace(positions=(place._replace(size_start=-2.0), place))
     stop, across = MAIN.remedies[1], MAIN.remedies[2]._replace(id="cross")
-    turned = helps(short._replace(remedies=(stop, across)), CRASH.start_ts)
+    turned = helps(short._replace(remedies=(stop, across), exit=None), CRASH.start_ts)
     assert [each.cost for each in turned[1:]] == [
         "sold at −3 %, bought at +3 %, whatever comes after",
         "all 10,000.00 at stake",

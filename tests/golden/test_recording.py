@@ -143,7 +143,7 @@ def test_the_recording_has_no_index_and_says_so(made: Request, result: RunResult
     (found,) = problems(made._replace(accept=Acceptances()))
     assert (found.code, found.hint) == ("data", "accept the mid in its place with --assume-index-mid")
     assert "BTC: the tape has no index, the mid stands for it (--assume-index-mid)" in result.assumptions
-    assert "tape btc.parquet: a recording" in result.assumptions
+    assert "BTC: btc.parquet, a recording" in result.assumptions
 
 
 def test_the_run_covers_the_recording(result: RunResult, order_books: list[OrderBook], trades: list[Trade]) -> None:

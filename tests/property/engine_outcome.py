@@ -35,6 +35,8 @@ class Outcome(NamedTuple):
     ledger: np.ndarray
     liquidations: np.ndarray
     payments: np.ndarray
+    guards: np.ndarray
+    guard_events: np.ndarray
     account_path: np.ndarray
     market_path: np.ndarray
 
@@ -66,6 +68,8 @@ def outcome(inputs: Universe, capacities: Capacities = LARGE, steps_per_chunk: i
         ledger=engine.ledger,
         liquidations=engine.liquidations,
         payments=engine.payments,
+        guards=w.guards,
+        guard_events=engine.guard_events,
         account_path=w.path,
         market_path=engine.market.path,
     )
@@ -105,9 +109,9 @@ def with_accounts(inputs: Universe, change: Callable[[spec.Account], spec.Accoun
 
 
 def same(a: np.ndarray, b: np.ndarray, ignore: frozenset[str] = frozenset()) -> bool:
-    """Whether two arrays of records are equal, field by field and to the last bit."""
+    """Whether two arrays of records are equal, field by field and to the last bit; what is not a number is like it."""
     names = [name for name in a.dtype.names or () if name not in ignore]
-    return len(a) == len(b) and all(np.array_equal(a[name], b[name]) for name in names)
+    return len(a) == len(b) and all(np.array_equal(a[name], b[name], equal_nan=True) for name in names)
 
 
 def rows(table: np.ndarray, *names: str) -> list[tuple[Any, ...]]:

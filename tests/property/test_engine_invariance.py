@@ -14,20 +14,20 @@ from tests.property.engine_outcome import LARGE, SMALL, Outcome, calm, outcome, 
 
 SEEDS = range(60)
 
-#: Columns that count over all worlds, by what they count.
+#: Columns that name rows of another table, by which table; then those of orders that say a number + 1, 0 for none.
 NUMBERS = {
     "accounts": ("account",),
     "pools": ("pool", "pool_first"),
     "positions": ("position", "position_first"),
-    "orders": (
-        *("order", "order_first", "resting", "account_prev", "account_next"),
-        *("parent", "child", "sibling", "ended_next", "oco_next"),
-    ),
+    "orders": ("order", "order_first", "parent"),
     "plans": ("plan",),
+    "guards": ("guard", "guard_first"),
 }
+LINKS = ("resting", "account_prev", "account_next", "child", "sibling", "ended_next", "oco_next", "sent")
 #: Orders of all worlds share the lists of a level and of followers.
 SHARED = frozenset({"prev", "next"})
-TABLES = ("accounts", "pools", "positions", "orders", "plans", "fills", "ledger", "liquidations", "payments")
+RECORDS = ("fills", "ledger", "liquidations", "payments", "guard_events")
+TABLES = ("accounts", "pools", "positions", "orders", "plans", *RECORDS)
 
 
 def assert_same(a: Outcome, b: Outcome) -> None:
@@ -50,18 +50,31 @@ def test_capacities_change_nothing() -> None:
         assert_same(outcome(inputs, SMALL), outcome(inputs))
 
 
+def worlds_of(result: Outcome, table: np.ndarray) -> np.ndarray:
+    """The world of each row; a guard's is that of its account."""
+    if "world" in (table.dtype.names or ()):
+        worlds: np.ndarray = table["world"]
+        return worlds
+    owners: np.ndarray = result.accounts["world"][table["account"]]
+    return owners
+
+
 def of_world(result: Outcome, world: int) -> list[np.ndarray]:
-    """All tables of one world, numbered as if it were alone."""
-    first = {name: int(np.searchsorted(getattr(result, name)["world"], world)) for name in NUMBERS}
+    """All tables of one world, numbered as if it were alone. Orders that guards made stand behind all others."""
+    mine = {name: np.flatnonzero(worlds_of(result, getattr(result, name)) == world) for name in NUMBERS}
     tables = []
     for name in TABLES:
         table = getattr(result, name)
-        table = table[table["world"] == world].copy()
-        table["world"] = 0
+        table = table[worlds_of(result, table) == world].copy()
+        if "world" in table.dtype.names:
+            table["world"] = 0
         for counted, columns in NUMBERS.items():
-            for column in columns:
-                if column in table.dtype.names:
-                    table[column] -= np.where(table[column] > 0, first[counted], 0)
+            for column in {*columns} & {*table.dtype.names}:
+                place = np.searchsorted(mine[counted], table[column])
+                table[column] = np.where(table[column] >= 0, place, table[column])
+        for column in {*LINKS} & {*table.dtype.names}:
+            place = np.searchsorted(mine["orders"], table[column] - 1) + 1
+            table[column] = np.where(table[column] > 0, place, 0)
         tables.append(table)
     accounts, pools = tables[:2]
     paths = [result.account_path[table["path"][table["path"] >= 0]] for table in (accounts, pools)]
@@ -127,7 +140,7 @@ def test_a_cut_tape_gives_a_prefix_of_the_rows() -> None:
             length = sum(len(step) for step in parts[: int(share * len(parts))])
             events = inputs.events[:length]
             early = outcome(inputs._replace(events=events))
-            for name in ("fills", "ledger", "liquidations", "payments"):
+            for name in RECORDS:
                 before = [rows[rows["ts"] < events["ts"][-1]] for rows in (getattr(early, name), getattr(whole, name))]
                 assert same(*before), name
                 compared += len(before[0])

@@ -13,8 +13,8 @@ from backtester.report.records import Cell, ReportModel
 from tests.golden.handmade import CRASH, MODEL
 from tests.unit.regress_cases import Leaf, another, leaves
 
-#: What cells are matched by, and the time that all others are counted from: they have tests of their own.
-MATCHED_BY = {("scenario",), ("venue",), ("variant",), ("start_ts",), ("portfolio", "name")}
+#: What cells are matched by, the time that all others are counted from, and what is no result: they have own tests.
+MATCHED_BY = {("scenario",), ("venue",), ("variant",), ("start_ts",), ("portfolio", "name"), ("portfolio", "title")}
 #: What rows are matched by: another one is another row.
 ROWS_MATCHED_BY = {
     ("flags",),

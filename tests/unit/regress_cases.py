@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from backtester.config.values import Instant
 from backtester.report.records import Named
 
-SERIES = {"margin_paths", "market_paths"}
+SERIES = {"margin_paths", "market_paths", "phases"}
 Put = Callable[[Any], Any]
 
 

@@ -167,7 +167,7 @@ def _selector(field: Field, selector: str, of: Of, held: Holdings) -> str:
     symbol, *span = (each.strip() for each in selector.split(","))
     if of is not Of.SPAN:
         return ", ".join((symbol, *span))
-    hint = f"write {field.steps[0].name}[{symbol or held.symbols[0]}, 60s], of at most an hour"
+    hint = f"write {field.steps[0].name}[{symbol or next(iter(held.symbols), 'BTC')}, 60s], of at most an hour"
     try:
         [length] = span
         ns = parse_duration_ns(length)
@@ -297,6 +297,8 @@ def parse_action(value: object) -> Action:
     if found is None or not isinstance(value, str):
         raise ValueError(f"expected one of {_EXAMPLES}")
     of, bound = found["of"] or "", float(found["bps"] or 0.0) / 10_000
+    if found["bps"] and not bound:
+        raise Misread(f"an order that goes 0 bps far fills nothing: {value}", "without it: as far as the venue lets it")
     if found["close"]:
         return Action(value, GuardDo.REDUCE_SHARE, 1.0, of=of, bound=bound)
     number = float(found["number"].replace("_", "")) / (100.0 if found["percent"] else 1.0)
@@ -311,9 +313,12 @@ def parse_action(value: object) -> Action:
 def _target(action: Action, found: re.Match[str]) -> Action:
     if action.metric not in TARGETS:
         raise Misread(f"nothing is reduced to {action.metric}", did_you_mean(action.metric, TARGETS))
-    if action.share_of and (action.share_of not in TARGETS or not found["percent"]):
-        raise Misread(f"a share of what? {action.text}", "write 3% notional")
-    is_share = action.metric in ("margin_ratio",)
+    of_money = {action.metric, action.share_of} <= {"notional", "buffer"}
+    if action.share_of and (not of_money or not found["percent"]):
+        raise Misread(f"a share of what? {action.text}", "write buffer 3% notional")
+    if not action.value:
+        raise Misread(f"nothing is left then: {action.text}", "write close")
+    is_share = METRICS[action.metric].kind is Kind.FRACTION
     if bool(found["percent"]) != (is_share or bool(action.share_of)):
         raise Misread(f"{action.metric} is {'a share' if is_share else 'no share'}: {action.text}", "")
     return action

@@ -56,16 +56,16 @@ def guard_reports(result: RunResult, names: Names) -> Iterator[GuardReport]:
 
 
 def _would_be_forced(result: RunResult, account: int) -> np.ndarray:
-    """When the venue acts on an account, or would if guards had sent nothing."""
+    """When the venue liquidates an account, and when it would first have been in breach if guards had sent nothing."""
+    forced: np.ndarray = result.liquidations["ts"][result.liquidations["account"] == account]
     unguarded = result.saved[account].unguarded
-    if unguarded is None:
-        forced: np.ndarray = result.liquidations["ts"][result.liquidations["account"] == account]
+    if unguarded is None or unguarded.breach_ts is None:
         return forced
-    return np.array([] if unguarded.breach_ts is None else [unguarded.breach_ts], np.int64)
+    return np.append(forced, unguarded.breach_ts)
 
 
 def _lead(first_ts: int, forced: np.ndarray) -> float | None:
-    """From its first fire to the first liquidation of its account, s; below 0 where it came too late."""
+    """From its first fire to the first of them, s; below 0 where it came too late."""
     return (int(forced.min()) - first_ts) / _SECOND_NS if first_ts >= 0 and len(forced) else None
 
 

@@ -341,7 +341,7 @@ class GuardReport(NamedTuple):
     when: str  # its condition as it is written
     fires: int
     first_ts: Instant | None
-    lead_s: float | None  # from its first fire to the first liquidation order of its account
+    lead_s: float | None  # from its first fire to the first liquidation order of its account, or breach without guards
     false_fires: int  # alerts behind which none came within an hour
     blind: int  # looks at which its condition was unknown, the first and the last of them
     blind_first_ts: Instant | None

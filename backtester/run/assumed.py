@@ -13,7 +13,6 @@ from backtester.run.stage import Stage
 from backtester.run.stress import stress_assumptions
 from backtester.run.tapes import additions_of
 from backtester.run.variants import Variant
-from backtester.texts import listed
 
 
 def assumptions(stage: Stage, variant: Variant, resolved: Resolved, world: spec.World) -> Iterator[str]:
@@ -29,7 +28,8 @@ def _of_the_market(stage: Stage, variant: Variant, resolved: Resolved) -> Iterat
     """Example: BTC: btc.parquet, a recording."""
     for file in stage.tape.files:
         if file.metadata.source:
-            yield f"{listed([each.symbol for each in file.instruments])}: {file.path.name}, {file.metadata.source}"
+            symbols = ", ".join(each.symbol for each in file.instruments)
+            yield f"{symbols}: {file.path.name}, {file.metadata.source}"
     yield from additions_of(stage.tape)
     yield from moves_of(stage.tape)
     if stage.stressed is not None:

@@ -79,7 +79,7 @@ def _moments(start_ns: int, end_ns: int) -> list[int]:
 
 
 def _between(found: Edge[int]) -> Sequence[int]:
-    """At most _STEPS moments that part the span between the neighbours evenly, in whole seconds, if one is missing."""
+    """At most _STEPS moments that part the span between the neighbours evenly, in whole seconds; else nothing."""
     if found.lives is None or found.dies is None:
         return ()
     span = (found.dies - found.lives) // _SECOND_NS

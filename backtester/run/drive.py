@@ -42,8 +42,8 @@ _RECORDS = (
 class Engine:
     """One pass over a tape. Feed chunks; when `feed` answers STARTED, attach worlds and `resume`; at the end `finish`.
 
-    `market`, `worlds` and `control` are the engine's arrays; `fills`, `ledger`, `liquidations` and `payments` are
-    complete after `finish`.
+    `market`, `worlds` and `control` are the engine's arrays; `fills`, `ledger`, `liquidations`, `payments` and
+    `guard_events` are complete after `finish`.
     """
 
     def __init__(self, data: spec.MarketData, capacities: Capacities = DEFAULT_CAPACITIES) -> None:

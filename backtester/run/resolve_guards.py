@@ -6,7 +6,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
-from backtester.config.conditions import And, Comparison, Condition, Field, Lasting, Not, Number, Operand, Or, Share
+from backtester.config.conditions import (
+    And,
+    Comparison,
+    Condition,
+    Field,
+    Lasting,
+    Not,
+    Number,
+    Operand,
+    Or,
+    Share,
+    comparisons,
+)
 from backtester.config.guards import CROSS, METRICS, WHOLE, WORST, Action, Holdings, Of, scope_of, understood
 from backtester.config.judging import in_base
 from backtester.config.portfolio import Account, Guard, Position
@@ -34,8 +46,29 @@ def resolve_guards(account: Account, values: Values, positions: Sequence[spec.Po
     """All guards of an account that holds `positions`."""
     if not account.guards:
         return ()
+    _check_spans(account, values)
     places = _places(account, values)
     return tuple(_guard(account, guard, places) for guard in account.guards)
+
+
+def _check_spans(account: Account, values: Values) -> None:
+    """A return goes back by marks of the venue: between two of them there is none."""
+    interval = values.profile.rules.mark_interval_ns
+    for number, guard in enumerate(account.guards):
+        conditions = {"when": guard.when.condition, "rearm": guard.rearm}
+        for key, condition in conditions.items():
+            for field in _fields(condition) if not (condition is None or isinstance(condition, bool)) else ():
+                span = (field.steps[0].selector or "").partition(",")[2].strip()
+                if span and parse_duration_ns(span) % interval:
+                    message = f"{field}: {values.profile.name} makes a mark every {interval / 1e9:g} s"
+                    values.fault(message, "guards", number, key, hint="write a multiple of it")
+
+
+def _fields(condition: Condition) -> Iterator[Field]:
+    for each in comparisons(condition):
+        if isinstance(each, Comparison):
+            sides = (side.of if isinstance(side, Share) else side for side in (each.left, each.right))
+            yield from (side for side in sides if isinstance(side, Field))
 
 
 def _places(account: Account, values: Values) -> _Places:

@@ -104,7 +104,6 @@ class Exit(NamedTuple):
 class Unguarded(NamedTuple):
     """What becomes of an account where nobody's guards send anything."""
 
-    survived: bool
     equity_end: float
     breach_ts: int | None  # first check below maintenance
 

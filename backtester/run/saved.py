@@ -62,7 +62,7 @@ def _unguarded(world: spec.World) -> Search[Unguarded]:
     alone = world._replace(accounts=tuple(each._replace(guards=()) for each in world.accounts))
     [fared] = yield [Trial(alone)]
     first = min((ts for ts in fared.breach_ts if ts is not None), default=None)
-    return Unguarded(fared.survived, fared.equity_end, first)
+    return Unguarded(fared.equity_end, first)
 
 
 def _saving(engine: Engine, n: int, ridden: Ridden, account: int) -> Search[Saved]:
@@ -81,7 +81,10 @@ def _exit(engine: Engine, n: int, ridden: Ridden, account: int) -> Search[Exit |
     if not (breaches >= 0).any():
         return None
     reaction, first = ridden.accounts[account].automation.reaction_ns, int(breaches[breaches >= 0].min())
-    return (yield from last_exit(engine.data, ridden.world, account, reaction, engine.start_ts, first))
+    number = engine.index.accounts[WORLDS * n + ACTUAL] + account
+    marks = engine.worlds.positions["mark_start"][engine.index.positions[number]].tolist()
+    found = yield from last_exit(engine.data, ridden.world, account, marks, reaction, engine.start_ts, first)
+    return found
 
 
 def _growing(engine: Engine, n: int, ridden: Ridden, account: int) -> Search[Saved]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -77,7 +77,12 @@ def _assumed(path: Scenario | None) -> Proxy | None:
 
 def _held(tape: Tape) -> list[str]:
     """The bases that accounts trade, in order."""
-    return sorted({tape.instruments[number].base for number in tape.wanted or range(len(tape.instruments))})
+    return sorted({tape.instruments[number].base for number in _held_numbers(tape)})
+
+
+def _held_numbers(tape: Tape) -> Collection[int]:
+    """The instruments that accounts trade; all of a tape that nobody says it of."""
+    return range(len(tape.instruments)) if tape.wanted is None else tape.wanted
 
 
 def refuse_idle_proxies(proxies: Sequence[Proxy], path: Scenario | None, tape: Tape) -> None:
@@ -104,7 +109,7 @@ def stress_tape(
     makes_mark = {
         each.instrument for each in resolved.data.markets if rules[each.rules].mark_formula is not MarkFormula.TAPE
     }
-    held = tape.wanted or range(len(tape.instruments))
+    held = _held_numbers(tape)
     targets = [
         Target(
             each.symbol,

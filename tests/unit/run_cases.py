@@ -64,6 +64,11 @@ def plan(id: str = "p", symbol: str = "BTC", **keys: object) -> str:
     return _table("plans", {"id": id, "symbol": symbol, "algo": "market", "side": "sell", "size": 0.5} | keys)
 
 
+def guard(id: str = "g", when: str = "loss > 1%", **keys: object) -> str:
+    """A guard that alerts once a hundredth of the equity is lost, unless told otherwise."""
+    return _table("guards", {"id": id, "when": when} | keys)
+
+
 def _table(array: str, keys: Mapping[str, object]) -> str:
     said = (f"{key} = {json.dumps(value)}\n" for key, value in keys.items() if value is not None)
     return f"[[accounts.{array}]]\n" + "".join(said)

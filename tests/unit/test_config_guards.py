@@ -81,6 +81,7 @@ def test_a_share_is_of_what_stands_on_the_other_side() -> None:
         ("mark < 1", 1, "mark of what?", "write mark[BTC], mark[ETH]"),
         ("mark[SOL] < 1", 5, "there is no mark[SOL]", "known: BTC, ETH"),
         ("return[BTC] < -1%", 1, "over how long is return[BTC]?", "write return[BTC, 60s], of at most an hour"),
+        ("return[] < -1%", 1, "over how long is return[]?", "write return[BTC, 60s], of at most an hour"),
         ("return[BTC, 2h] < -1%", 1, "return[BTC, 2h] is over no such time",
          "write return[BTC, 60s], of at most an hour"),
         ("return[SOL, 60s] < -1%", 1, "there is no return[SOL, 60s]", ""),
@@ -159,6 +160,9 @@ def test_what_a_guard_does(
         ("reduce to leverage 5%", "leverage is no share"),
         ("reduce to buffer 3 notional", "a share of what"),
         ("reduce to buffer 3% equity", "a share of what"),
+        ("reduce to leverage 50% notional", "a share of what"),
+        ("reduce to leverage 0", "nothing is left then"),
+        ("close within 0 bps", "an order that goes 0 bps far fills nothing"),
     ],
 )
 def test_what_a_guard_cannot_do(written: object, message: str) -> None:

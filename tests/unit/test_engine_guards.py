@@ -416,3 +416,14 @@ def test_an_order_of_a_guard_turns_no_position_round() -> None:
     assert engine.worlds.positions["lots"].tolist() == [0]
     assert engine.worlds.orders["filled"].tolist() == [8, 0]
     assert engine.worlds.orders["reason"].tolist() == [OrderReason.NONE, OrderReason.REDUCE_ONLY_VOID]
+
+
+def test_an_account_whose_order_of_a_guard_is_under_way_is_looked_at() -> None:
+    """The guard's 8 are under way from 2 to 4 s, the portfolio's own order has closed all of it at 3.5 s."""
+    rules = PLAIN._replace(order_latency_ns=2 * S)
+    alert = spec.Guard("a", below(GuardMetric.EQUITY, 1e9), Rearm.ALWAYS)
+    given = guarded(reducing(share(1.0)), alert, lots=8, balance=500.0)._replace(orders=(market_order(SELL, 8, 1.5),))
+    tape = [mark(1.0, 100.0), ladder(1.0, {99: 90}, {101: 90}), mark(2.0, 100.0), delta(6.0, BUY, 10, 1)]
+    engine = run(given, tape, rules)
+    assert engine.worlds.positions["lots"].tolist() == [0]
+    assert events(engine, GuardEvent.ALERT) == [2, 3, 4]

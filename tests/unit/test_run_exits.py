@@ -6,12 +6,12 @@ import pytest
 
 from backtester.engine import spec
 from backtester.engine.state import DEFAULT_CAPACITIES
-from backtester.run.exits import _closed, _parted
+from backtester.run.exits import _closed, _parted, _sizes, last_exit
 from backtester.run.result import Exit
 from backtester.run.tries import Fared, Question, Search, Trial, answers
 from tests.oracle import examples
 from tests.oracle.examples import BUY, PLAIN, delta, ladder, limit_order, mark
-from tests.unit.report_runs import Tape, account, cross, finished, isolated
+from tests.unit.report_runs import Tape, account, cross, finished
 
 S = 1_000_000_000
 START = [mark(1.0, 100.0), ladder(1.0, {99: 90}, {101: 90})]
@@ -27,7 +27,8 @@ def closed_at(given: spec.Account, tape: Tape, ts: int, rules: spec.Rules = PLAI
     inputs = examples.case(data, (world,), tape)
 
     def once() -> Search[Fared]:
-        [fared] = yield [Trial(_closed(data, world, 0, ts, 200_000_000))]
+        closing = [_sizes(data, given, place, 100.0) for place in range(len(given.positions))]
+        [fared] = yield [Trial(_closed(world, 0, closing, ts, 200_000_000))]
         return fared
 
     [fared] = answers([Question(0, once())], data, lambda: [inputs.events], DEFAULT_CAPACITIES)
@@ -81,14 +82,27 @@ def test_one_that_lives_has_none() -> None:
     assert way_out(account(700.0, [cross(8)]), TAPE) is None
 
 
-@pytest.mark.parametrize("largest", [3, 5])
-def test_a_position_larger_than_an_order_goes_in_several(largest: int) -> None:
+def test_a_position_larger_than_an_order_goes_in_several() -> None:
+    """8 lots and a bid of 2 in orders of at most 3; 10 lots of a unit at 100, 300 of notional at 1.5 times that: 2."""
     data = examples.market_data(PLAIN)
-    limited = data._replace(markets=tuple(each._replace(max_market_lots=largest) for each in data.markets))
-    given = account(70.0, [cross(8), isolated(2, 5.0)])
-    world = _closed(limited, spec.World((given,)), 0, 3 * S, 0)
-    sells = [order.lots for order in world.accounts[0].orders if order.side < 0 and order.position == 0]
-    assert sum(sells) == 8 and max(sells) <= largest
+    given = account(70.0, [cross(8)])._replace(orders=(limit_order(BUY, 2, 96),))
+    [market] = data.markets
+    lots = data._replace(markets=(market._replace(max_market_lots=3),))
+    money = data._replace(markets=(market._replace(max_market_quote=300.0),))
+    assert (*_sizes(lots, given, 0, 100.0),) == (3, 3, 3, 1)
+    assert (*_sizes(money, given, 0, 100.0),) == (2, 2, 2, 2, 2)
+
+
+def test_what_cannot_be_closed_at_once_has_no_answer() -> None:
+    data = examples.market_data(PLAIN)
+    [market] = data.markets
+    tiny, world = (
+        data._replace(markets=(market._replace(max_market_lots=1),)),
+        spec.World((account(70.0, [cross(800)]),)),
+    )
+    with pytest.raises(StopIteration) as over:
+        next(last_exit(tiny, world, 0, [100.0], 0, S, 7 * S))
+    assert over.value.value is None
 
 
 def test_a_span_is_parted_evenly() -> None:

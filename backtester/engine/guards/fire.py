@@ -40,9 +40,12 @@ def _is_exposed(w, account: int) -> bool:
                 return True
     if was_liquidated:
         return False
-    live = 0
+    live, sent = 0, a["sent"]
     for o in w.orders[a["order_first"] : a["order_first"] + a["order_count"]]:
         live += 1 if o["status"] < OrderStatus.FILLED else 0
+    while sent != 0:
+        live += 1 if w.orders[sent - 1]["status"] < OrderStatus.FILLED else 0
+        sent = w.orders[sent - 1]["account_next"]
     return live > 0
 
 

@@ -76,7 +76,7 @@ def pools_meant(m, w, account: int, op: np.void) -> tuple[int, int]:
     worst, chosen = -1.0, behind
     for pool in range(first, behind):
         equity, needed = pool_seen(m, w, pool)
-        if needed > 0.0 and not _ratio(needed, equity) <= worst:
+        if needed > 0.0 and _ratio(needed, equity) > worst:
             worst, chosen = _ratio(needed, equity), pool
     return chosen, min(chosen + 1, behind)
 

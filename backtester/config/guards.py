@@ -99,6 +99,11 @@ class Holdings(NamedTuple):
     positions: tuple[str, ...]
     isolated: tuple[str, ...]
 
+    @property
+    def crossed(self) -> tuple[str, ...]:
+        """The positions that are not isolated."""
+        return tuple(each for each in self.positions if each not in self.isolated)
+
     def of(self, of: Of) -> tuple[str, ...]:
         """What can stand between the brackets."""
         if of is Of.POOL:
@@ -176,7 +181,8 @@ def _selector(field: Field, selector: str, of: Of, held: Holdings) -> str:
     if not 0 < ns <= LONGEST_RETURN_NS:
         raise Wrong(field.column, f"{field} is over no such time", hint)
     if symbol not in held.symbols:
-        raise Wrong(field.column, f"there is no {field}", did_you_mean(symbol, held.symbols))
+        hint = did_you_mean(symbol, held.symbols) or f"the account has {', '.join(held.symbols)}"
+        raise Wrong(field.column, f"there is no {field}", hint)
     return f"{symbol}, {length}"
 
 
@@ -209,6 +215,8 @@ def guard_faults(account: RawTable, place: Place) -> Iterator[Fault]:
 def _action_faults(guard: RawTable, when: Condition | None, held: Holdings, place: Place) -> Iterator[Fault]:
     """Actions that do not say what they are about; `when` can be read and understood."""
     stated = guard.get("do")
+    if stated == []:
+        yield Fault((*place, "do"), "expected at least one, was none")
     if when is None or not isinstance(stated, list):
         return
     for number, written in enumerate(stated):
@@ -326,11 +334,21 @@ def _target(action: Action, found: re.Match[str]) -> Action:
 
 def scope_of(action: Action, condition: Condition, held: Holdings) -> str:
     """Which positions an action is about: those it names, else those of its condition. Raises Wrong."""
+    if action.do is GuardDo.ALERT:
+        return ""
+    of = action.of or _only_one(action, condition, held)
     known = held.of(Of.POSITIONS)
-    if action.of and action.of not in known:
-        raise Wrong(1, f"there is no {action.of} to reduce", did_you_mean(action.of, known))
-    if action.of or action.do is GuardDo.ALERT:
-        return action.of
+    if of not in known:
+        raise Wrong(1, f"there is no {of} to reduce", did_you_mean(of, known) or f"known: {', '.join(known)}")
+    if action.metric and action.metric != "notional" and held.isolated and of not in (CROSS, *held.crossed):
+        why = "what is closed of an isolated position takes its margin along, and that does not change"
+        raise Wrong(1, f"{action.text} of {of}: {why}", "say cross, a share, an amount or to notional")
+    return of
+
+
+def _only_one(action: Action, condition: Condition, held: Holdings) -> str:
+    """What a condition is of, if that is one thing. Raises Wrong."""
+    known = held.of(Of.POSITIONS)
     named = {
         (each.steps[0].selector or "").partition(",")[0]
         for comparison in comparisons(condition)

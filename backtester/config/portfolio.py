@@ -147,7 +147,7 @@ class Guard(Record):
 
     id: Text
     when: Annotated[Written, PlainValidator(parse_guard)]
-    do: Annotated[tuple[Annotated[Action, PlainValidator(parse_action)], ...], Field(strict=False, min_length=1)] = (
+    do: Annotated[tuple[Annotated[Action, PlainValidator(parse_action)], ...], Field(strict=False)] = (
         Action("alert", GuardDo.ALERT),
     )
     rearm: Annotated[bool | Condition | None, PlainValidator(parse_rearm)] = None  # again: as long as it holds (True),

@@ -127,7 +127,7 @@ def _headroom_report(found: Headroom | None) -> HeadroomReport | None:
 def _unguarded_report(found: Unguarded | None, equity_end: float) -> UnguardedReport | None:
     if found is None:
         return None
-    breach_ts = None if found.breach_ts is None else moment(found.breach_ts)
+    breach_ts = moment(found.breaches[0]) if found.breaches else None
     return UnguardedReport(found.equity_end, breach_ts, equity_end - found.equity_end)
 
 

@@ -56,12 +56,10 @@ def guard_reports(result: RunResult, names: Names) -> Iterator[GuardReport]:
 
 
 def _would_be_forced(result: RunResult, account: int) -> np.ndarray:
-    """When the venue liquidates an account, and when it would first have been in breach if guards had sent nothing."""
+    """When the venue liquidates an account, and when its pools would first be in breach if guards had sent nothing."""
     forced: np.ndarray = result.liquidations["ts"][result.liquidations["account"] == account]
     unguarded = result.saved[account].unguarded
-    if unguarded is None or unguarded.breach_ts is None:
-        return forced
-    return np.append(forced, unguarded.breach_ts)
+    return forced if unguarded is None else np.append(forced, np.array(unguarded.breaches, np.int64))
 
 
 def _lead(first_ts: int, forced: np.ndarray) -> float | None:

@@ -21,7 +21,7 @@ from backtester.report.records import AccountReport, Cell, Named
 Sign = Literal["~", "+", "-"]
 _NAMES = ("name", "id", "pool", "flag", "text", "guard", "position", "symbol")
 #: Arrays of which the figures of their record say the sum: a row more or less is told by their number alone.
-_DETAILS = {"fills"}
+_DETAILS = {"fills", "actions"}
 
 
 class Difference(NamedTuple):

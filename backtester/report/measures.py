@@ -54,8 +54,8 @@ _Q, _UP, _DOWN, _NEITHER = Quantity, Worse.UP, Worse.DOWN, Worse.NEITHER
 _TABLE = {
     Measure(_Q.VERDICT, _DOWN): "verdict",  # counted from the worst
     Measure(_Q.COUNT, _UP): "liquidations pools_liquidated",
-    Measure(_Q.COUNT, _NEITHER): "Cell.funding fills PortfolioReport.pools",
-    Measure(_Q.ROW, _UP): "flags notices actions",
+    Measure(_Q.COUNT, _NEITHER): "Cell.funding fills actions PortfolioReport.pools",
+    Measure(_Q.ROW, _UP): "flags notices",
     Measure(_Q.ROW, _DOWN): "remedies",
     Measure(_Q.ROW, _NEITHER): """
         accounts positions pools drags exit headroom unguarded guards orders plans trades limits ids law shortfall""",

@@ -105,7 +105,7 @@ class Unguarded(NamedTuple):
     """What becomes of an account where nobody's guards send anything."""
 
     equity_end: float
-    breach_ts: int | None  # first check below maintenance
+    breaches: tuple[int, ...]  # first check below maintenance of every pool that has one, in order of time
 
 
 class Saved(NamedTuple):

@@ -61,8 +61,7 @@ def _unguarded(world: spec.World) -> Search[Unguarded]:
     """The account in the same world without any guards."""
     alone = world._replace(accounts=tuple(each._replace(guards=()) for each in world.accounts))
     [fared] = yield [Trial(alone)]
-    first = min((ts for ts in fared.breach_ts if ts is not None), default=None)
-    return Unguarded(fared.equity_end, first)
+    return Unguarded(fared.equity_end, tuple(sorted(ts for ts in fared.breach_ts if ts is not None)))
 
 
 def _saving(engine: Engine, n: int, ridden: Ridden, account: int) -> Search[Saved]:

@@ -6,6 +6,7 @@ A name may join several with `+`: `2025-10-10+outage`, `mine.parquet+outage`; `c
 from __future__ import annotations
 
 import difflib
+import hashlib
 import json
 import re
 from datetime import UTC, datetime
@@ -31,9 +32,10 @@ def locate(name: str) -> Path:
     """The path table of an id, or of a `.parquet` or `.toml` file. Raises BacktesterError when there is none."""
     if name.endswith(FILES):
         path = Path(name).with_suffix(".parquet")
-        if not path.is_file():
-            hint = f"backtester scenarios build {path.with_suffix('.toml')}" if name.endswith(".toml") else ""
-            raise config_error(name, "no such scenario file", hint)
+        if name.endswith(".toml") and Path(name).is_file():
+            _check_compiled(Path(name), path)
+        elif not path.is_file():
+            raise config_error(name, "no such scenario file")
         return path
     path = scenarios_dir() / f"{name}.parquet"
     if name not in ids():
@@ -41,6 +43,15 @@ def locate(name: str) -> Path:
         hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join((*groups(), *ids()))}"
         raise config_error(f"scenario {name}", "is not known", hint)
     return path
+
+
+def _check_compiled(facts: Path, path: Path) -> None:
+    """Raise where the path of some facts is not there, or was made from others."""
+    if not path.is_file():
+        raise config_error(str(facts), "is not compiled yet", f"backtester scenarios build {facts}")
+    if load(path).facts_sha256 != hashlib.sha256(facts.read_bytes()).hexdigest():
+        message = f"is not what {path.name} was compiled from: it was changed since"
+        raise config_error(str(facts), message, f"backtester scenarios build {facts} --force")
 
 
 def locate_parts(name: str) -> tuple[Path, ...]:

@@ -84,7 +84,7 @@ def test_a_share_is_of_what_stands_on_the_other_side() -> None:
         ("return[] < -1%", 1, "over how long is return[]?", "write return[BTC, 60s], of at most an hour"),
         ("return[BTC, 2h] < -1%", 1, "return[BTC, 2h] is over no such time",
          "write return[BTC, 60s], of at most an hour"),
-        ("return[SOL, 60s] < -1%", 1, "there is no return[SOL, 60s]", ""),
+        ("return[SOL, 60s] < -1%", 1, "there is no return[SOL, 60s]", "the account has BTC, ETH"),
         ("margin_ratio[cross] > 80", 23, "the field is a fraction, 1 is all of it", "write 80%"),
         ("loss > 0.1 and mark[BTC] == 3", 26, "a guard compares with < <= > >=", ""),
         ("loss in [high]", 1, "a guard compares with < <= > >=", ""),
@@ -106,6 +106,7 @@ def test_what_a_condition_gets_wrong(written: str, column: int, message: str, hi
         ('id = "low"\n  when = "loss > 1% for 3"', "when: column 15: expected how long, such as 30s"),
         ('id = "low"\n  when = 3', 'when: expected a condition such as "buffer < 10_000", was 3'),
         ('id = "low"', "when: missing key"),
+        ('id = "low"\n  when = "loss > 1%"\n  do = []', "do: expected at least one, was none"),
         (
             'id = "low"\n  when = "loss > 1%"\n  do = ["alrt"]',
             'do.0: expected one of "alert", "close"',
@@ -189,6 +190,25 @@ def test_an_action_is_about_what_its_condition_is_of() -> None:
         scope_of(parse_action("close"), hedge, HEDGE)
     with pytest.raises(Wrong, match="there is no SOL to reduce"):
         scope_of(parse_action("close of SOL"), hedge, HEDGE)
+
+
+def test_an_isolated_position_is_not_reduced_to_a_leverage() -> None:
+    """Half of it takes half of its margin along."""
+    condition = understood(parse("buffer[worst] < 3% notional", clocks=True), MIXED)
+    for written in (
+        "reduce to leverage 5",
+        "reduce to buffer 8% notional of ETH",
+        "reduce to margin_ratio 9% of account",
+    ):
+        with pytest.raises(Wrong, match="takes its margin along"):
+            scope_of(parse_action(written), condition, MIXED)
+    for written in (
+        "reduce to leverage 5 of cross",
+        "reduce to buffer 8% notional of BTC",
+        "reduce to notional 9 of ETH",
+    ):
+        assert scope_of(parse_action(written), condition, MIXED) in ("cross", "BTC", "ETH")
+    assert scope_of(parse_action("reduce to leverage 5 of ETH"), condition, CROSS) == "ETH"
 
 
 def test_two_guards_of_one_id(tmp_path: Path) -> None:

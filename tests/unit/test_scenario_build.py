@@ -350,6 +350,20 @@ def test_a_stale_or_missing_table_is_told(tmp_path: Path) -> None:
         check_file(path)
 
 
+def test_facts_that_were_changed_are_not_run_as_what_they_were(tmp_path: Path) -> None:
+    path = small(tmp_path)
+
+    with pytest.raises(BacktesterError, match="is not compiled yet"):
+        find(str(path))
+    build_file(path)
+    assert find(str(path)).id
+    path.write_text(path.read_text("utf-8").replace("0.1, 1.0", "0.2, 1.0"), "utf-8")
+    with pytest.raises(BacktesterError, match="it was changed since"):
+        find(str(path))
+    build_file(path)
+    assert find(str(path)).id
+
+
 def test_unknown_scenarios_get_a_suggestion() -> None:
     with pytest.raises(BacktesterError, match="did you mean '2025-10-10'"):
         find("2025-10-1")

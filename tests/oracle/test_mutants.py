@@ -28,6 +28,7 @@ class Mutant(NamedTuple):
     rule: str
     line: str
     becomes: str
+    seed: int | None = None  # of a universe that shows it, tried first, where few do
 
 
 MUTANTS = (
@@ -156,6 +157,7 @@ MUTANTS = (
         "6.1 sums of what is left",
         'note_resting(w, order, o["lots"] - o["filled"])',
         'note_resting(w, order, o["lots"])',
+        seed=1995,
     ),
     Mutant("6.1 a fill is rest no more", "note_resting(w, order, -lots)", "pass"),
     Mutant("6.1 what ended is rest no more", 'note_resting(w, order, o["filled"] - o["lots"])', "pass"),
@@ -272,7 +274,7 @@ def mutated(package: Path, mutant: Mutant) -> None:
         path.write_text(text.replace(mutant.line, mutant.becomes), encoding="utf-8")
 
 
-def hunt(folder: Path, ends: Sequence[str]) -> subprocess.CompletedProcess[str]:
+def hunt(folder: Path, ends: Sequence[tuple[int, str]]) -> subprocess.CompletedProcess[str]:
     """Run the comparison on the package in `folder`."""
     environment = os.environ | {
         "PYTHONPATH": f"{folder}{os.pathsep}{ROOT}",
@@ -310,7 +312,7 @@ def test_every_mutant_alters_one_line() -> None:
 
 @pytest.mark.slow
 def test_the_unaltered_copy_agrees(package: Path) -> None:
-    done = hunt(package.parent, ends=[""] * 60)  # as none ends: each is compared
+    done = hunt(package.parent, [(seed, "") for seed in range(60)])  # as none ends: each is compared
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -318,5 +320,6 @@ def test_the_unaltered_copy_agrees(package: Path) -> None:
 @pytest.mark.parametrize("mutant", MUTANTS, ids=[mutant.rule for mutant in MUTANTS])
 def test_every_mutant_is_caught(package: Path, ends: list[str], mutant: Mutant) -> None:
     mutated(package, mutant)
-    done = hunt(package.parent, ends)
+    known = [] if mutant.seed is None else [(mutant.seed, end(seeded(mutant.seed)))]
+    done = hunt(package.parent, [*known, *enumerate(ends)])
     assert done.returncode == DIFFERENT, f"{mutant}: nothing found\n{done.stdout}{done.stderr}"

@@ -173,7 +173,7 @@ def test_check_tells_a_stale_table(tmp_path: Path, capsys: pytest.CaptureFixture
     facts = tmp_path / "2025-10-10.toml"
     facts.write_text(facts.read_text("utf-8").replace('"21:00:00", 114200.4', '"21:00:00", 114200.5'), "utf-8")
     assert main(["scenarios", "check", str(facts)]) == ExitCode.CONFIG
-    assert "2025-10-10.parquet is not what it compiles to" in capsys.readouterr().err
+    assert "is not what 2025-10-10.parquet was compiled from" in capsys.readouterr().err
 
 
 def test_check_fails_where_a_bar_is_missed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from backtester.engine import spec
-from backtester.engine.state import GUARD, GUARD_ACTION, GUARD_OP, MOST_SENT, NEVER_NS, VIEW
+from backtester.engine.guards.tables import GUARD, GUARD_ACTION, GUARD_OP, MOST_SENT, VIEW
+from backtester.engine.state import NEVER_NS
 from backtester.enums import GuardDo, GuardMetric, GuardOp, GuardScope
 
 #: More than a condition of the greatest depth puts on the stack.

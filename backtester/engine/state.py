@@ -25,9 +25,6 @@ NONE = np.int64(-1)
 #: Phases of the agenda (RULES 1.3.7). Post-only orders come before others that arrive at the same time.
 DECISION, CANCEL_DECISION, CANCEL, POST_ONLY_ARRIVAL, ARRIVAL, SECOND_LOOK = map(np.int64, range(6))
 
-#: So many orders the guards of an account send within so long at most (RULES 11.5).
-MOST_SENT, SENT_WITHIN_NS = 20, 60 * 10**9
-
 #: One price level of one side. message: number of the instrument's message that named it last, but for path steps
 #: (SIDE.named). printed: lots that trades took since.
 CELL = np.dtype([("lots", "i8"), ("printed", "i8"), ("message", "i8")], align=True)
@@ -342,81 +339,6 @@ PLAN = np.dtype(
         ("end_mid2", "i8"),
         ("end_traded", "i8"),
         ("end_value", "f8"),
-    ],
-    align=True,
-)
-
-#: What a client sees of a market: as it was at the last mark time at which its feed came (RULES 11.2). NaN: unknown.
-VIEW = np.dtype(
-    [
-        ("ts", "i8"),  # -1 = nothing yet
-        ("count", "i8"),  # marks so far; the last ones are in Market.shared_marks
-        ("seen", "i8"),  # marks when it was seen, in Market.seen_marks
-        ("mark", "f8"),
-        ("index", "f8"),
-        ("last", "f8"),
-        ("bid", "f8"),
-        ("ask", "f8"),
-        ("funding", "f8"),
-    ],
-    align=True,
-)
-
-#: A guard of an account, and how it stands (RULES 11.4).
-GUARD = np.dtype(
-    [
-        ("account", "i8"),
-        ("op_first", "i8"),
-        ("op_count", "i8"),
-        ("rearm", "i8"),
-        ("rearm_first", "i8"),
-        ("rearm_count", "i8"),
-        ("cool_down_ns", "i8"),
-        ("confirm_ns", "i8"),
-        ("max_fires", "i8"),  # 0 = any
-        ("action_first", "i8"),
-        ("action_count", "i8"),
-        ("reaction_ns", "i8"),
-        ("key", "i8"),
-        ("armed", "i8"),
-        ("fires", "i8"),
-        ("first_ts", "i8"),  # of the first fire, -1 = none
-        ("ready_ts", "i8"),  # end of the cool-down
-        ("confirm_ts", "i8"),  # when it acts on the fire that waits for somebody, NEVER_NS = none does
-        ("held", "i8"),  # what holds it back, as at its last look
-        ("blind", "i8"),  # looks at which its condition was unknown, the first and the last of them
-        ("blind_first", "i8"),
-        ("blind_last", "i8"),
-        ("seen", "f8"),  # both sides of the first comparison that was true at the last look
-        ("bound", "f8"),
-    ],
-    align=True,
-)
-
-#: One step of a condition, in the order in which it is worked (RULES 11.3).
-GUARD_OP = np.dtype(
-    [
-        ("code", "i8"),
-        ("metric", "i8"),
-        ("scope", "i8"),
-        ("place", "i8"),  # number of the pool, position or market
-        ("value", "f8"),
-        ("ns", "i8"),
-        ("since_ts", "i8"),  # FOR: since when its inside has been true, NEVER_NS = it is not
-    ],
-    align=True,
-)
-
-#: What a guard does, in order (RULES 11.5). Scope and place say which positions.
-GUARD_ACTION = np.dtype(
-    [
-        ("do", "i8"),
-        ("scope", "i8"),
-        ("place", "i8"),
-        ("value", "f8"),  # a share, quote, or what `metric` shall be
-        ("metric", "i8"),
-        ("share_of", "i8"),  # metric that `value` is a share of, -1 = none
-        ("bound", "f8"),  # of its orders, 0 = the venue's
     ],
     align=True,
 )

@@ -22,21 +22,18 @@ from backtester.metrics.slippage import fees_of
 from backtester.metrics.trade_costs import Slipped
 from backtester.metrics.verdict import account_deficit
 from backtester.report.executions import BPS, TradeReport
+from backtester.report.helped import ExitReport, HeadroomReport, RemedyReport, UnguardedReport
 from backtester.report.pools import Fate
 from backtester.report.records import (
     CROSS,
     ISOLATED,
     AccountReport,
     DragReport,
-    ExitReport,
-    HeadroomReport,
     Named,
     PoolReport,
     PortfolioReport,
     PositionReport,
-    RemedyReport,
     SystemReport,
-    UnguardedReport,
 )
 from backtester.run.result import ACTUAL, UNLIQUIDATED, Exit, Headroom, Remedy, RunResult, TopUp, Unguarded
 from backtester.venue.margin import bankruptcy_price, liquidation_price, maintenance_margin

@@ -9,7 +9,7 @@ import numpy as np
 from backtester.config.values import Instant
 from backtester.enums import GuardEvent, Hold
 from backtester.metrics.names import Names, known, moment, rows_of
-from backtester.report.records import ActionReport, GuardReport
+from backtester.report.guarded import ActionReport, GuardReport
 from backtester.run.result import ACTUAL, RunResult
 
 #: An alert behind which no liquidation comes for so long was a false one.

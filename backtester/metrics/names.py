@@ -137,6 +137,12 @@ class Names:
             found[number] = f"{self.guard(int(orders[number]['account']), guard)} {counts[guard]}"
         return found
 
+    @cached_property
+    def made_in_actual(self) -> tuple[int, ...]:
+        """Those of ACTUAL, as they are reported behind the orders of the portfolio."""
+        worlds = self._result.state.orders["world"]
+        return tuple(number for number in self.made if worlds[number] == ACTUAL)
+
     def order(self, number: int) -> str:
         """Id of an order of any world."""
         if number in self.made:

@@ -36,10 +36,9 @@ def order_reports(
         for number, written, order in zip(numbers, described.orders, rows, strict=True):
             asked = written.lots if order["plan"] < 0 else order["lots"]
             yield _order_report(names, number, asked, order, fills.of(number), traded[order["market"]])
-    for number in names.made:
+    for number in names.made_in_actual:
         [order] = rows_of(result.state.orders[number : number + 1])
-        if order["world"] == ACTUAL:
-            yield _order_report(names, number, order["lots"], order, fills.of(number), traded[order["market"]])
+        yield _order_report(names, number, order["lots"], order, fills.of(number), traded[order["market"]])
 
 
 def _order_report(

@@ -17,8 +17,6 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import Any
 
-import numpy as np
-
 from backtester.config.values import Instant
 from backtester.enums import OrderReason
 from backtester.metrics.impact_law import courses
@@ -39,7 +37,7 @@ _UNTRADED = " while the market traded nothing"
 
 def left_open(result: RunResult, names: Names, orders: Sequence[OrderReport]) -> Iterator[Notice]:
     """Orders of the user that ended where the ladder did, and what they should have closed was open at the end."""
-    for order, told in _with_rows(result, orders):
+    for order, told in _with_rows(result, names, orders):
         position, side = int(order["position"]), int(order["side"])
         rest = min(int(order["lots"] - order["filled"]), -side * int(result.state.positions[position]["lots"]))
         if told.plan is not None or told.reason is not OrderReason.BEYOND_VISIBLE_DEPTH or rest <= 0:
@@ -73,18 +71,20 @@ def _stuck(result: RunResult, names: Names, position: int, ts: Instant, orders: 
     return Notice(Flag.LIQUIDATION_STUCK, ts, account, symbol, (), rest, text)
 
 
-def _with_rows(result: RunResult, orders: Sequence[OrderReport]) -> Iterator[tuple[Any, OrderReport]]:
+def _with_rows(result: RunResult, names: Names, orders: Sequence[OrderReport]) -> Iterator[tuple[Any, OrderReport]]:
     """Each with its ORDER row."""
     written = chain.from_iterable(result.index.orders[account] for account in range(len(result.world.accounts)))
-    made = np.flatnonzero((result.state.orders["guard"] >= 0) & (result.state.orders["world"] == ACTUAL)).tolist()
-    return ((result.state.orders[number], told) for number, told in zip((*written, *made), orders, strict=True))
+    return (
+        (result.state.orders[number], told)
+        for number, told in zip((*written, *names.made_in_actual), orders, strict=True)
+    )
 
 
 def orders_not_sent(result: RunResult, orders: Sequence[OrderReport]) -> Iterator[Notice]:
     """Those that have a time of their own; the children of plans go with their plan."""
     start, end = Instant(result.start_ts), Instant(result.end_ts)
     described = [order for account in result.world.accounts for order in account.orders]
-    for order, told in zip(described, orders, strict=False):  # behind them stand those that guards made
+    for order, told in zip(described, orders[: len(described)], strict=True):  # behind them: those that guards made
         if order.at_ns > result.end_ts and told.plan is None:
             kind, at = word(told.type.name.lower()), Instant(order.at_ns)
             text = (
@@ -163,7 +163,7 @@ def _unjudged(plan: PlanReport) -> Notice:
 def too_large_orders(result: RunResult, names: Names, orders: Sequence[OrderReport]) -> Iterator[Notice]:
     """Orders that took more at once than such a share of what was traded in the moment of their law, nothing maybe."""
     traded = courses(result)
-    for order, told in _with_rows(result, orders):
+    for order, told in _with_rows(result, names, orders):
         course, lots = traded[order["market"]], int(order["filled"] - order["maker_lots"])
         if told.plan is not None or course is None or lots == 0:
             continue

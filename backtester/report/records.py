@@ -12,9 +12,11 @@ from typing import NamedTuple
 
 from backtester.config.command import Command
 from backtester.config.values import Instant
-from backtester.enums import GuardEvent, Hold, LiquidationStage, Side, Verdict
+from backtester.enums import LiquidationStage, Side, Verdict
 from backtester.report.executions import OrderReport, PlanReport, TradeReport
 from backtester.report.flags import Flag
+from backtester.report.guarded import ActionReport, GuardReport
+from backtester.report.helped import ExitReport, HeadroomReport, RemedyReport, UnguardedReport
 
 #: Margin modes of a position; also the name of the pool of all cross positions.
 CROSS, ISOLATED = "cross", "isolated"
@@ -147,42 +149,6 @@ class PoolReport(NamedTuple):
     required_topup_by: Instant | None  # last moment at which its part saves, the start where none was shown
     deficit: float
     drags: tuple[DragReport, ...]  # in the order of its positions; none where it never fell, or has only one
-
-
-class RemedyReport(NamedTuple):
-    """Another portfolio with which the account was seen to survive."""
-
-    id: str  # size, stop (the loosest), or the margin mode that all of its positions are in
-    value: float | None  # share of every size of the account; distance of its stops from the mark at the start
-    not_enough: float | None  # next value tried, with which it does not survive
-    equity_end: float
-    settings: str  # what makes it: key=value as --set takes them, of a stop the keys of an order for every position
-
-
-class ExitReport(NamedTuple):
-    """The point of no return of an account that was lost: closing everything at market, all orders cancelled."""
-
-    by: Instant | None  # last time at which that saves it; None: at none
-    equity_end: float | None  # with it
-    too_late_ts: Instant | None  # the next time tried, at which it does not; its breach, if every one before that does
-
-
-class HeadroomReport(NamedTuple):
-    """How much larger an account that survived could have been, its initial margin not asked."""
-
-    multiple: float  # of every size, with which it was seen to survive
-    dies_at: float | None  # next multiple tried, with which it does not
-    beyond: str  # what becomes of the next larger one: dies, refused, or not tried
-    equity_end: float
-    settings: str  # as of a remedy
-
-
-class UnguardedReport(NamedTuple):
-    """What becomes of an account where nobody's guards send anything."""
-
-    equity_end: float
-    breach_ts: Instant | None  # first check below maintenance
-    effect: float  # of the guards: the equity at the end with them less that without, below 0 where they cost
 
 
 class AccountReport(NamedTuple):
@@ -318,34 +284,6 @@ class LimitReport(NamedTuple):
     level: str  # fail or warn
     outcome: str  # ok, breached, unknown or not_applicable
     figure: str  # what decided it, in words
-
-
-class ActionReport(NamedTuple):
-    """What a guard did, or that it was held back: of an uninterrupted stretch of that, the beginning."""
-
-    ts: Instant
-    account: str
-    guard: str
-    event: GuardEvent
-    held: Hold  # what holds it back
-    order: str  # id of the order that it sent, or ""
-    seen: float | None  # both sides of the first comparison of its condition that was true
-    bound: float | None
-
-
-class GuardReport(NamedTuple):
-    """A guard over the whole run."""
-
-    account: str
-    id: str
-    when: str  # its condition as it is written
-    fires: int
-    first_ts: Instant | None
-    lead_s: float | None  # from its first fire to the first liquidation order of its account, or breach without guards
-    false_fires: int  # alerts behind which none came within an hour
-    blind: int  # looks at which its condition was unknown, the first and the last of them
-    blind_first_ts: Instant | None
-    blind_last_ts: Instant | None
 
 
 class PhaseKind(StrEnum):

@@ -10,7 +10,8 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from backtester.config.values import Instant
-from backtester.report.records import CROSS, AccountReport, Cell, HeadroomReport, PoolReport, RemedyReport
+from backtester.report.helped import HeadroomReport, RemedyReport
+from backtester.report.records import CROSS, AccountReport, Cell, PoolReport
 from backtester.report.sheet import Column, Sheet
 from backtester.report.text import NONE, clock, money, pool_name, when
 

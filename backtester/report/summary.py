@@ -96,6 +96,17 @@ def _beyond(finished: Sequence[_Named], lowest: Sequence[_Named], currency: str)
     if known := [(buffer, name) for buffer, name in buffers if buffer is not None]:
         buffer, name = min(known)
         yield Figure(f"Lowest buffer, {currency}", money(buffer), name)
+    yield from _guarded([each.cell for each in finished], currency)
+
+
+def _guarded(cells: Sequence[Cell], currency: str) -> Iterator[Figure]:
+    """What guards did to the equity at the end, all cells together. A policy that costs more than it saves shows."""
+    parts = [[account.unguarded.effect for account in cell.accounts if account.unguarded] for cell in cells]
+    effects = [math.fsum(part) for part in parts if part]
+    if effects:
+        cost = [effect for effect in effects if effect < 0.0]
+        more = f"cost {money(-math.fsum(cost))} in {len(cost)} of {len(effects)}"
+        yield Figure(f"Guards in all, {currency}", signed(math.fsum(effects)), more)
 
 
 def _result(name: str, each: _Named) -> Figure:

@@ -6,8 +6,9 @@ import math
 from collections.abc import Iterable, Iterator
 
 from backtester.report.executions import TradeReport
+from backtester.report.guarded import GuardReport
 from backtester.report.pools import Fate, fates, pool_of
-from backtester.report.records import AccountReport, Cell, GuardReport, PositionReport
+from backtester.report.records import AccountReport, Cell, PositionReport
 from backtester.report.remedies import remedies_sheet, sizing_sheet
 from backtester.report.sheet import Column, Sheet
 from backtester.report.sheets import sheets

@@ -12,7 +12,7 @@ from backtester.enums import GuardEvent, LiquidationStage, OrderReason, Side
 from backtester.report.contagion import dragged
 from backtester.report.execution_sheets import apart
 from backtester.report.executions import OrderReport, PlanReport
-from backtester.report.guarding import guard_words
+from backtester.report.guard_words import guard_words
 from backtester.report.phases import stories, told
 from backtester.report.records import Cell, LiquidationReport
 from backtester.report.text import bps, clock, money, percent, pool_name, price, signed, size, word
@@ -96,7 +96,8 @@ def _liquidation(each: LiquidationReport) -> Event:
     """Example: liquidation: main ETH, sold 15 of 15 at 3,619.90, +1.4 bps off the mark."""
     what = f"{each.account} {each.position}"
     if each.stage is LiquidationStage.TAKEOVER:
-        text = f"takeover: {what}, {size(each.size)} at the mark {price(each.trigger_mark)}; the venue keeps the margin"
+        at = "the mark" if each.vwap in (None, each.trigger_mark) else f"{price(each.vwap)}, the mark being"
+        text = f"takeover: {what}, {size(each.size)} at {at} {price(each.trigger_mark)}; the venue keeps the margin"
         return Event(each.ts, "liquidation", text)
     done = f"{_DID[each.side]} {size(each.filled_size)} of {size(each.size)}"
     off = bps(apart(each.vwap, each.trigger_mark, each.side))

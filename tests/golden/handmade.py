@@ -30,18 +30,16 @@ from backtester.report.executions import (
     TradeReport,
 )
 from backtester.report.flags import Flag
+from backtester.report.guarded import ActionReport, GuardReport
+from backtester.report.helped import ExitReport, HeadroomReport, RemedyReport, UnguardedReport
 from backtester.report.records import (
     CROSS,
     SCHEMA_VERSION,
     AccountReport,
-    ActionReport,
     Cell,
     DragReport,
-    ExitReport,
     FileInput,
     FundingPayment,
-    GuardReport,
-    HeadroomReport,
     Inputs,
     LimitReport,
     LiquidationReport,
@@ -56,12 +54,10 @@ from backtester.report.records import (
     PositionReport,
     RealisedPrices,
     Receipt,
-    RemedyReport,
     ReportModel,
     ScenarioInput,
     Source,
     SystemReport,
-    UnguardedReport,
     VenueInput,
 )
 

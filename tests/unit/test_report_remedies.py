@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from backtester.report.records import AccountReport, HeadroomReport
+from backtester.report.helped import HeadroomReport
+from backtester.report.records import AccountReport
 from backtester.report.remedies import _apart, helps, remedies_sheet, run_again_lines, sizing_sheet
 from tests.golden.handmade import CRASH
 

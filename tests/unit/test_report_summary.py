@@ -21,8 +21,9 @@ IDLE = FailedCell(PortfolioName("book", ""), "z", CRASH.venue, CRASH.variant, "n
 def lived(scenario: str, loss: float, **changes: Any) -> Cell:
     """A cell without a liquidation that lost so much of 100."""
     whole = WHOLE._replace(loss=loss, loss_pct=loss, buffer_min=50.0 - loss, pools_liquidated=0)
+    accounts = tuple(each._replace(unguarded=None) for each in SMALLER.accounts)
     calm = SMALLER._replace(scenario=scenario, venue=CRASH.venue, variant=CRASH.variant, plans=(), portfolio=whole)
-    return calm._replace(**changes)
+    return calm._replace(**({"accounts": accounts} | changes))
 
 
 def died(scenario: str, loss: float) -> Cell:
@@ -32,7 +33,7 @@ def died(scenario: str, loss: float) -> Cell:
 
 def partly(scenario: str, loss: float) -> Cell:
     """A cell in which an account lost one margin pool and kept another."""
-    accounts = tuple(_two_pools(each) for each in CRASH.accounts)
+    accounts = tuple(_two_pools(each)._replace(unguarded=None) for each in CRASH.accounts)
     return lived(scenario, loss, verdict=Verdict.LIQUIDATED, accounts=accounts, liquidations=CRASH.liquidations)
 
 
@@ -136,3 +137,15 @@ def test_numbers_across_a_matrix_keep_their_order() -> None:
     cells = [of("x", value, 5.0, scenario) for scenario in ("a", "b") for value in ("2", "10", "4")]
     matrix, _ = glance(cells, "USDC")
     assert [column.heading for column in matrix.columns] == ["scenario", "x=2", "x=10", "x=4"]
+
+
+def test_guards_that_cost_more_than_they_save_show_over_all_cells() -> None:
+    """Two cells in which guards of main saved 173.19, one in which they cost 500; none where nobody's send anything."""
+    [main, *others] = CRASH.accounts
+    assert main.unguarded is not None
+    harmed = main._replace(unguarded=main.unguarded._replace(effect=-500.0))
+    alike, cost = CRASH._replace(scenario="y"), CRASH._replace(scenario="x", accounts=(harmed, *others))
+    told = summary([CRASH, alike, cost], "USDC")
+    assert told is not None and told.beyond[-1] == ("Guards in all, USDC", "−153.62", "cost 500.00 in 1 of 3")
+    without = summary([each._replace(accounts=tuple(others)) for each in (CRASH, alike)], "USDC")
+    assert without is not None and "Guards in all, USDC" not in [each.name for each in without.beyond]

@@ -69,10 +69,12 @@ def test_a_breach_stands_before_its_liquidation() -> None:
     assert texts("liquidation") == ["liquidation: main BTC, sold 1.25 of 1.25 at 95,800.00, +15.6 bps off the mark"]
 
 
-def test_a_takeover_says_who_keeps_the_margin() -> None:
+def test_a_takeover_says_at_which_price_and_who_keeps_the_margin() -> None:
+    """At the mark, or where the venue takes over at another price at that, as the table of liquidations does."""
     taken = CRASH.liquidations[0]._replace(stage=LiquidationStage.TAKEOVER, trigger_mark=96_040.0)
-    [text] = texts("liquidation", CRASH._replace(liquidations=(taken,)))
-    assert text == "takeover: main BTC, 1.25 at the mark 96,040.00; the venue keeps the margin"
+    for vwap, at in ((96_040.0, "the mark 96,040.00"), (95_800.0, "95,800.00, the mark being 96,040.00")):
+        [text] = texts("liquidation", CRASH._replace(liquidations=(taken._replace(vwap=vwap),)))
+        assert text == f"takeover: main BTC, 1.25 at {at}; the venue keeps the margin"
 
 
 def test_funding_of_one_time_is_one_line_with_its_signs() -> None:

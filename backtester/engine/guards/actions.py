@@ -7,10 +7,11 @@ import math
 import numpy as np
 
 from backtester.engine.guards.metrics import pools_meant, positions_meant, seen_value
+from backtester.engine.guards.tables import SENT_WITHIN_NS
 from backtester.engine.jit import helper
 from backtester.engine.money.margin import maintenance
 from backtester.engine.orders.latency import SENT, client_arrival, mixed
-from backtester.engine.state import ARRIVAL, NONE, SENT_WITHIN_NS
+from backtester.engine.state import ARRIVAL, NONE
 from backtester.engine.time.agenda import schedule
 from backtester.engine.value import worth
 from backtester.enums import (

@@ -11,7 +11,7 @@ from itertools import groupby
 from backtester.config.values import Instant
 from backtester.enums import GuardEvent
 from backtester.report.executions import FillReport, OrderReport
-from backtester.report.guarding import guard_words
+from backtester.report.guard_words import guard_words
 from backtester.report.html.heat import heat
 from backtester.report.html.phases import of_scenario, thin
 from backtester.report.html.plot import Mark, Span, band, picture

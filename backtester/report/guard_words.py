@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from backtester.enums import GuardEvent
-from backtester.report.records import ActionReport, Cell
+from backtester.report.guarded import ActionReport
+from backtester.report.records import Cell
 from backtester.report.text import money
 
 _DID = {

@@ -90,7 +90,7 @@ def _document(model: ReportModel, cell: Cell) -> dict[str, Any]:
         "engine_version": __version__,
         "cell": cell_name(cell),
         "sentence": sentence(cell, model.reporting_currency),
-        "events": [plain(event) for event in timeline(cell)],
+        "events": [{"ts": plain(each.ts), "kind": each.kind, "text": each.text} for each in timeline(cell)],
         "helps": [_help(each) for account in cell.accounts for each in helps(account, cell.start_ts)],
         "assumptions": list(model.assumptions),
         "warnings": list(model.warnings),

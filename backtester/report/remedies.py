@@ -49,8 +49,9 @@ def _topup(account: AccountReport, start: Instant) -> Help:
     by = account.required_topup_by
     if by is None or by == start:
         where = f" from the start{_each(short, _pool_need)}"
-    else:
+    else:  # of less it was only tried what it does when it is there all along
         where = _each(short, _pool_need_by) or f" by {when(by, start)}"
+        too_little = f"{too_little} from the start"
     end, cost = account.topup_equity_end, f"{money(account.required_topup)} tied up"
     return Help(account.name, f"{enough} more{where}", end, end - account.equity_end, cost, too_little, "")
 

@@ -13,7 +13,7 @@ from backtester.report.remedies import remedies_sheet, sizing_sheet
 from backtester.report.sheet import Column, Sheet
 from backtester.report.sheets import sheets
 from backtester.report.text import lead, money, percent, pool_name, price, size, when
-from backtester.report.timeline import timeline
+from backtester.report.timeline import folded, timeline
 
 #: Events of a cell that is told in brief.
 MOST_EVENTS = 20
@@ -144,8 +144,8 @@ def _guard(cell: Cell, each: GuardReport) -> tuple[str, ...]:
 
 
 def timeline_sheet(cell: Cell, most: int | None = None) -> Sheet:
-    """A row per event; of more than `most` the last row says how many are left."""
-    events = timeline(cell)
+    """A row per event; with `most` those that are alike are one, and the last row says how many are left."""
+    events = timeline(cell) if most is None else folded(timeline(cell))
     rows = [(when(event.ts, cell.start_ts), event.text) for event in events[:most]]
     if left := len(events) - len(rows):
         rows.append(("…", f"{left} more: --details worst"))

@@ -104,11 +104,13 @@ def when(ts: Instant | None, start: Instant) -> str:
 
 
 def lead(seconds: float | None) -> str:
-    """How much earlier, in minutes and seconds. Examples: 7:03, −0:12."""
+    """How much earlier, as a clock tells it. Examples: 7:03, −0:12, 2:08:07."""
     if seconds is None:
         return NONE
     minutes, rest = divmod(round(abs(seconds)), 60)
-    return f"{'−' if seconds < 0.0 else ''}{minutes}:{rest:02d}"
+    hours, minutes = divmod(minutes, 60)
+    told = f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+    return f"−{told}" if seconds < 0.0 else told
 
 
 def delay(later: Instant | None, earlier: Instant | None) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
@@ -17,15 +17,22 @@ from backtester.report.phases import stories, told
 from backtester.report.records import Cell, LiquidationReport
 from backtester.report.text import bps, clock, money, percent, pool_name, price, signed, size, word
 
+#: So many lines of a timeline that is told in brief may say the same.
+MOST_ALIKE = 3
+
 _DID = {Side.SELL: "sold", Side.BUY: "bought", Side.NONE: "traded"}
 
 
 class Event(NamedTuple):
-    """One line of a timeline; `kind` is phase, topup, order, stop, funding, guard, breach or liquidation."""
+    """One line of a timeline; `kind` is phase, topup, order, stop, funding, guard, breach or liquidation.
+
+    Events of the same `like` say the same again, with other figures; "": like no other.
+    """
 
     ts: Instant
     kind: str
     text: str
+    like: str = ""
 
 
 def timeline(cell: Cell) -> list[Event]:
@@ -41,6 +48,23 @@ def timeline(cell: Cell) -> list[Event]:
         *_plans(cell),
     ]
     return sorted(events, key=lambda event: event.ts.ts_ns)
+
+
+def folded(events: Sequence[Event]) -> list[Event]:
+    """Of more than MOST_ALIKE events that are alike the first alone, with how many follow it until when."""
+    alike: dict[str, list[Event]] = {}
+    for event in events:
+        alike.setdefault(event.like, []).append(event)
+    many = {like: same for like, same in alike.items() if like and len(same) > MOST_ALIKE}
+    left = [event for event in events if event.like not in many or event is many[event.like][0]]
+    return [_with_rest(event, many.get(event.like, [])) for event in left]
+
+
+def _with_rest(event: Event, alike: Sequence[Event]) -> Event:
+    """Example: guard low-buffer alerts: buffer < 10_000, sees 8,432.10; 7 more until 21:20:24."""
+    if not alike:
+        return event
+    return event._replace(text=f"{event.text}; {len(alike) - 1} more until {clock(alike[-1].ts)}")
 
 
 def _phases(cell: Cell) -> Iterator[Event]:
@@ -66,7 +90,7 @@ def _guards(cell: Cell) -> Iterator[Event]:
     """Alerts, and those that were withdrawn: orders of guards tell themselves."""
     for each in cell.actions:
         if each.event in (GuardEvent.ALERT, GuardEvent.PASSED):
-            yield Event(each.ts, "guard", guard_words(cell, each))
+            yield Event(each.ts, "guard", guard_words(cell, each), f"{each.account} {each.guard} {each.event.name}")
 
 
 def _last_moments(cell: Cell) -> Iterator[Event]:
@@ -106,19 +130,25 @@ def _liquidation(each: LiquidationReport) -> Event:
 
 
 def _orders(cell: Cell) -> Iterator[Event]:
-    """An order as it fires or has filled, and as it ends with less than it was for. A plan's children are its own."""
+    """An order as it fires or has filled, and as it ends with less than it was for. A plan's children are its own.
+
+    Orders of one guard are alike, and those that end for the same reason.
+    """
+    guards = {(each.account, each.order): each.guard for each in cell.actions if each.order}
     for order in cell.orders:
         if order.plan is None:
-            yield from _order(order)
+            guard = guards.get((order.account, order.id))
+            yield from _order(order, f"{order.account} {order.symbol} by {guard}" if guard else "")
 
 
-def _order(order: OrderReport) -> Iterator[Event]:
+def _order(order: OrderReport, filled_like: str) -> Iterator[Event]:
     if order.trigger_ts is not None:
         yield Event(order.trigger_ts, "stop", f"{order.id} fires at {price(order.trigger_price)}, {_came_to(order)}")
     elif order.fills:
-        yield Event(order.fills[-1].ts, "order", f"{order.id} {_filled(order)}")
+        yield Event(order.fills[-1].ts, "order", f"{order.id} {_filled(order)}", filled_like)
     if order.done_ts is not None and order.filled_size < order.size and order.reason is not OrderReason.NONE:
-        yield Event(order.done_ts, "order", f"{order.id} {_ended(order)}")
+        ended = _ended(order)
+        yield Event(order.done_ts, "order", f"{order.id} {ended}", f"{order.account} {order.symbol} {ended}")
 
 
 def _came_to(order: OrderReport) -> str:

@@ -24,7 +24,7 @@ def test_the_best_end_stands_first() -> None:
     ]
     assert rows(MAIN)[0][2:4] == ("6,120.00", "5,826.31")
     assert rows(MAIN)[1][2:4] == ("4,120.50", "3,826.81")
-    assert [row[-1] for row in rows(MAIN)] == ["3,465.50", "0.63", "4 %", "21:29:00", "–"]
+    assert [row[-1] for row in rows(MAIN)] == ["3,465.50 from the start", "0.63", "4 %", "21:29:00", "–"]
 
 
 def test_what_leads_to_a_worse_end_says_so() -> None:
@@ -35,7 +35,7 @@ def test_what_leads_to_a_worse_end_says_so() -> None:
         "293.50",
         "−0.19",
         "3,500.50 tied up",
-        "3,465.50",
+        "3,465.50 from the start",
     )
     assert rows(worse) == (("main", words, *figures),)
 

@@ -13,7 +13,7 @@ from backtester.report.telling import (
     pools_sheet,
     timeline_sheet,
 )
-from backtester.report.timeline import Event, timeline
+from backtester.report.timeline import Event, folded, timeline
 from tests.golden.handmade import CRASH
 
 MINUTE = 60_000_000_000
@@ -130,6 +130,14 @@ def test_many_events_are_cut_with_a_sign() -> None:
     assert len(rows) == MOST_EVENTS + 1
     assert rows[-1] == ("…", f"{len(events) - MOST_EVENTS} more: --details worst")
     assert len(timeline_sheet(often).rows) == len(events)
+
+
+def test_events_that_are_alike_are_one_line_in_brief() -> None:
+    same = [Event(Instant(n * MINUTE), "guard", f"guard g alerts, sees {n}", "main g ALERT") for n in range(5)]
+    other = Event(Instant(2 * MINUTE), "breach", "main cross falls below maintenance")
+    events = sorted((*same, other), key=lambda event: event.ts.ts_ns)
+    assert [event.text for event in folded(events)] == ["guard g alerts, sees 0; 4 more until 00:04:00", other.text]
+    assert folded(events[:4]) == events[:4]  # three of a kind are told
 
 
 def test_a_cell_told_whole_has_every_table_and_none_twice() -> None:

@@ -24,6 +24,7 @@ from backtester.report.text import (
     clock,
     delay,
     headline,
+    lead,
     money,
     offset,
     percent,
@@ -81,6 +82,10 @@ SECOND = 1_000_000_000
 )
 def test_figures(found: str, expected: str) -> None:
     assert found == expected
+
+
+def test_how_much_earlier() -> None:
+    assert [lead(each) for each in (423.0, -12.0, 7_687.0, 0.4, None)] == ["7:03", "−0:12", "2:08:07", "0:00", "–"]
 
 
 def test_the_story_of_a_liquidation() -> None:

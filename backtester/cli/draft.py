@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 _SHORT = ("symbol", "within", "move", "start", "from", "at", "to", "minutes", "back_10m", "back_30m", "how often")
 _WHOLE = (
     *("symbol", "price", "venue", "within_m", "size", "start", "start_price", "at", "price_there", "minutes"),
-    *("back_10m", "back_30m", "rank", "scanned_days", "a_year", "files"),
+    *("back_10m", "back_30m", "rank", "scanned_days", "span_days", "a_year", "files"),
 )
 
 Recordings = Annotated[
     list[Path],
     typer.Argument(
         metavar="CANDLES…",
-        help="Parquet or CSV files with a time (ts, open_time or time), open, high, low, close, volume and perhaps "
-        "symbol, price (trade, index, mark), interval, venue, event.",
+        help="Parquet, CSV or CSV.GZ files with a time (ts, open_time or time), open, high, low, close, volume and "
+        "perhaps symbol, price (trade, index, mark), interval, venue, event.",
     ),
 ]
 Symbols = Annotated[str, typer.Option(metavar="A,B,…", help="Only these; of files without a column symbol, its name.")]
@@ -48,21 +48,25 @@ def scan(
     at_least: Annotated[str, typer.Option(metavar="PERCENT", help="The smallest move to list.")] = "1%",
     limit: Annotated[int, typer.Option(min=1, help="So many falls and rises of each symbol and time.")] = 3,
 ) -> None:
-    """Find crashes and squeezes in candles: the largest moves that do not overlap, and how often they happen.
+    """Find crashes and squeezes in candles: the largest moves that do not overlap, and how often they happen in the
+    time that the candles cover.
 
     A fall goes from the highest price before it to a low, a rise from the lowest to a high. `back`: the largest share
-    of it that came back within 10 and 30 minutes after the candle of its extreme.
+    of it that came back within 10 and 30 minutes after the candle of its extreme. Of moves that overlap the largest
+    stands for all.
     """
+    from backtester.scenario.moves import events
     from backtester.scenario.moves import scan as moves_in
     from backtester.scenario.recorded import Wanted, named, only_from, origin, read_candles
 
     minutes = [_minutes("--within", each) for each in within.split(",")]
     wanted = Wanted(event or (), _symbols(symbol), volume=False)
     candles = only_from(read_candles(recordings, wanted), venue or ())
-    rows = moves_in(candles, minutes, limit, _fraction("--at-least", at_least))
+    rows = events(moves_in(candles, minutes, limit, _fraction("--at-least", at_least)))
     options = settings(ctx)
     if options.format in ("table", "markdown"):
-        emit(f"{rows_text('moves', _SHORT, _short(rows), options)}{origin(candles, recordings)}\n", options)
+        table = rows_text("moves", _SHORT, _short(rows), options)
+        emit(f"{table}{origin(candles, recordings)}\n{_caution(rows)}", options)
     else:
         emit_rows("moves", _WHOLE, _whole(rows, named(recordings)), options)
 
@@ -88,7 +92,7 @@ def draft(
     """
     from backtester.scenario.build import build_text
     from backtester.scenario.draft import draft as draft_of
-    from backtester.scenario.facts_text import facts_text
+    from backtester.scenario.facts_text import NO_OTHERS, facts_text
     from backtester.scenario.recorded import Wanted, named, only_from, read_candles
 
     options = settings(ctx)
@@ -108,10 +112,19 @@ def draft(
     span = (scenario.span_ns / 60e9, " ".join(made.symbols), len(made.candles), scenario.assumed_share)
     columns = ("id", "file", "minutes", "symbols", "candles", "assumed_share", "title")
     emit_rows("scenario_drafted", columns, [(scenario.id, str(out), *span, scenario.title)], options)
+    if scenario.others is None:
+        talk(f"{NO_OTHERS} ({out} says what would help)", options)
     talk(f"next: backtester run PORTFOLIO.toml --scenario {out}", options)
 
 
-def _short(moves: Iterator[Move]) -> Iterator[tuple[Cell, ...]]:
+def _caution(moves: Sequence[Move]) -> str:
+    """What `how often` is worth where candles leave out more of their span than they cover."""
+    whose = ", ".join(dict.fromkeys(move.symbol for move in moves if move.is_sparse))
+    said = "how often is counted within them, and says nothing of the rest"
+    return f"CAUTION: candles of {whose} cover less than half of their span: {said}\n" if whose else ""
+
+
+def _short(moves: Sequence[Move]) -> Iterator[tuple[Cell, ...]]:
     from backtester.scenario.recorded import moment
 
     for move in moves:
@@ -121,12 +134,12 @@ def _short(moves: Iterator[Move]) -> Iterator[tuple[Cell, ...]]:
         yield move.symbol, f"{move.within_m} min", f"{move.size:+.1%}", *from_to, minutes, *back, move.frequency
 
 
-def _whole(moves: Iterator[Move], files: str) -> Iterator[tuple[Cell, ...]]:
+def _whole(moves: Sequence[Move], files: str) -> Iterator[tuple[Cell, ...]]:
     from backtester.scenario.recorded import moment
 
     for move in moves:
         where = (moment(move.start), move.start_price, moment(move.at), move.price_there, move.minutes)
-        seen = (move.rank, move.scanned_s / 86_400, move.a_year)
+        seen = (move.rank, move.scanned_s / 86_400, move.span_s / 86_400, move.a_year)
         whose, back = (move.symbol, move.price, move.venue), (move.back_10m, move.back_30m)
         yield *whose, move.within_m, move.size, *where, *back, *seen, files
 

@@ -2,33 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from backtester.cli.console import Cell, Settings, rows_text
 
 if TYPE_CHECKING:
-    from backtester.scenario.fidelity import Fidelity, Grade, Pair
+    from backtester.scenario.fidelity import Fidelity, Pair
 
 _MOVES = ("worst_1m", "best_1m", "worst_5m", "best_5m", "range_1m")
 _REBOUNDS = ("rebound_10m", "rebound_30m")
+_FIRST = ("BTC", "ETH")
 _EXTREMES = ("symbol", "candles", "low", "high", "outside", "lows", "after 10m", "after 30m")
 
 
-def measured_text(measured: Sequence[Fidelity], settings: Settings) -> str:
-    """The measures of every symbol and price; in JSON and CSV each pair is two columns, `worst_1m`, `worst_1m_path`."""
+def measured_text(measured: Sequence[Fidelity], settings: Settings, ids: Sequence[str] = ()) -> str:
+    """The measures of every symbol and price; in JSON and CSV each pair is two columns, `worst_1m`, `worst_1m_path`.
+
+    `ids`: of the scenario that each is of, where there are several.
+    """
+    of: list[dict[str, Cell]] = [{"id": id} for id in ids] or [{} for _ in measured]
     if settings.format in ("json", "csv"):
-        rows = [dict(_figures(each)) for each in measured]
+        rows = [id | dict(_figures(each)) for id, each in zip(of, measured, strict=True)]
         columns = list(rows[0]) if rows else []
         return rows_text("scenario_fidelity", columns, [list(row.values()) for row in rows], settings)
-    extremes = rows_text("scenario_fidelity", _EXTREMES, map(_extremes, measured), settings)
-    moves = rows_text("scenario_fidelity", ("symbol", "price", *_MOVES), map(_moves, measured), settings)
-    return f"{extremes}\n{moves}"
+    head = ("id",) if ids else ()
+    tables = ((_EXTREMES, _extremes), (("symbol", "price", *_MOVES), _moves))
+    return "\n".join(
+        rows_text(
+            "scenario_fidelity",
+            (*head, *columns),
+            [[*id.values(), *row(each)] for id, each in zip(of, measured, strict=True)],
+            settings,
+        )
+        for columns, row in tables
+    )
 
 
-def graded(grades: Iterable[Grade]) -> str:
-    """The grades of a path's symbols, in their order."""
-    return " ".join(grades)
+def graded(grades: Mapping[str, str]) -> list[str]:
+    """Symbols with their grades, the two that all have in front. Example: BTC:B, ETH:C, SOL."""
+    symbols = sorted(grades, key=lambda symbol: (symbol not in _FIRST, symbol))
+    return [symbol if grades[symbol] == "-" else f"{symbol}:{grades[symbol]}" for symbol in symbols]
 
 
 def _figures(each: Fidelity) -> Iterator[tuple[str, Cell]]:

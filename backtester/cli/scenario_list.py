@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from backtester.cli.console import Settings, make_console, rows_text
+from backtester.cli.fidelity import graded
 
 if TYPE_CHECKING:
     from backtester.scenario.path import Scenario
@@ -26,7 +27,6 @@ _HEADINGS = ("id", "type", "start, UTC", "lasts", "fall %", "rise %", "assumed",
 #: Columns from here to there are numbers, and stand at the right.
 _NUMBERS = range(3, 7)
 _LEAST_SYMBOLS, _LEAST_TITLE = 14, 20
-_FIRST = ("BTC", "ETH")
 
 
 class Listed(NamedTuple):
@@ -38,14 +38,14 @@ class Listed(NamedTuple):
     best_rise: float | None
 
 
-def listed() -> list[Listed]:
-    """All shipped scenarios, in order."""
+def listed(names: Iterable[str]) -> list[Listed]:
+    """Scenarios by their names, in this order."""
     from backtester.scenario.fidelity import grades
-    from backtester.scenario.library import find, ids
+    from backtester.scenario.library import find
     from backtester.scenario.measure import best_rise, worst_fall
 
     found = []
-    for path in map(find, ids()):
+    for path in map(find, names):
         fall = None if path.is_overlay else round(worst_fall(path), 4)
         rise = round(best_rise(path), 4) if "squeezes" in path.tags else None
         found.append(Listed(path, dict(grades(path)), fall, rise))
@@ -81,7 +81,7 @@ def _lines(rows: Sequence[Listed], width: int) -> Iterator[str]:
 
     fixed = [_HEADINGS[:7], *(tuple(map(printable, _words(row))) for row in rows)]
     widths = [max(map(len, column)) for column in zip(*fixed, strict=True)]
-    pairs = [_pairs(row) for row in rows]
+    pairs = [graded(row.grades) for row in rows]
     widest = max((len(" ".join(each)) for each in pairs), default=0)
     gap = 2 if sum(widths) + 2 * len(widths) + widest <= width else 1
     room = width - sum(widths) - gap * len(widths)
@@ -110,12 +110,6 @@ def _words(row: Listed) -> tuple[str, ...]:
         rise,
         f"{path.assumed_share:.0%}",
     )
-
-
-def _pairs(row: Listed) -> list[str]:
-    """Symbols with their grades, the two that all have in front."""
-    symbols = sorted(row.grades, key=lambda symbol: (symbol not in _FIRST, symbol))
-    return [symbol if row.grades[symbol] == "-" else f"{symbol}:{row.grades[symbol]}" for symbol in symbols]
 
 
 def _fitting(pairs: Sequence[str], most: int) -> str:

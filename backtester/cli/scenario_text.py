@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _RAW = ("symbol", "venue", "column", "knots", "start", "low", "low_at", "high", "high_at", "end", "source")
 _SHOWN = ("symbol", "column", "low", "high", "end", "source")
+NOTHING_CLAIMED = "hypothetical: none of it is claimed to have happened, so there is nothing that it could be near to"
 _LABELS = {
     "mark": "mark",
     "bid_depth_near": "bid depth",
@@ -36,7 +37,7 @@ def series_text(scenario: Scenario, tables: tuple[Path, ...], options: Settings)
 def blocks(scenario: Scenario, tables: tuple[Path, ...], options: Settings) -> Iterator[str]:
     """All that is shown of a scenario to a reader. `tables`: the files that it is composed of."""
     from backtester.cli.fidelity import measured_text
-    from backtester.scenario.fidelity import grades, missed
+    from backtester.scenario.fidelity import claimed, grades, missed
     from backtester.texts import printable
 
     begins = start_text(scenario, "%Y-%m-%d %H:%M UTC")
@@ -50,11 +51,13 @@ def blocks(scenario: Scenario, tables: tuple[Path, ...], options: Settings) -> I
     used = {key for keys in sources.values() for key in keys}
     if rows := [each for each in scenario.sources if each.key in used]:
         yield rows_text("scenario_sources", ("source", "what it is"), rows, options)
-    if scenario.fidelity:
-        yield measured_text(scenario.fidelity, options)
+    if measured := claimed(scenario):
+        yield measured_text(measured, options)
         letters = ", ".join(f"{symbol} {grade}" for symbol, grade in grades(scenario).items())
-        faults = [f"\n{fault}" for each in scenario.fidelity for fault in missed(each)]
+        faults = [f"\n{fault}" for each in measured for fault in missed(each)]
         yield f"{_wrapped(f'a pair is candles/path, in per cent; grade {letters}', options)}{''.join(faults)}\n"
+    elif scenario.type != "HIST":
+        yield _wrapped(NOTHING_CLAIMED, options) + "\n"
     if others := scenario.others:
         told = f"any other name moves like {others.of} times {others.beta:g} (assumed). {others.why}"
         yield _wrapped(printable(told), options) + "\n"

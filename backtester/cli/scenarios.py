@@ -8,12 +8,20 @@ from typing import Annotated, Literal
 import typer
 
 from backtester.cli import draft
-from backtester.cli.completion import scenarios
+from backtester.cli.completion import scenarios, scenarios_or_all
 from backtester.cli.console import Settings, check_file, emit, emit_rows, settings, talk
 
 app = typer.Typer(help="Stress paths: list, show, build and check them.", no_args_is_help=True)
 app.command()(draft.draft)
 
+Names = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[ID|FILE|GROUP]…",
+        autocompletion=scenarios_or_all,
+        help="As --scenario takes them: all, crashes, squeezes, 2020..2022, … Default: all shipped ones.",
+    ),
+]
 Name = Annotated[
     str,
     typer.Argument(
@@ -25,11 +33,11 @@ Name = Annotated[
 
 
 @app.command("list")
-def list_scenarios(ctx: typer.Context) -> None:
+def list_scenarios(ctx: typer.Context, names: Names = None) -> None:
     """List the scenarios that come with the program; `grade` has a letter for each symbol (README)."""
     from backtester.cli.scenario_list import list_text, listed
 
-    emit(list_text(listed(), settings(ctx)), settings(ctx))
+    emit(list_text(listed(_asked(names)), settings(ctx)), settings(ctx))
 
 
 @app.command()
@@ -48,6 +56,7 @@ def show(
     from backtester.cli.fidelity import measured_text
     from backtester.cli.scenario_text import blocks, series_text
     from backtester.cli.scenario_text import figures as figures_of
+    from backtester.scenario.fidelity import claimed
     from backtester.scenario.library import find, locate_parts
 
     scenario, tables = find(name), locate_parts(name)
@@ -58,7 +67,7 @@ def show(
         columns = ("symbol", "venue", "column", "time", "value", "source", "note")
         emit_rows("scenario_figures", columns, rows, settings(ctx))
     elif fidelity:
-        emit(measured_text(scenario.fidelity, settings(ctx)), settings(ctx))
+        emit(measured_text(claimed(scenario), settings(ctx)), settings(ctx))
     elif settings(ctx).format in ("json", "csv"):
         emit(series_text(scenario, tables, settings(ctx)), settings(ctx))
     else:
@@ -87,10 +96,7 @@ def build(
 @app.command()
 def check(
     ctx: typer.Context,
-    names: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[ID|FILE]…", autocompletion=scenarios, help="Default: all shipped ones."),
-    ] = None,
+    names: Names = None,
     against: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Measure one path against the candles of a second source, Parquet or CSV."),
@@ -99,21 +105,23 @@ def check(
     price: Annotated[
         Literal["perp", "index", "mark"], typer.Option(help="Of which price --against has candles, if it does not say.")
     ] = "perp",
+    fidelity: Annotated[
+        bool, typer.Option("--fidelity", help="What was measured, of each symbol and price, in place of the grades.")
+    ] = False,
 ) -> None:
     """Check that path tables are what their facts compile to, and as near to the candles as the bars ask."""
-    from backtester.cli.fidelity import graded
+    from backtester.cli.fidelity import graded, measured_text
     from backtester.errors import BacktesterError, Diagnostic
     from backtester.scenario.build import check_file
-    from backtester.scenario.fidelity import grades, missed
-    from backtester.scenario.library import ids, locate, members
+    from backtester.scenario.fidelity import Fidelity, claimed, grades, missed
+    from backtester.scenario.library import locate
     from backtester.scenario.stored import load
 
     if against is not None:
         _check_against(names or [], against, symbol, price, settings(ctx))
         return
-    rows, problems = [], list[Diagnostic]()
-    asked = [each for said in names or () for each in members(said) or (said,)]
-    for name in asked or ids():
+    rows, measured, problems = [], list[tuple[str, Fidelity]](), list[Diagnostic]()
+    for name in _asked(names):
         try:
             path = locate(name)
             scenario = load(path)
@@ -122,12 +130,25 @@ def check(
                 check_file(facts)
             problems += [Diagnostic("data", scenario.id, text) for each in scenario.fidelity for text in missed(each)]
             detail = "compiled from its facts" if facts.exists() else "no facts beside it"
-            rows.append((scenario.id, "ok", graded(grades(scenario).values()), detail))
+            rows.append((scenario.id, "ok", " ".join(graded(grades(scenario))), detail))
+            measured += [(scenario.id, each) for each in claimed(scenario)]
         except BacktesterError as error:
             problems += error.diagnostics
     if problems:
         raise BacktesterError(problems)
+    if fidelity:
+        emit(measured_text([each for _, each in measured], settings(ctx), [id for id, _ in measured]), settings(ctx))
+        return
     emit_rows("scenarios_check", ("id", "status", "grade", "detail"), rows, settings(ctx))
+
+
+def _asked(names: list[str] | None) -> tuple[str, ...]:
+    """What names and groups stand for, each once; all shipped scenarios, overlays too, without any."""
+    from backtester.config.command import scenarios_of
+    from backtester.scenario.library import ids, members
+
+    words = [word for text in names or () for word in scenarios_of(text)]
+    return tuple(dict.fromkeys(each for word in words for each in members(word) or (word,))) or ids()
 
 
 def _check_against(names: list[str], file: Path, symbol: str, price: str, options: Settings) -> None:

@@ -69,6 +69,8 @@ class Names:
 
     def _problem(self, market: Market, where: Where) -> Diagnostic | None:
         lent = {each.base: each.source for each in self.proxies}
+        if self._is_of_a_scaled_one(market, lent):
+            return _lent_already(market, lent[market.base])
         if not self.tapes:
             return None if shipped_for(market, lent) else _not_shipped(market, where)
         known, venue = self.instruments, market.profile.id
@@ -77,6 +79,13 @@ class Names:
         if _is_lent(market, known) or find_instrument(market.symbol, venue, known, self.any_venue) is not None:
             return None
         return not_found(where, market.symbol, venue, known)
+
+    def _is_of_a_scaled_one(self, market: Market, lent: Mapping[str, str]) -> bool:
+        """Whether a market without an order book is to take that of one that has none either: its own is scaled."""
+        source, venue = lent.get(market.base, ""), market.profile.id
+        has = {each.base for each in (self.instruments if self.tapes else None) or () if each.venue == venue}
+        is_scaled = source not in has and (venue, source) in liquidity().markets
+        return is_scaled and market.base not in has and shipped_for(market, lent) is None
 
 
 def shipped_for(market: Market, proxies: Mapping[str, str], has: Collection[str] = ()) -> str | None:
@@ -108,8 +117,17 @@ def _is_shipped(name: str) -> bool:
 def _not_shipped(market: Market, where: Where) -> Diagnostic:
     meant = base_meant(market.symbol)
     known = ", ".join(sorted(liquidity().bases_at(market.profile.id)))
-    hint = f"give one with --tape, or lend it another's: --proxy {meant}=BTC --price {meant}=PRICE"
+    hint = "give one with --tape"
+    if _is_shipped(_shipped_name(market.profile, "BTC")):
+        hint = f"{hint}, or lend it another's: --proxy {meant}=BTC --price {meant}=PRICE"
     hint = f"{hint}; those of {known} are scaled from {liquidity().lender}" if known else hint
     if _is_shipped(_shipped_name(market.profile, meant)):
         hint = f'did you mean "{meant}"?'
     return Diagnostic("data", str(where), f"no base tape is shipped for {market.symbol} on {market.profile.id}", hint)
+
+
+def _lent_already(market: Market, source: str) -> Diagnostic:
+    base, lender = market.base, liquidity().lender
+    message = f"{source} has no order book to lend, its own is scaled from {lender}'s"
+    hint = f"lend {lender}'s: --proxy {base}={lender} --price {base}=PRICE"
+    return Diagnostic("usage", f"--proxy {base}={source}", message, hint)

@@ -32,6 +32,11 @@ class Cover:
         """How much is covered."""
         return int((self.ends - self.starts).sum())
 
+    @property
+    def span(self) -> int:
+        """From the first time that is covered to the last, gaps included."""
+        return int(self.ends[-1] - self.starts[0]) if len(self.starts) else 0
+
     def inside(self, a: Times, b: Times) -> Times:
         """How much of each [a, b) is covered."""
         return self._before(b) - self._before(a)

@@ -34,6 +34,8 @@ _HEAD = """\
 # Every row ends with its source (candles name it once per table): a key of [sources], several joined by "+", or
 # "assumed". Times are UTC. `backtester scenarios build` compiles this file into {id}.parquet.
 """
+#: What a draft without any of LARGE says of all names that it has no candles of.
+NO_OTHERS = "Nothing here tells how other names move: a portfolio that holds one of them is refused"
 _DEPTH = """\
 # --- Depth: what is left of the size in a band, by distance from mid. Held between rows. By the speed of {symbol}'s
 # --- price, as it was on 2025-10-10 (OCT): -1 % in 5 minutes leaves 0.6 of the bids, -3 % 0.3, -6 % 0.1, and it lasts.
@@ -50,7 +52,7 @@ def facts_text(draft: Draft, id: str, title: str, source: str) -> str:
         "\n".join(_window(draft)),
         "\n".join(["[sources]", *(f"{key} = {_text(text)}" for key, text in _sources(draft, source).items()), ""]),
         "\n".join(_prices(draft)),
-        *filter(None, ["\n".join(_others(draft))]),
+        "\n".join(_others(draft)),
         *("\n".join(_depth(draft, symbol, course)) for symbol, course in draft.books.items()),
         *("\n".join(_spread(draft, symbol)) for symbol in draft.symbols),
         "\n".join(_speed_of_venue(draft)),
@@ -134,13 +136,21 @@ def _prices(draft: Draft) -> Iterator[str]:
 
 
 def _others(draft: Draft) -> Iterator[str]:
-    """Like which large name others move; nothing of them where there is none."""
-    for large in [name for name in LARGE if name in draft.symbols][:1]:
+    """Like which large name others move; where there is none, that a run of them is refused, and what would help."""
+    if large := next((name for name in LARGE if name in draft.symbols), ""):
         yield "# Names without candles here. All of it is assumed."
         yield "[others]"
         yield f"of = {_text(large)}"
         yield f"why = {_text(RULE_OF_OTHERS)}"
-        yield ""
+    else:
+        yield f"# {NO_OTHERS}."
+        yield f"# Draft it again with candles of {' or '.join(LARGE)} beside these, or say here how they move:"
+        yield "#"
+        yield "# [others]"
+        yield f"# of = {_text(draft.symbols[0])}"
+        yield "# beta = 1.0"
+        yield '# why = "assumed: …"'
+    yield ""
 
 
 def _source(book: Book) -> str:

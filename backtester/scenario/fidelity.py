@@ -104,14 +104,20 @@ def missed(fidelity: Fidelity) -> list[str]:
     return faults
 
 
+def claimed(scenario: Scenario) -> tuple[Fidelity, ...]:
+    """What was measured of a path that claims to be what happened; nothing of a hypothetical one, whose candles are
+    its own."""
+    return scenario.fidelity if scenario.type == "HIST" else ()
+
+
 def grades(scenario: Scenario) -> Mapping[str, Grade]:
     """The grade of every symbol, from what was measured as the path was built."""
     return {symbol: _grade(scenario, symbol) for symbol in scenario.symbols}
 
 
 def _grade(scenario: Scenario, symbol: str) -> Grade:
-    rows = {each.price: each for each in scenario.fidelity if each.symbol == symbol}
-    if scenario.type != "HIST" or not rows:
+    rows = {each.price: each for each in claimed(scenario) if each.symbol == symbol}
+    if not rows:
         return Grade.NONE
     if any(missed(each) for each in rows.values()):
         return Grade.D

@@ -13,6 +13,7 @@ from backtester.engine.events import EVENT
 from backtester.enums import EventKind
 from backtester.errors import BacktesterError, Diagnostic, NotApplicable, config_error, usage_error
 from backtester.market.funding import in_place
+from backtester.scenario.others import how_to_borrow
 from backtester.scenario.path import ANY, DEPTH, NEUTRAL, Scenario, Series
 from backtester.scenario.records import STEP
 
@@ -150,12 +151,11 @@ def _check_paths(scenario: Scenario, targets: Sequence[Target], proxy_of: dict[s
         proxy = proxy_of.get(target.base)
         series = series_of(scenario, "price_ratio", target, proxy)
         lender = _lender(scenario, "price_ratio", target, proxy)
-        have = scenario.symbols
-        hint = f"have {', '.join(have)}; borrow one: --proxy {target.base}={have[0]}*1.2" if have else ""
         if series is None and not target.held:
             continue
         if series is None:
             what = f"the proxy {proxy.source}" if proxy else target.base
+            hint = how_to_borrow(target.base, scenario.symbols)
             silent.append(Diagnostic("config", f"scenario {scenario.id}", f"no price path for {what}", hint))
         elif lender and (fault := _lent_too_far(lender, series)):
             hint = f"choose a smaller factor: --proxy {target.base}={lender.source}*1.2"

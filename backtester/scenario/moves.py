@@ -4,15 +4,20 @@
 
 over the candles that begin within the minutes that end with candle i: of those that ended before it their extremes, of
 candle i and of longer ones around it their open, so that what is called earlier was earlier. Moves of one list do not
-overlap; so the n-th is at the same time the count of moves of at least its size.
+overlap; so the n-th is at the same time the count of moves of at least its size. Those of several spans of minutes are
+`events` where they do not overlap either: one crash is told once, by its largest move.
+
+How often moves happen is told of the time that candles cover, and nobody knows it of the rest: candles that were
+chosen for their crashes say how often these come among them, not how often they come.
+
 Example: minutes open/low 100/99, 98/90 with highs of 101, 98: a fall of 90 / 101 − 1 = −10.9 % within two minutes.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
-from itertools import islice
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby, islice
 from typing import NamedTuple
 
 import polars as pl
@@ -22,6 +27,8 @@ from backtester.scenario.facts import Price
 
 YEAR_S = 31_557_600
 MINUTES = (1, 5, 15, 60)
+#: Candles that cover less than this share of their span say nothing of the rest.
+SPARSE = 0.5
 _NOTHING = pl.DataFrame(schema={"before_high": pl.Float64, "before_low": pl.Float64})
 _RISE = ("rise", "before_low", "low", "high")
 
@@ -30,7 +37,8 @@ class Move(NamedTuple):
     """One fall or rise: from when and which price, to the candle that begins at `at`, in s since 1970.
 
     `back_10m`, `back_30m`: the largest share of the move that came back by then; None where no candle tells.
-    `rank`: moves at least as large in the `scanned_s` seconds that candles cover, each second counted once.
+    `rank`: moves at least as large in the `scanned_s` seconds that candles cover, each second counted once, out of
+    `span_s` from the first of them to the last.
     """
 
     symbol: str
@@ -46,6 +54,7 @@ class Move(NamedTuple):
     back_30m: float | None
     rank: int
     scanned_s: int
+    span_s: int
 
     @property
     def size(self) -> float:
@@ -57,19 +66,38 @@ class Move(NamedTuple):
         """From its start to the end of the candle that has the extreme."""
         return (self.end - self.start) / 60.0
 
+    def overlaps(self, other: Move) -> bool:
+        """Whether both are of one symbol and direction, and share some time."""
+        is_alike = self.symbol == other.symbol and (self.size > 0.0) is (other.size > 0.0)
+        return is_alike and self.start < other.end and other.start < self.end
+
+    @property
+    def is_sparse(self) -> bool:
+        """Whether candles cover less than half of their span: how often says nothing of the rest."""
+        return self.scanned_s < SPARSE * self.span_s
+
     @property
     def a_year(self) -> float | None:
-        """How many a year there are of at least this size; None for what was scanned for less than a year."""
-        return self.rank * YEAR_S / self.scanned_s if self.scanned_s >= YEAR_S else None
+        """How many a year there are of at least this size; None for what is sparse or scanned for less."""
+        told = self.scanned_s >= YEAR_S and not self.is_sparse
+        return self.rank * YEAR_S / self.scanned_s if told else None
 
     @property
     def frequency(self) -> str:
-        """Examples: `3 in 2.1 years: 1.4 a year`; `1 in 3.0 days`; `2 in 8 minutes`."""
-        if self.scanned_s < 7_200:
-            return f"{self.rank} in {self.scanned_s // 60} minutes"
-        if self.a_year is None:
-            return f"{self.rank} in {self.scanned_s / 86_400:.1f} days"
-        return f"{self.rank} in {self.scanned_s / YEAR_S:.1f} years: {self.a_year:.1f} a year"
+        """Examples: `3 in 2.1 years: 1.4 a year`; `1 in 3.0 days`; `2 in 8 minutes`; `5 in 12.4 days of 5.8 years`."""
+        told = f"{self.rank} in {lasting(self.scanned_s)}"
+        if self.is_sparse:
+            return f"{told} of {lasting(self.span_s)}"
+        return told if self.a_year is None else f"{told}: {self.a_year:.1f} a year"
+
+
+def lasting(seconds: int) -> str:
+    """Examples: 8 minutes, 6.0 hours, 3.0 days, 2.1 years."""
+    if seconds < 7_200:
+        return f"{seconds // 60} minutes"
+    if seconds < 2 * 86_400:
+        return f"{seconds / 3_600:.1f} hours"
+    return f"{seconds / 86_400:.1f} days" if seconds < YEAR_S else f"{seconds / YEAR_S:.1f} years"
 
 
 def scan(
@@ -85,12 +113,27 @@ def scan(
         told = finest_rows(rows.filter(pl.col("price") == price))
         for minutes in within:
             moves = with_moves(told, minutes * 60)
-            scanned = covered(moves).length
+            cover = covered(moves)
+            seen = cover.length, cover.span
             for falls in (True, False):
                 found = _largest(moves, falls, at_least, minutes * 60)
                 for rank, span in enumerate(islice(found, limit), 1):
                     back = _back(moves, span, 600), _back(moves, span, 1800)
-                    yield Move(str(symbol), price, minutes, *span, *back, rank, scanned)
+                    yield Move(str(symbol), price, minutes, *span, *back, rank, *seen)
+
+
+def events(moves: Iterable[Move]) -> list[Move]:
+    """Of moves of a symbol and direction that overlap the largest, of equal ones that of the fewest minutes.
+
+    By symbol as they come, falls before rises, the largest first.
+    Example: -4.3 % within 15 minutes of the same crash is not told beside its -5.1 % within 60.
+    """
+    found: list[Move] = []
+    for _, each in groupby(moves, lambda move: move.symbol):
+        for move in sorted(each, key=lambda move: (move.size > 0.0, -abs(move.size), move.within_m)):
+            if not any(move.overlaps(other) for other in found):
+                found.append(move)
+    return found
 
 
 def with_moves(told: pl.DataFrame, within_s: int) -> pl.DataFrame:

@@ -11,7 +11,7 @@ Example: ETH falls 15 % and rises 1 %, XRP falls 50 % and LINK 60 %: any other n
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from backtester.scenario.path import Series
 
@@ -23,6 +23,18 @@ RULE = (
 )
 #: Names that others move like, the likelier first. How these move says nothing of others.
 LARGE = ("ETH", "BTC")
+
+
+def how_to_borrow(name: str, have: Sequence[str]) -> str:
+    """What a name without a path may do: move like one that is more liquid; there is none for those of LARGE but others
+    of LARGE."""
+    if not have:
+        return ""
+    large = [each for each in LARGE if each in have]
+    if large or name not in LARGE:
+        return f"have {', '.join(have)}; borrow one: --proxy {name}={(large or have)[0]}*1.2"
+    said = f"none is as liquid as {name}: give it a path of its own"
+    return f"have {', '.join(have)}; {said}, or state how far it goes beside one: --proxy {name}={have[0]}*FACTOR"
 
 
 def beta_of(series: Iterable[Series], of: str) -> float:

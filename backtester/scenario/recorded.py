@@ -145,7 +145,7 @@ def _bases(path: Path, symbols: pl.Series) -> pl.Series:
 
 def _table(path: Path) -> pl.DataFrame:
     if path.is_dir():
-        raise data_error(str(path), "is a directory", f"give its files, like {path}/*.csv")
+        raise data_error(str(path), "is a directory", f"give its files, like {path}/*.csv: CSV, CSV.GZ or Parquet")
     if problems := foreign(path, "data", CSV, PARQUET, unpacks=path.suffix == ".gz"):
         raise BacktesterError(problems)
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import json
 from pathlib import Path
 
@@ -44,6 +45,46 @@ def test_a_draft_is_a_scenario(candles: str, tmp_path: Path, capsys: pytest.Capt
     assert main(["scenarios", "check", str(out)]) == 0
     assert main(["scenarios", "show", str(out), "--sources"]) == 0
     assert "our recorder, a.csv (sha256 " in capsys.readouterr().out
+
+
+def test_a_draft_without_btc_says_that_other_names_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = (*flat(30), *fall(100, 99, 96, 92, 88, 90, 93), *flat(24, 93))
+    candles = str(write(tmp_path / "a.csv", minutes(*rows, symbol="AVAX")))
+    out = tmp_path / "mine.toml"
+    assert draft(candles, out, "-v") == 0
+    assert "how other names move: a portfolio that holds one of them is refused" in capsys.readouterr().err
+    text = out.read_text("utf-8")
+    assert "# Nothing here tells how other names move" in text and "[others]\n# of" in text
+    assert "candles of ETH or BTC" in text
+    said = (
+        text.replace("# [others]\n# of", "[others]\nof").replace("# beta", "beta").replace('# why = "ass', 'why = "ass')
+    )
+    out.write_text(said, "utf-8")
+    assert main(["scenarios", "build", str(out), "--force"]) == 0
+    assert main(["scenarios", "show", str(out)]) == 0
+    assert "any other name moves like AVAX times 1 (assumed)" in capsys.readouterr().out
+
+
+def test_crash_hours_are_no_years(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    hours = [minutes(*fall(100, 98, 95), *flat(58, 95), at=at) for at in (0, 30 * 86_400)]
+    path = str(write(tmp_path / "a.csv", *hours))
+    assert main(["data", "scan", path]) == 0
+    *rows, caution = capsys.readouterr().out.splitlines()[1:]
+    assert [row.split()[1:4] for row in rows[:-1]] == [["5", "min", "-5.0%"]] * 2 and " in 2.0 hours of " in rows[0]
+    assert caution.startswith("CAUTION: candles of BTC cover less than half of their span: how often")
+    assert main(["data", "scan", path, "--format", "json"]) == 0
+    assert {row["span_days"] for row in json.loads(capsys.readouterr().out)["rows"]} == {30 + 1 / 24}
+
+
+def test_scan_names_the_files_that_it_reads(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    packed = tmp_path / "a.csv.gz"
+    text = write(tmp_path / "a.csv", minutes(*fall(100, 98, 95))).read_bytes()
+    packed.write_bytes(gzip.compress(text))
+    assert main(["data", "scan", str(packed)]) == 0
+    assert main(["data", "scan", str(tmp_path)]) == ExitCode.DATA
+    assert f"like {tmp_path}/*.csv: CSV, CSV.GZ or Parquet" in capsys.readouterr().err
 
 
 def test_nothing_is_replaced_without_force(candles: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

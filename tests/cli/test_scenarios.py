@@ -36,6 +36,15 @@ def test_list(capsys: pytest.CaptureFixture[str]) -> None:
     assert squeeze["best_rise"] == pytest.approx(0.2513, abs=1e-3)
 
 
+def test_list_takes_groups(capsys: pytest.CaptureFixture[str]) -> None:
+    """The words of --scenario: groups, years and ids, each scenario once."""
+    told = [row["id"] for row in rows_of(capsys, "list", "2020..2020,squeezes", "2020-03-12")]
+    assert told[0] == "2020-03-12" and "up-squeeze" in told and len(set(told)) == len(told) < len(ids())
+    assert "outage" not in [row["id"] for row in rows_of(capsys, "list", "all")]  # no overlay runs alone
+    assert main(["scenarios", "list", "crahses"]) == ExitCode.CONFIG
+    assert "did you mean 'crashes'?" in capsys.readouterr().err
+
+
 def lines_at(width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *args: str) -> list[str]:
     monkeypatch.setenv("COLUMNS", str(width))
     assert main(["scenarios", *args]) == ExitCode.OK
@@ -115,6 +124,26 @@ def test_show_tells_how_near_a_path_is(capsys: pytest.CaptureFixture[str]) -> No
     assert lines[-1].startswith("assumed 76%, the mean of prices 5%, basis 68%, spread 93%")
     assert main(["scenarios", "show", "2025-10-10+outage"]) == ExitCode.OK
     assert "grade" not in capsys.readouterr().out
+
+
+def test_a_hypothetical_path_claims_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    """Its candles are its own: to be near to them says nothing."""
+    assert main(["scenarios", "show", "up-squeeze"]) == ExitCode.OK
+    told = capsys.readouterr().out
+    assert "hypothetical: none of it is claimed to have happened" in " ".join(told.split())
+    assert "rebound" not in told and "after 10m" not in told and "grade" not in told
+    assert rows_of(capsys, "show", "up-squeeze", "--fidelity") == []
+
+
+def test_check_says_whose_grade_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    (row,) = rows_of(capsys, "check", "2025-10-10")
+    assert row["grade"] == "BTC:B ETH:C AVAX:B DOGE:B LINK:B SOL:B XRP:B"
+    measured = rows_of(capsys, "check", "2025-10-10", "2020-03-12", "up-squeeze", "--fidelity")
+    assert {(row["id"], row["symbol"]) for row in measured} >= {("2025-10-10", "SOL"), ("2020-03-12", "BTC")}
+    assert {row["id"] for row in measured} == {"2025-10-10", "2020-03-12"}
+    assert main(["scenarios", "check", "2020-03-12", "--fidelity"]) == ExitCode.OK
+    head, first, *_ = capsys.readouterr().out.splitlines()
+    assert head.split()[:4] == ["id", "symbol", "candles", "low"] and first.startswith("2020-03-12  BTC")
 
 
 def test_show_a_composition(capsys: pytest.CaptureFixture[str]) -> None:

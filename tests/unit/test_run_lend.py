@@ -102,8 +102,19 @@ def test_without_a_price_it_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_proxy_that_no_tape_has_lends_no_order_book(tmp_path: Path) -> None:
-    found = problems(request(tmp_path, "HYPE=XRP"))
+    found = problems(request(tmp_path, "HYPE=PUMP"))
     assert [each.message for each in found] == ["the tape has no HYPE"]
+
+
+@pytest.mark.parametrize("tapes", [(), None])
+def test_a_scaled_order_book_lends_none(tmp_path: Path, tapes: tuple[str, ...] | None) -> None:
+    """That of SOL is ETH's already: to scale it twice would be to make it up."""
+    asked = request(tmp_path, "HYPE=SOL", "HYPE=50")
+    (found,) = problems(asked if tapes is None else asked._replace(tapes=tapes))
+    assert str(found) == (
+        "error[usage] --proxy HYPE=SOL: SOL has no order book to lend, its own is scaled from ETH's\n"
+        "  hint: lend ETH's: --proxy HYPE=ETH --price HYPE=PRICE"
+    )
 
 
 def test_a_market_with_an_order_book_keeps_it(tmp_path: Path) -> None:

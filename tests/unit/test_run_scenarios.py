@@ -68,6 +68,15 @@ def test_a_symbol_without_a_path_needs_a_proxy(tmp_path: Path) -> None:
     request = plain(tmp_path)._replace(scenario=str(path))
     (found,) = problems(request)
     assert (found.message, found.hint) == ("no price path for BTC", "have ETH; borrow one: --proxy BTC=ETH*1.2")
+    of_many = crash(tmp_path, [(0, 1.0), (9, 0.9)], bases=["AVAX", "ETH"], name="many")
+    (found,) = problems(request._replace(scenario=str(of_many)))
+    assert found.hint == "have AVAX, ETH; borrow one: --proxy BTC=ETH*1.2"
+    thinner = crash(tmp_path, [(0, 1.0), (9, 0.9)], bases=["AVAX"], name="thinner")
+    (found,) = problems(request._replace(scenario=str(thinner)))
+    assert found.hint == (
+        "have AVAX; none is as liquid as BTC: give it a path of its own, or state how far it goes beside one: "
+        "--proxy BTC=AVAX*FACTOR"
+    )
     result = run_cell(request._replace(proxies=(Proxy("BTC", "ETH", 0.5),)))
     assert result.market.instruments["index"].tolist() == [pytest.approx(47_500.0)]
     assert "BTC moves like ETH times 0.5 (--proxy)" in result.assumptions

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backtester.scenario.cover import finest_rows
-from backtester.scenario.moves import Move, scan, with_moves
+from backtester.scenario.moves import Move, events, scan, with_moves
 from backtester.scenario.recorded import read_candles
 from tests.unit.candle_cases import START, fall, flat, minutes, write
 
@@ -44,8 +44,29 @@ def test_moves_do_not_overlap_and_are_counted(tmp_path: Path) -> None:
 
 def test_how_often_a_year() -> None:
     year = 31_557_600
-    move = Move("X", "perp", 5, 0, 100.0, 60, 120, 90.0, "", None, None, 3, round(2.1 * year))
+    move = Move("X", "perp", 5, 0, 100.0, 60, 120, 90.0, "", None, None, 3, round(2.1 * year), 3 * year)
     assert move.frequency == "3 in 2.1 years: 1.4 a year"
+
+
+def test_candles_of_crash_hours_say_nothing_of_a_year(tmp_path: Path) -> None:
+    """Two hours a month apart: what is in them is counted in them, whatever their number."""
+    hours = [minutes(*fall(100, 98, 95), *flat(58, 95), at=at) for at in (0, 30 * 86_400)]
+    falls = [each for each in moves(write(tmp_path / "a.csv", *hours), 5) if each.size < 0]
+    assert [each.frequency for each in falls] == ["1 in 2.0 hours of 30.0 days", "2 in 2.0 hours of 30.0 days"]
+    move = falls[0]
+    year = 31_557_600
+    assert move._replace(scanned_s=2 * year, span_s=5 * year).a_year is None
+    assert move._replace(scanned_s=2 * year, span_s=4 * year).a_year == 0.5
+
+
+def test_one_crash_is_told_once(tmp_path: Path) -> None:
+    """A fall of 5 % in two minutes within one of 8 % in twenty, and a rise beside it."""
+    crash = [*flat(70), *fall(100, 98, 95), *flat(15, 95), *fall(95, 93, 92, 94, 96, 98), *flat(60, 98)]
+    path = write(tmp_path / "a.csv", minutes(*crash, *fall(98, 95, 98), *flat(30, 98)))
+    found = events(moves(path, 1, 5, 15, 60, at_least=0.02))
+    assert [(each.within_m, round(each.size, 2)) for each in found] == [(60, -0.08), (5, -0.03), (5, 0.07), (5, 0.03)]
+    other = found[0]._replace(symbol="ETH")
+    assert events([*found, other]) == [*found, other]
 
 
 def test_long_candles_say_nothing_of_short_times(tmp_path: Path) -> None:

@@ -162,7 +162,9 @@ def test_another_separator_is_named(tmp_path: Path, other: str) -> None:
 
 
 def test_a_directory_is_no_file(tmp_path: Path) -> None:
-    assert refused(tmp_path) == f"error[data] {tmp_path}: is a directory\n  hint: give its files, like {tmp_path}/*.csv"
+    assert refused(tmp_path) == (
+        f"error[data] {tmp_path}: is a directory\n  hint: give its files, like {tmp_path}/*.csv: CSV, CSV.GZ or Parquet"
+    )
 
 
 def test_candles_say_where_they_are_from(tmp_path: Path) -> None:

@@ -32,12 +32,14 @@ ScenarioOption = Annotated[
     ),
 ]
 ShockOption = Annotated[
-    str | None,
+    list[str] | None,
     typer.Option(
         OPTIONS["shock"],
-        metavar="depth=0.5,…",
+        metavar="depth=0.5,…[;…]",
         help="On top of it: factors on depth, bid_depth, ask_depth, spread, volume, trades; latency=+200ms, "
-        "refill=60s, funding=0.1%/8h; price=-10% (a gap after a minute) or price=*1.2 (a crash 1.2 times as deep).",
+        "refill=60s, funding=0.1%/8h; price=-10% (a gap after a minute) or price=*1.2 (a crash 1.2 times as deep). "
+        "price[BTC]=-10%: of one symbol; span=10%: the seven price moves of a SPAN array. Several, with ; between them "
+        "or given more than once, are a cell each.",
     ),
 ]
 VenueOption = Annotated[
@@ -124,6 +126,8 @@ def command_of(ctx: typer.Context) -> Command:
     from backtester.config.command import Acceptances, Command
 
     said = {field: value for field, value in ctx.params.items() if value is not None}
+    if shocks := said.pop("shock", None):
+        said["shock"] = ";".join(shocks)
     accept = Acceptances(**{field: said[field] for field in ACCEPTANCES if field in said})
     portfolios = tuple(map(str, said["portfolios"]))
     return Command(portfolios, accept=accept, **{field: _kept(said[field]) for field in OPTIONS if field in said})

@@ -21,7 +21,7 @@ from backtester.run.request import Request
 from backtester.run.result import RunFailure
 from backtester.run.variants import Variant, combinations, named, read_variants
 from backtester.scenario import library
-from backtester.scenario.path import Scenario
+from backtester.scenario.path import NEUTRAL_ID, Scenario
 from backtester.venue.loader import load_profile
 from backtester.venue.profile import VenueProfile
 
@@ -162,5 +162,12 @@ def _failure(
     limits: tuple[Limit, ...],
 ) -> RunFailure:
     applicable = not (request.of_a_group and isinstance(error, NotApplicable))
+    return RunFailure(
+        request.portfolio.stem, title, _called(request), venue, named(overrides), error, applicable, limits
+    )
+
+
+def _called(request: Request) -> str | None:
+    """The scenario and the shock, as a result calls them; None for the tape as it is."""
     scenario = library.called(request.scenario) if request.scenario else None
-    return RunFailure(request.portfolio.stem, title, scenario, venue, named(overrides), error, applicable, limits)
+    return scenario if request.shock is None else f"{scenario or NEUTRAL_ID}+{request.shock.text}"

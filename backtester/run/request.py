@@ -15,7 +15,7 @@ from backtester.run.prices import Price, parse_price
 from backtester.run.variants import count_combinations
 from backtester.scenario.grid import Proxy, parse_proxies
 from backtester.scenario.library import find_runnable, members
-from backtester.scenario.shock import Shock, parse_shock
+from backtester.scenario.shock import Shock, parse_shocks
 from backtester.venue.loader import VenueRef, load_profile
 
 #: Variants of a portfolio beyond which nobody looks for what would have helped each of them: it takes many worlds more.
@@ -46,7 +46,7 @@ class Request(NamedTuple):
 
 
 def requests(command: Command, seed: int = 0) -> tuple[Request, ...]:
-    """Everything that a command asks for: its portfolios × scenarios × venues, in this order.
+    """Everything that a command asks for: its portfolios × scenarios × shocks × venues, in this order.
 
     Raises BacktesterError for words that cannot be read, and for scenarios that are not there.
     """
@@ -54,7 +54,6 @@ def requests(command: Command, seed: int = 0) -> tuple[Request, ...]:
         portfolio=Path(),
         overrides=command.set,
         compare=command.compare,
-        shock=parse_shock(command.shock) if command.shock is not None else None,
         tapes=command.tapes,
         instruments=parse_instruments(command.instruments),
         prices=tuple(map(parse_price, command.prices)),
@@ -65,11 +64,13 @@ def requests(command: Command, seed: int = 0) -> tuple[Request, ...]:
         topups=count_combinations(command.compare) <= MOST_HELPED,
         seed=seed,
     )
+    shocks = (None,) if command.shock is None else parse_shocks(command.shock)
     scenarios, venues = _scenarios(command.scenarios), _venues(command.venues)
     return tuple(
-        asked._replace(portfolio=portfolio, scenario=name, of_a_group=by_a_group, venue=venue)
+        asked._replace(portfolio=portfolio, scenario=name, of_a_group=by_a_group, shock=shock, venue=venue)
         for portfolio in _portfolios(command.portfolios)
         for name, by_a_group in scenarios.items()
+        for shock in shocks
         for venue in venues
     )
 

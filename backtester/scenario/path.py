@@ -206,6 +206,10 @@ def constant(symbol: str, column: str, value: float) -> Series:
     return Series(ANY, symbol, column, np.zeros(1, np.int64), np.array([value]))
 
 
+#: What the tape as it is is called, where something is laid over it.
+NEUTRAL_ID = "neutral"
+
+
 def neutral(bases: Iterable[str], window: tuple[int, int] | None = None) -> Scenario:
     """The scenario that changes nothing: prices of `bases` stay what they are on the base tape, for all of its span.
 
@@ -214,7 +218,7 @@ def neutral(bases: Iterable[str], window: tuple[int, int] | None = None) -> Scen
     flat = tuple(constant(base, "price_ratio", 1.0) for base in sorted(set(bases)))
     start_ns, end_ns = window or (None, None)
     cadence = ((0, SECOND_NS),) if window else ()
-    return Scenario("neutral", "The base tape as it is", "HYPT", start_ns, end_ns, cadence, flat)
+    return Scenario(NEUTRAL_ID, "The base tape as it is", "HYPT", start_ns, end_ns, cadence, flat)
 
 
 def series_faults(series: Series) -> list[tuple[str, str]]:

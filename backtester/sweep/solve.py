@@ -25,7 +25,7 @@ from backtester.run.plan import Rider, make_plan
 from backtester.run.request import Request, requests
 from backtester.run.result import RunFailure, RunResult
 from backtester.run.session import Listener, anew, collect, nobody
-from backtester.scenario.shock import parse_shock
+from backtester.scenario.shock import parse_shock, parse_shocks
 from backtester.sweep.axes import AXES, Axis
 from backtester.sweep.records import Fate, Figures, Found, Pool, Solution, Tried, Unsolved
 from backtester.sweep.search import edge, next_factors, ordered, spans
@@ -50,6 +50,10 @@ def solve(command: Command, axis: str, seed: int = 0, *, listener: Listener = no
     """
     if axis == "shock" and not command.scenarios:
         raise usage_error("--for shock", "turns how deep a crash goes, and there is none", "name one with --scenario")
+    if command.shock is not None and len(parse_shocks(command.shock)) > 1:
+        raise usage_error(
+            "--shock", "is an array, and each shock of it has an edge of its own", "solve for one at a time"
+        )
     asked = [each._replace(topups=False) for each in requests(command, seed)]
     plan = make_plan(asked)
     questions = [Question(each) for each in plan.cells if isinstance(each, Rider)]

@@ -19,7 +19,7 @@ FULL = Command(
     portfolios=("a.toml", "b.toml"),
     scenarios=("2025-10-10+outage", "all"),
     venues=("hyperliquid", "binance-usdm@scenario"),
-    shock="depth=0.5",
+    shock="depth=0.5;span=10%",
     tapes=("t.parquet", "u"),
     instruments=("BTC:tick=0.1", "ETH:lot=1"),
     set=("leverage=10", "*.size=*1.5"),

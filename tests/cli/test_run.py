@@ -231,6 +231,16 @@ def test_a_shock_needs_no_scenario(shell: Shell, small: list[str]) -> None:
     assert document["inputs"]["scenarios"][0]["assumed_share"] == 1.0
 
 
+def test_shocks_of_an_array_are_cells(shell: Shell, small: list[str]) -> None:
+    """One that makes no sense fails alone, under its own name."""
+    shocks = ["--shock", "spread=3;price[WIF]=-10%", "--shock", "depth=0.5"]
+    code, out, _ = shell(*small, *shocks, "--format", "json")
+    cells = json.loads(out)["cells"]
+    assert [cell["scenario"] for cell in cells] == ["neutral+spread=3", "neutral+price[WIF]=-10%", "neutral+depth=0.5"]
+    assert [cell["status"] for cell in cells] == ["ok", "failed", "ok"] and code != ExitCode.OK
+    assert "nothing here has this price" in cells[1]["error"]
+
+
 def test_a_rule_set_by_hand_is_in_the_report(shell: Shell, small: list[str]) -> None:
     plain = json.loads(shell(*small, "--format", "json")[1])
     document = json.loads(shell(*small, "--set", "venue.taker_fee=0.001", "--format", "json")[1])

@@ -40,6 +40,15 @@ def test_portfolios_times_scenarios_times_venues() -> None:
     assert found == [(name, CRASH, venue) for name in ("a.toml", "b.toml") for venue in venues]
 
 
+def test_shocks_of_an_array_are_asked_for_one_by_one() -> None:
+    found = requests(Command(("a.toml",), (CRASH,), shock="span=9%;depth=0.5"))
+    assert [(each.scenario, each.shock and each.shock.text) for each in found] == [
+        *((CRASH, f"price={move:+d}%") for move in range(-9, 10, 3)),
+        (CRASH, "depth=0.5"),
+    ]
+    assert [each.shock for each in requests(Command(("a.toml",), (CRASH,)))] == [None]
+
+
 def test_portfolios_need_names_of_their_own() -> None:
     assert refused(Command(("x/a.toml", "y/a.toml"))).startswith("error[usage] PORTFOLIO: several files are called a")
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from backtester.errors import BacktesterError, ExitCode
 from backtester.scenario.compose import compose
 from backtester.scenario.path import DEPTH, neutral
-from backtester.scenario.shock import Change, parse_shock, shock_path
+from backtester.scenario.shock import Change, parse_shock, parse_shocks, shock_path
 from backtester.scenario.shock import shocked as shocked_path
 from tests.unit.scenario_tapes import Events, Row, S, events, ladders, run, same, scenario, snapshot
 
@@ -49,10 +51,12 @@ def shocked(text: str, tape: Events) -> Events:
         ("funding=-0.01%/1h", [("funding_rate", -0.0001), ("funding_interval_s", 3_600.0)]),
         ("price=-10%", [("price_ratio", 0.9)]),
         ("price=+2.5%", [("price_ratio", 1.025)]),
+        ("price=+0%", [("price_ratio", 1.0)]),
+        ("price[BTC]=-10%,price[ETH]=+1%", [("price_ratio", 0.9, "BTC"), ("price_ratio", 1.01, "ETH")]),
         (" spread = 3 , volume = 2 ", [("spread_mult", 3.0), ("volume_mult", 2.0)]),
     ],
 )
-def test_what_a_group_says(text: str, changes: list[tuple[str, float]]) -> None:
+def test_what_a_group_says(text: str, changes: list[tuple[Any, ...]]) -> None:
     assert parse_shock(text).changes == tuple(Change(*change) for change in changes)
 
 
@@ -73,6 +77,10 @@ def test_what_a_group_says(text: str, changes: list[tuple[str, float]]) -> None:
         ("funding=0.1%", "expected a rate and its interval, such as 0.1%/8h, was '0.1%'"),
         ("price=0.9", "expected a gap such as -10% or a factor such as *1.2, was '0.9'"),
         ("price=10%", "expected a gap such as -10% or a factor such as *1.2, was '10%'"),
+        ("price[BTC]=*1.2", "expected a gap such as -10% or a factor such as *1.2, was '*1.2'"),
+        ("depth[BTC]=0.5", "'depth[BTC]' cannot be shocked"),
+        ("span=-10%", "expected a scan range such as 10%, was '-10%'"),
+        ("span[BTC]=many", "expected a scan range such as 10%, was 'many'"),
         ("price=-100%", "price_ratio would be 0, must be > 0"),
     ],
 )
@@ -83,6 +91,7 @@ def test_what_cannot_be_read(text: str, fault: str) -> None:
 
 def test_every_fault_is_named_at_once() -> None:
     assert len(faults("depth=0.5,bid_depth=0.2,sprd=3,price=1")) == 3
+    assert "--shock price[BTC]=-2%: this is said twice" in faults("price=-1%,price[BTC]=-2%")[0]
     assert "--shock bid_depth=0.2: this is said twice" in faults("depth=0.5,bid_depth=0.2")[0]
 
 
@@ -92,6 +101,42 @@ def test_a_price_gaps_after_a_minute_and_stays() -> None:
     price = compose((base, shock_path(parse_shock("price=-10%"), base))).find("price_ratio", "paper", "BTC")
     assert price is not None
     assert price.at(np.array([0, 30, 60, 61, 300]) * S) == pytest.approx([1.0, 0.94, 0.88, 0.878 * 0.9, 0.36])
+
+
+def test_a_gap_of_one_symbol() -> None:
+    base = scenario(300, {"price_ratio": [(0, 1.0), (300, 1.0)]})
+    (price,) = shock_path(parse_shock("price[BTC]=-10%"), base).series
+    assert (price.symbol, price.values[-1]) == ("BTC", 0.9)
+    with pytest.raises(BacktesterError, match=r"price\[WIF\]: nothing here has this price"):
+        shock_path(parse_shock("price[WIF]=-10%"), base)
+
+
+def texts(text: str) -> list[str]:
+    return [each.text for each in parse_shocks(text)]
+
+
+def test_a_scan_range_is_seven_moves() -> None:
+    """The pairs of a SPAN array that volatility alone tells apart are one; what is beside it holds in all."""
+    moves = [-9, -6, -3, 0, 3, 6, 9]
+    assert texts("span=9%,depth=0.5") == [f"price={move:+d}%,depth=0.5" for move in moves]
+    ratios = [change.value for each in parse_shocks("span=10%") for change in each.changes]
+    assert ratios == pytest.approx([1 + k / 30 for k in range(-3, 4)], abs=1e-6)
+    assert texts("span[BTC]=9%, span[ETH]=12%")[:2] == [
+        "price[BTC]=-9%,price[ETH]=-12%",
+        "price[BTC]=-6%,price[ETH]=-8%",
+    ]
+
+
+def test_an_array_is_shocks_of_their_own() -> None:
+    assert texts("depth=0.5") == ["depth=0.5"]
+    assert texts("price=-10%;spread=3;price=-10%") == ["price=-10%", "spread=3"]
+    with pytest.raises(BacktesterError) as caught:
+        parse_shocks("span=100%;depth=-1;dept=1")
+    assert [each.where for each in caught.value.diagnostics] == [
+        "--shock price=-100%",
+        "--shock depth=-1",
+        "--shock dept=1",
+    ]
 
 
 def test_a_crash_is_scaled() -> None:

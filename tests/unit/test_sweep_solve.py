@@ -116,6 +116,8 @@ def test_how_deep_a_crash_is_survived(tmp_path: Path) -> None:
     last, after = neighbours(found(solve(made, "shock")))
     depth = (1.0 - (START - 10_000.0) / (1.0 - MAINTENANCE) / START) / 0.1
     assert float(last.factor) <= depth * 1.001 and depth * 0.999 <= float(after.factor) <= NEAR * float(last.factor)
+    with pytest.raises(BacktesterError, match="--shock: is an array"):
+        solve(made._replace(shock="depth=0.5;depth=0.2"), "shock")
     with pytest.raises(BacktesterError, match="--for shock"):
         solve(made._replace(scenarios=()), "shock")
 

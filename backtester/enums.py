@@ -445,3 +445,15 @@ class Hold(IntEnum):
     COOL_DOWN = 1
     MAX_FIRES = 2
     MAX_ORDERS = 3  # the account's guards have sent as many as they may
+
+
+class Limit(IntEnum):
+    """What held back an order of a guard or made it smaller, in the order in which it is judged (RULES 11.6)."""
+
+    NONE = 0
+    HALTED = 1  # the guards of the account have lost too much, or their orders do not fill
+    STALE = 2  # what they see is too old
+    COLLAR = 3  # the mark is too far from another price
+    MAX_ORDER = 4  # the order is too large
+    MAX_NOTIONAL = 5  # they have sent as much as they may
+    MAX_ORDERS = 6  # they have sent as many as they may

@@ -10,6 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, PlainValidator
 
 from backtester.bounds import LARGEST_AMOUNT, LARGEST_LEVERAGE
+from backtester.config.automation import Automation
 from backtester.config.conditions import Condition
 from backtester.config.guards import Action, parse_action, parse_confirm, parse_rearm
 from backtester.config.limits import Limits, Written, parse_guard
@@ -155,12 +156,6 @@ class Guard(Record):
     cool_down_ns: Duration = 30 * 10**9
     confirm_ns: Annotated[int, PlainValidator(parse_confirm)] = 0  # before it acts; somebody has to look
     max_fires: Annotated[int, Field(ge=1)] | None = None
-
-
-class Automation(Record):
-    """What sends the orders of an account's guards."""
-
-    reaction_ns: Duration = 200 * 10**6  # what it takes to decide
 
 
 class Account(Record):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 
+from backtester.config.automation import automation_faults
 from backtester.config.guards import guard_faults
 from backtester.config.lines import Place
 from backtester.config.order_rules import link_faults, order_faults, side_faults
@@ -42,6 +43,7 @@ def _account_faults(account: Table, place: Place) -> Iterator[Fault]:
     yield from duplicates(account, place, "plans", "id", "another plan of the account has this id")
     yield from duplicates(account, place, "guards", "id", "another guard of the account has this id")
     yield from guard_faults(account, place)
+    yield from automation_faults(account, place)
     yield from _margin_faults(account, place)
     for index, position in tables(account, "positions"):
         yield from _position_faults(position, (*place, "positions", index))

@@ -155,7 +155,7 @@ def _instant(ts_ns: int) -> Instant:
 
 def parse_price(value: Any) -> float | RelativePrice:
     """A number above 0, `"mark"` or `"mark-1.5%"`. Raises ValueError."""
-    if _is_number(value) and 0 < value < LARGEST_AMOUNT:
+    if is_number(value) and 0 < value < LARGEST_AMOUNT:
         return float(value)
     found = _RELATIVE.fullmatch(value) if isinstance(value, str) else None
     if not found:
@@ -177,7 +177,7 @@ def parse_percent(value: Any) -> Percent:
 
 def parse_distance(value: Any) -> Percent | float:
     """How far a price may go back: a share such as `"1%"`, or a distance in quote currency. Raises ValueError."""
-    if _is_number(value) and 0 < value < LARGEST_AMOUNT:
+    if is_number(value) and 0 < value < LARGEST_AMOUNT:
         return float(value)
     try:
         return parse_percent(value)
@@ -220,7 +220,7 @@ def _amount(value: Any) -> float | Notional | None:
         if not 0 < amount < LARGEST_AMOUNT:
             raise ValueError("expected a notional above 0")
         return Notional(amount, found[3].upper())
-    if not _is_number(value):
+    if not is_number(value):
         return None
     if not abs(value) < LARGEST_AMOUNT:
         raise ValueError(f"expected a number below {LARGEST_AMOUNT:g}")
@@ -232,7 +232,7 @@ def parse_curve(value: Any) -> Literal["tape"] | tuple[float, ...]:
     if value == "tape":
         return "tape"
     weights = value if isinstance(value, list) else []
-    if not all(_is_number(w) and 0 <= w < LARGEST_AMOUNT for w in weights):
+    if not all(is_number(w) and 0 <= w < LARGEST_AMOUNT for w in weights):
         weights = []
     if not any(weights):
         raise ValueError('expected "tape" or weights such as [1, 3, 2]')
@@ -246,7 +246,7 @@ def parse_collateral(value: Any) -> Collateral:
     if len(value) > 1:
         raise ValueError(f"one collateral asset is supported, found {', '.join(value)}")
     [(asset, amount)] = value.items()
-    if not (_is_number(amount) and 0 < amount < LARGEST_AMOUNT):
+    if not (is_number(amount) and 0 < amount < LARGEST_AMOUNT):
         raise ValueError(f"the amount of {asset} must be a number above 0")
     return Collateral(asset, float(amount))
 
@@ -256,12 +256,12 @@ def parse_prices(value: Any) -> dict[str, float]:
     if not isinstance(value, dict):
         raise ValueError("expected a table such as { BTC = 68_000 }")
     for name, price in value.items():
-        if not (_is_number(price) and SMALLEST_PRICE <= price <= LARGEST_PRICE):
+        if not (is_number(price) and SMALLEST_PRICE <= price <= LARGEST_PRICE):
             raise ValueError(f"the price of {name} must be a number above 0")
     return {name: float(price) for name, price in value.items()}
 
 
-def _is_number(value: Any) -> bool:
+def is_number(value: Any) -> bool:
     """Whether TOML has it as a number: to Python `true` is one, too."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 

@@ -12,6 +12,7 @@ from backtester import enums
 from backtester.engine import spec
 from backtester.engine.allocate_guards import (
     STACK,
+    allocate_automations,
     allocate_guards,
     allocate_recent,
     allocate_views,
@@ -218,6 +219,7 @@ def allocate_worlds(
         guards=guards,
         guard_ops=guard_ops,
         guard_actions=guard_actions,
+        automations=allocate_automations(owners),
         recent=allocate_recent(owners),
         stack=np.zeros(STACK),
         parties=np.zeros((*insurance.shape, len(enums.Party))),

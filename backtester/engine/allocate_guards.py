@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from backtester.engine import spec
-from backtester.engine.guards.tables import GUARD, GUARD_ACTION, GUARD_OP, MOST_SENT, VIEW
+from backtester.engine.guards.tables import AUTOMATION, GUARD, GUARD_ACTION, GUARD_OP, VIEW
 from backtester.engine.state import NEVER_NS
 from backtester.enums import GuardDo, GuardMetric, GuardOp, GuardScope
 
@@ -86,12 +86,28 @@ def orders_at_a_time(owner: spec.Account) -> int:
 
 
 def rows_at_a_time(owner: spec.Account) -> int:
-    """How many rows they can write: each guard one an alert and one an order, or that it was held or passed."""
+    """How many rows they can write: each guard one an alert, or that it was held or passed, and an order's three.
+
+    Two limits can make an order smaller before it goes out.
+    """
     alerts = sum(action.do == GuardDo.ALERT for guard in owner.guards for action in guard.do)
-    return len(owner.guards) + alerts + orders_at_a_time(owner)
+    return len(owner.guards) + alerts + 3 * orders_at_a_time(owner)
+
+
+def allocate_automations(owners: Sequence[spec.Account]) -> np.ndarray:
+    """AUTOMATION of each of `owners`; no rows where none has guards."""
+    if not any(owner.guards for owner in owners):
+        return np.zeros(0, AUTOMATION)
+    rows = np.zeros(len(owners), AUTOMATION)
+    for name in spec.Automation._fields:
+        rows[name] = [getattr(owner.automation, name) for owner in owners]
+    slots = np.array([owner.automation.max_orders if owner.guards else 0 for owner in owners])
+    rows["recent_first"] = np.cumsum(slots) - slots
+    asks = [owner.automation.asks for owner in owners]
+    rows["stale_ns"] = np.where(asks & (rows["stale_ns"] == 0), NEVER_NS, rows["stale_ns"])
+    return rows
 
 
 def allocate_recent(owners: Sequence[spec.Account]) -> np.ndarray:
-    """i8[account, slot] of times long ago; no accounts where none has guards."""
-    accounts = len(owners) if any(owner.guards for owner in owners) else 0
-    return np.full((accounts, MOST_SENT), -NEVER_NS)
+    """i8[slot]: those of each account with guards, one behind the other; nothing was sent."""
+    return np.zeros(sum(owner.automation.max_orders for owner in owners if owner.guards), np.int64)

@@ -99,8 +99,12 @@ GUARD_EVENT = np.dtype(
         ("account", "i8"),
         ("guard", "i8"),
         ("event", "i8"),
-        ("held", "i8"),  # by what
+        ("held", "i8"),  # what holds the guard back
+        ("limit", "i8"),  # what holds an order of it back, or makes it smaller
         ("order", "i8"),  # that it sent, -1 = none
+        ("position", "i8"),  # that the order is for, -1 = none
+        ("wanted", "i8"),  # lots of it, and those that what the limit leaves
+        ("lots", "i8"),
         ("seen", "f8"),  # both sides of the first comparison of its condition that held
         ("bound", "f8"),
     ],

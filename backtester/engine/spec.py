@@ -225,6 +225,31 @@ class Guard(NamedTuple):
     key: int = 0  # of the random numbers of its orders, as of an Order
 
 
+#: So many orders the guards of an account send within so long at most, unless it says otherwise.
+MOST_SENT, SENT_WITHIN_NS = 20, 60 * 10**9
+
+
+class Automation(NamedTuple):
+    """Limits on what the guards of an account send (RULES 11.6): 0 and infinity say that there is none."""
+
+    window_ns: int = SENT_WITHIN_NS
+    kill_empty: int = 0  # orders of one guard in a row that end without a fill
+    kill_loss: float = math.inf  # quote
+    resume_ns: int = 0  # how long it is halted then; 0 = for ever
+    stale_ns: int = 0
+    collar: float = math.inf  # how far the mark may be from another price, as a fraction of that
+    collar_by: PriceSeries = PriceSeries.INDEX  # or LAST
+    max_order: float = math.inf  # quote
+    max_notional: float = math.inf  # quote within the window
+    max_share: float = math.inf  # the same as a share of the notional
+    max_orders: int = MOST_SENT  # within the window
+
+    @property
+    def asks(self) -> bool:
+        """Whether a limit asks for the mark that is seen: any but that on how many there are."""
+        return self._replace(window_ns=0, max_orders=0) != Automation(window_ns=0, max_orders=0)
+
+
 class Plan(NamedTuple):
     """A size that child orders work off."""
 
@@ -302,6 +327,7 @@ class Account(NamedTuple):
     orders: Sequence[Order] = ()  # a tuple of them, or `Orders`
     plans: tuple[Plan, ...] = ()
     guards: tuple[Guard, ...] = ()
+    automation: Automation = Automation()
     venue: int = 0  # number, in its world, of the venue whose fund and fees are its counterparties
 
 

@@ -179,7 +179,6 @@ ACCOUNT = np.dtype(
         ("guard_count", "i8"),
         ("guard_orders", "i8"),  # that its guards can send at a time
         ("guard_rows", "i8"),  # that they can write at a time
-        ("sent", "i8"),  # order number + 1 of the last one that they sent, 0 = none that lives; by `account_next`
         ("equity_high", "f8"),  # since the start, on the mark grid; kept for guards
     ],
     align=True,
@@ -292,6 +291,7 @@ ORDER = np.dtype(
         ("oco_next", "i8"),  # order number + 1 of the next one in the ring of a group, 0 = no group
         ("plan", "i8"),  # plan number, -1 = none
         ("guard", "i8"),  # number of the guard that made it, -1 = the portfolio's own
+        ("guard_mark", "f8"),  # that it saw at the decision
         ("target", "f8"),
         ("peg", "i8"),
         ("key", "i8"),
@@ -436,7 +436,8 @@ class Worlds(NamedTuple):
     guards: np.ndarray  # those of an account together, in the order of accounts
     guard_ops: np.ndarray
     guard_actions: np.ndarray
-    recent: np.ndarray  # i8[account, slot]: when its guards sent their last orders, in turn; no row without guards
+    automations: np.ndarray  # AUTOMATION[account]; no row where none has guards
+    recent: np.ndarray  # i8[slot]: order number + 1 of the last ones that the guards of an account sent, in turn
     stack: np.ndarray  # f8: what conditions are judged on
     parties: np.ndarray  # f8[world, venue, Party]: what each gained since the start, quote
     insurance: np.ndarray  # f8[world, venue]: what the insurance fund had at the start, quote

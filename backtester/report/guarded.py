@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from backtester.config.values import Instant
-from backtester.enums import GuardEvent, Hold
+from backtester.enums import GuardEvent, Hold, Limit
 
 
 class ActionReport(NamedTuple):
@@ -15,10 +15,25 @@ class ActionReport(NamedTuple):
     account: str
     guard: str
     event: GuardEvent
-    held: Hold  # what holds it back
+    held: Hold  # what holds the guard back
+    limit: Limit  # what holds an order of it back, or makes it smaller
     order: str  # id of the order that it sent, or ""
+    position: str  # that it is for, or ""
+    wanted: float | None  # size of an order that it wanted, and what of it went out: all, or what a limit left
+    size: float | None
     seen: float | None  # both sides of the first comparison of its condition that was true
     bound: float | None
+
+
+class BlockedReport(NamedTuple):
+    """Orders of a guard that limits on its automation held back or made smaller, by the name of the limit."""
+
+    halted: int
+    stale: int
+    collar: int
+    max_order: int
+    max_notional: int
+    max_orders: int
 
 
 class GuardReport(NamedTuple):
@@ -31,6 +46,7 @@ class GuardReport(NamedTuple):
     first_ts: Instant | None
     lead_s: float | None  # from its first fire to the first liquidation order of its account, or breach without guards
     false_fires: int  # alerts behind which none came within an hour
+    blocked: BlockedReport
     blind: int  # looks at which its condition was unknown, the first and the last of them
     blind_first_ts: Instant | None
     blind_last_ts: Instant | None

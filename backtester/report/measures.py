@@ -58,7 +58,8 @@ _TABLE = {
     Measure(_Q.ROW, _UP): "flags notices",
     Measure(_Q.ROW, _DOWN): "remedies",
     Measure(_Q.ROW, _NEITHER): """
-        accounts positions pools drags exit headroom unguarded guards orders plans trades limits ids law shortfall""",
+        accounts positions pools drags exit headroom unguarded guards orders plans trades limits ids law shortfall
+        blocked""",
     Measure(_Q.OUTCOME, _UP): "stage outcome",
     Measure(_Q.OUTCOME, _NEITHER): "status result",
     Measure(_Q.MONEY, _UP): """
@@ -84,14 +85,15 @@ _TABLE = {
     Measure(_Q.SIZE, _UP): "PlanReport.unfilled_size",
     Measure(_Q.SIZE, _NEITHER): """
         net_delta size size_start size_end filled_size unfilled_size closed_size largest_child market_volume
-        volume_day""",
+        volume_day wanted""",
     Measure(_Q.PRICE, _NEITHER): """
         price vwap market_vwap worst_price entry_price exit_price mark_price liquidation_price liquidation_price_end
         bankruptcy_price bankruptcy_price_end trigger_price trigger_mark stop_price limit_price activation_price
         peak_price decision_price arrival_price end_price breakeven_price""",
     Measure(_Q.NUMBER, _UP): "children_refused false_fires",
     Measure(_Q.NUMBER, _NEITHER): """
-        levels children children_filled funding_intervals prefactor ratio seen bound fires blind""",
+        levels children children_filled funding_intervals prefactor ratio seen bound fires blind
+        halted stale collar max_order max_notional max_orders""",
     Measure(_Q.TIME, _DOWN): "breach_ts LiquidationReport.ts",
     Measure(_Q.TIME, _NEITHER): """
         ts buffer_min_ts equity_min_ts required_topup_by trigger_ts arrive_ts done_ts end_ts PlanReport.start_ts
@@ -101,7 +103,7 @@ _TABLE = {
     Measure(_Q.NUMBER, _DOWN): "lead_s",
     Measure(_Q.WORD, _NEITHER): """
         name id pool account symbol position flag margin_mode type side reason liquidity plan algo cause level
-        reached beyond guard event held order when""",
+        reached beyond guard event held limit order when""",
     Measure(_Q.VENUE, _NEITHER): "AccountReport.venue",
     Measure(_Q.TEXT, _NEITHER): "text figure error settings",
 }

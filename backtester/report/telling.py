@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Iterator
 
 from backtester.report.executions import TradeReport
-from backtester.report.guarded import GuardReport
+from backtester.report.guarded import BlockedReport, GuardReport
 from backtester.report.pools import Fate, fates, pool_of
 from backtester.report.records import AccountReport, Cell, PositionReport
 from backtester.report.remedies import remedies_sheet, sizing_sheet
@@ -115,8 +115,12 @@ def _end(cell: Cell, account: AccountReport, each: PositionReport) -> str:
 
 
 def guards_sheet(cell: Cell) -> Sheet:
-    """A row per guard: how often it fired, and how long before the venue did."""
-    return Sheet("Guards", _GUARDS, tuple(_guard(cell, each) for each in cell.guards))
+    """A row per guard: how often it fired, how long before the venue did, and what limits held back of it, if any."""
+    rows = tuple(_guard(cell, each) for each in cell.guards)
+    if not any(any(each.blocked) for each in cell.guards):
+        return Sheet("Guards", _GUARDS, rows)
+    blocked = (_blocked(each.blocked) for each in cell.guards)
+    return Sheet("Guards", (*_GUARDS, _BLOCKED), tuple((*row, last) for row, last in zip(rows, blocked, strict=True)))
 
 
 _GUARDS = (
@@ -128,6 +132,12 @@ _GUARDS = (
     Column("false"),
     Column("blind", rank=2),
 )
+_BLOCKED = Column("blocked by", is_text=True)
+
+
+def _blocked(each: BlockedReport) -> str:
+    """Example: max_order 2, max_orders 7."""
+    return ", ".join(f"{name} {count}" for name, count in each._asdict().items() if count)
 
 
 def _guard(cell: Cell, each: GuardReport) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from backtester.enums import GuardEvent, LiquidationStage, OrderReason, Side
 from backtester.report.contagion import dragged
 from backtester.report.execution_sheets import apart
 from backtester.report.executions import OrderReport, PlanReport
-from backtester.report.guard_words import guard_words
+from backtester.report.guard_words import LIMITS, guard_words
 from backtester.report.phases import stories, told
 from backtester.report.records import Cell, LiquidationReport
 from backtester.report.text import bps, clock, money, percent, pool_name, price, signed, size, word
@@ -87,10 +87,11 @@ def _funding(cell: Cell) -> Iterator[Event]:
 
 
 def _guards(cell: Cell) -> Iterator[Event]:
-    """Alerts, and those that were withdrawn: orders of guards tell themselves."""
+    """Alerts, those that were withdrawn, and what limits held back: orders of guards tell themselves."""
     for each in cell.actions:
-        if each.event in (GuardEvent.ALERT, GuardEvent.PASSED):
-            yield Event(each.ts, "guard", guard_words(cell, each), f"{each.account} {each.guard} {each.event.name}")
+        if each.event in (GuardEvent.ALERT, GuardEvent.PASSED) or each.limit in LIMITS:
+            like = f"{each.account} {each.guard} {each.event.name} {each.limit.name} {each.position}"
+            yield Event(each.ts, "guard", guard_words(cell, each), like)
 
 
 def _last_moments(cell: Cell) -> Iterator[Event]:

@@ -24,6 +24,7 @@ from backtester.enums import Side
 from backtester.errors import BacktesterError, Diagnostic
 from backtester.market.funding import SECOND_NS
 from backtester.market.schema import TapeInstrument
+from backtester.run.resolve_automation import resolve_automation
 from backtester.run.resolve_guards import resolve_guards
 from backtester.run.resolve_liquidation import steps
 from backtester.run.resolve_orders import Curve, no_curve, resolve_orders
@@ -220,7 +221,9 @@ class _AccountBuilder:
         orders, plans = resolve_orders(account, self.values, curve, positions)
         rules = self.values.resolved.data.markets[positions[0].market].rules if positions else 0
         guards = resolve_guards(account, self.values, positions)
-        made = spec.Account(account.name, rules, self._balance(account, positions), positions, orders, plans, guards)
+        automation = resolve_automation(account, self.values, positions)
+        balance = self._balance(account, positions)
+        made = spec.Account(account.name, rules, balance, positions, orders, plans, guards, automation)
         if not self.values.problems:
             self._check_solvent(made)
         return made

@@ -10,6 +10,7 @@ from backtester.enums import (
     FillReason,
     GuardEvent,
     Hold,
+    Limit,
     LiquidationStage,
     Liquidity,
     OrderReason,
@@ -30,7 +31,7 @@ from backtester.report.executions import (
     TradeReport,
 )
 from backtester.report.flags import Flag
-from backtester.report.guarded import ActionReport, GuardReport
+from backtester.report.guarded import ActionReport, BlockedReport, GuardReport
 from backtester.report.helped import ExitReport, HeadroomReport, RemedyReport, UnguardedReport
 from backtester.report.records import (
     CROSS,
@@ -398,6 +399,11 @@ def _minutes(column: list[float]) -> array[int]:
 MARKS = [100_000.0] * 10 + [100_000.0 - 100.0 * i for i in range(1, 41)] + [97_000.0] * 10
 EQUITY = [10_000.0] * 10 + [10_000.0 - 240.0 * i for i in range(1, 31)] + [293.69] * 20
 
+ALERT = ActionReport(
+    at(29), "main", "low-buffer", GuardEvent.ALERT, Hold.NONE, Limit.NONE, "", "", None, None, seen=812.5, bound=1_000.0
+)
+NOTHING_BLOCKED = BlockedReport(0, 0, 0, 0, 0, 0)
+
 CRASH = Cell(
     scenario="2025-10-10",
     venue="hyperliquid@2026-08-22",
@@ -439,8 +445,8 @@ CRASH = Cell(
         LimitReport("accounts[main].buffer_min < 1.5% notional", "warn", "unknown", "what | is not known"),
         LimitReport("system.deficit > 0", "fail", "ok", "system.deficit is 0"),
     ),
-    actions=(ActionReport(at(29), "main", "low-buffer", GuardEvent.ALERT, Hold.NONE, "", 812.5, 1_000.0),),
-    guards=(GuardReport("main", "low-buffer", "buffer < 1_000", 1, at(29), 60.0, 0, 2, at(3), at(4)),),
+    actions=(ALERT,),
+    guards=(GuardReport("main", "low-buffer", "buffer < 1_000", 1, at(29), 60.0, 0, NOTHING_BLOCKED, 2, at(3), at(4)),),
     phases=(
         PhaseReport(at(20), at(40), PhaseKind.LATENCY, "", 150.0, "messages take 150 ms longer"),
         PhaseReport(at(28), at(34), PhaseKind.OUTAGE, "BTC", 5.0, "the venue refuses orders, the feed is frozen"),

@@ -102,8 +102,9 @@ cells.0.orders.0.fills.0 ts price size liquidity reason age_ns
 cells.0.liquidations.0 ts account symbol stage cause trigger_mark size filled_size vwap worst_price bankruptcy_price
   slippage_bps fee levels side position margin_mode
 cells.0.funding.0 ts account symbol size rate price notional amount position
-cells.0.actions.0 ts account guard event held order seen bound
-cells.0.guards.0 account id when fires first_ts lead_s false_fires blind blind_first_ts blind_last_ts
+cells.0.actions.0 ts account guard event held limit order position wanted size seen bound
+cells.0.guards.0 account id when fires first_ts lead_s false_fires blocked blind blind_first_ts blind_last_ts
+cells.0.guards.0.blocked halted stale collar max_order max_notional max_orders
 cells.0.phases.0 start_ts end_ts kind symbol value text
 cells.0.notices.0 flag ts account symbol ids size text
 cells.0.limits.0 text level outcome figure

@@ -69,6 +69,11 @@ def guard(id: str = "g", when: str = "loss > 1%", **keys: object) -> str:
     return _table("guards", {"id": id, "when": when} | keys)
 
 
+def automation(**keys: object) -> str:
+    """Limits on what the guards of an account send, their values as TOML writes them."""
+    return "[accounts.automation]\n" + "".join(f"{key} = {value}\n" for key, value in keys.items())
+
+
 def _table(array: str, keys: Mapping[str, object]) -> str:
     said = (f"{key} = {json.dumps(value)}\n" for key, value in keys.items() if value is not None)
     return f"[[accounts.{array}]]\n" + "".join(said)

@@ -6,13 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from backtester.enums import GuardEvent, Verdict
+from backtester.enums import GuardEvent, Limit, Verdict
 from backtester.errors import BacktesterError
 from backtester.metrics.cell import Measured, measure
+from backtester.report.guarded import BlockedReport
 from backtester.report.records import Cell
+from backtester.report.telling import guards_sheet
+from backtester.report.timeline import timeline
 from backtester.run.request import Request
 from backtester.run.session import run_cell
-from tests.unit.run_cases import CRASH, account, guard, portfolio, position
+from tests.unit.run_cases import CRASH, account, automation, guard, portfolio, position
 
 #: Long 17 on 190,000: liquidated in the crash at 21:17:39, two pools of it are none.
 HEAVY = position(size=17.0), "USDC = 190_000.0"
@@ -70,3 +73,25 @@ def test_a_return_between_two_marks_is_refused(tmp_path: Path) -> None:
         book = portfolio(tmp_path, account(position(), guard(when=f"return[BTC, {span}] < -1%")))
         with pytest.raises(BacktesterError, match="makes a mark every 3 s"):
             run_cell(Request(book, scenario=CRASH))
+
+
+@pytest.mark.compiled
+def test_what_limits_hold_back_is_told(tmp_path: Path) -> None:
+    """It would cut to a buffer of 8 % at once, and may sell 200,000 a minute; then nothing, until a minute is over."""
+    cutting = guard(when="buffer < 5% notional", do=["reduce to buffer 8% notional"])
+    cell = told(tmp_path, cutting, automation(max_notional=200_000))
+    held = [each for each in cell.actions if each.limit is Limit.MAX_NOTIONAL]
+    assert {each.event for each in held} == {GuardEvent.HELD}
+    assert {(each.position, each.order) for each in held} == {("BTC", "")}
+    cut, *_, blocked = sorted(held, key=lambda each: -(each.size or 0.0))
+    assert cut.wanted is not None and cut.size is not None and cut.wanted > cut.size > 0.0 == blocked.size
+    [sent] = [each for each in cell.actions if each.ts == cut.ts and each.event is GuardEvent.ORDER]
+    assert (sent.size, sent.wanted, sent.position) == (cut.size, cut.size, "BTC")
+    [found] = cell.guards
+    assert found.blocked == BlockedReport(0, 0, 0, 0, len(held), 0)
+    assert f"guard g may send {cut.size:g} of {cut.wanted:g} BTC: as much was sent as may be" in [
+        each.text for each in timeline(cell)
+    ]
+    [row] = guards_sheet(cell).rows
+    assert row[-1] == f"max_notional {len(held)}"
+    assert len(guards_sheet(told(tmp_path, cutting)).columns) == len(row) - 1

@@ -2,65 +2,30 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
-from backtester.engine.guards.metrics import pools_meant, positions_meant, seen_value
-from backtester.engine.guards.tables import SENT_WITHIN_NS
+from backtester.engine.guards.limits import allowed, remember
+from backtester.engine.guards.metrics import positions_meant
+from backtester.engine.guards.notes import note, note_order
+from backtester.engine.guards.sizes import lots_wanted, share_wanted
 from backtester.engine.jit import helper
-from backtester.engine.money.margin import maintenance
 from backtester.engine.orders.latency import SENT, client_arrival, mixed
 from backtester.engine.state import ARRIVAL, NONE
 from backtester.engine.time.agenda import schedule
-from backtester.engine.value import worth
-from backtester.enums import (
-    GuardDo,
-    GuardEvent,
-    GuardMetric,
-    Held,
-    Hold,
-    OrderStatus,
-    OrderType,
-    PriceSeries,
-    TimeInForce,
-)
-
-#: A position is made smaller in steps of so many parts, when a metric shall come within a bound.
-PARTS = 10_000
-_HAIR = 1e-9
+from backtester.enums import GuardDo, GuardEvent, Held, Hold, Limit, OrderStatus, OrderType, PriceSeries, TimeInForce
 
 
 @helper
 def act(m, w, c: np.void, t: int, i: int) -> None:
-    """Do all that guard `i` does, in order. There is room for the orders and for a row of each."""
+    """Do all that guard `i` does, in order. There is room for the orders and for their rows."""
     g = w.guards[i]
     place = np.int64(0)
     for n in range(g["action_first"], g["action_first"] + g["action_count"]):
         action = w.guard_actions[n]
         if action["do"] == GuardDo.ALERT:
-            note(w, c, t, i, GuardEvent.ALERT, Hold.NONE, NONE)
+            note(w, c, t, i, GuardEvent.ALERT, Hold.NONE)
         else:
             place = _reduce(m, w, c, t, i, action, place)
-
-
-@helper
-def note(w, c: np.void, t: int, i: int, event: int, held: int, order: int) -> None:
-    """Keep what a guard did, if its world records."""
-    g = w.guards[i]
-    world = w.accounts[g["account"]]["world"]
-    if w.worlds[world]["record"] != 0:
-        row = w.guard_events[c["guard_events"]]
-        row["ts"] = t
-        row["world"] = world
-        row["account"] = g["account"]
-        row["guard"] = i
-        row["event"] = event
-        row["held"] = held
-        row["order"] = order
-        row["seen"] = g["seen"]
-        row["bound"] = g["bound"]
-        c["guard_events"] += 1
 
 
 @helper
@@ -68,76 +33,32 @@ def _reduce(m, w, c: np.void, t: int, i: int, action: np.void, place: int) -> in
     """Send an order for every position that is meant and has lots; returns the place of the next order of this fire."""
     g = w.guards[i]
     first, behind = positions_meant(m, w, g["account"], action)
-    k = _parts(m, w, g["account"], action, first, behind)
+    share = share_wanted(m, w, g["account"], action, first, behind)
     for p in range(first, behind):
         x = w.positions[p]
         if x["lots"] == 0:
             continue
-        size = abs(x["lots"])
-        wanted = -(-k * size // PARTS)
-        if action["do"] == GuardDo.REDUCE_SHARE:
-            wanted = math.ceil(action["value"] * size - _HAIR)
-        elif action["do"] == GuardDo.REDUCE_AMOUNT:
-            notional = _notional(m, w, first, behind)
-            wanted = 0 if np.isnan(notional) else math.ceil(min(1.0, action["value"] / notional) * size - _HAIR)
-        lots = min(_taken(m, x, wanted), size) - _under_way(w, g["account"], p)
-        if lots <= 0:
-            note(w, c, t, i, GuardEvent.NOTHING, Hold.NONE, NONE)
-        elif t - w.recent[g["account"], _oldest(w, g["account"])] < SENT_WITHIN_NS:
-            note(w, c, t, i, GuardEvent.HELD, Hold.MAX_ORDERS, NONE)
-        else:
-            note(w, c, t, i, GuardEvent.ORDER, Hold.NONE, _send(m, w, c, t, i, p, lots, action["bound"], place))
+        wanted = lots_wanted(m, x, action, share) - _under_way(w, g["account"], p)
+        if wanted <= 0:
+            note_order(w, c, t, i, GuardEvent.NOTHING, Limit.NONE, NONE, p, 0, 0)
+            continue
+        lots = allowed(m, w, c, t, i, p, wanted)
+        if lots > 0:
+            order = _send(m, w, c, t, i, p, lots, action["bound"], place)
+            note_order(w, c, t, i, GuardEvent.ORDER, Limit.NONE, order, p, lots, lots)
             place += 1
     return place
 
 
 @helper
-def _notional(m, w, first: int, behind: int) -> float:
-    total = 0.0
-    for p in range(first, behind):
-        total += abs(seen_value(m, w.positions[p]))
-    return total
-
-
-@helper
-def _taken(m, x: np.void, lots: int) -> int:
-    """The lots of an order that the venue takes."""
-    k = m.markets[x["market"]]
-    if k["max_market_lots"] > 0:
-        lots = min(lots, k["max_market_lots"])
-    lot = worth(1, k["unit"], m.views[x["market"]]["mark"])
-    if k["max_market_quote"] > 0.0 and not np.isnan(lot):
-        lots = min(lots, math.floor(k["max_market_quote"] / lot))
-    return lots
-
-
-@helper
 def _under_way(w, account: int, p: int) -> int:
-    """Lots that orders of guards may still close of a position; those that have ended leave the list."""
-    a = w.accounts[account]
-    lots, before, number = 0, np.int64(0), a["sent"]
+    """Lots that orders of guards may still close of a position."""
+    lots, number = 0, w.automations[account]["sent"]
     while number != 0:
         o = w.orders[number - 1]
-        if o["status"] >= OrderStatus.FILLED:
-            if before == 0:
-                a["sent"] = o["account_next"]
-            else:
-                w.orders[before - 1]["account_next"] = o["account_next"]
-        else:
-            lots += o["lots"] - o["filled"] if o["position"] == p else 0
-            before = number
+        lots += o["lots"] - o["filled"] if o["position"] == p else 0
         number = o["account_next"]
     return lots
-
-
-@helper
-def _oldest(w, account: int) -> int:
-    """Slot of the order that is the longest ago of those that are remembered."""
-    oldest = 0
-    for slot in range(1, w.recent.shape[1]):
-        if w.recent[account, slot] < w.recent[account, oldest]:
-            oldest = slot
-    return oldest
 
 
 @helper
@@ -160,77 +81,7 @@ def _send(m, w, c: np.void, t: int, i: int, p: int, lots: int, bound: float, pla
     o["key"] = mixed(g["key"] + 65536 * (g["fires"] - 1) + place)
     o["decision_ts"] = t
     o["decision_mid2"] = m.instruments[o["instrument"]]["mid2"]
-    o["account_next"], a["sent"] = a["sent"], number + 1
-    w.recent[g["account"], _oldest(w, g["account"])] = t
+    o["guard_mark"] = m.views[x["market"]]["mark"]
+    remember(w, g["account"], number)
     schedule(w, c, number, client_arrival(m, w, c, o, t, o["reaction_ns"], SENT), ARRIVAL)
     return number
-
-
-@helper
-def _parts(m, w, account: int, action: np.void, first: int, behind: int) -> int:
-    """The smallest k at which closing k/PARTS of the positions brings a metric within its bound; all if none does, none
-    where it is not known.
-
-    By bisection. Example: long 10 at 100,000 in lots of 0.001, equity 50,000, fee 5 bps, to a leverage of 10: 5,026.
-    """
-    if action["do"] != GuardDo.REDUCE_TO or first >= behind:
-        return 0
-    pool, behind_pools = pools_meant(m, w, account, action)
-    places = (pool, behind_pools, first, behind)
-    value, bound = _compared(m, w, action, places, 0)
-    if np.isnan(value) or np.isnan(bound) or _is_met(m, w, action, places, 0):
-        return 0
-    low, high = 0, PARTS
-    while high - low > 1:
-        middle = (low + high) // 2
-        if _is_met(m, w, action, places, middle):
-            high = middle
-        else:
-            low = middle
-    return high
-
-
-@helper
-def _is_met(m, w, action: np.void, places: tuple[int, int, int, int], k: int) -> bool:
-    value, bound = _compared(m, w, action, places, k)
-    return value >= bound if action["metric"] == GuardMetric.BUFFER else value <= bound
-
-
-@helper
-def _compared(m, w, action: np.void, places: tuple[int, int, int, int], k: int) -> tuple[float, float]:
-    """(metric, its bound) after k/PARTS were closed."""
-    bound = action["value"]
-    if action["share_of"] >= 0:
-        bound *= _after(m, w, places, action["share_of"], k)
-    return _after(m, w, places, action["metric"], k), bound
-
-
-@helper
-def _after(m, w, places: tuple[int, int, int, int], metric: int, k: int) -> float:
-    """A metric after k/PARTS of positions `first` … were closed at the marks that are seen, with the taker fee.
-
-    Equity and maintenance are those of the pools that are meant; notional is their own.
-    """
-    first_pool, behind_pools, first, behind = places
-    equity, needed, own, gross = 0.0, 0.0, 0.0, 0.0
-    for pool in range(first_pool, behind_pools):
-        row = w.pools[pool]
-        equity += row["balance"]
-        for p in range(row["position_first"], row["position_first"] + row["position_count"]):
-            x = w.positions[p]
-            if x["lots"] != 0:
-                market = m.markets[x["market"]]
-                value, size = seen_value(m, x), abs(x["lots"])
-                closed = -(-k * size // PARTS) if first <= p < behind else 0
-                left = abs(value) * ((size - closed) / size)
-                equity += value - x["cost"] - (abs(value) - left) * m.rules[market["rules"]]["taker_fee"]
-                needed += maintenance(m.tiers, market, left)
-                gross += left
-                own += left if first <= p < behind else 0.0
-    if metric == GuardMetric.NOTIONAL:
-        return own
-    if metric == GuardMetric.BUFFER:
-        return equity - needed
-    if equity <= 0.0:
-        return np.inf
-    return gross / equity if metric == GuardMetric.LEVERAGE else needed / equity

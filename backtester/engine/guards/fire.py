@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from backtester.engine.guards.actions import act, note
+from backtester.engine.guards.actions import act
 from backtester.engine.guards.conditions import judge
+from backtester.engine.guards.limits import settle
 from backtester.engine.guards.metrics import account_seen
+from backtester.engine.guards.notes import note
 from backtester.engine.jit import helper
-from backtester.engine.state import NEVER_NS, NONE
+from backtester.engine.state import NEVER_NS
 from backtester.enums import GuardEvent, Hold, OrderStatus, Rearm
 
 
@@ -19,6 +21,7 @@ def work_account(m, w, c: np.void, t: int, account: int) -> None:
     a["equity_high"] = max(a["equity_high"], account_seen(m, w, account))
     if t <= c["start_ts"]:
         return
+    settle(m, w, t, account)
     guards = w.guards[a["guard_first"] : a["guard_first"] + a["guard_count"]]
     if not _is_exposed(w, account):
         for g in guards:
@@ -40,12 +43,9 @@ def _is_exposed(w, account: int) -> bool:
                 return True
     if was_liquidated:
         return False
-    live, sent = 0, a["sent"]
+    live = 1 if w.automations[account]["sent"] != 0 else 0
     for o in w.orders[a["order_first"] : a["order_first"] + a["order_count"]]:
         live += 1 if o["status"] < OrderStatus.FILLED else 0
-    while sent != 0:
-        live += 1 if w.orders[sent - 1]["status"] < OrderStatus.FILLED else 0
-        sent = w.orders[sent - 1]["account_next"]
     return live > 0
 
 
@@ -105,7 +105,7 @@ def _fire(m, w, c: np.void, t: int, i: int) -> None:
         else:
             act(m, w, c, t, i)
     if g["held"] != Hold.NONE and g["held"] != before:
-        note(w, c, t, i, GuardEvent.HELD, g["held"], NONE)
+        note(w, c, t, i, GuardEvent.HELD, g["held"])
 
 
 @helper
@@ -115,6 +115,6 @@ def _confirm(m, w, c: np.void, t: int, i: int, truth: float) -> None:
     if t >= g["confirm_ts"]:
         g["confirm_ts"] = NEVER_NS
         if truth == 0.0:
-            note(w, c, t, i, GuardEvent.PASSED, Hold.NONE, NONE)
+            note(w, c, t, i, GuardEvent.PASSED, Hold.NONE)
         else:
             act(m, w, c, t, i)

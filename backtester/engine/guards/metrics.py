@@ -107,6 +107,12 @@ def _of_pools(m, w, first: int, behind: int, name: int) -> float:
             notional += _of_positions(
                 m, w, row["position_first"], row["position_first"] + row["position_count"], GuardMetric.NOTIONAL
             )
+    return figure(name, equity, needed, notional)
+
+
+@helper
+def figure(name: int, equity: float, needed: float, notional: float) -> float:
+    """A metric of pools that have so much equity, maintenance and notional."""
     if name == GuardMetric.MAINTENANCE:
         return needed
     if name == GuardMetric.BUFFER:

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-#: So many orders the guards of an account send within so long at most (RULES 11.5).
-MOST_SENT, SENT_WITHIN_NS = 20, 60 * 10**9
-
 #: What a client sees of a market: as it was at the last mark time at which its feed came (RULES 11.2). NaN: unknown.
 VIEW = np.dtype(
     [
@@ -50,6 +47,30 @@ GUARD = np.dtype(
         ("blind_last", "i8"),
         ("seen", "f8"),  # both sides of the first comparison that was true at the last look
         ("bound", "f8"),
+        ("empty", "i8"),  # its orders in a row that ended without a fill
+    ],
+    align=True,
+)
+
+#: What sends the orders of an account's guards: its limits (`spec.Automation`), and how it stands (RULES 11.6).
+AUTOMATION = np.dtype(
+    [
+        ("window_ns", "i8"),
+        ("kill_empty", "i8"),
+        ("kill_loss", "f8"),
+        ("resume_ns", "i8"),
+        ("stale_ns", "i8"),  # 0: nobody asks; NEVER_NS: any age, but something must be seen
+        ("collar", "f8"),
+        ("collar_by", "i8"),
+        ("max_order", "f8"),
+        ("max_notional", "f8"),
+        ("max_share", "f8"),
+        ("max_orders", "i8"),
+        ("recent_first", "i8"),  # the first of its `max_orders` slots
+        ("count", "i8"),  # orders sent so far
+        ("sent", "i8"),  # order number + 1 of the first one sent that lives, 0 = none; by `account_next`
+        ("loss", "f8"),  # by orders that have ended, quote
+        ("halted_until", "i8"),  # 0 = it is not
     ],
     align=True,
 )

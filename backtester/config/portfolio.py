@@ -12,7 +12,7 @@ from pydantic import Field, PlainValidator
 from backtester.bounds import LARGEST_AMOUNT, LARGEST_LEVERAGE
 from backtester.config.automation import Automation
 from backtester.config.conditions import Condition
-from backtester.config.guards import Action, parse_action, parse_confirm, parse_rearm
+from backtester.config.guard_actions import Action, parse_action, parse_confirm, parse_rearm
 from backtester.config.limits import Limits, Written, parse_guard
 from backtester.config.order_rules import misfits_of_order
 from backtester.config.overrides import override

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from backtester.config.automation import automation_faults
-from backtester.config.guards import guard_faults
+from backtester.config.guard_rules import guard_faults
 from backtester.config.lines import Place
 from backtester.config.order_rules import link_faults, order_faults, side_faults
 from backtester.config.plan_rules import plan_faults

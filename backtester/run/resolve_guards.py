@@ -19,7 +19,8 @@ from backtester.config.conditions import (
     Share,
     comparisons,
 )
-from backtester.config.guards import CROSS, METRICS, WHOLE, WORST, Action, Holdings, Of, scope_of, understood
+from backtester.config.guard_actions import Action, scope_of
+from backtester.config.guards import CROSS, METRICS, WHOLE, WORST, Holdings, Of, understood
 from backtester.config.judging import in_base
 from backtester.config.portfolio import Account, Guard, Position
 from backtester.config.values import parse_duration_ns

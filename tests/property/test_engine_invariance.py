@@ -23,7 +23,7 @@ NUMBERS = {
     "plans": ("plan",),
     "guards": ("guard", "guard_first"),
 }
-LINKS = ("resting", "account_prev", "account_next", "child", "sibling", "ended_next", "oco_next", "sent")
+LINKS = ("resting", "account_prev", "account_next", "child", "sibling", "ended_next", "oco_next")
 #: Orders of all worlds share the lists of a level and of followers.
 SHARED = frozenset({"prev", "next"})
 RECORDS = ("fills", "ledger", "liquidations", "payments", "guard_events")

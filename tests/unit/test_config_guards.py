@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from backtester.config.conditions import Wrong, parse
-from backtester.config.guards import METRICS, Action, Holdings, parse_action, scope_of, understood
+from backtester.config.guard_actions import Action, parse_action, scope_of
+from backtester.config.guards import METRICS, Holdings, understood
 from backtester.config.portfolio import load_portfolio
 from backtester.engine import spec
 from backtester.enums import GuardDo, GuardMetric, GuardScope, Rearm

@@ -135,6 +135,8 @@ class OrderReason(IntEnum):
     PARENT_ENDED = 18  # the order that should have sent it ended otherwise
     NOTHING_DUE = 19  # its plan had nothing left for it to do
     MIN_SIZE = 20  # smaller than the venue takes
+    LOST = 21  # a drill keeps it from the venue, without an answer
+    RATE_LIMIT = 22  # a drill lets the venue take so few orders
 
 
 class FillReason(IntEnum):
@@ -354,6 +356,15 @@ class Verdict(IntEnum):
     SURVIVED = 5
 
 
+class DrillVerdict(IntEnum):
+    """What came of a drill, worst first."""
+
+    MISSED = 0  # it did harm
+    CAUGHT = 1  # a limit on automation kept it from that
+    HARMLESS = 2
+    NOT_REACHED = 3  # nothing was any different
+
+
 class GuardOp(IntEnum):
     """One step of a guard's condition, which is judged on a stack (RULES 11.3)."""
 
@@ -399,6 +410,30 @@ class GuardMetric(IntEnum):
     FUNDING = 18
     TIME_TO_FUNDING = 19
     AGE = 20
+
+
+class Drill(IntEnum):
+    """What breaks for the guards of a world, between two times (RULES 12.2)."""
+
+    NONE = 0
+    # what is seen of markets
+    BAD_TICK = 1
+    STALE_VIEW = 2
+    # what is seen of accounts
+    FROZEN_EQUITY = 3
+    BLIND = 4
+    # when guards act
+    LOOP = 5
+    NO_HUMAN = 6
+    # what they send
+    UNIT = 7
+    TRIPLE = 8
+    FLIP = 9
+    LATE = 10
+    # what becomes of that
+    LOST = 11
+    REFUSED = 12
+    RATE_LIMITED = 13
 
 
 class GuardScope(IntEnum):

@@ -21,6 +21,7 @@ OPTIONS: Mapping[str, str] = MappingProxyType(
         "warn_on": "--warn-on",
         "stale_after": "--stale-after",
         "rebase": "--rebase",
+        "drills": "--drill",
     }
 )
 #: Fields of its Acceptances.

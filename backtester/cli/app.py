@@ -23,6 +23,7 @@ from backtester.cli import (
     doctor,
     init,
     postmortem,
+    rehearse,
     report,
     run,
     scenarios,
@@ -42,7 +43,7 @@ GLOBAL_FLAGS = frozenset({"-q", "--quiet", "-v", "--verbose", "--no-color", "--n
 GLOBAL_OPTIONS = frozenset({"--format", "--output", "--seed"})
 
 #: The verbs that write a page.
-PAGES = frozenset({"run", "report", "postmortem", "diff", "check", "solve", "suite"})
+PAGES = frozenset({"run", "report", "postmortem", "diff", "check", "solve", "suite", "rehearse"})
 
 app = typer.Typer(
     name="backtester",
@@ -61,6 +62,7 @@ app.command()(schema.schema)
 app.command()(diff.diff)
 app.command()(check.check)
 app.command()(solve.solve)
+app.command()(rehearse.rehearse)
 app.command()(verify.verify)
 app.add_typer(suite.app, name="suite")
 app.add_typer(scenarios.app, name="scenarios")

@@ -119,6 +119,14 @@ StaleAfterOption = Annotated[
         "its messages, 10 to 120.",
     ),
 ]
+DrillOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        OPTIONS["drills"],
+        metavar="ID,…|all",
+        help="Run it again with something broken for the guards, as late, blind or whipsaw: does the policy hold?",
+    ),
+]
 
 
 def command_of(ctx: typer.Context) -> Command:

@@ -10,6 +10,7 @@ import typer
 from backtester.cli.console import Details, DetailsOption, Settings, emit, make_console, settings, talk, written_for
 from backtester.cli.options import (
     AsWrittenOption,
+    DrillOption,
     FrozenOrderBookOption,
     FundingZeroOption,
     IndexMidOption,
@@ -36,6 +37,29 @@ from backtester.texts import counted
 if TYPE_CHECKING:
     from backtester.config.command import Command
     from backtester.report.records import ReportModel
+
+
+FailOnOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        OPTIONS["fail_on"],
+        metavar="CONDITION",
+        help="Exit with 1 if it holds in a cell, or cannot be told: 'verdict in [liquidated, insolvent]', "
+        "'loss_pct > 40', 'accounts[main].buffer_min < 1.5% notional'. May be given more than once.",
+    ),
+]
+WarnOnOption = Annotated[
+    list[str] | None,
+    typer.Option(OPTIONS["warn_on"], metavar="CONDITION", help="The same, but only say it: the exit code stays."),
+]
+OutOption = Annotated[
+    str | None,
+    typer.Option(
+        "--out",
+        metavar="DIR",
+        help="Store result.json and the tables there: a new directory, or with --force that of an earlier result.",
+    ),
+]
 
 
 def run(
@@ -69,39 +93,26 @@ def run(
     stale_after: StaleAfterOption = None,
     details: DetailsOption = "brief",
     jobs: JobsOption = None,
-    fail_on: Annotated[
-        list[str] | None,
-        typer.Option(
-            OPTIONS["fail_on"],
-            metavar="CONDITION",
-            help="Exit with 1 if it holds in a cell, or cannot be told: 'verdict in [liquidated, insolvent]', "
-            "'loss_pct > 40', 'accounts[main].buffer_min < 1.5% notional'. May be given more than once.",
-        ),
-    ] = None,
-    warn_on: Annotated[
-        list[str] | None,
-        typer.Option(OPTIONS["warn_on"], metavar="CONDITION", help="The same, but only say it: the exit code stays."),
-    ] = None,
-    out: Annotated[
-        str | None,
-        typer.Option(
-            "--out",
-            metavar="DIR",
-            help="Store result.json and the tables there: a new directory, or with --force that of an earlier result.",
-        ),
-    ] = None,
+    drills: DrillOption = None,
+    fail_on: FailOnOption = None,
+    warn_on: WarnOnOption = None,
+    out: OutOption = None,
 ) -> int:
     """Replay crashes through the order book and report what became of each portfolio.
 
     Examples: backtester run data/demo-portfolio.toml --scenario 2025-10-10
     backtester run data/demo-portfolio.toml --scenario 2025-10-10 --compare held=venue,client
     """
-    chosen = settings(ctx)
+    command, chosen = command_of(ctx), settings(ctx)
+    _check_size(command, most, chosen)
+    return carry_out(command, chosen, details, jobs, out)
+
+
+def carry_out(command: Command, chosen: Settings, details: Details, jobs: int | None, out: str | None) -> int:
+    """Run what a command asks for, store it where that is wanted, and tell it; returns the exit code."""
     _check_directory(out, chosen.force)
     from backtester.results.produce import produce
 
-    command = command_of(ctx)
-    _check_size(command, most, chosen)
     announce_compiling(chosen)
     with progress_of(chosen, ", ".join(command.scenarios) or "tape") as listener:
         made = produce(command, chosen.seed, with_tables=out is not None, listener=listener, jobs=jobs_of(jobs))

@@ -40,6 +40,7 @@ class Command(NamedTuple):
     warn_on: tuple[str, ...] = ()
     stale_after: float | None = None  # seconds
     rebase: bool = False
+    drills: tuple[str, ...] = ()
     accept: Acceptances = Acceptances()
 
 

@@ -56,6 +56,7 @@ class Suite(Record):
     proxies: Texts = ()
     stale_after: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None  # seconds
     rebase: bool = False
+    drills: Texts = ()  # as --drill
     assume: Annotated[tuple[Assumed, ...], Field(strict=False)] = ()
     archive: Text = "archive"  # a directory
     max_failures: Annotated[int, Field(ge=0)] = 0  # cells that may come to nothing before the job counts as failed

@@ -15,9 +15,11 @@ from backtester.engine.allocate_guards import (
     allocate_automations,
     allocate_guards,
     allocate_recent,
+    allocate_viewers,
     allocate_views,
     orders_at_a_time,
     rows_at_a_time,
+    viewer_numbers,
 )
 from backtester.engine.allocate_orders import enter_orders
 from backtester.engine.book.feed import GAPS
@@ -88,7 +90,8 @@ def allocate_market(data: spec.MarketData, capacities: Capacities) -> Market:
     slots = max((rule.mark_basis_window_ns // rule.mark_interval_ns for rule in data.rules), default=0)
     basis = np.zeros((len(markets), max(slots, 1)))
     feeds, gaps = np.zeros(2 * count, FEED), np.zeros((count, GAPS), np.int64)
-    views, no_marks = allocate_views(data), np.zeros((len(markets), 1))
+    viewers = allocate_viewers(())
+    views, no_marks = allocate_views(data, len(viewers)), np.zeros((len(markets), 1))
     return Market(
         cells,
         sides,
@@ -102,9 +105,10 @@ def allocate_market(data: spec.MarketData, capacities: Capacities) -> Market:
         basis,
         feeds,
         gaps,
+        viewers,
         views,
         no_marks,
-        no_marks.copy(),
+        no_marks[np.newaxis].copy(),
     )
 
 
@@ -241,8 +245,12 @@ def allocate_worlds(
 
 def _allocate_world_rows(worlds: Sequence[spec.World]) -> np.ndarray:
     rows = np.zeros(len(worlds), WORLD)
-    for name in ("liquidation", "record"):
+    for name in ("liquidation", "record", "limits"):
         rows[name] = [getattr(world, name) for world in worlds]
+    rows["drill"] = [world.drill.kind for world in worlds]
+    rows["drill_from"] = [world.drill.from_ns for world in worlds]
+    rows["drill_to"] = [world.drill.to_ns for world in worlds]
+    rows["viewer"] = viewer_numbers(worlds)
     return rows
 
 
@@ -329,9 +337,11 @@ def _allocate_accounts(
     rows["equity_min"], rows["equity_min_ts"] = np.inf, -1
     guards = _lengths([each.guards for each in owners])
     rows["guard_first"], rows["guard_count"] = np.cumsum(guards) - guards, guards
-    rows["guard_orders"] = [orders_at_a_time(each) for each in owners]
-    rows["guard_rows"] = [rows_at_a_time(each) for each in owners]
+    drills = [worlds[n].drill.kind for n in world]
+    rows["guard_orders"] = [orders_at_a_time(*each) for each in zip(owners, drills, strict=True)]
+    rows["guard_rows"] = [rows_at_a_time(*each) for each in zip(owners, drills, strict=True)]
     rows["equity_high"] = np.where(guards > 0, -np.inf, 0.0)
+    rows["passed_ts"] = -NEVER_NS
     return rows
 
 

@@ -7,17 +7,37 @@ from collections.abc import Sequence
 import numpy as np
 
 from backtester.engine import spec
-from backtester.engine.guards.tables import AUTOMATION, GUARD, GUARD_ACTION, GUARD_OP, VIEW
+from backtester.engine.guards.drills import TIMES_SENT
+from backtester.engine.guards.tables import AUTOMATION, GUARD, GUARD_ACTION, GUARD_OP, VIEW, VIEWER
 from backtester.engine.state import NEVER_NS
-from backtester.enums import GuardDo, GuardMetric, GuardOp, GuardScope
+from backtester.enums import Drill, GuardDo, GuardMetric, GuardOp, GuardScope
 
 #: More than a condition of the greatest depth puts on the stack.
 STACK = 64
 
 
-def allocate_views(data: spec.MarketData) -> np.ndarray:
-    """VIEW[market]: nothing seen yet."""
-    views = np.zeros(len(data.markets), VIEW)
+#: Drills of what is seen of the markets: a world with one has views of its own.
+OF_VIEWS = (Drill.BAD_TICK, Drill.STALE_VIEW)
+#: Drills in which each order goes out several times.
+REPEATED = (Drill.TRIPLE, Drill.FLIP)
+
+
+def viewer_numbers(worlds: Sequence[spec.World]) -> list[int]:
+    """Whose views each world has: 0 is shared by all without a drill of what is seen."""
+    broken = [n for n, world in enumerate(worlds) if world.drill.kind in OF_VIEWS]
+    own = {n: viewer for viewer, n in enumerate(broken, 1)}
+    return [own.get(n, 0) for n in range(len(worlds))]
+
+
+def allocate_viewers(worlds: Sequence[spec.World]) -> np.ndarray:
+    """VIEWER[n]: the one who sees everything, and those with a drill."""
+    drills = [spec.Drill(), *(world.drill for world in worlds if world.drill.kind in OF_VIEWS)]
+    return np.array([tuple(drill) for drill in drills], VIEWER)
+
+
+def allocate_views(data: spec.MarketData, viewers: int) -> np.ndarray:
+    """VIEW[viewer, market]: nothing seen yet."""
+    views = np.zeros((viewers, len(data.markets)), VIEW)
     views["ts"] = -1
     for name in ("mark", "index", "last", "bid", "ask", "funding"):
         views[name] = np.nan
@@ -79,19 +99,19 @@ def _placed(
     return rows
 
 
-def orders_at_a_time(owner: spec.Account) -> int:
+def orders_at_a_time(owner: spec.Account, drill: Drill) -> int:
     """How many orders the guards of an account can send at a time."""
     sending = sum(action.do != GuardDo.ALERT for guard in owner.guards for action in guard.do)
-    return sending * len(owner.positions)
+    return sending * len(owner.positions) * (TIMES_SENT if drill in REPEATED else 1)
 
 
-def rows_at_a_time(owner: spec.Account) -> int:
+def rows_at_a_time(owner: spec.Account, drill: Drill) -> int:
     """How many rows they can write: each guard one an alert, or that it was held or passed, and an order's three.
 
     Two limits can make an order smaller before it goes out.
     """
     alerts = sum(action.do == GuardDo.ALERT for guard in owner.guards for action in guard.do)
-    return len(owner.guards) + alerts + 3 * orders_at_a_time(owner)
+    return len(owner.guards) + alerts + 3 * orders_at_a_time(owner, drill)
 
 
 def allocate_automations(owners: Sequence[spec.Account]) -> np.ndarray:

@@ -331,6 +331,14 @@ class Account(NamedTuple):
     venue: int = 0  # number, in its world, of the venue whose fund and fees are its counterparties
 
 
+class Drill(NamedTuple):
+    """What breaks for the guards of a world, in from_ns ≤ t < to_ns (RULES 12)."""
+
+    kind: enums.Drill = enums.Drill.NONE
+    from_ns: int = 0
+    to_ns: int = 0
+
+
 class World(NamedTuple):
     """One independent copy of accounts on the tape, with insurance funds of its own, one a venue."""
 
@@ -339,6 +347,8 @@ class World(NamedTuple):
     record: bool = True
     watched: bool = True  # whether the paths of its accounts are kept; without a record they are not
     insurance_start: tuple[float, ...] = (0.0,)  # what each venue's fund has, by venue number
+    drill: Drill = Drill()
+    limits: bool = True  # whether those on automation hold (RULES 11.5)
 
 
 class MarketData(NamedTuple):

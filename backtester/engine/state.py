@@ -155,6 +155,12 @@ WORLD = np.dtype(
         ("used", "i8"),  # lots of the trade of step `used_step` that filled own orders
         ("used_step", "i8"),
         ("turnover", "f8"),  # Σ|amount| of the ledger
+        ("limits", "i8"),  # whether those on automation hold
+        ("drill", "i8"),  # what breaks for its guards, and between what times
+        ("drill_from", "i8"),
+        ("drill_to", "i8"),
+        ("drilled", "i8"),  # whether it is broken, as at the last look
+        ("viewer", "i8"),  # whose views its guards have
     ],
     align=True,
 )
@@ -180,6 +186,7 @@ ACCOUNT = np.dtype(
         ("guard_orders", "i8"),  # that its guards can send at a time
         ("guard_rows", "i8"),  # that they can write at a time
         ("equity_high", "f8"),  # since the start, on the mark grid; kept for guards
+        ("passed_ts", "i8"),  # when a rate-limited venue last took one of their orders
     ],
     align=True,
 )
@@ -210,6 +217,7 @@ POOL = np.dtype(
         ("step", "i8"),  # STEP that acts, or acted last
         ("takeover", "f8"),
         ("deficit", "f8"),
+        ("kept_equity", "f8"),  # as guards see it while that is frozen
     ],
     align=True,
 )
@@ -241,6 +249,8 @@ POSITION = np.dtype(
         ("resting_best", "i8", (2,)),  # ticks
         ("bids", "f8"),  # what its buys are worth with one that arrives, quote; scratch of `free_margin`
         ("asks", "f8"),
+        ("kept_lots", "i8"),  # as guards see them while they are blind, and their cost
+        ("kept_cost", "f8"),
         ("send_lots", "i8"),  # size of the liquidation order of the round in progress
         ("distance_min", "f8"),  # smallest distance to the liquidation price, fraction of mark (RULES 6.4)
         ("unseen_ns", "i8"),  # longest time without a message of the instrument, of those above feed.SHORTEST_NS
@@ -418,9 +428,10 @@ class Market(NamedTuple):
     basis: np.ndarray  # [market, slot]: the last samples of mid − index, in turn (MEDIAN_BASIS_MA)
     feeds: np.ndarray  # FEED, one a side
     gaps: np.ndarray  # i8[instrument, bin]: times between messages, counted ((engine.book.feed))
-    views: np.ndarray  # VIEW[market]
+    viewers: np.ndarray  # VIEWER[n]: all worlds without a drill of what is seen share the first
+    views: np.ndarray  # VIEW[viewer, market]
     shared_marks: np.ndarray  # [market, slot]: the last marks since the start, in turn; as many as returns look at
-    seen_marks: np.ndarray  # the same as it was when the market was seen
+    seen_marks: np.ndarray  # [viewer, market, slot]: the same as it was when the market was seen
 
 
 class Worlds(NamedTuple):

@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from backtester.config.values import Instant
+from backtester.enums import DrillVerdict
 from backtester.errors import BacktesterError
 from backtester.metrics.accounts import (
     account_reports,
     portfolio_report,
     system_report,
 )
+from backtester.metrics.drills import drill_reports
 from backtester.metrics.guards import action_reports, guard_reports
 from backtester.metrics.impact_law import courses
 from backtester.metrics.names import Names, known
@@ -97,6 +99,7 @@ def _build_cell(result: RunResult) -> Cell:
     portfolio = portfolio_report(result, names, accounts, fates(accounts, liquidations), trades)
     orders = tuple(order_reports(result, names, fills, traded))
     plans = tuple(plan_reports(result, names, traded))
+    drills = tuple(drill_reports(result, names))
     noticed = tuple(notices(result, names, orders, plans))
     cell = Cell(
         scenario=result.scenario.id if result.scenario else None,
@@ -124,6 +127,8 @@ def _build_cell(result: RunResult) -> Cell:
         actions=tuple(action_reports(result, names)),
         guards=tuple(guard_reports(result, names)),
         phases=tuple(phase_reports(result, names)),
+        missed=sum(each.verdict is DrillVerdict.MISSED for each in drills) if drills else None,
+        drills=drills,
     )
     return cell._replace(limits=judged(cell, result.portfolio.limits.all()))
 

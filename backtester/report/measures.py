@@ -53,17 +53,17 @@ class Measure(NamedTuple):
 _Q, _UP, _DOWN, _NEITHER = Quantity, Worse.UP, Worse.DOWN, Worse.NEITHER
 _TABLE = {
     Measure(_Q.VERDICT, _DOWN): "verdict",  # counted from the worst
-    Measure(_Q.COUNT, _UP): "liquidations pools_liquidated",
+    Measure(_Q.COUNT, _UP): "liquidations pools_liquidated missed",
     Measure(_Q.COUNT, _NEITHER): "Cell.funding fills actions PortfolioReport.pools",
     Measure(_Q.ROW, _UP): "flags notices",
     Measure(_Q.ROW, _DOWN): "remedies",
     Measure(_Q.ROW, _NEITHER): """
-        accounts positions pools drags exit headroom unguarded guards orders plans trades limits ids law shortfall
-        blocked""",
+        accounts positions pools drags exit headroom unguarded guards drills orders plans trades limits ids law
+        shortfall blocked""",
     Measure(_Q.OUTCOME, _UP): "stage outcome",
     Measure(_Q.OUTCOME, _NEITHER): "status result",
     Measure(_Q.MONEY, _UP): """
-        loss deficit slippage required_topup delay spread depth impact
+        loss harm false_notional deficit slippage required_topup delay spread depth impact
         Shortfall.trading Shortfall.opportunity Shortfall.fees Shortfall.total""",
     Measure(_Q.MONEY, _DOWN): """
         equity_end equity_end_exit equity_end_unliquidated equity_min buffer_min topup_equity_end
@@ -73,7 +73,7 @@ _TABLE = {
         equity_start collateral carried_in notional topup_too_little topup_limit reconciliation_error
         insurance_start insurance_end RemedyReport.equity_end HeadroomReport.equity_end UnguardedReport.equity_end
         ExitReport.equity_end""",
-    Measure(_Q.SHARE, _UP): "margin_ratio_max",
+    Measure(_Q.SHARE, _UP): "margin_ratio_max share_60s",
     Measure(_Q.SHARE, _DOWN): "liquidation_distance_min RemedyReport.value multiple",
     Measure(_Q.SHARE, _NEITHER): "maker_share participation share not_enough dies_at volatility_day",
     Measure(_Q.RATE, _NEITHER): "rate breakeven_funding",
@@ -97,13 +97,13 @@ _TABLE = {
     Measure(_Q.TIME, _DOWN): "breach_ts LiquidationReport.ts",
     Measure(_Q.TIME, _NEITHER): """
         ts buffer_min_ts equity_min_ts required_topup_by trigger_ts arrive_ts done_ts end_ts PlanReport.start_ts
-        first_fill_ts last_fill_ts first_ts by too_late_ts blind_first_ts blind_last_ts""",
+        first_fill_ts last_fill_ts first_ts by too_late_ts blind_first_ts blind_last_ts limit_ts""",
     Measure(_Q.DATE, _NEITHER): "start_ts",
     Measure(_Q.DURATION, _NEITHER): "age_ns",
     Measure(_Q.NUMBER, _DOWN): "lead_s",
     Measure(_Q.WORD, _NEITHER): """
         name id pool account symbol position flag margin_mode type side reason liquidity plan algo cause level
-        reached beyond guard event held limit order when""",
+        reached beyond guard event held limit order when liquidated""",
     Measure(_Q.VENUE, _NEITHER): "AccountReport.venue",
     Measure(_Q.TEXT, _NEITHER): "text figure error settings",
 }

@@ -10,6 +10,7 @@ from backtester.report.flags import flag_lines
 from backtester.report.glance import MORE, Details, glance, planned, told, untold
 from backtester.report.naming import AnyCell
 from backtester.report.records import Cell, FailedCell, Inputs, ReportModel, Source
+from backtester.report.rehearsal import rehearsals
 from backtester.report.remedies import run_again_lines
 from backtester.report.sheet import Sheet
 from backtester.report.sheets import inputs_sheet
@@ -80,6 +81,7 @@ def glance_blocks(model: ReportModel, details: Details) -> Iterator[Block]:
     if together := summary(model.cells, model.reporting_currency):
         yield Whole(together, caution(model.assumptions))
     yield from glance(model.cells, model.reporting_currency)
+    yield from rehearsals(model.cells)
     if cells := planned(model.cells):
         yield Beside(cells)
     if left := untold(model.cells, details):

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from backtester.config.command import Command
 from backtester.config.values import Instant
 from backtester.enums import LiquidationStage, Side, Verdict
+from backtester.report.drilled import DrillReport
 from backtester.report.executions import OrderReport, PlanReport, TradeReport
 from backtester.report.flags import Flag
 from backtester.report.guarded import ActionReport, GuardReport
@@ -21,7 +22,7 @@ from backtester.report.helped import ExitReport, HeadroomReport, RemedyReport, U
 #: Margin modes of a position; also the name of the pool of all cross positions.
 CROSS, ISOLATED = "cross", "isolated"
 #: Of the result document; another number where a reader of this one would go wrong.
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 
 class Named(NamedTuple):
@@ -333,6 +334,8 @@ class Cell(NamedTuple):
     actions: tuple[ActionReport, ...]
     guards: tuple[GuardReport, ...]
     phases: tuple[PhaseReport, ...]
+    missed: int | None  # drills that did harm; None: nothing was rehearsed
+    drills: tuple[DrillReport, ...]
 
 
 class PortfolioName(NamedTuple):

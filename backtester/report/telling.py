@@ -9,6 +9,7 @@ from backtester.report.executions import TradeReport
 from backtester.report.guarded import BlockedReport, GuardReport
 from backtester.report.pools import Fate, fates, pool_of
 from backtester.report.records import AccountReport, Cell, PositionReport
+from backtester.report.rehearsal import rehearsal_sheet
 from backtester.report.remedies import remedies_sheet, sizing_sheet
 from backtester.report.sheet import Column, Sheet
 from backtester.report.sheets import sheets
@@ -23,7 +24,8 @@ def near_sheets(cell: Cell, currency: str, whole: bool) -> Iterator[Sheet]:
     """Who lived and how near it was, what would have helped, how far to size up; positions where no later table is."""
     held = () if whole else (holdings_sheet(cell, currency),)
     helped = (remedies_sheet(cell, currency), sizing_sheet(cell, currency))
-    told = (pools_sheet(cell, currency), *held, guards_sheet(cell), *helped)
+    guarded = (guards_sheet(cell), rehearsal_sheet(cell, currency))
+    told = (pools_sheet(cell, currency), *held, *guarded, *helped)
     yield from (sheet for sheet in told if sheet.rows)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from backtester.bounds import MOST_TICKS
 from backtester.engine import spec
 from backtester.engine.allocate import WorldIndex, allocate_control, allocate_market, allocate_worlds
-from backtester.engine.allocate_guards import allocate_marks
+from backtester.engine.allocate_guards import allocate_marks, allocate_viewers, allocate_views
 from backtester.engine.book.consumption import rehash
 from backtester.engine.events import EVENT
 from backtester.engine.loop.advance import advance
@@ -91,8 +91,13 @@ class Engine:
         """Let worlds begin at the start that was just answered."""
         self.market.instruments["start_traded"] = self.market.instruments["traded"]
         self.worlds, self.index = allocate_worlds(self.market, worlds, self.start_ts, self.capacities)
-        marks = allocate_marks(self.data, worlds)
-        self.market = self.market._replace(shared_marks=marks, seen_marks=marks.copy())
+        marks, viewers = allocate_marks(self.data, worlds), allocate_viewers(worlds)
+        self.market = self.market._replace(
+            viewers=viewers,
+            views=allocate_views(self.data, len(viewers)),
+            shared_marks=marks,
+            seen_marks=np.repeat(marks[np.newaxis], len(viewers), axis=0),
+        )
         self.control["orders"] = len(self.worlds.orders)
         highest = int(self.worlds.orders["limit_tick"].max(initial=0))
         if highest >= self.market.instruments["capacity"].min():

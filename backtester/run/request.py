@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from backtester.config.command import Acceptances, Command, scenarios_of, venues_of
+from backtester.config.toml import did_you_mean
 from backtester.engine.state import DEFAULT_CAPACITIES, Capacities
 from backtester.errors import usage_error
 from backtester.market.schema import InstrumentFacts, parse_instruments
+from backtester.run.drills import DRILLS
 from backtester.run.prices import Price, parse_price
 from backtester.run.variants import count_combinations
 from backtester.scenario.grid import Proxy, parse_proxies
@@ -40,6 +42,7 @@ class Request(NamedTuple):
     stale_after_ns: int | None = None  # age beyond which an order book is old; None: by the rate of its messages
     rebase: bool = False
     topups: bool = True  # look for what would have saved each account, and how much more one that lives would bear
+    drills: tuple[str, ...] = ()  # what is rehearsed (run.rehearse)
     seed: int = 0
     capacities: Capacities = DEFAULT_CAPACITIES
     chunk_rows: int = 262_144
@@ -62,6 +65,7 @@ def requests(command: Command, seed: int = 0) -> tuple[Request, ...]:
         stale_after_ns=None if command.stale_after is None else round(command.stale_after * 1e9),
         rebase=command.rebase,
         topups=count_combinations(command.compare) <= MOST_HELPED,
+        drills=_drills(command.drills),
         seed=seed,
     )
     shocks = (None,) if command.shock is None else parse_shocks(command.shock)
@@ -73,6 +77,16 @@ def requests(command: Command, seed: int = 0) -> tuple[Request, ...]:
         for shock in shocks
         for venue in venues
     )
+
+
+def _drills(names: Sequence[str]) -> tuple[str, ...]:
+    """The drills that are named, each once; `all` are all of them."""
+    asked = [name.strip() for text in names for name in text.split(",")]
+    for name in asked:
+        if name not in (*DRILLS, "all"):
+            hint = did_you_mean(name, (*DRILLS, "all")) or f"all, or some of {', '.join(DRILLS)}"
+            raise usage_error("--drill", f"there is no drill {name}", hint)
+    return DRILLS if "all" in asked else tuple(dict.fromkeys(asked))
 
 
 def _portfolios(names: Sequence[str]) -> tuple[Path, ...]:

@@ -17,6 +17,7 @@ from backtester.engine.allocate import WorldIndex
 from backtester.engine.state import Market, Worlds
 from backtester.errors import BacktesterError
 from backtester.market.schema import TapeInstrument
+from backtester.run.outcome import Piece
 from backtester.scenario.apply import Summary
 from backtester.scenario.path import Source as Reference
 from backtester.scenario.phases import Phase
@@ -118,6 +119,19 @@ class Saved(NamedTuple):
     unguarded: Unguarded | None = None  # where its guards send orders
 
 
+class Rehearsed(NamedTuple):
+    """A drill: the worlds that tell what came of it, each a piece with one world (`run.rehearse`)."""
+
+    drill: str
+    at_ns: int  # when something breaks
+    market: Market  # at the end
+    end_ts: int
+    reference: Piece  # what it is compared with
+    unguarded: Piece
+    drilled: Piece
+    unlimited: Piece  # the same without limits on automation
+
+
 class RunFailure(NamedTuple):
     """One of several cells that came to nothing, and why."""
 
@@ -166,6 +180,7 @@ class RunResult:
     reached: tuple[tuple[str, str], ...]  # the places of the portfolio in which a key of it was put
     seed: int
     saved: tuple[Saved, ...]  # per account: what would have saved it, or how much more it would have borne
+    rehearsed: tuple[Rehearsed, ...] = ()  # the drills that were asked for
 
     @property
     def name(self) -> str:

@@ -16,19 +16,21 @@ from backtester.market.schema import TapeInstrument
 from backtester.run.assumed import assumptions, foresight
 from backtester.run.drive import Engine
 from backtester.run.kept import Kept
-from backtester.run.outcome import Outcome
+from backtester.run.outcome import Outcome, Piece
 from backtester.run.plan import Rider
 from backtester.run.rebase import Rebased, rebase
+from backtester.run.rehearse import Chunks, Play, has_guards, is_played, rehearse
 from backtester.run.request import MOST_HELPED, Request
 from backtester.run.resolve import resolve_world
 from backtester.run.resolve_orders import Curve
 from backtester.run.resolve_values import Resolved, Start
-from backtester.run.result import WORLDS, Instrument, RunFailure, RunResult, Saved, ScenarioSource, Source
+from backtester.run.result import WORLDS, Instrument, Rehearsed, RunFailure, RunResult, Saved, ScenarioSource, Source
 from backtester.run.saved import Ridden, find_saved
 from backtester.run.stage import Stage, set_stage
-from backtester.run.stress import scenario_source
+from backtester.run.stress import scenario_source, stress_tape
 from backtester.run.variants import Change, named, turned
 from backtester.run.volumes import Volumes
+from backtester.scenario.path import Scenario
 from backtester.venue.profile import VenueProfile
 
 Progress = Callable[[float], None]
@@ -85,7 +87,7 @@ def ride(riders: Sequence[Rider], progress: Progress) -> Iterator[RunResult | Ru
     outcome = Outcome(engine)
     numbered = iter(zip(range(0, WORLDS * len(worlds), WORLDS), saved, strict=True))
     for each in started:
-        yield each if isinstance(each, RunFailure) else _result(outcome, each, stage, source, *next(numbered))
+        yield each if isinstance(each, RunFailure) else _result(outcome, each, stage, source, events, *next(numbered))
 
 
 def _saved(engine: Engine, started: Sequence[Started], request: Request, events: Kept) -> list[tuple[Saved, ...]]:
@@ -145,12 +147,14 @@ def _result(
     started: Started,
     stage: Stage,
     source: ScenarioSource | None,
+    events: Kept,
     first: int,
     saved: tuple[Saved, ...],
 ) -> RunResult:
     """One rider, its worlds from number `first` on, as if it had run alone."""
     (request, variant, _), resolved, world, moved, *_ = started
     engine, piece = outcome.engine, outcome.cut(first, WORLDS)
+    end_ts = int(engine.control["now"][0])
     return RunResult(
         portfolio=variant.portfolio.portfolio,
         portfolio_source=Source(variant.portfolio.name, variant.portfolio.sha256),
@@ -169,7 +173,7 @@ def _result(
         payments=piece.payments,
         guard_events=piece.guard_events,
         start_ts=engine.start_ts,
-        end_ts=int(engine.control["now"][0]),
+        end_ts=end_ts,
         path_width_ns=int(engine.control["path_width"][0]),
         book_bounds_ns=_book_bounds(engine, request),
         assumptions=(
@@ -177,13 +181,31 @@ def _result(
             *map(str, moved),
             *foresight(variant),
             *_unhelped(request),
+            *_unplayed(request, stage),
         ),
-        warnings=(),
+        warnings=_unguarded(request, world),
         variant=named(variant.overrides),
         reached=variant.portfolio.document.reached,
         seed=request.seed,
         saved=saved,
+        rehearsed=_rehearsed(stage, started, piece, (engine.start_ts, end_ts), events),
     )
+
+
+def _rehearsed(
+    stage: Stage, started: Started, piece: Piece, span: tuple[int, int], events: Kept
+) -> tuple[Rehearsed, ...]:
+    """The drills of a rider that is asked for some and has guards."""
+    request, world, data = started.rider.request, started.world, started.resolved.data
+    if not request.drills or not has_guards(world):
+        return ()
+
+    def stressed(path: Scenario) -> Chunks:
+        tape = stress_tape(path, stage.tape, started.resolved, stage.proxies, request.seed, request.chunk_rows)
+        return stage._replace(stressed=tape).chunks
+
+    play = Play(data, world, piece, *span, stage.path, events.again, stressed, request.capacities)
+    return rehearse(play, request.drills)
 
 
 def _unhelped(request: Request) -> tuple[str, ...]:
@@ -191,6 +213,18 @@ def _unhelped(request: Request) -> tuple[str, ...]:
     if request.topups:
         return ()
     return (f"what would have helped is sought for at most {MOST_HELPED} variants at a time: run one of these alone",)
+
+
+def _unguarded(request: Request, world: spec.World) -> tuple[str, ...]:
+    """Nothing to rehearse."""
+    return () if has_guards(world) or not request.drills else ("no account has guards: nothing was rehearsed",)
+
+
+def _unplayed(request: Request, stage: Stage) -> Iterator[str]:
+    """The drills that cannot be had."""
+    for drill in request.drills:
+        if not is_played(drill, stage.path):
+            yield f"drill {drill} needs a scenario: not tried"
 
 
 def _book_bounds(engine: Engine, request: Request) -> tuple[int, ...]:

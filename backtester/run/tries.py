@@ -42,11 +42,17 @@ class Payment(NamedTuple):
     amount: float
 
 
+class Closed(NamedTuple):
+    """The position of a world that has gained most is closed at the mark, without a fee, ahead of all of `ts_ns`."""
+
+    ts_ns: int
+
+
 class Trial(NamedTuple):
-    """A world to be tried, and what is paid to the account that is asked about on the way, after the start."""
+    """A world to be tried, and what happens on the way, after the start: payments go to the account asked about."""
 
     world: spec.World
-    payments: tuple[Payment, ...] = ()
+    meanwhile: tuple[Payment | Closed, ...] = ()
 
 
 class Fared(NamedTuple):
@@ -170,7 +176,10 @@ def _try(
     """How the account of every trial that is asked for fared: some at a time, on every core."""
 
     def fare(them: Sequence[_Asked]) -> list[Fared]:
-        engine = _run(data, chunks(), them, room)
+        alone = [
+            (each, trial._replace(world=trial.world._replace(liquidation=True, record=False))) for each, trial in them
+        ]
+        engine = run_trials(data, chunks(), alone, room)
         return [_fared(engine, number, account) for number, (account, _) in enumerate(them)]
 
     with threads(os.cpu_count()) as pool:
@@ -190,9 +199,12 @@ def _parts(asked: Iterable[_Asked]) -> Iterator[list[_Asked]]:
         yield part
 
 
-def _run(data: spec.MarketData, chunks: Iterable[np.ndarray], asked: Sequence[_Asked], room: Capacities) -> Engine:
+def run_trials(
+    data: spec.MarketData, chunks: Iterable[np.ndarray], asked: Sequence[_Asked], room: Capacities
+) -> Engine:
+    """The engine behind the tape, with the world of each trial in their order."""
     engine, due = Engine(data, room), _due(asked)
-    worlds = [trial.world._replace(liquidation=True, record=False) for _, trial in asked]
+    worlds = [trial.world for _, trial in asked]
 
     def feed(events: np.ndarray) -> None:
         if engine.feed(events) == Advance.STARTED:
@@ -202,18 +214,18 @@ def _run(data: spec.MarketData, chunks: Iterable[np.ndarray], asked: Sequence[_A
     for events, ts in _pieces(chunks, sorted(due)):
         if ts is not None:
             feed(_nothing_new(engine, ts))
-            _pay(engine, due[ts])
+            _intervene(engine, due[ts])
         feed(events)
     engine.finish()
     return engine
 
 
-def _due(asked: Sequence[_Asked]) -> dict[int, list[tuple[int, int, Payment]]]:
-    """By its moment all that is paid, and to which account of which world."""
-    due: dict[int, list[tuple[int, int, Payment]]] = {}
+def _due(asked: Sequence[_Asked]) -> dict[int, list[tuple[int, int, Payment | Closed]]]:
+    """By its moment all that happens on the way, in which world and to which account of it."""
+    due: dict[int, list[tuple[int, int, Payment | Closed]]] = {}
     for number, (account, trial) in enumerate(asked):
-        for payment in trial.payments:
-            due.setdefault(payment.ts_ns, []).append((number, account, payment))
+        for each in trial.meanwhile:
+            due.setdefault(each.ts_ns, []).append((number, account, each))
     return due
 
 
@@ -239,11 +251,32 @@ def _nothing_new(engine: Engine, ts_ns: int) -> np.ndarray:
     return record
 
 
-def _pay(engine: Engine, payments: Sequence[tuple[int, int, Payment]]) -> None:
-    """Raise balances, and have every account looked at when the next mark comes."""
-    for world, account, payment in payments:
-        engine.worlds.pools["balance"][pools_of(engine, world, account).start + payment.pool] += payment.amount
+def _intervene(engine: Engine, due: Sequence[tuple[int, int, Payment | Closed]]) -> None:
+    """Let it happen, and have every account looked at when the next mark comes."""
+    for world, account, each in due:
+        if isinstance(each, Payment):
+            engine.worlds.pools["balance"][pools_of(engine, world, account).start + each.pool] += each.amount
+        else:
+            _close_winner(engine, world)
     engine.worlds.calm[:, 0]["low"] = np.inf
+
+
+def _close_winner(engine: Engine, world: int) -> None:
+    """Close the position that has gained most at its mark; what backs an isolated one goes to the cross pool."""
+    positions, pools = engine.worlds.positions, engine.worlds.pools
+    held = np.flatnonzero(positions["world"] == world).tolist()
+    gain, place = max((unrealised(engine.worlds, engine.market, each), each) for each in held)
+    if gain <= 0.0:
+        return
+    row = positions[place]
+    pool = row["pool"]
+    pools["balance"][pool] += gain
+    if row["isolated"]:
+        cross = engine.worlds.accounts["pool_first"][row["account"]]
+        pools["balance"][cross] += pools["balance"][pool]
+        pools["balance"][pool] = 0.0
+    row["realised"] += gain
+    row["lots"], row["cost"] = 0, 0.0
 
 
 def _fared(engine: Engine, world: int, account: int) -> Fared:

@@ -9,6 +9,7 @@ import typer
 from typer.main import get_command
 
 from backtester.cli.options import command_of
+from backtester.cli.rehearse import rehearse
 from backtester.cli.run import run
 from backtester.cli.solve import solve
 from backtester.config.command import Acceptances, Command, words
@@ -30,6 +31,7 @@ FULL = Command(
     warn_on=("loss > 0", "loss > -1"),
     stale_after=2.5,
     rebase=True,
+    drills=("late,blind", "loop"),
     accept=Acceptances(*[True] * len(Acceptances._fields)),
 )
 
@@ -50,8 +52,10 @@ def test_every_field_of_a_command_has_one_option() -> None:
 
 def test_what_is_typed_is_the_command_again() -> None:
     assert parsed(run, words(FULL)[1:]) == FULL
-    solved = FULL._replace(compare=(), fail_on=(), warn_on=())
+    solved = FULL._replace(compare=(), drills=(), fail_on=(), warn_on=())
     assert parsed(solve, ["--for", "size", *words(solved)[1:]]) == solved
+    rehearsed = FULL._replace(compare=())
+    assert parsed(rehearse, words(rehearsed)[1:]) == rehearsed
 
 
 @pytest.mark.parametrize(("verb", "more"), [(run, []), (solve, ["--for", "size"])])

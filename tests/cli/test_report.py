@@ -120,10 +120,10 @@ WRONG = {
     "[" * 100_000: "result.json: is not JSON",
     "[]": NO_RUN,
     '{"kind": "scenarios", "schema_version": 1}': NO_RUN,
-    '{"kind": "run", "schema_version": 1}': "result.json: has schema_version 1; this program reads 3",
-    '{"kind": "run", "schema_version": 4}': "result.json: has schema_version 4; this program reads 3",
+    '{"kind": "run", "schema_version": 1}': "result.json: has schema_version 1; this program reads 4",
+    '{"kind": "run", "schema_version": 5}': "result.json: has schema_version 5; this program reads 4",
     '{"kind": "run", "schema_version": "1"}': 'result.json, schema_version: expected a whole number, found "1"',
-    '{"kind": "run", "schema_version": 3}': "result.json, engine_version: is missing",
+    '{"kind": "run", "schema_version": 4}': "result.json, engine_version: is missing",
 }
 
 

@@ -7,6 +7,7 @@ from array import array
 from backtester.config.command import Command
 from backtester.config.values import Instant
 from backtester.enums import (
+    DrillVerdict,
     FillReason,
     GuardEvent,
     Hold,
@@ -21,6 +22,7 @@ from backtester.enums import (
 )
 from backtester.formulas.distance import DISTANCES_BPS
 from backtester.metrics.slippage import NOT_TAKEN
+from backtester.report.drilled import DrillReport
 from backtester.report.executions import (
     FillReport,
     ImpactLaw,
@@ -451,6 +453,13 @@ CRASH = Cell(
         PhaseReport(at(20), at(40), PhaseKind.LATENCY, "", 150.0, "messages take 150 ms longer"),
         PhaseReport(at(28), at(34), PhaseKind.OUTAGE, "BTC", 5.0, "the venue refuses orders, the feed is frozen"),
     ),
+    missed=1,
+    drills=(
+        DrillReport("late", at(29), DrillVerdict.MISSED, Limit.NONE, None, 120.5, 173.19, 500.0, 0.25, 0.0, "main"),
+        DrillReport(
+            "triple", at(29), DrillVerdict.CAUGHT, Limit.MAX_ORDERS, at(30), 293.69, 0.0, -12.5, 0.75, 1_000.0, ""
+        ),
+    ),
 )
 
 SMALLER = CRASH._replace(
@@ -475,6 +484,8 @@ SMALLER = CRASH._replace(
     actions=(),
     guards=(),
     phases=(),
+    missed=None,
+    drills=(),
 )
 
 RULES = (Source("docs", "github.com/owner/docs @24c1248, read in 2026"), Source("latency", "measured"))

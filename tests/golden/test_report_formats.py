@@ -60,7 +60,7 @@ def test_colour_is_the_console_s_choice() -> None:
 DOCUMENT = """
 - kind schema_version engine_version seed reporting_currency command inputs assumptions warnings cells receipt
 command portfolios scenarios venues shock tapes instruments set compare prices proxies fail_on warn_on stale_after
-  rebase accept
+  rebase drills accept
 command.accept funding_zero index_mid order_book as_written frozen_order_book
 inputs portfolios tape scenarios venues
 inputs.portfolios.0 name sha256
@@ -71,6 +71,7 @@ inputs.scenarios.0 name sha256 assumed_share title type tiles realised sources
 inputs.venues.0 name sha256 rules_date assumed_share sources
 cells.0 scenario venue variant status error verdict flags portfolio accounts orders liquidations funding
   plans system start_ts end_ts trades notices reached limits actions guards phases
+  missed drills
 cells.0.portfolio name title equity_start equity_end equity_end_exit equity_min loss loss_pct net_delta pools
   pools_liquidated buffer_min fees
 cells.0.accounts.0 name venue collateral carried_in equity_start equity_end equity_min equity_min_ts buffer_min
@@ -105,6 +106,7 @@ cells.0.funding.0 ts account symbol size rate price notional amount position
 cells.0.actions.0 ts account guard event held limit order position wanted size seen bound
 cells.0.guards.0 account id when fires first_ts lead_s false_fires blocked blind blind_first_ts blind_last_ts
 cells.0.guards.0.blocked halted stale collar max_order max_notional max_orders
+cells.0.drills.0 id ts verdict limit limit_ts equity_end loss harm share_60s false_notional liquidated
 cells.0.phases.0 start_ts end_ts kind symbol value text
 cells.0.notices.0 flag ts account symbol ids size text
 cells.0.limits.0 text level outcome figure

@@ -105,6 +105,7 @@ RULES = {
 #: Universes always show an index, the worked example of RULES 7.1 leaves it out; and there are no transfers to halt.
 #: A venue that rejects shows as POST_ONLY_WOULD_CROSS, no peg as nothing.
 NEVER = {name(code) for code in (Fault.MISSING_INDEX, Outage.TRANSFERS_HALTED, PostOnly.REJECT, Peg.NONE)}
+NEVER |= {name(code) for code in (OrderReason.LOST, OrderReason.RATE_LIMIT)}  # of drills, of which it has none
 
 
 def note_step(counts: Counter[str], oracle: Oracle) -> None:

@@ -214,7 +214,7 @@ MUTANTS = (
     Mutant(
         "11.1 liquidated and flat", 'was_liquidated = was_liquidated or pool["rounds"] > 0', "was_liquidated = False"
     ),
-    Mutant("11.2 a frozen feed", '["outage"] & FEED_FROZEN == 0:', '["outage"] & 0 == 0:'),
+    Mutant("11.2 a frozen feed", '["outage"] & FEED_FROZEN == 0 and broken', '["outage"] & 0 == 0 and broken'),
     Mutant("11.2 marks that came while it was frozen", "seen[slot] = marks[slot]", "pass"),
     Mutant("11.2 a return counts from the view", 'place = v["seen"] - 1 - back', 'place = v["count"] - 1 - back'),
     Mutant("11.2 the worst pool", "worst, chosen = _ratio(needed, equity), pool", "worst, chosen = 1e300, pool"),
@@ -243,7 +243,7 @@ MUTANTS = (
     Mutant("11.4 end of the cool-down", 'elif t < g["ready_ts"]:', 'elif t <= g["ready_ts"]:'),
     Mutant("11.4 unknown does not arm", "Rearm.WHEN_FALSE and truth == 0.0", "Rearm.WHEN_FALSE and truth != 1.0"),
     Mutant("11.4 passed only if false", "if truth == 0.0:\n            note(", "if truth != 1.0:\n            note("),
-    Mutant("11.4 confirmed in time", 'if t >= g["confirm_ts"]:', 'if t > g["confirm_ts"]:'),
+    Mutant("11.4 confirmed in time", 'if t >= g["confirm_ts"] and', 'if t > g["confirm_ts"] and'),
     Mutant("11.4 one row a stretch", 'and g["held"] != before:', "and True:"),
     Mutant("11.5 under way", '- _under_way(w, g["account"], p)', "- 0"),
     Mutant("11.5 of that position", 'if o["position"] == p else 0', "if True else 0"),

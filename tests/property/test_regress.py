@@ -37,6 +37,7 @@ ROWS_MATCHED_BY = {
     ("trades", "position"),
     ("guards", "account"),
     ("guards", "id"),
+    ("drills", "id"),
     ("notices", "account"),
     ("notices", "flag"),
     ("notices", "ids"),

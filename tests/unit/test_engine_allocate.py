@@ -8,7 +8,7 @@ import numpy as np
 
 from backtester.engine import spec
 from backtester.engine.allocate import WorldIndex, allocate_market, allocate_worlds
-from backtester.engine.state import DEFAULT_CAPACITIES, Worlds
+from backtester.engine.state import DEFAULT_CAPACITIES, NEVER_NS, Worlds
 from backtester.enums import OrderType, Party, TimeInForce
 from tests.oracle.examples import market_data
 
@@ -75,6 +75,7 @@ def test_the_accounts() -> None:
         "equity_start": (1079.0, 5.0, 501.5, 501.5, 5.0, 501.5),
         "equity_min": (INF,) * 6,
         "equity_min_ts": (-1,) * 6,
+        "passed_ts": (-NEVER_NS,) * 6,
     }
     assert_rows(worlds.accounts, 6, expected)
     assert len(worlds.path) == 8  # with the four pools of the first
@@ -126,7 +127,7 @@ def test_the_positions() -> None:
 
 def test_the_worlds() -> None:
     worlds, _ = allocated(WORLDS)
-    expected = {"liquidation": (1, 0, 1, 1), "record": (1, 0, 1, 1)}
+    expected = {"liquidation": (1, 0, 1, 1), "record": (1, 0, 1, 1), "limits": (1, 1, 1, 1)}
     assert_rows(worlds.worlds, 4, expected)
     assert (worlds.parties.shape, worlds.inventory.shape) == ((4, 2, len(Party)), (4, 2))
     assert worlds.insurance.tolist() == [[9.0, 7.0], [0.0, 0.0], [0.0, 0.0], [0.0, 0.0]]

@@ -147,6 +147,7 @@ def test_a_cell_told_whole_has_every_table_and_none_twice() -> None:
         "Margin pools, USDC",
         "Positions, USDC",
         "Guards",
+        "Rehearsal: 1 missed, 1 caught; USDC",
         "What would have helped, USDC net of money put in; each was run",
         "How far sizes could have grown, times; each was run, initial margin not asked, USDC",
         "What happened, UTC",

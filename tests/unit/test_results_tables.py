@@ -138,7 +138,7 @@ def test_every_table_begins_with_the_same_keys(two: Path, name: str) -> None:
     assert schema.names[: len(keys)] == keys
     assert not {"account", "symbol", "order"} & set(schema.names[len(keys) :])
     assert schema.types[: len(keys)] == [pa.int32(), *[word] * (len(keys) - 1)]
-    assert schema.metadata[b"backtester.schema_version"] == b"3"
+    assert schema.metadata[b"backtester.schema_version"] == b"4"
     assert {str(kind) for kind in schema.types if "time" in str(kind)} <= {"timestamp[ns, tz=UTC]"}
     assert pa.string() not in schema.types
 

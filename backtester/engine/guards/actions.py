@@ -4,15 +4,28 @@ from __future__ import annotations
 
 import numpy as np
 
+from backtester.engine.guards.drills import LATE_NS, LOST_NS, WRONG_UNIT, is_broken, seen_lots, times_sent
 from backtester.engine.guards.limits import allowed, remember
 from backtester.engine.guards.metrics import positions_meant
 from backtester.engine.guards.notes import note, note_order
-from backtester.engine.guards.sizes import lots_wanted, share_wanted
+from backtester.engine.guards.sizes import lots_wanted, share_wanted, taken
+from backtester.engine.guards.view import view_of
 from backtester.engine.jit import helper
 from backtester.engine.orders.latency import SENT, client_arrival, mixed
 from backtester.engine.state import ARRIVAL, NONE
 from backtester.engine.time.agenda import schedule
-from backtester.enums import GuardDo, GuardEvent, Held, Hold, Limit, OrderStatus, OrderType, PriceSeries, TimeInForce
+from backtester.enums import (
+    Drill,
+    GuardDo,
+    GuardEvent,
+    Held,
+    Hold,
+    Limit,
+    OrderStatus,
+    OrderType,
+    PriceSeries,
+    TimeInForce,
+)
 
 
 @helper
@@ -35,24 +48,28 @@ def _reduce(m, w, c: np.void, t: int, i: int, action: np.void, place: int) -> in
     first, behind = positions_meant(m, w, g["account"], action)
     share = share_wanted(m, w, g["account"], action, first, behind)
     for p in range(first, behind):
-        x = w.positions[p]
-        if x["lots"] == 0:
+        if seen_lots(w, p) == 0:
             continue
-        wanted = lots_wanted(m, x, action, share) - _under_way(w, g["account"], p)
+        wanted = lots_wanted(m, w, p, action, share) - _under_way(w, g["account"], p)
+        if is_broken(w, g["account"], Drill.UNIT):
+            wanted = taken(m, w, p, WRONG_UNIT * wanted)
         if wanted <= 0:
             note_order(w, c, t, i, GuardEvent.NOTHING, Limit.NONE, NONE, p, 0, 0)
             continue
-        lots = allowed(m, w, c, t, i, p, wanted)
-        if lots > 0:
-            order = _send(m, w, c, t, i, p, lots, action["bound"], place)
-            note_order(w, c, t, i, GuardEvent.ORDER, Limit.NONE, order, p, lots, lots)
-            place += 1
+        for _ in range(times_sent(w, g["account"])):
+            lots = allowed(m, w, c, t, i, p, wanted)
+            if lots > 0:
+                order = _send(m, w, c, t, i, p, lots, action["bound"], place)
+                note_order(w, c, t, i, GuardEvent.ORDER, Limit.NONE, order, p, lots, lots)
+                place += 1
     return place
 
 
 @helper
 def _under_way(w, account: int, p: int) -> int:
-    """Lots that orders of guards may still close of a position."""
+    """Lots that orders of guards may still close of a position; the blind see none."""
+    if is_broken(w, account, Drill.BLIND):
+        return 0
     lots, number = 0, w.automations[account]["sent"]
     while number != 0:
         o = w.orders[number - 1]
@@ -73,15 +90,17 @@ def _send(m, w, c: np.void, t: int, i: int, p: int, lots: int, bound: float, pla
     o["instrument"] = for_market["instrument"]
     o["type"], o["tif"], o["held"] = OrderType.MARKET, TimeInForce.IOC, Held.CLIENT
     o["trigger_by"] = PriceSeries.MARK
-    o["side"] = -1 if x["lots"] > 0 else 1
-    o["reduce_only"], o["status"] = 1, OrderStatus.IN_FLIGHT
-    o["lots"], o["bound"], o["reaction_ns"], o["target"] = lots, bound, g["reaction_ns"], 1.0
+    o["side"] = -1 if seen_lots(w, p) > 0 else 1
+    o["reduce_only"] = 0 if is_broken(w, g["account"], Drill.FLIP) else 1
+    o["status"], o["lots"], o["bound"], o["target"] = OrderStatus.IN_FLIGHT, lots, bound, 1.0
+    o["reaction_ns"] = g["reaction_ns"] + (LATE_NS if is_broken(w, g["account"], Drill.LATE) else 0)
     o["parent"], o["plan"], o["guard"] = -1, -1, i
     o["peak"], o["hold_ts"], o["trigger_ts"], o["arrive_ts"], o["done_ts"] = -1, -1, -1, -1, -1
     o["key"] = mixed(g["key"] + 65536 * (g["fires"] - 1) + place)
     o["decision_ts"] = t
     o["decision_mid2"] = m.instruments[o["instrument"]]["mid2"]
-    o["guard_mark"] = m.views[x["market"]]["mark"]
+    o["guard_mark"] = view_of(m, w, x)["mark"]
     remember(w, g["account"], number)
-    schedule(w, c, number, client_arrival(m, w, c, o, t, o["reaction_ns"], SENT), ARRIVAL)
+    lost = is_broken(w, g["account"], Drill.LOST)
+    schedule(w, c, number, t + LOST_NS if lost else client_arrival(m, w, c, o, t, o["reaction_ns"], SENT), ARRIVAL)
     return number

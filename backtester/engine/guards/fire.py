@@ -6,18 +6,22 @@ import numpy as np
 
 from backtester.engine.guards.actions import act
 from backtester.engine.guards.conditions import judge
+from backtester.engine.guards.drills import is_broken, note_drill
 from backtester.engine.guards.limits import settle
-from backtester.engine.guards.metrics import account_seen
+from backtester.engine.guards.metrics import account_seen, keep_seen
 from backtester.engine.guards.notes import note
 from backtester.engine.jit import helper
 from backtester.engine.state import NEVER_NS
-from backtester.enums import GuardEvent, Hold, OrderStatus, Rearm
+from backtester.enums import Drill, GuardEvent, Hold, OrderStatus, Rearm
 
 
 @helper
 def work_account(m, w, c: np.void, t: int, account: int) -> None:
     """Look at the guards of an account, in order; there is a row for each of them. At the start nothing is judged."""
     a = w.accounts[account]
+    if t <= w.worlds[a["world"]]["drill_from"]:
+        keep_seen(m, w, account)
+    note_drill(w, account, t)
     a["equity_high"] = max(a["equity_high"], account_seen(m, w, account))
     if t <= c["start_ts"]:
         return
@@ -71,6 +75,10 @@ def _look(m, w, c: np.void, t: int, i: int) -> None:
         g["blind_last"] = t
         if g["blind_first"] < 0:
             g["blind_first"] = t
+    if is_broken(w, g["account"], Drill.LOOP):
+        g["fires"] += 1
+        act(m, w, c, t, i)
+        return
     if g["confirm_ts"] != NEVER_NS:
         _confirm(m, w, c, t, i, truth)
         return
@@ -112,7 +120,7 @@ def _fire(m, w, c: np.void, t: int, i: int) -> None:
 def _confirm(m, w, c: np.void, t: int, i: int, truth: float) -> None:
     """Somebody looks at a fire, and acts on it unless its condition is false by then."""
     g = w.guards[i]
-    if t >= g["confirm_ts"]:
+    if t >= g["confirm_ts"] and not is_broken(w, g["account"], Drill.NO_HUMAN):
         g["confirm_ts"] = NEVER_NS
         if truth == 0.0:
             note(w, c, t, i, GuardEvent.PASSED, Hold.NONE)

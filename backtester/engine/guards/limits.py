@@ -8,6 +8,7 @@ import numpy as np
 
 from backtester.engine.guards.notes import note_order
 from backtester.engine.guards.sizes import notional_seen
+from backtester.engine.guards.view import view_of
 from backtester.engine.jit import helper
 from backtester.engine.state import NEVER_NS, NONE
 from backtester.engine.value import walked, worth
@@ -76,6 +77,8 @@ def allowed(m, w, c: np.void, t: int, i: int, p: int, lots: int) -> int:
 
     Example: 300 of 500 may be sent: a row HELD by MAX_NOTIONAL, 500 wanted, 300 left.
     """
+    if w.worlds[w.positions[p]["world"]]["limits"] == 0:
+        return lots
     for limit in range(_FIRST, _LAST + 1):
         left = min(lots, _most(m, w, t, w.guards[i]["account"], p, limit))
         if left < lots:
@@ -111,8 +114,8 @@ def _oldest(a: np.void) -> int:
 def _most(m, w, t: int, account: int, p: int, limit: int) -> int:
     """The most lots of position `p` that a limit lets go out in one order."""
     a = w.automations[account]
-    k = m.markets[w.positions[p]["market"]]
-    v = m.views[w.positions[p]["market"]]
+    x = w.positions[p]
+    k, v = m.markets[x["market"]], view_of(m, w, x)
     if limit == Limit.HALTED:
         return 0 if a["halted_until"] != 0 else _ANY
     if limit == Limit.STALE:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from backtester.engine.guards.drills import is_broken, seen_cost, seen_lots
+from backtester.engine.guards.view import view_of
 from backtester.engine.jit import helper
 from backtester.engine.money.margin import maintenance
 from backtester.engine.value import worth
-from backtester.enums import GuardMetric, GuardScope
+from backtester.enums import Drill, GuardMetric, GuardScope
 
 DAY_NS = 86_400_000_000_000
 
@@ -17,7 +19,7 @@ def metric(m, w, t: int, account: int, op: np.void) -> float:
     """The metric that a step of a condition names, at `t`."""
     name = op["metric"]
     if name >= GuardMetric.MARK:
-        return _of_market(m, t, op)
+        return _of_market(m, t, w.worlds[w.accounts[account]["world"]]["viewer"], op)
     if name == GuardMetric.DISTANCE:
         return _distance(m, w, op["place"])
     if name >= GuardMetric.LOSS:
@@ -34,14 +36,24 @@ def pool_seen(m, w, pool: int) -> tuple[float, float]:
     """(equity, maintenance) of a pool at the marks that are seen, quote."""
     row = w.pools[pool]
     equity, needed = row["balance"], 0.0
-    for i in range(row["position_first"], row["position_first"] + row["position_count"]):
-        x = w.positions[i]
-        if x["lots"] != 0:
-            k = m.markets[x["market"]]
-            value = worth(x["lots"], k["unit"], m.views[x["market"]]["mark"])
-            equity += value - x["cost"]
-            needed += maintenance(m.tiers, k, abs(value))
-    return equity, needed
+    for p in range(row["position_first"], row["position_first"] + row["position_count"]):
+        if seen_lots(w, p) != 0:
+            value = seen_value(m, w, p)
+            equity += value - seen_cost(w, p)
+            needed += maintenance(m.tiers, m.markets[w.positions[p]["market"]], abs(value))
+    return row["kept_equity"] if is_broken(w, row["account"], Drill.FROZEN_EQUITY) else equity, needed
+
+
+@helper
+def keep_seen(m, w, account: int) -> None:
+    """Keep what is seen of an account, for a drill that begins at this look."""
+    a = w.accounts[account]
+    for pool in range(a["pool_first"], a["pool_first"] + a["pool_count"]):
+        row = w.pools[pool]
+        for p in range(row["position_first"], row["position_first"] + row["position_count"]):
+            x = w.positions[p]
+            x["kept_lots"], x["kept_cost"] = x["lots"], x["cost"]
+        row["kept_equity"], _ = pool_seen(m, w, pool)
 
 
 @helper
@@ -134,9 +146,10 @@ def _equity_start(m, w, row: np.void) -> float:
 
 
 @helper
-def seen_value(m, x: np.void) -> float:
-    """What a position is worth at the mark that is seen, signed; nothing where it has no lots."""
-    return worth(x["lots"], m.markets[x["market"]]["unit"], m.views[x["market"]]["mark"]) if x["lots"] != 0 else 0.0
+def seen_value(m, w, p: int) -> float:
+    """What position `p` is worth at the mark that is seen, signed; nothing where it has no lots."""
+    x, lots = w.positions[p], seen_lots(w, p)
+    return worth(lots, m.markets[x["market"]]["unit"], view_of(m, w, x)["mark"]) if lots != 0 else 0.0
 
 
 @helper
@@ -144,16 +157,16 @@ def _of_positions(m, w, first: int, behind: int, name: int) -> float:
     total = 0.0
     for i in range(first, behind):
         x = w.positions[i]
-        if x["lots"] == 0 and name != GuardMetric.NET_NOTIONAL:
+        if seen_lots(w, i) == 0 and name != GuardMetric.NET_NOTIONAL:
             continue
         if name == GuardMetric.NOTIONAL:
-            total += abs(seen_value(m, x))
+            total += abs(seen_value(m, w, i))
         elif name == GuardMetric.NET_NOTIONAL:
             total += _net_of_base(m, w, first, behind, i)
         else:
             k = m.markets[x["market"]]
             a_day = DAY_NS / m.clocks[k["funding_clock"]]["interval_ns"]
-            total += seen_value(m, x) * m.views[x["market"]]["funding"] * a_day
+            total += seen_value(m, w, i) * view_of(m, w, x)["funding"] * a_day
     return total
 
 
@@ -166,7 +179,7 @@ def _net_of_base(m, w, first: int, behind: int, i: int) -> float:
         if m.markets[w.positions[j]["market"]]["base"] == base:
             if j < i:
                 return 0.0
-            net += seen_value(m, w.positions[j])
+            net += seen_value(m, w, j)
     return abs(net)
 
 
@@ -179,8 +192,8 @@ def _of_account(m, w, account: int, name: int) -> float:
 
 
 @helper
-def _of_market(m, t: int, op: np.void) -> float:
-    name, v, k = op["metric"], m.views[op["place"]], m.markets[op["place"]]
+def _of_market(m, t: int, viewer: int, op: np.void) -> float:
+    name, v, k = op["metric"], m.views[viewer, op["place"]], m.markets[op["place"]]
     if name == GuardMetric.MARK:
         return v["mark"]
     if name == GuardMetric.INDEX:
@@ -192,7 +205,7 @@ def _of_market(m, t: int, op: np.void) -> float:
     if name == GuardMetric.SPREAD:
         return 2.0 * (v["ask"] - v["bid"]) / (v["ask"] + v["bid"])
     if name == GuardMetric.RETURN:
-        return _return(m, op)
+        return _return(m, viewer, op)
     if name == GuardMetric.FUNDING:
         return v["funding"]
     if name == GuardMetric.TIME_TO_FUNDING:
@@ -203,12 +216,14 @@ def _of_market(m, t: int, op: np.void) -> float:
 
 
 @helper
-def _return(m, op: np.void) -> float:
+def _return(m, viewer: int, op: np.void) -> float:
     """Mark that is seen over the mark of so long before it, less 1."""
-    v = m.views[op["place"]]
+    v = m.views[viewer, op["place"]]
     back = op["ns"] // m.rules[m.markets[op["place"]]["rules"]]["mark_interval_ns"]
     place = v["seen"] - 1 - back
-    return v["mark"] / m.seen_marks[op["place"], place % m.seen_marks.shape[1]] - 1.0 if place >= 0 else np.nan
+    if place < 0:
+        return np.nan
+    return v["mark"] / m.seen_marks[viewer, op["place"], place % m.seen_marks.shape[2]] - 1.0
 
 
 @helper
@@ -219,17 +234,17 @@ def _distance(m, w, p: int) -> float:
     tiers change: from border to border the buffer is a straight line (RULES 6.3).
     Example: long 1 at 100,000 with 2,500 at 1.25 %: breach at 98,734.18, 1.27 % away.
     """
-    x = w.positions[p]
-    k, mark = m.markets[x["market"]], m.views[x["market"]]["mark"]
+    x, held = w.positions[p], seen_lots(w, p)
+    k, mark = m.markets[x["market"]], view_of(m, w, x)["mark"]
     equity, needed = pool_seen(m, w, x["pool"])
-    twin = w.positions[p + x["twin"]]["lots"] if x["twin"] != 0 else 0
-    if x["lots"] == 0 or np.isnan(equity):
+    twin = seen_lots(w, p + x["twin"]) if x["twin"] != 0 else 0
+    if held == 0 or np.isnan(equity):
         return np.nan
-    way = -1.0 if x["lots"] > 0 else 1.0
+    way = -1.0 if held > 0 else 1.0
     price, buffer = mark, equity - needed
     while buffer > 0.0:
         loss, border = 0.0, 0.0 if way < 0.0 else np.inf
-        for lots in (x["lots"], twin):
+        for lots in (held, twin):
             if lots != 0:
                 rate, farther = _stretch(m.tiers, k, abs(lots) * k["unit"], price, way)
                 loss += way * (abs(lots) * rate - lots) * k["unit"]

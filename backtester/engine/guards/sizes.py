@@ -6,11 +6,13 @@ import math
 
 import numpy as np
 
+from backtester.engine.guards.drills import is_broken, seen_cost, seen_lots
 from backtester.engine.guards.metrics import figure, pools_meant, seen_value
+from backtester.engine.guards.view import view_of
 from backtester.engine.jit import helper
 from backtester.engine.money.margin import maintenance
 from backtester.engine.value import worth
-from backtester.enums import GuardDo, GuardMetric
+from backtester.enums import Drill, GuardDo, GuardMetric
 
 #: A position is made smaller in steps of so many parts, when a metric shall come within a bound.
 PARTS = 10_000
@@ -32,12 +34,12 @@ def share_wanted(m, w, account: int, action: np.void, first: int, behind: int) -
 
 
 @helper
-def lots_wanted(m, x: np.void, action: np.void, share: float) -> int:
+def lots_wanted(m, w, p: int, action: np.void, share: float) -> int:
     """Lots that an action closes of a position, as one order that the venue takes."""
-    size = abs(x["lots"])
+    size = abs(seen_lots(w, p))
     if action["do"] == GuardDo.REDUCE_TO:
-        return min(_taken(m, x, -(-np.int64(share) * size // PARTS)), size)
-    return min(_taken(m, x, math.ceil(share * size - _HAIR)), size)
+        return min(taken(m, w, p, -(-np.int64(share) * size // PARTS)), size)
+    return min(taken(m, w, p, math.ceil(share * size - _HAIR)), size)
 
 
 @helper
@@ -45,17 +47,18 @@ def notional_seen(m, w, first: int, behind: int) -> float:
     """Σ|N| of positions `first` … at the marks that are seen."""
     total = 0.0
     for p in range(first, behind):
-        total += abs(seen_value(m, w.positions[p]))
+        total += abs(seen_value(m, w, p))
     return total
 
 
 @helper
-def _taken(m, x: np.void, lots: int) -> int:
-    """The lots of an order that the venue takes."""
+def taken(m, w, p: int, lots: int) -> int:
+    """The lots of an order for position `p` that the venue takes."""
+    x = w.positions[p]
     k = m.markets[x["market"]]
     if k["max_market_lots"] > 0:
         lots = min(lots, k["max_market_lots"])
-    lot = worth(1, k["unit"], m.views[x["market"]]["mark"])
+    lot = worth(1, k["unit"], view_of(m, w, x)["mark"])
     if k["max_market_quote"] > 0.0 and not np.isnan(lot):
         lots = min(lots, math.floor(k["max_market_quote"] / lot))
     return lots
@@ -110,15 +113,16 @@ def _after(m, w, places: tuple[int, int, int, int], metric: int, k: int) -> floa
     equity, needed, own, gross = 0.0, 0.0, 0.0, 0.0
     for pool in range(first_pool, behind_pools):
         row = w.pools[pool]
-        equity += row["balance"]
+        frozen = is_broken(w, row["account"], Drill.FROZEN_EQUITY)
+        equity += row["kept_equity"] if frozen else row["balance"]
         for p in range(row["position_first"], row["position_first"] + row["position_count"]):
-            x = w.positions[p]
-            if x["lots"] != 0:
-                market = m.markets[x["market"]]
-                value, size = seen_value(m, x), abs(x["lots"])
+            if seen_lots(w, p) != 0:
+                market = m.markets[w.positions[p]["market"]]
+                value, size = seen_value(m, w, p), abs(seen_lots(w, p))
                 closed = -(-k * size // PARTS) if first <= p < behind else 0
                 left = abs(value) * ((size - closed) / size)
-                equity += value - x["cost"] - (abs(value) - left) * m.rules[market["rules"]]["taker_fee"]
+                fee = (abs(value) - left) * m.rules[market["rules"]]["taker_fee"]
+                equity += (0.0 if frozen else value - seen_cost(w, p)) - fee
                 needed += maintenance(m.tiers, market, left)
                 gross += left
                 own += left if first <= p < behind else 0.0

@@ -20,6 +20,9 @@ VIEW = np.dtype(
     align=True,
 )
 
+#: Who sees, and what breaks of that between two times (RULES 12.2).
+VIEWER = np.dtype([("drill", "i8"), ("from_ts", "i8"), ("to_ts", "i8")], align=True)
+
 #: A guard of an account, and how it stands (RULES 11.4).
 GUARD = np.dtype(
     [

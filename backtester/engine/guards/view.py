@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from backtester.engine.book.outage import FEED_FROZEN
+from backtester.engine.guards.drills import BAD_TICK, broken_view
 from backtester.engine.jit import helper
 from backtester.engine.prices.funding import premium_rate
 from backtester.engine.state import NO_ASK, NO_BID
 from backtester.engine.time.clocks import strikes
+from backtester.enums import Drill
 
 
 @helper
@@ -17,12 +19,22 @@ def take_views(m, ts: int) -> None:
     for market in range(len(m.markets)):
         k = m.markets[market]
         if strikes(m, m.rules[k["rules"]]["mark_clock"], ts):
-            v = m.views[market]
-            m.shared_marks[market, v["count"] % m.shared_marks.shape[1]] = k["mark"]
-            v["count"] += 1
-            if m.instruments[k["instrument"]]["outage"] & FEED_FROZEN == 0:
-                _see(m, k, v, ts)
-                _see_marks(m, market, v)
+            m.shared_marks[market, m.views[0, market]["count"] % m.shared_marks.shape[1]] = k["mark"]
+            for viewer in range(len(m.viewers)):
+                v = m.views[viewer, market]
+                v["count"] += 1
+                broken = broken_view(m, viewer, ts)
+                if m.instruments[k["instrument"]]["outage"] & FEED_FROZEN == 0 and broken != Drill.STALE_VIEW:
+                    _see(m, k, v, ts)
+                    _see_marks(m, viewer, market, v)
+                    if broken == Drill.BAD_TICK:
+                        v["mark"] *= BAD_TICK
+
+
+@helper
+def view_of(m, w, x: np.void) -> np.void:
+    """What the guards of an account see of the market of its position `x`."""
+    return m.views[w.worlds[x["world"]]["viewer"], x["market"]]
 
 
 @helper
@@ -39,9 +51,9 @@ def _see(m, k: np.void, v: np.void, ts: int) -> None:
 
 
 @helper
-def _see_marks(m, market: int, v: np.void) -> None:
+def _see_marks(m, viewer: int, market: int, v: np.void) -> None:
     """See the mark that was just made, after a freeze all that were made meanwhile."""
-    marks, seen = m.shared_marks[market], m.seen_marks[market]
+    marks, seen = m.shared_marks[market], m.seen_marks[viewer, market]
     if v["seen"] == v["count"] - 1:
         seen[v["seen"] % len(seen)] = marks[v["seen"] % len(seen)]
     else:

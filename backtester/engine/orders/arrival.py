@@ -7,6 +7,7 @@ import numpy as np
 from backtester.engine.book.ladder import side_of
 from backtester.engine.book.outage import MATCHING_HALTED, ORDERS_REFUSED
 from backtester.engine.book.walk import bound_tick, measure, take
+from backtester.engine.guards.drills import drill_refuses
 from backtester.engine.jit import helper
 from backtester.engine.money.ledger import ROWS_OF_A_FILL, lacks_rows, lacks_slots
 from backtester.engine.money.margin import free_margin, lots_to_open, max_leverage, need
@@ -100,12 +101,15 @@ def _crosses(m, o: np.void, limit: int) -> bool:
 
 
 @helper
-def _refusal(m, w, order: int, limit: int, lots: int) -> int:
+def _refusal(m, w, ts: int, order: int, limit: int, lots: int) -> int:
     """Why the venue refuses an arriving order of `lots`, or NONE (RULES 3.1, steps 1–6)."""
     o = w.orders[order]
     k = m.markets[o["market"]]
     if _status_refuses(m, o):
         return OrderReason.VENUE_REFUSED
+    drilled = drill_refuses(w, o, ts)
+    if drilled != OrderReason.NONE:
+        return drilled
     if lots == 0:
         return OrderReason.REDUCE_ONLY_VOID
     if _is_too_small(k, o):
@@ -176,7 +180,7 @@ def execute(m, w, c: np.void, ts: int, order: int) -> int:
     own_rule = m.rules[rules]["self_trade"]
     limit = _limit_of(m, w, o)
     lots = reducible(w, o, o["lots"])
-    refused = _refusal(m, w, order, limit, lots)
+    refused = _refusal(m, w, ts, order, limit, lots)
     got, value, levels, ended, met, end = 0, 0.0, 0, OrderReason.NONE, NONE, limit
     if refused == OrderReason.NONE and o["tif"] != TimeInForce.POST_ONLY:
         if own_rule != SelfTrade.NONE:

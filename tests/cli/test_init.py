@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 from backtester.cli.app import main
+from backtester.config.portfolio import load_portfolio
 from backtester.errors import ExitCode
 
 
 @pytest.mark.compiled
-@pytest.mark.parametrize("place", [[], ["books/stress"]])
+@pytest.mark.parametrize("place", [[], ["books/stress"], ["--guards", "desk"]])
 def test_what_it_writes_can_be_run(
     place: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -27,6 +28,21 @@ def test_what_it_writes_can_be_run(
     assert len(commands) == 3
     for command in commands:
         assert main(shlex.split(command)) == 0
+
+
+@pytest.mark.parametrize("policy", ["conservative", "desk", "market_maker"])
+def test_a_policy_stands_in_every_account(policy: str, tmp_path: Path) -> None:
+    assert main(["init", str(tmp_path), "--guards", policy]) == 0
+    book = load_portfolio(tmp_path / "portfolio.toml").portfolio
+    first, second = (account.guards for account in book.accounts)
+    assert first == second and len(first) >= 3
+    text = (tmp_path / "portfolio.toml").read_text()
+    assert text.index("[[accounts.guards]]") < text.index("# --- The hedge account")
+
+
+def test_a_policy_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["init", str(tmp_path), "--guards", "dseks"]) == ExitCode.USAGE
+    assert "'conservative', 'desk', 'market_maker'" in capsys.readouterr().err
 
 
 def test_a_workflow_that_is_not_at_a_root_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -137,6 +137,8 @@ class OrderReason(IntEnum):
     MIN_SIZE = 20  # smaller than the venue takes
     LOST = 21  # a drill keeps it from the venue, without an answer
     RATE_LIMIT = 22  # a drill lets the venue take so few orders
+    GUARD = 23  # a guard of the account cancelled it
+    PAUSED = 24  # a guard of the account has paused what opens
 
 
 class FillReason(IntEnum):
@@ -461,6 +463,16 @@ class GuardDo(IntEnum):
     REDUCE_SHARE = 1  # by so much of the position
     REDUCE_AMOUNT = 2  # by so much notional
     REDUCE_TO = 3  # until a metric is within a bound
+    CANCEL = 4  # orders of the account
+    PAUSE = 5  # what makes positions larger, for a while
+
+
+class Withdraw(IntEnum):
+    """Which orders of an account a guard cancels."""
+
+    OPENING = 0  # that can make a position larger
+    RESTING = 1  # in the order book
+    ALL = 2
 
 
 class GuardEvent(IntEnum):
@@ -471,6 +483,8 @@ class GuardEvent(IntEnum):
     PASSED = 2  # it fired, and its condition was false when it was confirmed
     ORDER = 3  # it sent one
     NOTHING = 4  # there was nothing left to send
+    CANCEL = 5  # it cancels an order
+    PAUSE = 6  # it pauses the orders that open
 
 
 class Hold(IntEnum):

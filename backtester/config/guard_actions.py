@@ -1,6 +1,7 @@
-"""What guards do, as it is written (RULES 11.5), and which positions it is about.
+"""What guards do, as it is written (RULES 11.5), and which positions and orders it is about.
 
 close, reduce 25% of BTC within 50 bps, reduce to leverage 5
+cancel opening, cancel resting of ETH, pause 10m
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from backtester.config.conditions import Comparison, Condition, Field, Share, Wr
 from backtester.config.guards import CROSS, METRICS, Holdings, Of
 from backtester.config.judging import Kind
 from backtester.config.toml import did_you_mean
-from backtester.config.values import Misread, parse_duration_ns
-from backtester.enums import GuardDo
+from backtester.config.values import Misread, parse_clock_ns, parse_duration_ns
+from backtester.enums import GuardDo, Withdraw
 
 
 def parse_rearm(value: object) -> bool | Condition:
@@ -45,6 +46,8 @@ class Action(NamedTuple):
     share_of: str = ""  # metric that `value` is a share of
     of: str = ""  # scope, "" for that of the condition
     bound: float = 0.0
+    orders: Withdraw = Withdraw.OPENING  # which a CANCEL is about; `of` is the symbol, "" for all
+    ns: int = 0  # how long a PAUSE is
 
 
 #: What a position can be reduced to.
@@ -55,7 +58,9 @@ _ACTION = re.compile(
     r"(?:\s+of\s+(?P<of>[^\s]+))?(?:\s+within\s+(?P<bps>\d+(?:\.\d+)?)\s*bps)?",
     re.ASCII,
 )
-_EXAMPLES = '"alert", "close", "reduce 25% of BTC within 50 bps", "reduce to leverage 5"'
+_CANCEL = re.compile(r"cancel\s+(?P<orders>[a-z]+)(?:\s+of\s+(?P<of>[^\s]+))?", re.ASCII)
+_PAUSE = re.compile(r"pause\s+(?P<length>\S+)", re.ASCII)
+_EXAMPLES = '"alert", "close", "reduce 25% of BTC within 50 bps", "reduce to leverage 5", "cancel opening", "pause 10m"'
 
 
 def parse_action(value: object) -> Action:
@@ -65,8 +70,14 @@ def parse_action(value: object) -> Action:
     """
     if value == "alert":
         return Action("alert", GuardDo.ALERT)
-    found = _ACTION.fullmatch(value.strip()) if isinstance(value, str) else None
-    if found is None or not isinstance(value, str):
+    if not isinstance(value, str):
+        raise ValueError(f"expected one of {_EXAMPLES}")
+    if withdrawn := _CANCEL.fullmatch(value.strip()):
+        return _cancel(value, withdrawn)
+    if paused := _PAUSE.fullmatch(value.strip()):
+        return Action(value, GuardDo.PAUSE, ns=parse_clock_ns(paused["length"]))
+    found = _ACTION.fullmatch(value.strip())
+    if found is None:
         raise ValueError(f"expected one of {_EXAMPLES}")
     of, bound = found["of"] or "", float(found["bps"] or 0.0) / 10_000
     if found["bps"] and not bound:
@@ -80,6 +91,14 @@ def parse_action(value: object) -> Action:
         raise ValueError(f"expected one of {_EXAMPLES}")
     do = GuardDo.REDUCE_SHARE if found["percent"] else GuardDo.REDUCE_AMOUNT
     return Action(value, do, number, of=of, bound=bound)
+
+
+def _cancel(written: str, found: re.Match[str]) -> Action:
+    words = [each.name.lower() for each in Withdraw]
+    if found["orders"] not in words:
+        hint = did_you_mean(found["orders"], words) or f"known: {', '.join(words)}"
+        raise Misread(f"which orders are {found['orders']}? {written}", hint)
+    return Action(written, GuardDo.CANCEL, of=found["of"] or "", orders=Withdraw[found["orders"].upper()])
 
 
 def _target(action: Action, found: re.Match[str]) -> Action:
@@ -97,9 +116,17 @@ def _target(action: Action, found: re.Match[str]) -> Action:
 
 
 def scope_of(action: Action, condition: Condition, held: Holdings) -> str:
-    """Which positions an action is about: those it names, else those of its condition. Raises Wrong."""
-    if action.do is GuardDo.ALERT:
+    """Which positions an action is about: those it names, else those of its condition. Raises Wrong.
+
+    Of a CANCEL the symbol, "" where it is about all of them.
+    """
+    if action.do in (GuardDo.ALERT, GuardDo.PAUSE):
         return ""
+    if action.do is GuardDo.CANCEL:
+        if action.of and action.of not in held.symbols:
+            hint = did_you_mean(action.of, held.symbols) or f"known: {', '.join(held.symbols)}"
+            raise Wrong(1, f"there are no orders of {action.of} to cancel", hint)
+        return action.of
     of = action.of or _only_one(action, condition, held)
     known = held.of(Of.POSITIONS)
     if of not in known:

@@ -17,6 +17,7 @@ from backtester.engine.allocate_guards import (
     allocate_recent,
     allocate_viewers,
     allocate_views,
+    cancels_at_a_time,
     orders_at_a_time,
     rows_at_a_time,
     viewer_numbers,
@@ -206,7 +207,8 @@ def allocate_worlds(
         guards=_ranges([each.guards for each in owners]),
     )
     guards, guard_ops, guard_actions = allocate_guards(owners, accounts, index.positions)
-    entered = enter_orders(market, accounts, positions, index.positions, orders, plans, start_ts)
+    cancels = sum(map(cancels_at_a_time, owners))
+    entered = enter_orders(market, accounts, positions, index.positions, orders, plans, start_ts, cancels)
     insurance = _allocate_insurance(worlds)
     capacity = int(market.instruments["capacity"].max(initial=0))
     overlay = 4

@@ -12,6 +12,9 @@ from backtester.engine.guards.tables import AUTOMATION, GUARD, GUARD_ACTION, GUA
 from backtester.engine.state import NEVER_NS
 from backtester.enums import Drill, GuardDo, GuardMetric, GuardOp, GuardScope
 
+#: What sends orders, and what cancels those of the account.
+_SENDING = (GuardDo.REDUCE_SHARE, GuardDo.REDUCE_AMOUNT, GuardDo.REDUCE_TO)
+_CANCELLING = (GuardDo.CANCEL, GuardDo.PAUSE)
 #: More than a condition of the greatest depth puts on the stack.
 STACK = 64
 
@@ -101,17 +104,22 @@ def _placed(
 
 def orders_at_a_time(owner: spec.Account, drill: Drill) -> int:
     """How many orders the guards of an account can send at a time."""
-    sending = sum(action.do != GuardDo.ALERT for guard in owner.guards for action in guard.do)
+    sending = sum(action.do in _SENDING for guard in owner.guards for action in guard.do)
     return sending * len(owner.positions) * (TIMES_SENT if drill in REPEATED else 1)
 
 
-def rows_at_a_time(owner: spec.Account, drill: Drill) -> int:
-    """How many rows they can write: each guard one an alert, or that it was held or passed, and an order's three.
+def cancels_at_a_time(owner: spec.Account) -> int:
+    """How many cancels of its orders can be under way at a time that its guards have sent."""
+    return len(owner.orders) if any(action.do in _CANCELLING for g in owner.guards for action in g.do) else 0
 
-    Two limits can make an order smaller before it goes out.
+
+def rows_at_a_time(owner: spec.Account, drill: Drill) -> int:
+    """How many rows they can write: of each guard, of each action, three of an order, one of a cancel.
+
+    Two limits can make an order smaller before it goes out; a cancel is under way but once.
     """
-    alerts = sum(action.do == GuardDo.ALERT for guard in owner.guards for action in guard.do)
-    return len(owner.guards) + alerts + 3 * orders_at_a_time(owner, drill)
+    actions = sum(len(guard.do) for guard in owner.guards)
+    return len(owner.guards) + actions + 3 * orders_at_a_time(owner, drill) + cancels_at_a_time(owner)
 
 
 def allocate_automations(owners: Sequence[spec.Account]) -> np.ndarray:

@@ -52,12 +52,14 @@ def enter_orders(
     orders: Sequence[Sequence[spec.Order]],
     plans: Sequence[Sequence[spec.Plan]],
     start_ts: int,
+    cancels: int,
 ) -> Entered:
     """The orders and plans of all accounts as they stand at `start_ts`.
 
     accounts, positions  ACCOUNT[a], POSITION[p]
     places               number of each position, [account][place in the spec]
     orders, plans        [account]
+    cancels              that guards can have under way
     """
     table = _order_table(orders)
     account = np.repeat(np.arange(len(accounts)), list(map(len, orders)))
@@ -71,7 +73,7 @@ def enter_orders(
     rows["decision_ts"][working] = start_ts
     rows["decision_mid2"][working] = market.instruments["mid2"][rows["instrument"][working]]
     schedule = _schedule(table, working, start_ts)
-    later = int(np.count_nonzero(table["parent"] >= 0) + np.count_nonzero(table["cancel_after_ns"] > 0))
+    later = cancels + int(np.count_nonzero(table["parent"] >= 0) + np.count_nonzero(table["cancel_after_ns"] > 0))
     heaps, waiting = _allocate_heaps(rows, len(schedule) + later, len(market.instruments), len(market.markets))
     return Entered(rows, _build_plans(plans, places, accounts["world"]), heaps, waiting, schedule)
 

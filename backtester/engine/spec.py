@@ -39,6 +39,7 @@ from backtester.enums import (
     SelfTrade,
     TimeInForce,
     TriggerRounding,
+    Withdraw,
 )
 
 
@@ -208,6 +209,8 @@ class GuardAction(NamedTuple):
     metric: GuardMetric = GuardMetric.LEVERAGE  # REDUCE_TO
     share_of: int = -1  # GuardMetric that `value` is a share of, -1 = none
     bound: float = 0.0  # how far its orders may go, as a fraction; 0 = as the venue says
+    orders: Withdraw = Withdraw.OPENING  # CANCEL: which of the account, or of the MARKET that is the scope
+    ns: int = 0  # how long it is, of a PAUSE
 
 
 class Guard(NamedTuple):

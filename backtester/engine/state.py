@@ -183,7 +183,7 @@ ACCOUNT = np.dtype(
         ("equity_min_ts", "i8"),
         ("guard_first", "i8"),
         ("guard_count", "i8"),
-        ("guard_orders", "i8"),  # that its guards can send at a time
+        ("guard_orders", "i8"),  # that its guards can send at a time, beside cancels
         ("guard_rows", "i8"),  # that they can write at a time
         ("equity_high", "f8"),  # since the start, on the mark grid; kept for guards
         ("passed_ts", "i8"),  # when a rate-limited venue last took one of their orders
@@ -301,6 +301,7 @@ ORDER = np.dtype(
         ("oco_next", "i8"),  # order number + 1 of the next one in the ring of a group, 0 = no group
         ("plan", "i8"),  # plan number, -1 = none
         ("guard", "i8"),  # number of the guard that made it, -1 = the portfolio's own
+        ("cancelled_by", "i8"),  # whose cancel of it is under way: number + 1 of a guard, -1 = the user's, 0 = none is
         ("guard_mark", "f8"),  # that it saw at the decision
         ("target", "f8"),
         ("peg", "i8"),

@@ -30,6 +30,9 @@ from backtester.metrics.slippage import OrderFills, fees_of, split, taken_of
 from backtester.report.executions import BPS, ImpactLaw, PlanReport, Shortfall
 from backtester.run.result import RunResult
 
+#: Why a child that was decided is not sent.
+_UNSENT = (OrderReason.NOTHING_DUE, OrderReason.PAUSED)
+
 
 class Parts(NamedTuple):
     """Implementation shortfall, quote currency, exactly; a cost is positive."""
@@ -94,7 +97,7 @@ def _plan_report(result: RunResult, names: Names, number: int, course: Course | 
     children = result.state.orders[numbers]
     fills = result.fills[np.isin(result.fills["order"], numbers)]
     filled, value = sum(children["filled"].tolist()), int(sum(children["fill_value"].tolist()))
-    sent = children[(children["decision_ts"] >= 0) & (children["reason"] != OrderReason.NOTHING_DUE)]
+    sent = children[(children["decision_ts"] >= 0) & ~np.isin(children["reason"], _UNSENT)]
     tape = _tape_until(result, plan, children) if plan["start_ts"] >= 0 else None
     stand = _stand(plan, children, tape) if tape else None
     vwap = Fraction(value, filled) if filled else None

@@ -15,6 +15,8 @@ _WAITING = {OrderReason.PRICE_PROTECTED: "protected", OrderReason.OUTAGE: "held_
 _CANCELLED = {
     OrderReason.LIQUIDATION: "cancelled_by_liquidation",
     OrderReason.CANCEL_REQUEST: "cancelled",
+    OrderReason.GUARD: "cancelled",
+    OrderReason.PAUSED: "paused",
     OrderReason.BEYOND_VISIBLE_DEPTH: "beyond_depth",
     OrderReason.OCO: "oco",
     OrderReason.PARENT_ENDED: "parent_ended",
@@ -70,7 +72,8 @@ def stop_result(order: Any) -> str:
     oco                        another order of its group went first
     parent_ended               the order that should have sent it ended otherwise
     nothing_due                its plan had nothing left for it to do
-    cancelled                  the user's cancel came first
+    cancelled                  the user's cancel came first, or that of a guard
+    paused                     a guard had paused what opens
     protected                  its price came, but mark and last lay too far apart until the end
     held_by_outage             its price came, but an outage held it until the end
     cancelled_by_liquidation   the liquidation of its account came first

@@ -13,6 +13,8 @@ _DID = {
     GuardEvent.PASSED: "lets it pass, it is over",
     GuardEvent.ORDER: "sends",
     GuardEvent.NOTHING: "has nothing to send",
+    GuardEvent.CANCEL: "cancels",
+    GuardEvent.PAUSE: "pauses what opens",
 }
 
 
@@ -29,16 +31,18 @@ LIMITS = {
 
 def guard_words(cell: Cell, each: ActionReport) -> str:
     """Example: guard low-buffer alerts: buffer < 10_000, sees 8,432.10."""
-    if each.limit in LIMITS and each.wanted is not None:
-        return f"guard {each.guard} {_limited(each, each.wanted)}: {LIMITS[each.limit]}"
+    if each.limit in LIMITS:
+        return f"guard {each.guard} {_limited(each)}: {LIMITS[each.limit]}"
     condition = next(guard.when for guard in cell.guards if (guard.account, guard.id) == (each.account, each.guard))
     did = f"{_DID[each.event]} {each.order}".rstrip()
     return f"guard {each.guard} {did}: {condition}{_sees(each)}"
 
 
-def _limited(each: ActionReport, wanted: float) -> str:
+def _limited(each: ActionReport) -> str:
     """Example: may send 2 of 5 BTC."""
-    return f"may send {size(each.size) if each.size else 'nothing'} of {size(wanted)} {each.position}"
+    if each.wanted is None:
+        return "may cancel nothing"
+    return f"may send {size(each.size) if each.size else 'nothing'} of {size(each.wanted)} {each.position}"
 
 
 def _sees(each: ActionReport) -> str:

@@ -20,6 +20,8 @@ from backtester.report.text import bps, clock, money, percent, pool_name, price,
 #: So many lines of a timeline that is told in brief may say the same.
 MOST_ALIKE = 3
 
+#: What guards do that no other line tells.
+_TOLD = (GuardEvent.ALERT, GuardEvent.PASSED, GuardEvent.CANCEL, GuardEvent.PAUSE)
 _DID = {Side.SELL: "sold", Side.BUY: "bought", Side.NONE: "traded"}
 
 
@@ -87,9 +89,9 @@ def _funding(cell: Cell) -> Iterator[Event]:
 
 
 def _guards(cell: Cell) -> Iterator[Event]:
-    """Alerts, those that were withdrawn, and what limits held back: orders of guards tell themselves."""
+    """Alerts, those that were withdrawn, cancels, and what limits held back: orders of guards tell themselves."""
     for each in cell.actions:
-        if each.event in (GuardEvent.ALERT, GuardEvent.PASSED) or each.limit in LIMITS:
+        if each.event in _TOLD or each.limit in LIMITS:
             like = f"{each.account} {each.guard} {each.event.name} {each.limit.name} {each.position}"
             yield Event(each.ts, "guard", guard_words(cell, each), like)
 

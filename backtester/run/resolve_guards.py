@@ -107,6 +107,12 @@ def _guard(account: Account, guard: Guard, places: _Places) -> spec.Guard:
 def _action(action: Action, when: Condition, places: _Places) -> spec.GuardAction:
     if action.do is GuardDo.ALERT:
         return spec.GuardAction(action.do)
+    if action.do is GuardDo.PAUSE:
+        return spec.GuardAction(action.do, ns=action.ns)
+    if action.do is GuardDo.CANCEL:
+        of = scope_of(action, when, places.held)
+        scope, place = _scope(Of.MARKET, of, places) if of else (GuardScope.ACCOUNT, 0)
+        return spec.GuardAction(action.do, scope, place, orders=action.orders)
     scope, place = _scope(Of.POSITIONS, scope_of(action, when, places.held), places)
     metric = GuardMetric[action.metric.upper()] if action.metric else GuardMetric.LEVERAGE
     share_of = int(GuardMetric[action.share_of.upper()]) if action.share_of else -1

@@ -105,7 +105,9 @@ RULES = {
 #: Universes always show an index, the worked example of RULES 7.1 leaves it out; and there are no transfers to halt.
 #: A venue that rejects shows as POST_ONLY_WOULD_CROSS, no peg as nothing.
 NEVER = {name(code) for code in (Fault.MISSING_INDEX, Outage.TRANSFERS_HALTED, PostOnly.REJECT, Peg.NONE)}
-NEVER |= {name(code) for code in (OrderReason.LOST, OrderReason.RATE_LIMIT)}  # of drills, of which it has none
+#: Of drills, and of guards that cancel and pause, it knows nothing.
+NEVER |= {name(code) for code in (OrderReason.LOST, OrderReason.RATE_LIMIT, OrderReason.GUARD, OrderReason.PAUSED)}
+NEVER |= {name(code) for code in (GuardDo.CANCEL, GuardDo.PAUSE, GuardEvent.CANCEL, GuardEvent.PAUSE)}
 
 
 def note_step(counts: Counter[str], oracle: Oracle) -> None:

@@ -11,7 +11,7 @@ from backtester.config.guard_actions import Action, parse_action, scope_of
 from backtester.config.guards import METRICS, Holdings, understood
 from backtester.config.portfolio import load_portfolio
 from backtester.engine import spec
-from backtester.enums import GuardDo, GuardMetric, GuardScope, Rearm
+from backtester.enums import GuardDo, GuardMetric, GuardScope, Rearm, Withdraw
 from backtester.enums import GuardOp as Op
 from backtester.errors import BacktesterError
 from backtester.run.resolve_guards import _ops, _Places
@@ -149,8 +149,39 @@ def test_what_a_guard_does(
 
 
 @pytest.mark.parametrize(
+    ("written", "orders", "of"),
+    [
+        ("cancel opening", Withdraw.OPENING, ""),
+        ("cancel resting of BTC", Withdraw.RESTING, "BTC"),
+        (" cancel  all", Withdraw.ALL, ""),
+    ],
+)
+def test_what_a_guard_cancels(written: str, orders: Withdraw, of: str) -> None:
+    action = parse_action(written)
+    assert action == Action(written, GuardDo.CANCEL, of=of, orders=orders)
+    condition = understood(parse("loss > 10% and mark[BTC] < 9", clocks=True), CROSS)
+    assert scope_of(action, condition, CROSS) == of
+    assert parse_action("pause 10m") == Action("pause 10m", GuardDo.PAUSE, ns=600 * 10**9)
+    assert scope_of(parse_action("pause 10m"), condition, CROSS) == ""
+
+
+def test_orders_of_what_the_account_has_not() -> None:
+    condition = understood(parse("loss > 10%", clocks=True), CROSS)
+    for of, hint in (("BTCC", 'did you mean "BTC"?'), ("SOL", "known: BTC, ETH")):
+        with pytest.raises(Wrong, match=f"there are no orders of {of} to cancel") as wrong:
+            scope_of(parse_action(f"cancel all of {of}"), condition, CROSS)
+        assert wrong.value.hint == hint
+
+
+@pytest.mark.parametrize(
     ("written", "message"),
     [
+        ("cancel", "expected one of"),
+        ("cancel everything", "which orders are everything"),
+        ("cancel all within 5 bps", "expected one of"),
+        ("pause", "expected one of"),
+        ("pause 0s", "expected an interval"),
+        ("pause ten", "expected a duration"),
         (3, "expected one of"),
         ("reduce", "expected one of"),
         ("reduce 0%", "expected one of"),

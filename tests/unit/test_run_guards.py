@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from backtester.enums import GuardEvent, Limit, Verdict
+from backtester.enums import GuardEvent, Limit, OrderReason, Verdict
 from backtester.errors import BacktesterError
 from backtester.metrics.cell import Measured, measure
 from backtester.report.guarded import BlockedReport
@@ -15,7 +15,7 @@ from backtester.report.telling import guards_sheet
 from backtester.report.timeline import timeline
 from backtester.run.request import Request
 from backtester.run.session import run_cell
-from tests.unit.run_cases import CRASH, account, automation, guard, portfolio, position
+from tests.unit.run_cases import CRASH, account, automation, guard, order, portfolio, position
 
 #: Long 17 on 190,000: liquidated in the crash at 21:17:39, two pools of it are none.
 HEAVY = position(size=17.0), "USDC = 190_000.0"
@@ -95,3 +95,24 @@ def test_what_limits_hold_back_is_told(tmp_path: Path) -> None:
     [row] = guards_sheet(cell).rows
     assert row[-1] == f"max_notional {len(held)}"
     assert len(guards_sheet(told(tmp_path, cutting)).columns) == len(row) - 1
+
+
+@pytest.mark.compiled
+def test_what_is_withdrawn_is_told(tmp_path: Path) -> None:
+    """An entry far below rests; the guard pauses what opens, and cancels all once more, of which nothing is left."""
+    entry = order("low", side="buy", type="limit", size=0.1, price="mark-50%")
+    late = order("late", side="buy", size=0.1, at="50m")
+    pausing = guard(when="buffer < 5% notional", do=["pause 60m", "cancel all of BTC"], max_fires=1)
+    cell = told(tmp_path, entry, late, pausing, size=position(size=15.0))
+    assert {each.id: each.reason for each in cell.orders} == {"low": OrderReason.GUARD, "late": OrderReason.PAUSED}
+    paused, cancelled, nothing = (each for each in cell.actions if each.event is not GuardEvent.HELD)
+    assert (paused.event, cancelled.event, nothing.event) == (
+        GuardEvent.PAUSE,
+        GuardEvent.CANCEL,
+        GuardEvent.NOTHING,
+    )
+    assert (cancelled.order, cancelled.position) == ("low", "BTC")
+    texts = [each.text for each in timeline(cell)]
+    assert any(text.startswith("guard g pauses what opens: buffer < 5% notional") for text in texts)
+    assert any(text.startswith("guard g cancels low: buffer < 5% notional") for text in texts)
+    assert "low ends as cancelled: guard" in texts and "late ends as cancelled: paused" in texts

@@ -1,4 +1,4 @@
-"""What guards do (RULES 11.5): alerts, and orders that make positions smaller."""
+"""What guards do (RULES 11.5): alerts, orders that make positions smaller, and what they withdraw."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from backtester.engine.guards.metrics import positions_meant
 from backtester.engine.guards.notes import note, note_order
 from backtester.engine.guards.sizes import lots_wanted, share_wanted, taken
 from backtester.engine.guards.view import view_of
+from backtester.engine.guards.withdraw import withdraw
 from backtester.engine.jit import helper
 from backtester.engine.orders.latency import SENT, client_arrival, mixed
 from backtester.engine.state import ARRIVAL, NONE
@@ -37,6 +38,8 @@ def act(m, w, c: np.void, t: int, i: int) -> None:
         action = w.guard_actions[n]
         if action["do"] == GuardDo.ALERT:
             note(w, c, t, i, GuardEvent.ALERT, Hold.NONE)
+        elif action["do"] >= GuardDo.CANCEL:
+            withdraw(m, w, c, t, i, action)
         else:
             place = _reduce(m, w, c, t, i, action, place)
 

@@ -74,6 +74,7 @@ AUTOMATION = np.dtype(
         ("sent", "i8"),  # order number + 1 of the first one sent that lives, 0 = none; by `account_next`
         ("loss", "f8"),  # by orders that have ended, quote
         ("halted_until", "i8"),  # 0 = it is not
+        ("paused_until", "i8"),
     ],
     align=True,
 )
@@ -102,6 +103,8 @@ GUARD_ACTION = np.dtype(
         ("metric", "i8"),
         ("share_of", "i8"),  # metric that `value` is a share of, -1 = none
         ("bound", "f8"),  # of its orders, 0 = the venue's
+        ("orders", "i8"),
+        ("ns", "i8"),
     ],
     align=True,
 )

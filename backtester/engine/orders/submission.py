@@ -8,6 +8,7 @@ from backtester.engine.book.outage import CANCELS_REFUSED
 from backtester.engine.jit import helper
 from backtester.engine.orders.contingent import finish_order
 from backtester.engine.orders.latency import CANCELLED, SENT, client_arrival, venue_arrival
+from backtester.engine.orders.pausing import is_paused
 from backtester.engine.orders.plans import take_peg, take_size
 from backtester.engine.orders.triggers import arrival_phase, is_conditional, sent_by_venue, wait_for_trigger
 from backtester.engine.state import CANCEL, CANCEL_DECISION
@@ -24,9 +25,13 @@ def decide(m, w, c: np.void, ts: int, order: int) -> None:
     if not (take_size(m, w, ts, order) and (o["peg"] == Peg.NONE or take_peg(m, o))):
         finish_order(m, w, c, ts, order, OrderStatus.CANCELLED, OrderReason.NOTHING_DUE)
         return
+    watched = is_conditional(o) and o["held"] == Held.CLIENT
+    if is_paused(w, ts, o) and not watched and not sent_by_venue(o):
+        finish_order(m, w, c, ts, order, OrderStatus.CANCELLED, OrderReason.PAUSED)
+        return
     if o["cancel_after_ns"] > 0:
         schedule(w, c, order, ts + o["cancel_after_ns"], CANCEL_DECISION)
-    if is_conditional(o) and o["held"] == Held.CLIENT:
+    if watched:
         wait_for_trigger(m, w, c, ts, order)
         return
     o["status"] = OrderStatus.IN_FLIGHT
@@ -38,11 +43,25 @@ def decide(m, w, c: np.void, ts: int, order: int) -> None:
 def decide_cancel(m, w, c: np.void, ts: int, order: int) -> None:
     """The user cancels: at once what is still with the client, otherwise a message goes to the venue (RULES 1.5)."""
     o = w.orders[order]
-    armed_at_client = is_conditional(o) and o["held"] == Held.CLIENT and o["trigger_ts"] < 0
+    armed_at_client = is_armed_at_client(o)
     if o["status"] == OrderStatus.PENDING or (armed_at_client and is_live(o)):
         finish_order(m, w, c, ts, order, OrderStatus.CANCELLED, OrderReason.CANCEL_REQUEST)
     elif is_live(o):
+        if o["cancelled_by"] == 0:
+            o["cancelled_by"] = -1
         schedule(w, c, order, client_arrival(m, w, c, o, ts, np.int64(0), CANCELLED), CANCEL)
+
+
+@helper
+def is_armed_at_client(o: np.void) -> bool:
+    """Whether the venue has not heard of an order whose trigger the client watches."""
+    return is_conditional(o) and o["held"] == Held.CLIENT and o["trigger_ts"] < 0
+
+
+@helper
+def _reason(o: np.void) -> int:
+    """Why an order ends whose cancel arrives: that of the first one on its way counts."""
+    return OrderReason.GUARD if o["cancelled_by"] > 0 else OrderReason.CANCEL_REQUEST
 
 
 @helper
@@ -59,5 +78,6 @@ def cancel(m, w, c: np.void, ts: int, order: int) -> None:
         return
     if m.instruments[o["instrument"]]["outage"] & CANCELS_REFUSED:
         o["reason"] = OrderReason.OUTAGE
+        o["cancelled_by"] = 0
     else:
-        finish_order(m, w, c, ts, order, OrderStatus.CANCELLED, OrderReason.CANCEL_REQUEST)
+        finish_order(m, w, c, ts, order, OrderStatus.CANCELLED, _reason(o))

@@ -10,6 +10,7 @@ from backtester.engine.book.outage import FEED_FROZEN, MATCHING_HALTED, ORDERS_R
 from backtester.engine.jit import helper
 from backtester.engine.orders.contingent import cancel_others, finish_order, unfollow
 from backtester.engine.orders.latency import SENT, client_arrival, venue_arrival
+from backtester.engine.orders.pausing import is_paused
 from backtester.engine.state import ARRIVAL, DECISION, NO_ASK, NO_BID, NONE, POST_ONLY_ARRIVAL, SECOND_LOOK
 from backtester.engine.time.agenda import schedule
 from backtester.engine.time.heap import pop, push
@@ -208,6 +209,9 @@ def _fire_or_hold(m, w, c: np.void, ts: int, order: int, price: float) -> None:
     """What becomes of an order whose trigger is reached: it fires, or it is looked at again at the next mark."""
     o = w.orders[order]
     why = _holds(m, o)
+    if why == OrderReason.NONE and o["held"] == Held.CLIENT and is_paused(w, ts, o):
+        finish_order(m, w, c, ts, order, OrderStatus.CANCELLED, OrderReason.PAUSED)
+        return
     if why == OrderReason.NONE:
         fire(m, w, c, ts, order, price)
         return

@@ -22,6 +22,7 @@ TOLERANCE = 0.01
 #: What guards close is summed up over so long.
 WINDOW_NS = 60 * 10**9
 _RECORDS = ("fills", "ledger", "liquidations", "payments", "guard_events")
+_HELD = ["ts", "guard", "position", "limit", "wanted", "lots"]
 _FATES = ["status", "reason", "filled", "arrive_ts", "done_ts"]
 
 
@@ -54,19 +55,20 @@ def _verdict(each: Rehearsed) -> DrillVerdict:
     """The first of these that holds: nothing differs; the drill fails; it would without limits; it does no harm."""
     if _is_same(each.reference, each.drilled):
         return DrillVerdict.NOT_REACHED
-    if not _passes(each, each.drilled):
+    if not _passes(each.drilled, each.reference, each.market):
         return DrillVerdict.MISSED
-    return DrillVerdict.HARMLESS if _passes(each, each.unlimited) else DrillVerdict.CAUGHT
+    holds = _passes(each.drilled_unlimited, each.reference_unlimited, each.market)
+    return DrillVerdict.HARMLESS if holds else DrillVerdict.CAUGHT
 
 
-def _passes(each: Rehearsed, piece: Piece) -> bool:
-    """Whether it ends with what it is compared with, to TOLERANCE, and nobody is liquidated who is not there.
+def _passes(piece: Piece, reference: Piece, market: Market) -> bool:
+    """Whether it ends with what the reference ends with, to TOLERANCE, and nobody is liquidated who is not there.
 
     Example: 250,000 at the start, 240,000 in the end: 237,500 passes, 237,499 does not.
     """
-    start = math.fsum(account_equity(piece.state, each.market, n, at_start=True) for n in _accounts(piece))
-    least = _equity(each.reference, each.market) - TOLERANCE * start
-    return _equity(piece, each.market) >= least and {*_liquidated(piece)} <= {*_liquidated(each.reference)}
+    start = math.fsum(account_equity(piece.state, market, n, at_start=True) for n in _accounts(piece))
+    least = _equity(reference, market) - TOLERANCE * start
+    return _equity(piece, market) >= least and {*_liquidated(piece)} <= {*_liquidated(reference)}
 
 
 def _is_same(one: Piece, other: Piece) -> bool:
@@ -89,10 +91,10 @@ def _liquidated(piece: Piece) -> list[int]:
 
 
 def _first_limit(each: Rehearsed) -> np.void | None:
-    """The first order that a limit held back, from the drill on."""
-    rows = each.drilled.guard_events
-    found = rows[(rows["ts"] >= each.at_ns) & (rows["limit"] != Limit.NONE)]
-    return found[0] if len(found) else None
+    """The first order that a limit held back, and would not have without the drill."""
+    known = {tuple(row) for row in each.reference.guard_events[_HELD].tolist()}
+    rows = each.drilled.guard_events[each.drilled.guard_events["limit"] != Limit.NONE]
+    return next((row for row in rows if tuple(row[_HELD].tolist()) not in known), None)
 
 
 def _of_guards(piece: Piece, market: Market) -> tuple[np.ndarray, Sequence[float], np.ndarray]:

@@ -1,8 +1,8 @@
 """Drills: the same crash again with something broken for the guards, with and without their limits.
 
 Each drill breaks one thing, at the first fire of a guard or half-way to it, and what became of that is told from
-worlds that went through the tape: F with guards and drill, N the same without the limits on automation, and what both
-are compared with. That is the run as it was; of a drill that changes the tape itself, the changed tape without guards.
+worlds that went through the tape, with the limits on automation and without: the drill, and what it is compared with.
+That is the run as it was; of a drill that changes the tape itself, the changed tape without guards.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Play(NamedTuple):
     data       what its worlds share
     world      it, as it was run
     actual     what it came to; its first world is ACTUAL
-    start_ns   and end_ns: of the run
+    start_ns   of the run
     path       of the stress; None: the tape as it is
     chunks     the tape from its beginning, anew at every call
     stressed   the tape under another path
@@ -52,7 +52,6 @@ class Play(NamedTuple):
     world: spec.World
     actual: Piece
     start_ns: int
-    end_ns: int
     path: Scenario | None
     chunks: Chunks
     stressed: Callable[[Scenario], Chunks]
@@ -84,7 +83,7 @@ def _moments(play: Play) -> Mapping[At, int]:
     """When drills begin, on the mark grid of the account whose guards are first.
 
     That is the first fire of a guard that sends orders, else of any, else the lowest equity.
-    Example: a start at 0, looks every 3 s, a first fire at 15 s: calm is 6 s.
+    Nothing breaks before the first look. Example: a start at 0, looks every 3 s, a first fire at 15 s: calm is 6 s.
     """
     fires = [*_first_fires(play)]
     sending = [(ts, account) for ts, account, sends in fires if sends]
@@ -92,7 +91,7 @@ def _moments(play: Play) -> Mapping[At, int]:
     lows = [(int(low[n]), n) for n, account in enumerate(accounts) if account.guards]
     ts, account = min(sending or [(ts, account) for ts, account, _ in fires] or lows)
     interval = play.data.rules[play.world.accounts[account].rules].mark_interval_ns
-    fire = max(ts, play.start_ns) // interval * interval
+    fire = max(ts // interval, play.start_ns // interval + 1) * interval
     calm = (play.start_ns + (fire - play.start_ns) // 2) // interval * interval
     return {At.START: play.start_ns, At.CALM: calm, At.FIRE: fire}
 
@@ -107,25 +106,26 @@ def _first_fires(play: Play) -> Iterator[tuple[int, int, bool]]:
 
 
 def _on_tape(play: Play, drills: Sequence[str], moments: Mapping[At, int]) -> list[Rehearsed]:
-    trials = [Trial(play.world), Trial(_unguarded(play.world))]
+    trials = [Trial(_unguarded(play.world)), *_with_and_without_limits(Trial(play.world))]
     for name in drills:
-        trial = _broken(play.world, name, moments)
-        trials += [trial, trial._replace(world=trial.world._replace(limits=False))]
-    pieces, market = _pieces(play, play.chunks, trials)
-    guarded, unguarded, *tried = pieces
+        trials += _with_and_without_limits(_broken(play.world, name, moments))
+    (unguarded, limited, unlimited, *tried), market = _pieces(play, play.chunks, trials)
     return [
-        Rehearsed(name, moments[at(name)], market, play.end_ns, guarded, unguarded, drilled, unlimited)
-        for name, drilled, unlimited in zip(drills, tried[::2], tried[1::2], strict=True)
+        Rehearsed(name, moments[at(name)], market, unguarded, limited, drilled, unlimited, drilled_unlimited)
+        for name, drilled, drilled_unlimited in zip(drills, tried[::2], tried[1::2], strict=True)
     ]
 
 
 def _on_another(play: Play, name: str, path: Scenario, fire_ns: int) -> Rehearsed:
     """On a tape that is another from the first fire on: what guards do there, against nobody's doing anything."""
     changed = (_whipsaw if name == WHIPSAW else _venue_down)(path, fire_ns - play.start_ns)
-    alone = _unguarded(play.world)
-    trials = [Trial(alone), Trial(play.world), Trial(play.world._replace(limits=False))]
+    trials = [Trial(_unguarded(play.world)), *_with_and_without_limits(Trial(play.world))]
     (unguarded, drilled, unlimited), market = _pieces(play, play.stressed(changed), trials)
-    return Rehearsed(name, fire_ns, market, play.end_ns, unguarded, unguarded, drilled, unlimited)
+    return Rehearsed(name, fire_ns, market, unguarded, unguarded, drilled, unguarded, unlimited)
+
+
+def _with_and_without_limits(trial: Trial) -> list[Trial]:
+    return [trial, trial._replace(world=trial.world._replace(limits=False))]
 
 
 def _pieces(play: Play, chunks: Chunks, trials: Sequence[Trial]) -> tuple[list[Piece], Market]:

@@ -125,11 +125,11 @@ class Rehearsed(NamedTuple):
     drill: str
     at_ns: int  # when something breaks
     market: Market  # at the end
-    end_ts: int
-    reference: Piece  # what it is compared with
     unguarded: Piece
+    reference: Piece  # what `drilled` is compared with
     drilled: Piece
-    unlimited: Piece  # the same without limits on automation
+    reference_unlimited: Piece  # both without limits on automation
+    drilled_unlimited: Piece
 
 
 class RunFailure(NamedTuple):

@@ -188,13 +188,11 @@ def _result(
         reached=variant.portfolio.document.reached,
         seed=request.seed,
         saved=saved,
-        rehearsed=_rehearsed(stage, started, piece, (engine.start_ts, end_ts), events),
+        rehearsed=_rehearsed(stage, started, piece, engine.start_ts, events),
     )
 
 
-def _rehearsed(
-    stage: Stage, started: Started, piece: Piece, span: tuple[int, int], events: Kept
-) -> tuple[Rehearsed, ...]:
+def _rehearsed(stage: Stage, started: Started, piece: Piece, start_ns: int, events: Kept) -> tuple[Rehearsed, ...]:
     """The drills of a rider that is asked for some and has guards."""
     request, world, data = started.rider.request, started.world, started.resolved.data
     if not request.drills or not has_guards(world):
@@ -204,7 +202,7 @@ def _rehearsed(
         tape = stress_tape(path, stage.tape, started.resolved, stage.proxies, request.seed, request.chunk_rows)
         return stage._replace(stressed=tape).chunks
 
-    play = Play(data, world, piece, *span, stage.path, events.again, stressed, request.capacities)
+    play = Play(data, world, piece, start_ns, stage.path, events.again, stressed, request.capacities)
     return rehearse(play, request.drills)
 
 

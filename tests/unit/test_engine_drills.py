@@ -51,11 +51,13 @@ def run(
     return engine
 
 
-def seen(name: GuardMetric, scope: tuple[GuardScope, int], *prices: float, **drill: object) -> list[float]:
-    """A metric of a long 2 with 50 at every second from 2 on."""
+def seen(
+    name: GuardMetric, scope: tuple[GuardScope, int], drill: Drill, begin: float, end: float | None = None
+) -> list[float]:
+    """A metric of a long 2 with 50 at every second from 2 on, at PRICES."""
     at_all = (metric(name, scope, S), number(-1e300), spec.GuardOp(Op.ABOVE))
     given = account(50.0, [cross(2)])._replace(guards=(spec.Guard("g", at_all, Rearm.ALWAYS),))
-    return [float(value) for value in run(given, prices, **drill).guard_events["seen"]]  # type: ignore[arg-type]
+    return [float(value) for value in run(given, PRICES, drill, begin, end).guard_events["seen"]]
 
 
 def sells(engine: Engine) -> list[tuple[float, int]]:
@@ -68,23 +70,23 @@ PRICES = (100.0, 100.0, 96.0, 92.0, 90.0)
 
 
 def test_a_bad_tick_halves_marks_and_is_over() -> None:
-    assert seen(GuardMetric.MARK, MARKET, *PRICES, drill=Drill.BAD_TICK, begin=3, end=3.1) == [100, 48, 92, 90]
-    assert seen(GuardMetric.EQUITY, CROSS, *PRICES, drill=Drill.BAD_TICK, begin=3, end=3.1) == [50, -54, 34, 30]
+    assert seen(GuardMetric.MARK, MARKET, Drill.BAD_TICK, 3, 3.1) == [100, 48, 92, 90]
+    assert seen(GuardMetric.EQUITY, CROSS, Drill.BAD_TICK, 3, 3.1) == [50, -54, 34, 30]
 
 
 def test_a_bad_tick_is_a_fall_from_what_marks_were_and_no_rise_after_it() -> None:
-    found = seen(GuardMetric.RETURN, MARKET, *PRICES, drill=Drill.BAD_TICK, begin=3, end=3.1)
+    found = seen(GuardMetric.RETURN, MARKET, Drill.BAD_TICK, 3, 3.1)
     assert found == pytest.approx([0.0, 48 / 100 - 1, 92 / 96 - 1, 90 / 92 - 1])
 
 
 def test_a_stale_view_shows_what_was_there_before_it() -> None:
-    assert seen(GuardMetric.MARK, MARKET, *PRICES, drill=Drill.STALE_VIEW, begin=3, end=5) == [100, 100, 100, 90]
-    assert seen(GuardMetric.AGE, MARKET, *PRICES, drill=Drill.STALE_VIEW, begin=3, end=5) == [0, 1, 2, 0]
+    assert seen(GuardMetric.MARK, MARKET, Drill.STALE_VIEW, 3, 5) == [100, 100, 100, 90]
+    assert seen(GuardMetric.AGE, MARKET, Drill.STALE_VIEW, 3, 5) == [0, 1, 2, 0]
 
 
 def test_a_frozen_equity_is_that_of_its_begin_and_notional_goes_on() -> None:
-    assert seen(GuardMetric.EQUITY, CROSS, *PRICES, drill=Drill.FROZEN_EQUITY, begin=3) == [50, 42, 42, 42]
-    assert seen(GuardMetric.NOTIONAL, CROSS, *PRICES, drill=Drill.FROZEN_EQUITY, begin=3) == [200, 192, 184, 180]
+    assert seen(GuardMetric.EQUITY, CROSS, Drill.FROZEN_EQUITY, 3) == [50, 42, 42, 42]
+    assert seen(GuardMetric.NOTIONAL, CROSS, Drill.FROZEN_EQUITY, 3) == [200, 192, 184, 180]
 
 
 def test_another_world_sees_what_is_there() -> None:

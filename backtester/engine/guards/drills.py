@@ -63,9 +63,9 @@ def seen_cost(w, p: int) -> float:
 @helper
 def drill_refuses(w, o: np.void, ts: int) -> int:
     """Why a drill keeps an order of a guard that arrives at `ts` from the venue, or NONE (RULES 12.2)."""
-    world = w.worlds[o["world"]]
     if o["guard"] < 0:
         return OrderReason.NONE
+    world = w.worlds[o["world"]]
     drill = world["drill"]
     if drill == Drill.LOST and world["drill_from"] <= o["decision_ts"] < world["drill_to"]:
         return OrderReason.LOST
